@@ -1,0 +1,51 @@
+/*
+ * Probes: runs each target's check on time and tells every result. A library on the caller's
+ * libevent base; gslbd links it, checkerd will. All on one thread. Targets are (address, check)
+ * pairs, shared by every service that uses them.
+ */
+#pragma once
+#include "lib/net.h"
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum probe_type { PROBE_TCP, PROBE_HTTP };
+
+struct probe_spec { /* one check, as the checker needs it; copied */
+	enum probe_type type;
+	uint16_t port;
+	uint32_t interval_ms, timeout_ms;
+	const char *method, *path, *host; /* host NULL: the address */
+	size_t header_count;
+	const struct probe_header {
+		const char *name, *value;
+	} *headers;
+	size_t expect_count;
+	const struct probe_expect {
+		uint16_t from, to;
+	} *expect;
+	const char *body; /* substring in the first 64 KiB of the body; NULL: none */
+};
+
+struct probe_result {
+	bool is_ok;
+	uint32_t latency_us; /* from start to verdict */
+	const char *reason;  /* "connection refused", "timeout", "status 500", …; valid in the callback */
+};
+
+struct checker;
+struct checker_target;
+
+/* Called once a round for every target; must not add or remove targets. `user` as given to add. */
+typedef void checker_result_fn(void *user, const struct probe_result *result);
+
+/* concurrency: probes in flight at most, 1..10000; more wait their turn. seed: jitter. */
+struct checker *checker_new(struct event_base *base, unsigned concurrency, uint64_t seed,
+			    checker_result_fn *on_result);
+void checker_free(struct checker *checker); /* cancels everything; NULL is fine */
+/* The first probe starts at once, spread over at most min(interval, 100 ms); then a round starts at
+ * least every interval (jitter shortens it by 0 to 10 %, DESIGN §5). A round never overlaps itself. */
+struct checker_target *checker_add(struct checker *checker, const struct ip *address,
+				   const struct probe_spec *spec, void *user);
+void checker_remove(struct checker *checker, struct checker_target *target);
+size_t checker_targets(const struct checker *checker);

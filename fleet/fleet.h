@@ -1,0 +1,235 @@
+/*
+ * The fleet: regions, locations, checks, maps, services, zones and tenants as the operator wrote
+ * them, checked. Base objects come from files and are read-only through the API; store objects come
+ * from the API. One control thread owns a fleet. Ids are text; everything compiled from a fleet
+ * (plan, index) copies what it needs.
+ */
+#pragma once
+#include "lib/doc.h"
+#include "lib/map.h"
+#include "lib/net.h"
+#include "zones/zone.h"
+
+#define FLEET_REGIONS_MAX 64
+#define FLEET_CHECKS_MAX 1024
+#define FLEET_MAPS_MAX 1024
+#define FLEET_SERVICES_MAX 10000
+#define FLEET_ZONES_MAX 100000
+#define FLEET_TENANTS_MAX 10000000
+
+enum fleet_kind {
+	FLEET_REGION, FLEET_LOCATION, FLEET_CHECK, FLEET_MAP, FLEET_SERVICE, FLEET_ZONE, FLEET_TENANT,
+	FLEET_KINDS
+};
+extern const char *const fleet_kind_key[FLEET_KINDS];	/* "regions", "locations", … */
+extern const char *const fleet_kind_name[FLEET_KINDS]; /* "region", "location", … */
+
+enum fleet_source { FLEET_BASE, FLEET_STORE };
+
+/* Head of every object. `id` is the key: an id, a zone name (absolute presentation form, lower case,
+ * final dot), or a prefix in canonical text. */
+struct fleet_object {
+	enum fleet_kind kind;
+	enum fleet_source source;
+	char *id;
+	uint64_t version;  /* of a store object: the fleet_version that wrote it; base: 0 */
+	uint32_t number;   /* stable while the object exists, small, reused; counters and plan use it */
+	char *file;	   /* base: where it stands */
+	uint32_t line, column;
+};
+
+struct fleet_region {
+	struct fleet_object object; /* .number < FLEET_REGIONS_MAX: the region's bit */
+	double latitude, longitude;
+	char country[3]; /* "" absent */
+	uint32_t capacity; /* 0 absent */
+	size_t tag_count;
+	char **tags;
+};
+
+struct fleet_location {
+	struct fleet_object object;
+	struct prefix prefix;
+	bool has_at, has_country, has_subdivision, has_continent, has_asn;
+	double latitude, longitude;
+	char country[3], continent[3], subdivision[12];
+	uint32_t asn;
+};
+
+enum check_type { CHECK_TCP, CHECK_HTTP };
+
+struct fleet_check {
+	struct fleet_object object;
+	enum check_type type;
+	uint16_t port;
+	uint32_t interval_ms, timeout_ms;
+	uint32_t rise, fall, clear;
+	char *method; /* "GET" or "HEAD" */
+	char *path;   /* "/" … */
+	char *host;   /* NULL: the VIP's address */
+	size_t header_count;
+	struct fleet_header {
+		char *name, *value;
+	} *headers;
+	size_t expect_count;
+	struct fleet_expect {
+		uint16_t from, to;
+	} *expect; /* "200-399,418" */
+	char *expect_text;
+	char *body; /* substring of the first 64 KiB; NULL: none */
+};
+
+/* An ordered list of tiers of region ids, or `nearest`. */
+struct fleet_tiers {
+	bool is_nearest;
+	bool has_nested_tiers; /* written [[a, b], [c]] */
+	size_t count;
+	struct fleet_tier_item {
+		char *region;
+		bool starts_tier;
+	} *items;
+};
+
+enum fleet_map_rule_kind { /* in order of precedence */
+	FLEET_MAP_PREFIX, FLEET_MAP_ASN, FLEET_MAP_SUBDIVISION, FLEET_MAP_COUNTRY, FLEET_MAP_CONTINENT,
+	FLEET_MAP_DEFAULT
+};
+
+struct fleet_map {
+	struct fleet_object object;
+	size_t rule_count;
+	struct fleet_map_rule {
+		enum fleet_map_rule_kind kind;
+		char *key; /* as written */
+		struct prefix prefix;
+		uint32_t asn;
+		char country[3], continent[3], subdivision[12];
+		struct fleet_tiers tiers;
+	} *rules;
+};
+
+enum fleet_order { FLEET_ORDER_NEAREST, FLEET_ORDER_LISTED, FLEET_ORDER_MAP, FLEET_ORDER_NONE };
+enum fleet_split { FLEET_SPLIT_STICKY, FLEET_SPLIT_RANDOM };
+enum fleet_last_resort { FLEET_LAST_RESORT_ALL, FLEET_LAST_RESORT_FIRST, FLEET_LAST_RESORT_NODATA };
+
+struct fleet_vip {
+	struct ip ip;
+	uint32_t weight;
+	char *check; /* own check; NULL: the service's */
+};
+
+struct fleet_service {
+	struct fleet_object object;
+	char *check; /* NULL: VIPs are always up */
+	uint32_t ttl_min, ttl_max; /* seconds */
+	enum fleet_order order;
+	char *map; /* with FLEET_ORDER_MAP */
+	bool has_regions;
+	size_t region_count; /* steering.regions, or the key order of vips */
+	char **regions;
+	uint32_t tolerance_km;
+	enum fleet_split split;
+	uint8_t prefix4, prefix6;
+	uint8_t answers;
+	uint32_t min_healthy_hundredths;
+	enum fleet_last_resort last_resort;
+	size_t vip_region_count;
+	struct fleet_vips {
+		char *region;
+		size_t count;
+		struct fleet_vip *vips;
+	} *vips;
+};
+
+struct fleet_zone {
+	struct fleet_object object;
+	struct name name;
+	char *path; /* absolute or relative to the working directory; NULL: text */
+	char *path_written;
+	char *text;
+	uint32_t text_line; /* of the block in its document */
+	bool serial_is_change;
+	struct zone *zone; /* loaded; one reference */
+	int64_t changed_unix_s; /* last accepted change of file, text or tenants */
+};
+
+struct fleet_tenant {
+	struct fleet_object object;
+	struct name zone;
+	char *service;
+	bool has_regions;
+	bool has_hosts;
+	bool is_suspended;
+	uint16_t region_count, host_count, domain_count, tag_count;
+	char **regions;
+	char **hosts_written; /* relative to the zone; one entry even when absent: the tenant's id */
+	struct name *hosts;   /* absolute, lower case */
+	struct name *domains;
+	char **tags;
+};
+
+struct fleet;
+
+struct fleet *fleet_new(void);
+void fleet_free(struct fleet *fleet); /* NULL is fine */
+/* NULL: absent. id as in fleet_object.id; zones: any form that name_from_text takes. */
+struct fleet_object *fleet_get(const struct fleet *fleet, enum fleet_kind kind, const char *id);
+size_t fleet_count(const struct fleet *fleet, enum fleet_kind kind);
+/* In order of definition. for (size_t at = 0; (object = fleet_next(fleet, kind, &at));) */
+struct fleet_object *fleet_next(const struct fleet *fleet, enum fleet_kind kind, size_t *at);
+/* In order of id, from the first id greater than `after` (NULL: from the start): lists with
+ * ?limit=&after=. Returns how many were written. */
+size_t fleet_page(const struct fleet *fleet, enum fleet_kind kind, const char *after, size_t limit,
+		  struct fleet_object **ret);
+/* The tenant that holds this host or domain (lower-case wire name), or NULL. */
+struct fleet_tenant *fleet_tenant_of(const struct fleet *fleet, const uint8_t *name);
+
+/* ---- changes: parse → check against the fleet → all or nothing ---- */
+
+struct fleet_change;
+
+struct fleet_change *fleet_change_new(enum fleet_source source);
+void fleet_change_free(struct fleet_change *change);
+/* Adds every object of a fleet document. Paths in it are relative to its file; from the API
+ * (`doc->file` NULL or source FLEET_STORE) `file:` is refused. Collects all errors. */
+void fleet_change_add_document(struct fleet_change *change, const struct doc *doc, struct err_list *errors);
+/* One object by itself, as PUT /v1/tenants/ID and the store bring it. */
+void fleet_change_put(struct fleet_change *change, enum fleet_kind kind, const char *id,
+		      const struct doc *doc, const struct doc_node *node, uint64_t version,
+		      struct err_list *errors);
+void fleet_change_remove(struct fleet_change *change, enum fleet_kind kind, const char *id);
+/* Also remove the store objects, of the kinds that the documents name, that they do not name. */
+void fleet_change_prune(struct fleet_change *change);
+
+enum fleet_refusal { FLEET_REFUSED_INVALID, FLEET_REFUSED_BASE_OBJECT, FLEET_REFUSED_NOT_FOUND };
+
+struct fleet_result {
+	size_t added, changed, removed, unchanged;
+	enum fleet_refusal refusal; /* when refused: the class of the first error */
+	/* What really changed; valid until the fleet changes again. before NULL: added; after NULL:
+	 * removed. `before` objects stay alive until fleet_result_done. */
+	size_t touched_count;
+	struct fleet_touched {
+		enum fleet_kind kind;
+		struct fleet_object *before, *after;
+	} *touched;
+	bool structure_changed; /* anything but tenants was touched */
+};
+
+/* Checks the change against the whole fleet (references, one owner per host and domain, hosts inside
+ * their zone and not under cuts or DNAMEs, no static A, AAAA, HTTPS, SVCB, CNAME or DNAME at a tenant's
+ * name), loads zones that it brings, and applies it, or changes nothing and reports everything that
+ * is wrong. Empties `change`. With dry_run nothing is applied, only counted. Tenants are checked one
+ * by one, so that the cost of changing one does not depend on how many there are. */
+bool fleet_apply(struct fleet *fleet, struct fleet_change *change, uint64_t version, bool dry_run,
+		 struct fleet_result *ret, struct err_list *errors);
+/* Undoes the last apply: for a store that could not be written. Before fleet_result_done. */
+void fleet_revert(struct fleet *fleet, struct fleet_result *result);
+void fleet_result_done(struct fleet_result *result);
+
+/* ---- writing ---- */
+
+/* The object's own keys as in YAML (no id), defaults left out; new reference. */
+json_t *fleet_object_to_json(const struct fleet_object *object);
+/* Fleet document with the store's objects, or all; malloc'ed, ends with a newline. */
+char *fleet_export_yaml(const struct fleet *fleet, bool with_base);

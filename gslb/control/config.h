@@ -1,0 +1,32 @@
+/* node.yaml (reference/configuration.md). Owned by the control thread. */
+#pragma once
+#include "lib/err.h"
+#include "lib/net.h"
+#include "gslb/decide/world.h"
+
+struct node_config {
+	char *path;
+	char *name, *region; /* region NULL: not given */
+	char *state_dir;     /* absolute or as resolved against the file */
+	size_t fleet_count, geo_count, listen_count;
+	char **fleet, **geo; /* paths, resolved against the file */
+	char **listen_written;
+	struct listen_address *listen;
+	bool workers_auto;
+	unsigned workers; /* `auto` resolved to the usable cores */
+	struct serve_settings settings;
+	uint32_t start_wait_ms;
+	char *admin_socket; /* resolved against state_dir */
+	bool has_admin_http;
+	char *admin_http_written;
+	struct listen_address admin_http;
+	bool has_probes;
+	char *vantage;
+	unsigned probe_concurrency;
+};
+
+/* NULL with errors. */
+struct node_config *config_load(const char *path, struct err_list *errors);
+void config_free(struct node_config *config); /* NULL is fine */
+/* The first restart-only key (node, bus, dns.listen, dns.workers) that differs, or NULL. */
+const char *config_restart_only_difference(const struct node_config *a, const struct node_config *b);

@@ -1,0 +1,85 @@
+/*
+ * The control path: one thread, one libevent base. It owns the truth (configuration, fleet, store,
+ * controls, health), compiles it into worlds and publishes them; it never touches a DNS packet.
+ * Every function of control/ runs on this thread unless its header says otherwise.
+ */
+#pragma once
+#include "fleet/fleet.h"
+#include "gslb/control/config.h"
+#include "gslb/control/store.h"
+#include "gslb/decide/stats.h"
+#include "gslb/decide/world.h"
+#include "lib/publish.h"
+#include <event2/event.h>
+
+/* What main.c lends to the control path, which never sees serve/. */
+struct control_hooks {
+	void *user;
+	/* Opens the DNS sockets; called once, when the first answers may go out. */
+	bool (*start_serving)(void *user, struct err_list *errors);
+	const struct sockaddr_storage *(*listeners)(void *user, size_t *ret_count); /* as bound */
+	struct stats *const *(*stats)(void *user, size_t *ret_count);
+};
+
+struct control {
+	struct event_base *base;
+	const struct control_hooks *hooks;
+	struct node_config *config;
+	char *config_path;
+	struct fleet *fleet;
+	struct store *store;
+	struct controls *controls;     /* controls.h */
+	struct health_book *health;    /* health_book.h */
+	struct world_builder *builder; /* world_builder.h */
+	struct api *api;	       /* api.h */
+	struct publish *world;	       /* main.c owns it; workers read it */
+	uint64_t epoch, fleet_version;
+	uint64_t started_mono_ms;
+	bool is_ready;		/* DNS answers */
+	bool is_waiting_health; /* the sockets are not open yet because of health */
+	struct event *start_timer;
+};
+
+/* Who asks for a change: for the audit. */
+struct requester {
+	const char *author; /* "uid:1000 (name)" of the peer */
+	const char *via;    /* "api" or "signal" */
+};
+
+/* Reads everything, opens store and API, publishes the first world. NULL: errors say why. */
+struct control *control_new(struct event_base *base, const char *config_path,
+			    const struct control_hooks *hooks, struct publish *world,
+			    struct err_list *errors);
+void control_free(struct control *control); /* NULL is fine */
+/* --check: node.yaml, fleet, zones, geo; opens no socket and no store. True: good. */
+bool control_check(const char *config_path, struct err_list *errors);
+
+enum change_outcome {
+	CHANGE_DONE, CHANGE_INVALID, CHANGE_BASE_OBJECT, CHANGE_NOT_FOUND, CHANGE_UNAVAILABLE
+};
+
+/* Fleet: durable and answered by this node when it returns CHANGE_DONE; otherwise nothing changed.
+ * Consumes `change`. `ret` counts; call fleet_result_done. */
+enum change_outcome control_change_fleet(struct control *control, struct fleet_change *change, bool dry_run,
+					 const struct requester *requester, const char *verb,
+					 const char *object, struct fleet_result *ret,
+					 struct err_list *errors);
+
+/* Controls: all or nothing. share SHARE_RESTORE removes the control (also where none was). */
+#define SHARE_RESTORE (-2)
+struct control_request {
+	const char *region;
+	const char *service; /* NULL: all */
+	const char *address; /* not NULL: a VIP's control, canonical text */
+	int share;
+	uint64_t for_ms; /* 0: until restored */
+	const char *reason; /* NULL: none */
+};
+enum change_outcome control_change_controls(struct control *control, const struct control_request *requests,
+					    size_t count, const struct requester *requester,
+					    const char *verb, struct err_list *errors);
+
+/* All or nothing; errors say what was wrong. */
+bool control_reload(struct control *control, const struct requester *requester, struct err_list *errors);
+/* Names what /readyz waits for ("health", "fleet", …; NULL ends the list); empty when ready. */
+const char *const *control_waiting(const struct control *control);

@@ -1,0 +1,43 @@
+/*
+ * From a policy and a client to one region and its VIPs. Pure: no I/O, no clock, no allocation; the
+ * random number comes in as an argument. The server, explain, what-if and the tests call this.
+ */
+#pragma once
+#include "gslb/decide/plan.h"
+
+struct client {
+	struct ip address; /* the ECS prefix with missing bits zero, or the resolver's address */
+	struct ip resolver; /* address of the peer */
+	uint8_t source_bits; /* of the ECS prefix; 32 or 128 without ECS */
+	bool is_ecs;
+};
+
+enum step { STEP_TIER, STEP_DEGRADED, STEP_PANIC, STEP_LAST_RESORT, STEP_NONE, STEP_COUNT };
+
+struct choice {
+	enum step step;
+	enum pick_mode mode;
+	const struct policy *policy;
+	struct order_result order;
+	region_set kept;      /* regions of the chosen tier that the split picked from */
+	region_set consulted; /* regions whose state had a say (TTL, scope) */
+	const struct plan_region *region; /* NULL with STEP_NONE */
+	uint32_t ttl; /* seconds */
+	bool share_split; /* a share between 1 and 99 was consulted */
+	uint64_t client_hash; /* of client prefix and name */
+};
+
+/* name_hash: name_hash() of the lower-case name that is decided. random: 64 fresh bits, used by
+ * `split: random` alone. */
+void choose_region(const struct policy *policy, const struct client *client, uint64_t name_hash,
+		   uint64_t random, struct choice *ret);
+/* Up to `answers` VIPs of the family (4 or 6), in the order of the answer; returns how many. */
+unsigned choose_vips(const struct choice *choice, unsigned family, uint64_t random,
+		     const struct plan_vip *ret[static ANSWERS_MAX]);
+/* ECS scope of an answer for this family (4, 6; 0: none asked for, the region alone). */
+uint8_t choose_scope(const struct choice *choice, unsigned family);
+
+/* Whether a client with this hash stays with a region of the given share. */
+bool choose_inside_share(const struct plan_region *region, uint64_t client_hash);
+uint64_t choose_client_hash(const struct plan_service *service, const struct client *client,
+			    uint64_t name_hash);

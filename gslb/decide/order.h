@@ -1,0 +1,69 @@
+/*
+ * In which order a client's place puts the regions: tiers, compiled for one way of steering into a
+ * prefix table whose leaves are folded, so that a leaf's depth is the exact ECS scope (RFC 7871
+ * §7.2.1; field guide §3.12). Compiled on a control thread, immutable afterwards, shared by content.
+ */
+#pragma once
+#include "gslb/decide/place.h"
+#include <stdint.h>
+
+#define REGIONS_MAX 64
+
+typedef uint64_t region_set; /* bit r = region number r */
+
+enum order_kind { ORDER_NEAREST, ORDER_LISTED, ORDER_MAP, ORDER_NONE };
+
+enum map_rule_kind { MAP_PREFIX, MAP_ASN, MAP_SUBDIVISION, MAP_COUNTRY, MAP_CONTINENT, MAP_DEFAULT };
+
+/* A list of tiers: region numbers, in order; bit 7 marks the first of each tier. */
+#define TIER_START 0x80
+struct tiers {
+	uint8_t count; /* 0: no candidate */
+	uint8_t item[REGIONS_MAX];
+};
+
+struct map_rule {
+	enum map_rule_kind kind;
+	struct prefix prefix;	   /* MAP_PREFIX */
+	uint32_t asn;		   /* MAP_ASN */
+	char country[3];	   /* MAP_COUNTRY, MAP_SUBDIVISION */
+	char continent[3];	   /* MAP_CONTINENT */
+	char subdivision[12];	   /* MAP_SUBDIVISION */
+	bool is_nearest;	   /* the value is `nearest` (all candidates), else tiers */
+	struct tiers tiers;
+};
+
+/* Everything that an order depends on, but for geography. */
+struct order_spec {
+	enum order_kind kind;
+	uint32_t tolerance_km;
+	uint8_t listed_count; /* the candidates in the order of steering.regions */
+	uint8_t listed[REGIONS_MAX];
+	/* of each region number */
+	double latitude[REGIONS_MAX], longitude[REGIONS_MAX];
+	size_t rule_count;
+	const struct map_rule *rules; /* with kind ORDER_MAP; exactly one MAP_DEFAULT */
+};
+
+struct order; /* compiled */
+
+struct order_result {
+	const struct tiers *tiers;
+	const struct map_rule *rule; /* ORDER_MAP: the rule that matched, else NULL */
+	uint8_t depth;		     /* bits of the client's prefix that decided; 0 = none */
+	bool used_resolver;	     /* the place came from the resolver's address */
+};
+
+/* `spec` is copied. Listed regions that a rule names but that are no candidates are left out of the
+ * tiers. nearest: each tier begins with the nearest region left and holds all others left whose
+ * distance is within tolerance_km of it; equal distances keep the order of listed. */
+struct order *order_compile(const struct order_spec *spec, const struct places *places);
+struct order *order_ref(struct order *order);
+void order_unref(struct order *order);
+size_t order_bytes(const struct order *order);
+
+/* `client`: the ECS address or the resolver's own. `resolver`: only for a client taken from ECS,
+ * else NULL. No allocation, no lock. */
+struct order_result order_find(const struct order *order, const struct ip *client,
+			       const struct ip *resolver);
+void order_prefetch(const struct order *order, const struct ip *client);

@@ -1,0 +1,66 @@
+/*
+ * Where addresses are: the geography that was read from MMDB files and `locations:`, as sorted
+ * ranges. Built on a helper thread, immutable afterwards, any thread may read. Explain reads it; the
+ * data path reads only the tables compiled from it (order.h).
+ */
+#pragma once
+#include "lib/net.h"
+#include <stdbool.h>
+#include <stddef.h>
+
+struct place {
+	float latitude, longitude; /* degrees; valid with has_at */
+	bool has_at;		   /* false and a country: use place_centroid at compile time */
+	char country[3];	   /* ISO 3166-1 alpha-2 upper case, "" unknown */
+	char continent[3];	   /* AF AN AS EU NA OC SA, "" unknown */
+	char subdivision[12];	   /* ISO 3166-2 part after the dash ("CA"), or the database's name cut; "" */
+	uint32_t asn;		   /* 0 unknown */
+	uint16_t source;	   /* number of the geo file, or PLACE_FROM_LOCATIONS */
+};
+#define PLACE_NONE 0 /* places[0]: nothing known */
+#define PLACE_FROM_LOCATIONS UINT16_MAX
+
+/* The whole address space of each family as consecutive ranges: range i begins at start[i] and ends
+ * where i + 1 begins. Adjacent ranges have different places. */
+struct places {
+	unsigned references;
+	size_t place_count;
+	struct place *places;
+	size_t v4_count, v6_count;
+	uint32_t *v4_start; /* host order, v4_start[0] = 0 */
+	uint32_t *v4_place;
+	uint64_t *v6_high; /* first 64 bits, host order */
+	uint64_t *v6_low;  /* last 64 bits; NULL when all are 0 */
+	uint32_t *v6_place;
+	size_t file_count;
+	struct place_file {
+		char *path;
+		int64_t built_unix_s; /* of the database's metadata; 0 for none */
+		size_t prefixes;      /* data records read */
+	} *files;
+};
+
+struct places *places_new_empty(void); /* nothing known about any address */
+struct places *places_ref(struct places *places);
+void places_unref(struct places *places); /* NULL is fine; control thread */
+size_t places_bytes(const struct places *places);
+
+const struct place *places_find(const struct places *places, const struct ip *ip);
+/* Anything that `nearest` and place rules can use: coordinates, country, continent or subdivision. */
+bool place_is_located(const struct place *place);
+/* Coordinates of the place, or the built-in centroid of its country; false: neither. */
+bool place_coordinates(const struct place *place, double *ret_latitude, double *ret_longitude);
+bool place_centroid(const char country[2], double *ret_latitude, double *ret_longitude);
+const char *place_continent_of(const char country[2]); /* "EU", or "" */
+/* Great-circle distance in km (haversine, radius 6371.0088 km). */
+double place_distance_km(double lat1, double lon1, double lat2, double lon2);
+
+/* One layer of prefixes over another: the builder used by the geo loader and `locations:`. */
+struct location { /* a correction: only the fields with their flag set replace the record's */
+	struct prefix prefix;
+	bool has_at, has_country, has_subdivision, has_continent, has_asn;
+	struct place place;
+};
+/* A new set of places with the corrections applied, the longest prefix winning field by field from
+ * the shortest to the longest; `base` stays as it is. */
+struct places *places_overlay(const struct places *base, const struct location *locations, size_t count);

@@ -1,0 +1,151 @@
+/*
+ * The plan: what health, weights and controls say right now, compiled so that a choice is a walk
+ * over bit sets (DESIGN §4, configuration.md "Steps when tiers fail"). A plan is immutable; a change
+ * of one service makes a new plan that shares all other services with the old one. Control thread
+ * builds, any thread reads.
+ */
+#pragma once
+#include "gslb/decide/order.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+enum vip_state { VIP_DOWN, VIP_UP, VIP_UNKNOWN };
+enum split { SPLIT_STICKY, SPLIT_RANDOM };
+enum last_resort { LAST_RESORT_ALL, LAST_RESORT_FIRST, LAST_RESORT_NODATA };
+
+#define SCORE_FULL 1000 /* h = 1 */
+#define ANSWERS_MAX 32
+#define VIPS_PER_REGION_MAX 64
+#define SHARE_DOWN (-1) /* control `down` */
+
+struct plan_vip {
+	struct ip ip;
+	uint64_t hash;	 /* of the address, for the rendezvous */
+	uint32_t weight; /* configured, 0..1000000 */
+	uint16_t score;	 /* 0..SCORE_FULL; 0 when down */
+	uint16_t pending; /* failures seen while up, successes while down */
+	uint32_t ttl;	 /* seconds, what this VIP alone asks for */
+	enum vip_state state;
+	bool is_drained; /* by a VIP control */
+	bool ttl_is_recent, ttl_is_pending; /* why ttl is below the maximum */
+};
+
+/* The VIPs that a split may pick from, with their weights (weight·score, all 0 → all equal). */
+struct plan_pick {
+	uint8_t vip; /* index into plan_region.vips */
+	uint64_t weight;
+};
+struct plan_picks {
+	uint8_t count;
+	const struct plan_pick *pick;
+};
+
+/* How VIPs count: in the regular steps; in panic, where drained ones serve too; and in `all` and
+ * `first`, where every VIP that is not drained counts as up. */
+enum pick_mode { PICK_REGULAR, PICK_PANIC, PICK_ALL, PICK_MODES };
+
+struct plan_region {
+	uint8_t number;
+	uint8_t vip_count;
+	int8_t share;	     /* 0..100 or SHARE_DOWN */
+	uint32_t ttl;	     /* minimum over the VIPs */
+	uint64_t hash;	     /* of the region's id, for the rendezvous */
+	uint64_t share_salt; /* of service and region */
+	uint32_t healthy_permille; /* healthy share */
+	uint64_t weight[PICK_MODES]; /* larger of the two families' sum */
+	struct plan_picks picks[PICK_MODES][2]; /* [0] IPv4, [1] IPv6 */
+	const struct plan_vip *vips;
+};
+
+struct plan_service {
+	unsigned references;
+	uint32_t number; /* stable, for counters */
+	char id[64];
+	enum split split;
+	enum last_resort last_resort;
+	uint8_t prefix4, prefix6; /* bits that the split hashes */
+	uint8_t answers;
+	uint32_t ttl_min, ttl_max;
+	region_set ok;	     /* healthy share ≥ min_healthy and a healthy VIP */
+	region_set healthy;  /* a healthy VIP that no control drains */
+	region_set panic;    /* a healthy VIP, drained or not */
+	region_set open;     /* a VIP that no control drains, healthy or not */
+	region_set positive; /* share above 0 */
+	region_set partial;  /* share 1..99 */
+	region_set down;     /* control `down` */
+	uint8_t region_count;
+	uint8_t slot[REGIONS_MAX]; /* region number → index into regions, 255: none */
+	struct plan_region *regions;
+};
+
+struct policy { /* one way to answer; shared by all tenants that are answered alike */
+	const struct plan_service *service;
+	const struct order *order;
+	region_set allowed; /* steering.regions ∩ the tenant's regions */
+	bool is_resident;   /* the tenant names regions */
+	bool is_suspended;
+};
+
+struct plan {
+	unsigned references;
+	size_t service_count, policy_count;
+	struct plan_service **services; /* by position; NULL where removed */
+	struct policy *policies;	/* node.policy is the index */
+	char region_id[REGIONS_MAX][64]; /* by region number, "" unused */
+};
+
+/* ---- building (control thread) ---- */
+
+struct plan_vip_input {
+	struct ip ip;
+	uint32_t weight;
+	enum vip_state state;
+	uint16_t score; /* of an up VIP; unknown counts as SCORE_FULL */
+	uint16_t pending;
+	uint32_t ttl;
+	bool ttl_is_recent, ttl_is_pending;
+	bool is_drained;
+};
+struct plan_region_input {
+	uint8_t number;
+	const char *id;
+	int8_t share;
+	uint8_t vip_count;
+	const struct plan_vip_input *vips;
+};
+struct plan_service_input {
+	uint32_t number;
+	const char *id;
+	enum split split;
+	enum last_resort last_resort;
+	uint8_t prefix4, prefix6, answers;
+	uint32_t ttl_min, ttl_max;
+	uint32_t min_healthy_hundredths; /* of a percent: 0..10000 */
+	uint8_t region_count;
+	const struct plan_region_input *regions; /* every region with VIPs */
+};
+
+struct plan_service *plan_service_compile(const struct plan_service_input *input);
+struct plan_service *plan_service_ref(struct plan_service *service);
+void plan_service_unref(struct plan_service *service); /* NULL is fine */
+
+struct plan *plan_new(size_t service_count, size_t policy_count); /* all empty */
+/* Takes over the caller's reference to `service`; policies point at it by plan_set_policy. */
+void plan_set_service(struct plan *plan, size_t position, struct plan_service *service);
+void plan_set_policy(struct plan *plan, size_t number, size_t service_position, struct order *order,
+		     region_set allowed, bool is_resident, bool is_suspended); /* refs the order */
+struct plan *plan_ref(struct plan *plan);
+void plan_unref(struct plan *plan); /* NULL is fine */
+
+/* ---- TTL of one VIP (configuration.md, "TTL") ---- */
+
+struct vip_health {
+	enum vip_state state;
+	uint16_t pending;
+	uint64_t changed_ms;  /* monotonic: last transition of health or control */
+	uint32_t interval_ms; /* of the check; 0: no check, the TTL is the maximum */
+	bool is_settled;      /* restored long ago: no transition to wait for */
+};
+/* *ret_next_ms: when the value will grow by itself (monotonic), UINT64_MAX: never. */
+uint32_t vip_ttl(const struct vip_health *health, uint32_t ttl_min, uint32_t ttl_max, uint64_t now_ms,
+		 uint64_t *ret_next_ms);

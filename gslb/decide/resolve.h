@@ -1,0 +1,63 @@
+/*
+ * decide(question, client, world) → answer, as sections of record sets and chosen VIPs; serve/ writes
+ * it to the wire and explain prints it. Follows CNAME and DNAME inside the served zones. Pure.
+ */
+#pragma once
+#include "gslb/decide/choose.h"
+#include "gslb/decide/world.h"
+
+#define CHAIN_MAX 16 /* CNAMEs followed (configuration.md, "Custom domains") */
+#define ANSWER_ITEMS_MAX 128
+
+enum { /* response codes */
+	RCODE_NOERROR = 0, RCODE_FORMERR = 1, RCODE_SERVFAIL = 2, RCODE_NXDOMAIN = 3,
+	RCODE_NOTIMP = 4, RCODE_REFUSED = 5, RCODE_YXDOMAIN = 6, RCODE_BADVERS = 16,
+};
+enum { /* extended DNS errors, RFC 8914 §4; EDE_NONE is ours */
+	EDE_NONE = -1, EDE_OTHER = 0, EDE_NOT_AUTHORITATIVE = 20,
+};
+
+enum item_kind {
+	ITEM_SET,   /* a static record set, TTL as given */
+	ITEM_VIPS,  /* answer.vips[0..vip_count) as A or AAAA */
+	ITEM_CNAME, /* a CNAME synthesised from a DNAME: owner → target */
+};
+
+struct answer_item {
+	enum item_kind kind;
+	uint16_t type;
+	uint32_t ttl;
+	const uint8_t *owner; /* wire form; as asked (any case) for the question's own name */
+	const struct rrset *set;
+	const uint8_t *target;
+};
+
+struct question {
+	const uint8_t *name; /* lower case */
+	const uint8_t *as_asked; /* same length, the case of the question */
+	uint8_t length;
+	uint16_t type;
+	uint64_t hash; /* name_hash(name) */
+};
+
+struct answer {
+	uint8_t rcode;
+	bool is_authoritative;
+	bool uses_client; /* a tenant's rule decided: `scope` counts, else SCOPE is 0 */
+	uint8_t scope;
+	int16_t ede;		/* EDE_NONE or a code */
+	const char *ede_text;	/* "" none */
+	uint8_t answer_count, authority_count, additional_count; /* consecutive in items */
+	uint8_t vip_count;
+	uint32_t tenant;	/* number of the tenant whose rule decided, or INDEX_NONE */
+	const struct zone *zone; /* of the question's name; NULL: not served */
+	const struct node *node; /* that the last step ended at, or NULL */
+	struct choice choice;	/* valid when choice.policy is not NULL */
+	const struct plan_vip *vips[ANSWERS_MAX];
+	struct answer_item items[ANSWER_ITEMS_MAX];
+	struct name scratch[CHAIN_MAX + 1]; /* lower-case targets of the chain */
+};
+
+/* Fills *ret without clearing it all. `random`: 64 fresh bits. */
+void resolve(const struct world *world, const struct question *question, const struct client *client,
+	     uint64_t random, struct answer *ret);

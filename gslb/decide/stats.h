@@ -1,0 +1,36 @@
+/*
+ * A worker's counters: the worker writes, the metrics page reads (lib/counter.h). Here and not in serve/
+ * because both serve/ and control/ see the layout, and they never include each other.
+ */
+#pragma once
+#include "lib/counter.h"
+#include "zones/rrtype.h"
+
+#define STATS_RCODES 24	     /* 0..22 and "other" */
+#define STATS_TENANTS_MAX (1u << 20) /* tenants with a higher number count as "other" */
+#define STATS_SERVICES_MAX 10000u
+#define STATS_REGIONS 64u
+#define STATS_STEPS 5u
+#define STATS_LATENCY_BUCKETS 24 /* bucket b: up to 2^b microseconds; the last is +Inf */
+
+enum drop_reason { DROP_MALFORMED, DROP_RESPONSE, DROP_SOCKET, DROP_LIMIT, DROP_REASONS };
+
+struct stats_transport {
+	counter queries[RRTYPE_KNOWN + 1];
+	counter responses[STATS_RCODES];
+	counter latency[STATS_LATENCY_BUCKETS]; /* queries, by the time from receive to send */
+	counter latency_ns;			/* sum over queries */
+};
+
+struct stats {
+	struct stats_transport transport[2]; /* enum transport */
+	counter dropped[DROP_REASONS];
+	counter ecs_queries[2];	       /* IPv4, IPv6 */
+	counter tenant_other;
+	counter *tenant;  /* [STATS_TENANTS_MAX] */
+	counter *answers; /* [STATS_SERVICES_MAX * STATS_REGIONS] */
+	counter *fallback; /* [STATS_SERVICES_MAX * STATS_STEPS] */
+};
+
+struct stats *stats_new(void); /* control thread */
+void stats_free(struct stats *stats);

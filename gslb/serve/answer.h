@@ -1,0 +1,25 @@
+/*
+ * One DNS message in, one out: parse, decide, write. UDP and TCP workers, the golden tests and the
+ * fuzzer enter here. No lock, allocation, log or clock. Any registered reader thread.
+ */
+#pragma once
+#include "gslb/decide/world.h"
+#include "gslb/decide/stats.h"
+#include "lib/rng.h"
+
+enum transport { TRANSPORT_UDP, TRANSPORT_TCP, TRANSPORT_COUNT };
+
+struct serve_context { /* one per worker thread */
+	struct stats *stats; /* this worker's */
+	struct rng rng;
+	struct answer *scratch; /* reused for every query */
+};
+
+#define MESSAGE_MAX 65535
+
+/* Answers query[0..length) into out[0..capacity) and returns the length of the reply, or 0 when the
+ * packet deserves silence (RFC 8906 §3: shorter than a header, or itself a response). `world` may be
+ * NULL only before the first publication: then REFUSED. capacity ≥ 512. */
+size_t answer_query(struct serve_context *context, const struct world *world, enum transport transport,
+		    const struct ip *peer, const uint8_t *query, size_t length, uint8_t *out,
+		    size_t capacity);

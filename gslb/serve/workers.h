@@ -1,0 +1,29 @@
+/*
+ * The threads that answer: one UDP worker per `dns.workers`, each with its own SO_REUSEPORT socket
+ * per listen address, and one TCP thread with a libevent base. Started and stopped by main.
+ */
+#pragma once
+#include "gslb/serve/answer.h"
+#include "lib/err.h"
+#include "lib/net.h"
+#include "lib/publish.h"
+
+struct workers_config {
+	const struct listen_address *listen;
+	size_t listen_count;
+	unsigned udp_workers; /* 1..256 */
+	const struct publish *world; /* of struct world; the limits of TCP stand in its settings */
+};
+
+struct workers;
+
+/* Binds every address for UDP and TCP (a port 0 is chosen by the kernel, the same for both), then
+ * starts the threads. NULL with entries in `errors` when an address cannot be bound; then nothing
+ * stays open. Binding happens here and not before: a closed port sends resolvers elsewhere. */
+struct workers *workers_start(const struct workers_config *config, struct err_list *errors);
+/* Stops receiving, lets every thread finish its batch, joins. Returns within 500 ms. */
+void workers_stop(struct workers *workers); /* NULL is fine; frees */
+/* The addresses as bound, in the order of the configuration. */
+const struct sockaddr_storage *workers_listeners(const struct workers *workers, size_t *ret_count);
+/* Statistics of all threads; valid until workers_stop. */
+struct stats *const *workers_stats(const struct workers *workers, size_t *ret_count);

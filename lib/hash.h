@@ -1,0 +1,43 @@
+/*
+ * The one hash of the product: 64 bits, not keyed, the same on every node, version and byte order.
+ * The sticky split and the name index use it; tests/unit/test_hash.c pins it by vectors, so it
+ * never changes. It is not a defence against chosen keys: only operators insert names.
+ */
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+static inline uint64_t hash_mix(uint64_t a, uint64_t b)
+{
+	__uint128_t product = (__uint128_t)(a ^ 0x9e3779b97f4a7c15u) * (b ^ 0xe7037ed1a0b428dbu);
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+static inline uint64_t hash_load64(const uint8_t *p)
+{
+	uint64_t v;
+	memcpy(&v, p, 8);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	v = __builtin_bswap64(v);
+#endif
+	return v;
+}
+
+/* Up to 7 bytes, little-endian, zero-extended. */
+static inline uint64_t hash_load_tail(const uint8_t *p, size_t length)
+{
+	uint64_t v = 0;
+	for (size_t i = 0; i < length; i++)
+		v |= (uint64_t)p[i] << (8 * i);
+	return v;
+}
+
+static inline uint64_t hash_bytes(const void *bytes, size_t length, uint64_t seed)
+{
+	const uint8_t *p = bytes;
+	uint64_t h = seed ^ (length * 0xa0761d6478bd642fu);
+	for (; length >= 8; p += 8, length -= 8)
+		h = hash_mix(h, hash_load64(p));
+	return hash_mix(hash_mix(h, hash_load_tail(p, length)), 0x8ebc6af09c88c6e3u);
+}

@@ -1,0 +1,14 @@
+/* Allocation that cannot fail: out of memory aborts (CONVENTIONS rule 11). Any thread. */
+#pragma once
+#include <stddef.h>
+
+void *xmalloc(size_t size);
+void *xcalloc(size_t count, size_t size);
+void *xrealloc(void *old, size_t size);
+char *xstrdup(const char *text);
+char *xstrndup(const char *text, size_t length);
+void *xmemdup(const void *bytes, size_t length);
+char *xasprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Grows the array *items (element size `size`) so that it holds at least `need` elements. */
+void xgrow(void **items, size_t *capacity, size_t need, size_t size);

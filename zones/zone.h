@@ -1,0 +1,65 @@
+/*
+ * One zone: master-file text → immutable static data. Reading is libzscanner's; what a zone may
+ * hold is checked here (reference/configuration.md, "Zone files"). Built on a control thread;
+ * afterwards immutable and readable from any thread; references are counted on the control thread.
+ */
+#pragma once
+#include "lib/err.h"
+#include "zones/name.h"
+#include <stdatomic.h>
+
+struct rrset {
+	const struct rrset *next; /* other types of the same name */
+	uint16_t type;
+	uint16_t count; /* records, ≥ 1; duplicates dropped */
+	uint32_t ttl;	/* seconds; unequal TTLs in the text: the lowest (RFC 2181 §5.2) */
+	uint32_t wire_length;
+	/* The records ready to be sent after a question for their owner: each begins with a pointer
+	 * to octet 12 (c0 0c), then type, class IN, TTL, RDLENGTH, RDATA without compression. */
+	const uint8_t *wire;
+};
+
+enum {
+	ZONE_NODE_APEX = 1,
+	ZONE_NODE_CUT = 2,	/* NS below the apex: a delegation (RFC 1034 §4.2.1) */
+	ZONE_NODE_DNAME = 4,	/* owns a DNAME (RFC 6672) */
+	ZONE_NODE_OCCLUDED = 8, /* below a cut or DNAME: glue or dead data */
+	ZONE_NODE_CNAME = 16,	/* owns a CNAME */
+};
+
+struct zone_node {
+	const struct zone_node *next;
+	const struct rrset *sets; /* NULL: empty non-terminal */
+	uint16_t flags;
+	uint8_t name_length;
+	const uint8_t *name; /* lower case */
+};
+
+struct zone {
+	unsigned references;
+	struct arena *arena;
+	struct name name;
+	const struct rrset *soa, *ns; /* ns may be NULL (warned) */
+	uint32_t serial;	      /* as answered; see zone_set_serial */
+	uint32_t negative_ttl;	      /* min(SOA TTL, MINIMUM), RFC 2308 §5 */
+	const struct zone_node *nodes; /* every owner and every empty non-terminal, apex first */
+	size_t node_count, record_count;
+	uint64_t content_hash; /* of the text read, $INCLUDEd files too */
+	int64_t modified_unix_s; /* newest modification time of the files read; 0 for text */
+};
+
+/* Exactly one of path and text is not NULL; label names the text in messages. All errors in one
+ * pass (at most 100), warnings too. NULL when there is an error. $INCLUDE is relative to the
+ * including file. Sizes: a zone text file of any size; RDATA ≤ 65,535 octets. */
+struct zone *zone_load(const struct name *name, const char *path, const char *text, const char *label,
+		       struct err_list *errors);
+/* Changes the serial in the SOA's ready-made record too. Before publication only. */
+void zone_set_serial(struct zone *zone, uint32_t serial);
+struct zone *zone_ref(struct zone *zone);
+void zone_unref(struct zone *zone); /* NULL is fine */
+
+const struct rrset *rrset_find(const struct rrset *sets, uint16_t type); /* NULL: absent */
+/* Static data at `name` (lower case, inside the zone): NULL where the zone has no such name.
+ * *ret_cut: the cut or DNAME node above it, or NULL. Linear hash look-up; control path. */
+const struct zone_node *zone_find(const struct zone *zone, const uint8_t *name,
+				  const struct zone_node **ret_cut);
