@@ -1,0 +1,205 @@
+/* Lists of errors with their places. Control threads; one at a time. */
+#include "lib/err.h"
+#include "lib/mem.h"
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+static __attribute__((format(printf, 6, 0))) struct err *add(struct err_list *list, const char *file,
+							     uint32_t line, uint32_t column, bool is_warning,
+							     const char *format, va_list args)
+{
+	char *message;
+
+	if (vasprintf(&message, format, args) < 0)
+		abort();
+	xgrow((void **)&list->items, &list->capacity, list->count + 1, sizeof(*list->items));
+	struct err *err = &list->items[list->count++];
+	*err = (struct err){
+		.file = file != NULL ? xstrdup(file) : NULL,
+		.line = line,
+		.column = column,
+		.message = message,
+		.is_warning = is_warning,
+	};
+	if (!is_warning)
+		list->errors++;
+	return err;
+}
+
+struct err *err_add(struct err_list *list, const char *file, uint32_t line, uint32_t column,
+		    const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	struct err *err = add(list, file, line, column, false, format, args);
+	va_end(args);
+	return err;
+}
+
+struct err *err_warn(struct err_list *list, const char *file, uint32_t line, uint32_t column,
+		     const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	struct err *err = add(list, file, line, column, true, format, args);
+	va_end(args);
+	return err;
+}
+
+static void replace(char **field, const char *text)
+{
+	char *copy = text != NULL ? xstrdup(text) : NULL;
+
+	free(*field);
+	*field = copy;
+}
+
+void err_set_pointer(struct err *err, const char *pointer)
+{
+	replace(&err->pointer, pointer);
+}
+
+void err_set_nearest(struct err *err, const char *word)
+{
+	replace(&err->nearest, word);
+}
+
+bool err_has_errors(const struct err_list *list)
+{
+	return list->errors > 0;
+}
+
+struct ranked {
+	struct err err;
+	size_t file_rank; /* index of the first entry with this file */
+	size_t index;
+};
+
+static int compare_ranked(const void *a, const void *b)
+{
+	const struct ranked *x = a, *y = b;
+
+	if (x->file_rank != y->file_rank)
+		return x->file_rank < y->file_rank ? -1 : 1;
+	if (x->err.line != y->err.line)
+		return x->err.line < y->err.line ? -1 : 1;
+	if (x->err.column != y->err.column)
+		return x->err.column < y->err.column ? -1 : 1;
+	return x->index < y->index ? -1 : 1;
+}
+
+static bool is_same_file(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+void err_sort(struct err_list *list)
+{
+	struct ranked *ranked = xcalloc(list->count, sizeof(*ranked));
+	size_t *firsts = xcalloc(list->count, sizeof(*firsts)), files = 0;
+
+	for (size_t i = 0; i < list->count; i++) {
+		/* Errors of a file come in runs, so the newest file is looked at first. */
+		size_t f = files;
+		while (f > 0 && !is_same_file(list->items[firsts[f - 1]].file, list->items[i].file))
+			f--;
+		if (f == 0) {
+			firsts[files] = i;
+			f = ++files;
+		}
+		ranked[i] = (struct ranked){.err = list->items[i], .file_rank = firsts[f - 1], .index = i};
+	}
+	qsort(ranked, list->count, sizeof(*ranked), compare_ranked);
+	for (size_t i = 0; i < list->count; i++)
+		list->items[i] = ranked[i].err;
+	free(firsts);
+	free(ranked);
+}
+
+void err_print(const struct err_list *list, FILE *out)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		const struct err *err = &list->items[i];
+		if (err->file != NULL)
+			fprintf(out, "%s:", err->file);
+		if (err->line > 0)
+			fprintf(out, "%u:", err->line);
+		if (err->line > 0 && err->column > 0)
+			fprintf(out, "%u:", err->column);
+		if (err->pointer != NULL && err->pointer[0] != '\0')
+			fprintf(out, "%s:", err->pointer);
+		bool has_place = err->file != NULL || err->line > 0 ||
+				 (err->pointer != NULL && err->pointer[0] != '\0');
+		fprintf(out, "%s%s%s\n", has_place ? " " : "", err->is_warning ? "warning: " : "",
+			err->message);
+	}
+}
+
+/* Messages may quote bytes of a file that are no UTF-8; JSON cannot carry those. */
+static json_t *json_text(const char *text)
+{
+	json_t *json = json_string(text);
+
+	if (json != NULL)
+		return json;
+	char *plain = xstrdup(text);
+	for (char *c = plain; *c != '\0'; c++)
+		if ((unsigned char)*c >= 0x80)
+			*c = '?';
+	json = json_string(plain);
+	free(plain);
+	if (json == NULL)
+		abort();
+	return json;
+}
+
+json_t *err_to_json(const struct err_list *list)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < list->count; i++) {
+		const struct err *err = &list->items[i];
+		if (err->is_warning)
+			continue;
+		json_t *object = json_object();
+		if (err->pointer != NULL)
+			json_object_set_new(object, "pointer", json_text(err->pointer));
+		if (err->file != NULL)
+			json_object_set_new(object, "file", json_text(err->file));
+		if (err->line > 0)
+			json_object_set_new(object, "line", json_integer(err->line));
+		if (err->line > 0 && err->column > 0)
+			json_object_set_new(object, "column", json_integer(err->column));
+		json_object_set_new(object, "message", json_text(err->message));
+		if (err->nearest != NULL)
+			json_object_set_new(object, "nearest", json_text(err->nearest));
+		json_array_append_new(array, object);
+	}
+	return array;
+}
+
+void err_move(struct err_list *to, struct err_list *from)
+{
+	xgrow((void **)&to->items, &to->capacity, to->count + from->count, sizeof(*to->items));
+	if (from->count > 0)
+		memcpy(to->items + to->count, from->items, from->count * sizeof(*from->items));
+	to->count += from->count;
+	to->errors += from->errors;
+	free(from->items);
+	*from = (struct err_list){.items = NULL};
+}
+
+void err_done(struct err_list *list)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		free(list->items[i].file);
+		free(list->items[i].pointer);
+		free(list->items[i].message);
+		free(list->items[i].nearest);
+	}
+	free(list->items);
+	*list = (struct err_list){.items = NULL};
+}
