@@ -23,6 +23,7 @@ struct choice {
 	region_set consulted; /* regions whose state had a say (TTL, scope) */
 	const struct plan_region *region; /* NULL with STEP_NONE */
 	uint32_t ttl; /* seconds */
+	uint8_t client_family; /* 4 or 6 */
 	bool share_split; /* a share between 1 and 99 was consulted */
 	uint64_t client_hash; /* of client prefix and name */
 };

@@ -5,6 +5,7 @@
 #pragma once
 #include "gslb/decide/choose.h"
 #include "gslb/decide/world.h"
+#include "zones/rrtype.h"
 
 #define CHAIN_MAX 16 /* CNAMEs followed (configuration.md, "Custom domains") */
 #define ANSWER_ITEMS_MAX 128

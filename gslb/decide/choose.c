@@ -1,0 +1,259 @@
+/*
+ * From a policy and a client to one region and its VIPs (configuration.md, "Steps when tiers fail",
+ * "Split", "ECS"). Pure; runs on every thread that answers or explains.
+ */
+#include "gslb/decide/choose.h"
+#include "gslb/decide/log2_table.h"
+#include "lib/hash.h"
+
+/* One walk through a client's tiers: which regions had a say so far. */
+struct walk {
+	const struct plan_service *service;
+	const struct tiers *tiers;
+	uint64_t client_hash;
+	region_set candidates;
+	region_set consulted;
+	bool share_split;
+};
+
+static inline const struct plan_region *region_of(const struct plan_service *service, unsigned number)
+{
+	return &service->regions[service->slot[number]];
+}
+
+bool choose_inside_share(const struct plan_region *region, uint64_t client_hash)
+{
+	uint64_t draw = hash_mix(client_hash, region->share_salt) >> 32;
+	return draw * 100 < (uint64_t)(region->share > 0 ? region->share : 0) << 32;
+}
+
+uint64_t choose_client_hash(const struct plan_service *service, const struct client *client, uint64_t name_hash)
+{
+	if (client->address.family == 4) {
+		uint32_t address = (uint32_t)client->address.bytes[0] << 24 |
+				   (uint32_t)client->address.bytes[1] << 16 |
+				   (uint32_t)client->address.bytes[2] << 8 | client->address.bytes[3];
+		address &= (uint32_t)(UINT64_MAX << (32 - service->prefix4));
+		return hash_mix(name_hash, (uint64_t)4 << 32 | address);
+	}
+	struct ip cut = ip_cut(&client->address, service->prefix6);
+	return hash_mix(hash_mix(name_hash ^ 6, hash_load64(cut.bytes)), hash_load64(cut.bytes + 8));
+}
+
+/* Regions of the tier that clients outside a partial share pass over. */
+static region_set outside_shares(struct walk *walk, region_set members)
+{
+	region_set outside = 0;
+	for (region_set left = members & walk->service->partial; left; left &= left - 1) {
+		unsigned number = (unsigned)__builtin_ctzll(left);
+		walk->share_split = true;
+		if (!choose_inside_share(region_of(walk->service, number), walk->client_hash))
+			outside |= (region_set)1 << number;
+	}
+	return outside;
+}
+
+/* The eligible regions of the first tier that has any; 0: none has. */
+static region_set first_tier(struct walk *walk, region_set eligible, bool honours_shares)
+{
+	const struct tiers *tiers = walk->tiers;
+	for (unsigned i = 0; i < tiers->count;) {
+		region_set tier = 0;
+		do
+			tier |= (region_set)1 << (tiers->item[i] & (REGIONS_MAX - 1));
+		while (++i < tiers->count && !(tiers->item[i] & TIER_START));
+		walk->consulted |= tier;
+		region_set hit = tier & walk->candidates & eligible;
+		if (honours_shares && (hit & walk->service->partial))
+			hit &= ~outside_shares(walk, hit);
+		if (hit)
+			return hit;
+	}
+	return 0;
+}
+
+/* Steps 1 and 2, then both once more with every share above 0 taken as 100. */
+static region_set regular_steps(struct walk *walk, enum step *ret_step)
+{
+	const struct plan_service *service = walk->service;
+	for (int honours_shares = 1; honours_shares >= 0; honours_shares--) {
+		region_set kept = first_tier(walk, service->ok & service->positive, honours_shares);
+		*ret_step = STEP_TIER;
+		if (kept)
+			return kept;
+		kept = first_tier(walk, service->healthy & service->positive, honours_shares);
+		*ret_step = STEP_DEGRADED;
+		if (kept)
+			return kept;
+		if (!(service->partial & walk->candidates))
+			break;
+	}
+	return 0;
+}
+
+static region_set last_resort(struct walk *walk)
+{
+	const struct plan_service *service = walk->service;
+	if (service->last_resort == LAST_RESORT_NODATA)
+		return 0;
+	if (service->last_resort == LAST_RESORT_FIRST) {
+		for (unsigned i = 0; i < walk->tiers->count; i++) {
+			region_set one = (region_set)1 << (walk->tiers->item[i] & (REGIONS_MAX - 1));
+			if (one & walk->candidates)
+				return one & service->open;
+		}
+		return 0;
+	}
+	region_set kept = first_tier(walk, service->open & service->positive, true);
+	return kept ? kept : first_tier(walk, service->open & service->positive, false);
+}
+
+/* -log2(draw / 2^64) · 2^32: an exponential variable; divided by a weight it gives the weighted
+ * rendezvous (the smallest wins with probability weight / Σ weight). Integer arithmetic alone, so
+ * that all nodes agree. The line between two table points is off by less than 3e-6. */
+static uint64_t exponential(uint64_t draw)
+{
+	draw |= 1;
+	unsigned zeros = (unsigned)__builtin_clzll(draw);
+	uint64_t mantissa = draw << zeros << 1; /* the bits after the leading one */
+	if (zeros == 63)
+		mantissa = 0;
+	unsigned i = (unsigned)(mantissa >> 56);
+	uint64_t rest = mantissa << 8 >> 32;
+	uint64_t log2 = log2_table[i] + (((log2_table[i + 1] - log2_table[i]) * rest) >> 32);
+	return ((uint64_t)(zeros + 1) << 32) - log2;
+}
+
+struct contender {
+	uint64_t distance, weight;
+};
+
+static inline bool is_nearer(const struct contender *a, const struct contender *b)
+{
+	return (__uint128_t)a->distance * b->weight < (__uint128_t)b->distance * a->weight;
+}
+
+static inline struct contender contend(uint64_t split_hash, uint64_t target_hash, uint64_t weight)
+{
+	struct contender c = {exponential(hash_mix(split_hash, target_hash)), weight};
+	return c;
+}
+
+static const struct plan_region *split_regions(const struct choice *choice, uint64_t split_hash)
+{
+	const struct plan_service *service = choice->policy->service;
+	const struct plan_region *best = NULL;
+	struct contender winner = {0, 0};
+	for (region_set left = choice->kept; left; left &= left - 1) {
+		const struct plan_region *region = region_of(service, (unsigned)__builtin_ctzll(left));
+		struct contender c = contend(split_hash, region->hash, region->weight[choice->mode]);
+		if (!best || is_nearer(&c, &winner)) {
+			best = region;
+			winner = c;
+		}
+	}
+	return best;
+}
+
+static uint32_t consulted_ttl(const struct plan_service *service, region_set consulted)
+{
+	uint32_t ttl = service->ttl_max;
+	for (region_set left = consulted; left; left &= left - 1) {
+		unsigned number = (unsigned)__builtin_ctzll(left);
+		if (service->slot[number] == UINT8_MAX)
+			continue;
+		const struct plan_region *region = region_of(service, number);
+		if (region->ttl < ttl)
+			ttl = region->ttl;
+	}
+	return ttl;
+}
+
+void choose_region(const struct policy *policy, const struct client *client, uint64_t name_hash, uint64_t random,
+		   struct choice *ret)
+{
+	const struct plan_service *service = policy->service;
+	ret->policy = policy;
+	ret->order = order_find(policy->order, &client->address, client->is_ecs ? &client->resolver : NULL);
+	ret->client_family = client->address.family;
+	ret->client_hash = choose_client_hash(service, client, name_hash);
+	struct walk walk = {
+		.service = service,
+		.tiers = ret->order.tiers,
+		.client_hash = ret->client_hash,
+		.candidates = policy->allowed & ~service->down,
+	};
+	ret->mode = PICK_REGULAR;
+	ret->kept = regular_steps(&walk, &ret->step);
+	if (!ret->kept) {
+		ret->step = STEP_PANIC;
+		ret->mode = PICK_PANIC;
+		ret->kept = first_tier(&walk, service->panic, false);
+	}
+	if (!ret->kept) {
+		ret->step = STEP_LAST_RESORT;
+		ret->mode = PICK_ALL;
+		ret->kept = last_resort(&walk);
+	}
+	ret->consulted = walk.consulted & policy->allowed;
+	ret->share_split = walk.share_split;
+	ret->ttl = ret->step == STEP_TIER ? consulted_ttl(service, ret->consulted) : service->ttl_min;
+	ret->region = NULL;
+	if (!ret->kept)
+		ret->step = STEP_NONE;
+	else if (!(ret->kept & (ret->kept - 1)))
+		ret->region = region_of(service, (unsigned)__builtin_ctzll(ret->kept));
+	else
+		ret->region = split_regions(ret, service->split == SPLIT_RANDOM ? random : ret->client_hash);
+}
+
+unsigned choose_vips(const struct choice *choice, unsigned family, uint64_t random,
+		     const struct plan_vip *ret[static ANSWERS_MAX])
+{
+	if (!choice->region)
+		return 0;
+	const struct plan_service *service = choice->policy->service;
+	const struct plan_region *region = choice->region;
+	const struct plan_picks *picks = &region->picks[choice->mode][family == 6];
+	unsigned most = service->answers;
+	if (picks->count <= most) { /* all of them, as configured: no hash has a say */
+		for (unsigned i = 0; i < picks->count; i++)
+			ret[i] = &region->vips[picks->pick[i].vip];
+		return picks->count;
+	}
+	uint64_t split_hash = service->split == SPLIT_RANDOM ? random : choice->client_hash;
+	struct contender ranked[ANSWERS_MAX];
+	unsigned count = 0;
+	for (unsigned i = 0; i < picks->count; i++) {
+		const struct plan_vip *vip = &region->vips[picks->pick[i].vip];
+		struct contender c = contend(split_hash, vip->hash, picks->pick[i].weight);
+		unsigned at = count < most ? count++ : most;
+		for (; at > 0 && is_nearer(&c, &ranked[at - 1]); at--) {
+			if (at < most) {
+				ranked[at] = ranked[at - 1];
+				ret[at] = ret[at - 1];
+			}
+		}
+		if (at < most) {
+			ranked[at] = c;
+			ret[at] = vip;
+		}
+	}
+	return count;
+}
+
+uint8_t choose_scope(const struct choice *choice, unsigned family)
+{
+	const struct plan_service *service = choice->policy->service;
+	uint8_t leaf = choice->order.depth;
+	bool hash_decides = choice->share_split;
+	if (service->split == SPLIT_STICKY) {
+		hash_decides |= (choice->kept & (choice->kept - 1)) != 0;
+		hash_decides |= choice->region && family &&
+				choice->region->picks[choice->mode][family == 6].count > service->answers;
+	}
+	if (!hash_decides)
+		return leaf;
+	uint8_t hashed = choice->client_family == 4 ? service->prefix4 : service->prefix6;
+	return leaf > hashed ? leaf : hashed;
+}

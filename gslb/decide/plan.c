@@ -1,0 +1,250 @@
+/*
+ * Compiles what health, weights and controls say about a service into bit sets and pick lists.
+ * Control thread; the result is immutable.
+ */
+#include "gslb/decide/plan.h"
+#include "lib/hash.h"
+#include "lib/mem.h"
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Two families times three modes; a VIP stands in at most one family's list of each mode. */
+#define PICKS_PER_VIP PICK_MODES
+
+static unsigned family_row(const struct ip *ip)
+{
+	return ip->family == 6;
+}
+
+static bool counts_in(const struct plan_vip *vip, enum pick_mode mode)
+{
+	if (mode == PICK_ALL)
+		return !vip->is_drained;
+	return vip->score > 0 && (mode == PICK_PANIC || !vip->is_drained);
+}
+
+/* Fills one mode's two lists. VIPs of weight 0 stand in only where no other VIP of the region can. */
+static struct plan_pick *fill_picks(struct plan_region *region, enum pick_mode mode, struct plan_pick *next)
+{
+	bool has_weighted = false;
+	for (unsigned i = 0; i < region->vip_count; i++)
+		has_weighted |= counts_in(&region->vips[i], mode) && region->vips[i].weight > 0;
+	uint64_t sum[2] = {0, 0};
+	for (unsigned family = 0; family < 2; family++) {
+		struct plan_picks *picks = &region->picks[mode][family];
+		picks->pick = next;
+		for (unsigned i = 0; i < region->vip_count; i++) {
+			const struct plan_vip *vip = &region->vips[i];
+			if (family_row(&vip->ip) != family || !counts_in(vip, mode))
+				continue;
+			if (has_weighted && vip->weight == 0)
+				continue;
+			uint64_t score = mode == PICK_ALL ? SCORE_FULL : vip->score;
+			next->vip = (uint8_t)i;
+			next->weight = has_weighted ? vip->weight * score : 1;
+			sum[family] += has_weighted ? next->weight : 0;
+			next++;
+			picks->count++;
+		}
+	}
+	/* A region of weight-0 VIPs weighs as little as possible, but can still be picked alone. */
+	region->weight[mode] = sum[0] > sum[1] ? sum[0] : sum[1];
+	if (region->weight[mode] == 0)
+		region->weight[mode] = 1;
+	return next;
+}
+
+/* The healthy share: sets it for people, and says by the exact fraction whether it is enough. */
+static bool weigh_health(struct plan_region *region, uint32_t min_hundredths)
+{
+	uint64_t whole = 0, healthy = 0;
+	bool is_any_healthy = false;
+	for (unsigned i = 0; i < region->vip_count; i++) {
+		const struct plan_vip *vip = &region->vips[i];
+		if (vip->is_drained)
+			continue;
+		whole += (uint64_t)vip->weight * SCORE_FULL;
+		healthy += (uint64_t)vip->weight * vip->score;
+		is_any_healthy |= vip->score > 0;
+	}
+	if (whole == 0) { /* nothing but weight 0 */
+		region->healthy_permille = is_any_healthy ? 1000 : 0;
+		return is_any_healthy;
+	}
+	region->healthy_permille = (uint32_t)(healthy * 1000 / whole);
+	return is_any_healthy && healthy * 10000 >= whole * min_hundredths;
+}
+
+static void fill_vip(struct plan_vip *vip, const struct plan_vip_input *input)
+{
+	vip->ip = input->ip;
+	vip->hash = hash_bytes(input->ip.bytes, input->ip.family == 4 ? 4 : 16, input->ip.family);
+	vip->weight = input->weight;
+	vip->state = input->state;
+	vip->pending = input->pending;
+	vip->ttl = input->ttl;
+	vip->ttl_is_recent = input->ttl_is_recent;
+	vip->ttl_is_pending = input->ttl_is_pending;
+	vip->is_drained = input->is_drained;
+	vip->score = input->state == VIP_DOWN ? 0 : input->state == VIP_UNKNOWN ? SCORE_FULL : input->score;
+}
+
+static struct plan_pick *fill_region(struct plan_service *service, struct plan_region *region,
+				     const struct plan_region_input *input, struct plan_vip *vips,
+				     struct plan_pick *picks)
+{
+	region->number = input->number;
+	region->vip_count = input->vip_count;
+	region->share = input->share;
+	region->hash = hash_bytes(input->id, strlen(input->id), 0);
+	region->share_salt = hash_bytes(service->id, strlen(service->id), region->hash);
+	region->ttl = service->ttl_max;
+	region->vips = vips;
+	for (unsigned i = 0; i < input->vip_count; i++) {
+		fill_vip(&vips[i], &input->vips[i]);
+		if (vips[i].ttl < region->ttl)
+			region->ttl = vips[i].ttl;
+	}
+	for (unsigned mode = 0; mode < PICK_MODES; mode++)
+		picks = fill_picks(region, mode, picks);
+	return picks;
+}
+
+static unsigned pick_count(const struct plan_region *region, enum pick_mode mode)
+{
+	return region->picks[mode][0].count + region->picks[mode][1].count;
+}
+
+static void fill_sets(struct plan_service *service, struct plan_region *region, uint32_t min_hundredths)
+{
+	region_set bit = (region_set)1 << region->number;
+	service->healthy |= pick_count(region, PICK_REGULAR) > 0 ? bit : 0;
+	service->ok |= weigh_health(region, min_hundredths) ? bit : 0;
+	service->panic |= pick_count(region, PICK_PANIC) > 0 ? bit : 0;
+	service->open |= pick_count(region, PICK_ALL) > 0 ? bit : 0;
+	service->positive |= region->share > 0 ? bit : 0;
+	service->partial |= region->share > 0 && region->share < 100 ? bit : 0;
+	service->down |= region->share == SHARE_DOWN ? bit : 0;
+}
+
+/* One block: the service, its regions, all VIPs, all picks. */
+struct plan_service *plan_service_compile(const struct plan_service_input *input)
+{
+	size_t vip_count = 0;
+	for (unsigned i = 0; i < input->region_count; i++)
+		vip_count += input->regions[i].vip_count;
+	size_t regions_at = sizeof(struct plan_service);
+	size_t vips_at = regions_at + input->region_count * sizeof(struct plan_region);
+	size_t picks_at = vips_at + vip_count * sizeof(struct plan_vip);
+	char *block = xcalloc(1, picks_at + vip_count * PICKS_PER_VIP * sizeof(struct plan_pick));
+
+	struct plan_service *service = (struct plan_service *)block;
+	service->references = 1;
+	service->number = input->number;
+	strncpy(service->id, input->id, sizeof service->id - 1);
+	service->split = input->split;
+	service->last_resort = input->last_resort;
+	service->prefix4 = input->prefix4;
+	service->prefix6 = input->prefix6;
+	service->answers = input->answers;
+	service->ttl_min = input->ttl_min;
+	service->ttl_max = input->ttl_max;
+	service->region_count = input->region_count;
+	service->regions = (struct plan_region *)(block + regions_at);
+	memset(service->slot, UINT8_MAX, sizeof service->slot);
+
+	struct plan_vip *vips = (struct plan_vip *)(block + vips_at);
+	struct plan_pick *picks = (struct plan_pick *)(block + picks_at);
+	for (unsigned i = 0; i < input->region_count; i++) {
+		struct plan_region *region = &service->regions[i];
+		assert(input->regions[i].number < REGIONS_MAX);
+		service->slot[input->regions[i].number] = (uint8_t)i;
+		picks = fill_region(service, region, &input->regions[i], vips, picks);
+		vips += input->regions[i].vip_count;
+		fill_sets(service, region, input->min_healthy_hundredths);
+	}
+	return service;
+}
+
+struct plan_service *plan_service_ref(struct plan_service *service)
+{
+	service->references++;
+	return service;
+}
+
+void plan_service_unref(struct plan_service *service)
+{
+	if (service && --service->references == 0)
+		free(service);
+}
+
+struct plan *plan_new(size_t service_count, size_t policy_count)
+{
+	struct plan *plan = xcalloc(1, sizeof *plan);
+	plan->references = 1;
+	plan->service_count = service_count;
+	plan->policy_count = policy_count;
+	plan->services = xcalloc(service_count + 1, sizeof *plan->services);
+	plan->policies = xcalloc(policy_count + 1, sizeof *plan->policies);
+	return plan;
+}
+
+void plan_set_service(struct plan *plan, size_t position, struct plan_service *service)
+{
+	assert(position < plan->service_count && !plan->services[position]);
+	plan->services[position] = service;
+}
+
+void plan_set_policy(struct plan *plan, size_t number, size_t service_position, struct order *order,
+		     region_set allowed, bool is_resident, bool is_suspended)
+{
+	assert(number < plan->policy_count && plan->services[service_position]);
+	struct policy *policy = &plan->policies[number];
+	policy->service = plan->services[service_position];
+	policy->order = order_ref(order);
+	policy->allowed = allowed;
+	policy->is_resident = is_resident;
+	policy->is_suspended = is_suspended;
+}
+
+struct plan *plan_ref(struct plan *plan)
+{
+	plan->references++;
+	return plan;
+}
+
+void plan_unref(struct plan *plan)
+{
+	if (!plan || --plan->references > 0)
+		return;
+	for (size_t i = 0; i < plan->policy_count; i++)
+		order_unref((struct order *)plan->policies[i].order);
+	for (size_t i = 0; i < plan->service_count; i++)
+		plan_service_unref(plan->services[i]);
+	free(plan->policies);
+	free(plan->services);
+	free(plan);
+}
+
+uint32_t vip_ttl(const struct vip_health *health, uint32_t ttl_min, uint32_t ttl_max, uint64_t now_ms,
+		 uint64_t *ret_next_ms)
+{
+	*ret_next_ms = UINT64_MAX;
+	if (health->interval_ms == 0)
+		return ttl_max;
+	if (health->state == VIP_UNKNOWN || health->pending > 0)
+		return ttl_min;
+	if (health->is_settled)
+		return ttl_max;
+	uint64_t step_ms = (uint64_t)ttl_min * 1000;
+	if (step_ms < health->interval_ms)
+		step_ms = health->interval_ms;
+	uint64_t quiet_ms = now_ms > health->changed_ms ? now_ms - health->changed_ms : 0;
+	uint64_t doublings = quiet_ms / step_ms;
+	uint64_t ttl = doublings < 32 ? (uint64_t)ttl_min << doublings : ttl_max;
+	if (ttl >= ttl_max)
+		return ttl_max;
+	*ret_next_ms = health->changed_ms + (doublings + 1) * step_ms;
+	return (uint32_t)ttl;
+}

@@ -1,0 +1,286 @@
+/*
+ * A question against the world: RFC 1034 §4.3.2 with wildcards (RFC 4592), DNAME (RFC 6672) and the
+ * tenants' choice. Pure; every thread that answers or explains.
+ */
+#include "gslb/decide/resolve.h"
+#include <string.h>
+
+enum progress { DONE, FOLLOW }; /* FOLLOW: the name moved on to a CNAME's target */
+
+struct state {
+	const struct world *world;
+	const struct question *question;
+	const struct client *client;
+	uint64_t random;
+	struct answer *answer;
+	const uint8_t *name; /* the current name, lower case */
+	const uint8_t *owner; /* the same as it is written to the reply */
+	size_t length;
+	uint64_t hash;
+	unsigned links; /* of the chain so far */
+};
+
+static struct answer_item *add_item(struct answer *answer, uint8_t *section_count)
+{
+	unsigned used = answer->answer_count + answer->authority_count + answer->additional_count;
+	if (used == ANSWER_ITEMS_MAX)
+		return NULL;
+	(*section_count)++;
+	return &answer->items[used];
+}
+
+static void add_set(struct answer *answer, uint8_t *section_count, const uint8_t *owner, const struct rrset *set,
+		    uint32_t ttl)
+{
+	struct answer_item *item = add_item(answer, section_count);
+	if (!item)
+		return;
+	item->kind = ITEM_SET;
+	item->type = set->type;
+	item->ttl = ttl;
+	item->owner = owner;
+	item->set = set;
+	item->target = NULL;
+}
+
+/* RFC 2308 §3, §5. `most` bounds the TTL further. */
+static void add_negative(struct state *state, const struct zone *zone, uint32_t most)
+{
+	uint32_t ttl = zone->negative_ttl < most ? zone->negative_ttl : most;
+	add_set(state->answer, &state->answer->authority_count, zone->name.octets, zone->soa, ttl);
+}
+
+/* ---- additional section: the addresses of NS, MX and SRV targets that we serve ---- */
+
+static void add_addresses(struct state *state, const uint8_t *target, const struct zone *zone, bool takes_glue)
+{
+	uint8_t lower[NAME_MAX_OCTETS];
+	size_t length = name_length(target);
+	memcpy(lower, target, length);
+	name_lower(lower, length);
+	const struct node *node = index_get(state->world->index, lower, length, name_hash(lower, length));
+	if (!node || node->zone != zone || ((node->flags & ZONE_NODE_OCCLUDED) && !takes_glue))
+		return;
+	static const uint16_t types[] = {RR_A, RR_AAAA};
+	for (unsigned i = 0; i < 2; i++) {
+		const struct rrset *set = rrset_find(node->sets, types[i]);
+		if (set)
+			add_set(state->answer, &state->answer->additional_count, node->name, set, set->ttl);
+	}
+}
+
+static void add_additional(struct state *state, const struct rrset *set, const struct zone *zone, bool takes_glue)
+{
+	uint8_t offset;
+	if (!rrtype_additional_offset(set->type, &offset))
+		return;
+	const uint8_t *at = set->wire;
+	for (unsigned i = 0; i < set->count; i++) {
+		const uint8_t *rdata = at + 12;
+		add_addresses(state, rdata + offset, zone, takes_glue);
+		at = rdata + (at[10] << 8 | at[11]);
+	}
+}
+
+/* ---- the steps ---- */
+
+static enum progress refer(struct state *state, const struct node *cut)
+{
+	struct answer *answer = state->answer;
+	const struct rrset *ns = rrset_find(cut->sets, RR_NS);
+	if (state->links == 0)
+		answer->is_authoritative = false;
+	add_set(answer, &answer->authority_count, cut->name, ns, ns->ttl);
+	add_additional(state, ns, cut->zone, true);
+	return DONE;
+}
+
+static void move_to(struct state *state, const uint8_t *target)
+{
+	struct name *name = &state->answer->scratch[state->links++];
+	name->length = (uint8_t)name_length(target);
+	memcpy(name->octets, target, name->length);
+	name_lower(name->octets, name->length);
+	state->name = name->octets;
+	state->owner = target;
+	state->length = name->length;
+	state->hash = name_hash(name->octets, name->length);
+}
+
+static enum progress follow_cname(struct state *state, const struct rrset *cname)
+{
+	struct answer *answer = state->answer;
+	add_set(answer, &answer->answer_count, state->owner, cname, cname->ttl);
+	if (state->links == CHAIN_MAX)
+		return DONE;
+	move_to(state, cname->wire + 12);
+	return FOLLOW;
+}
+
+/* RFC 6672 §2.2, §3.2: the DNAME, and a CNAME synthesised from it. */
+static enum progress follow_dname(struct state *state, const struct node *owner)
+{
+	struct answer *answer = state->answer;
+	const struct rrset *dname = rrset_find(owner->sets, RR_DNAME);
+	add_set(answer, &answer->answer_count, owner->name, dname, dname->ttl);
+	const uint8_t *target = dname->wire + 12;
+	size_t kept = state->length - owner->name_length;
+	size_t target_length = name_length(target);
+	if (kept + target_length > NAME_MAX_OCTETS) {
+		answer->rcode = RCODE_YXDOMAIN;
+		return DONE;
+	}
+	if (state->links == CHAIN_MAX)
+		return DONE;
+	struct name synthesised;
+	memcpy(synthesised.octets, state->owner, kept);
+	memcpy(synthesised.octets + kept, target, target_length);
+	struct answer_item *item = add_item(answer, &answer->answer_count);
+	if (!item)
+		return DONE;
+	item->kind = ITEM_CNAME;
+	item->type = RR_CNAME;
+	item->ttl = dname->ttl;
+	item->owner = state->owner;
+	item->set = NULL;
+	move_to(state, synthesised.octets);
+	state->owner = state->name; /* the synthesised name lives in scratch alone */
+	item->target = state->name;
+	return FOLLOW;
+}
+
+static enum progress answer_missing(struct state *state, const struct find *find)
+{
+	state->answer->rcode = RCODE_NXDOMAIN;
+	add_negative(state, find->zone, UINT32_MAX);
+	return DONE;
+}
+
+/* The tenant's rule decides: A and AAAA (configuration.md, "Choice"). */
+static void answer_tenant(struct state *state, const struct node *node, uint16_t type)
+{
+	struct answer *answer = state->answer;
+	const struct policy *policy = &state->world->plan->policies[node->policy];
+	answer->tenant = node->tenant;
+	if (policy->is_suspended) {
+		answer->ede = EDE_OTHER;
+		answer->ede_text = "tenant suspended";
+		add_negative(state, node->zone, policy->service->ttl_max);
+		return;
+	}
+	unsigned family = type == RR_A ? 4 : type == RR_AAAA ? 6 : 0;
+	if (family == 0) {
+		add_negative(state, node->zone, policy->service->ttl_max);
+		return;
+	}
+	struct choice *choice = &answer->choice;
+	choose_region(policy, state->client, state->hash, state->random, choice);
+	answer->uses_client = true;
+	answer->scope = choose_scope(choice, family);
+	if (choice->step == STEP_LAST_RESORT) {
+		answer->ede = EDE_OTHER;
+		answer->ede_text = "every region is down: last resort";
+	}
+	answer->vip_count = (uint8_t)choose_vips(choice, family, state->random, answer->vips);
+	struct answer_item *item;
+	if (answer->vip_count == 0 || !(item = add_item(answer, &answer->answer_count))) {
+		add_negative(state, node->zone, policy->service->ttl_max);
+		return;
+	}
+	item->kind = ITEM_VIPS;
+	item->type = type;
+	item->ttl = choice->ttl;
+	item->owner = state->owner;
+	item->set = NULL;
+	item->target = NULL;
+}
+
+static inline bool is_tenant_type(uint16_t type)
+{
+	return type == RR_A || type == RR_AAAA || type == RR_HTTPS || type == RR_SVCB;
+}
+
+/* RFC 8482 §4.1: ANY gets one record set that is there. */
+static const struct rrset *any_set(const struct node *node)
+{
+	return node->sets;
+}
+
+static enum progress answer_node(struct state *state, const struct node *node)
+{
+	struct answer *answer = state->answer;
+	uint16_t type = state->question->type;
+	answer->node = node;
+	if (node->policy != INDEX_NONE && (is_tenant_type(type) || (type == RR_ANY && !node->sets))) {
+		answer_tenant(state, node, type == RR_ANY ? RR_A : type);
+		return DONE;
+	}
+	if ((node->flags & ZONE_NODE_CNAME) && type != RR_CNAME && type != RR_ANY)
+		return follow_cname(state, rrset_find(node->sets, RR_CNAME));
+	const struct rrset *set = type == RR_ANY ? any_set(node) : rrset_find(node->sets, type);
+	if (!set) {
+		uint32_t most = UINT32_MAX;
+		if (node->policy != INDEX_NONE)
+			most = state->world->plan->policies[node->policy].service->ttl_max;
+		add_negative(state, node->zone, most);
+		return DONE;
+	}
+	add_set(answer, &answer->answer_count, state->owner, set, set->ttl);
+	add_additional(state, set, node->zone, false);
+	return DONE;
+}
+
+static enum progress take_step(struct state *state)
+{
+	const struct index *index = state->world->index;
+	struct find find = state->question->type == RR_DS
+				   ? index_find_ds(index, state->name, state->length, state->hash)
+				   : index_find(index, state->name, state->length, state->hash);
+	if (state->links == 0)
+		state->answer->zone = find.zone;
+	switch (find.kind) {
+	case FIND_EXACT:
+	case FIND_WILDCARD:
+		return answer_node(state, find.node);
+	case FIND_MISSING:
+		return answer_missing(state, &find);
+	case FIND_CUT:
+		return refer(state, find.node);
+	case FIND_DNAME:
+		return follow_dname(state, find.node);
+	case FIND_NONE:
+		break;
+	}
+	if (state->links == 0) { /* not a target outside the served zones: the question itself */
+		state->answer->rcode = RCODE_REFUSED;
+		state->answer->is_authoritative = false;
+		state->answer->ede = EDE_NOT_AUTHORITATIVE;
+		state->answer->ede_text = "";
+	}
+	return DONE;
+}
+
+void resolve(const struct world *world, const struct question *question, const struct client *client,
+	     uint64_t random, struct answer *ret)
+{
+	ret->rcode = RCODE_NOERROR;
+	ret->is_authoritative = true;
+	ret->uses_client = false;
+	ret->scope = 0;
+	ret->ede = EDE_NONE;
+	ret->ede_text = "";
+	ret->answer_count = ret->authority_count = ret->additional_count = 0;
+	ret->vip_count = 0;
+	ret->tenant = INDEX_NONE;
+	ret->zone = NULL;
+	ret->node = NULL;
+	ret->choice.policy = NULL;
+
+	struct state state = {
+		.world = world, .question = question, .client = client, .random = random, .answer = ret,
+		.name = question->name, .owner = question->as_asked, .length = question->length,
+		.hash = question->hash,
+	};
+	while (take_step(&state) == FOLLOW)
+		;
+}
