@@ -153,9 +153,11 @@ struct fleet_zone {
 	int64_t changed_unix_s; /* last accepted change of file, text or tenants */
 };
 
+/* One block of memory each: there may be millions. Names are lower-case wire form, only as long as
+ * they are. */
 struct fleet_tenant {
 	struct fleet_object object;
-	struct name zone;
+	const uint8_t *zone;
 	char *service;
 	bool has_regions;
 	bool has_hosts;
@@ -163,8 +165,8 @@ struct fleet_tenant {
 	uint16_t region_count, host_count, domain_count, tag_count;
 	char **regions;
 	char **hosts_written; /* relative to the zone; one entry even when absent: the tenant's id */
-	struct name *hosts;   /* absolute, lower case */
-	struct name *domains;
+	const uint8_t **hosts; /* absolute */
+	const uint8_t **domains;
 	char **tags;
 };
 
