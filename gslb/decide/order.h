@@ -49,9 +49,8 @@ struct order; /* compiled */
 
 struct order_result {
 	const struct tiers *tiers;
-	const struct map_rule *rule; /* ORDER_MAP: the rule that matched, else NULL */
-	uint8_t depth;		     /* bits of the client's prefix that decided; 0 = none */
-	bool used_resolver;	     /* the place came from the resolver's address */
+	uint8_t depth;	    /* bits of the client's prefix that decided; 0 = none */
+	bool used_resolver; /* the place came from the resolver's address */
 };
 
 /* `spec` is copied. Listed regions that a rule names but that are no candidates are left out of the
@@ -67,3 +66,9 @@ size_t order_bytes(const struct order *order);
 struct order_result order_find(const struct order *order, const struct ip *client,
 			       const struct ip *resolver);
 void order_prefetch(const struct order *order, const struct ip *client);
+
+/* For explain: the rule of the map that matched, NULL without ORDER_MAP. Leaves are folded by tiers
+ * alone, so the rules are evaluated again on `places`, those that the order was compiled from. The
+ * rule lives as long as the order. */
+const struct map_rule *order_explain_rule(const struct order *order, const struct places *places,
+					  const struct ip *client, const struct ip *resolver);

@@ -9,8 +9,8 @@
 #include <stddef.h>
 
 struct place {
-	float latitude, longitude; /* degrees; valid with has_at */
-	bool has_at;		   /* false and a country: use place_centroid at compile time */
+	double latitude, longitude; /* degrees; valid with has_at. Doubles: ties must be exact */
+	bool has_at;		    /* false and a country: use place_centroid at compile time */
 	char country[3];	   /* ISO 3166-1 alpha-2 upper case, "" unknown */
 	char continent[3];	   /* AF AN AS EU NA OC SA, "" unknown */
 	char subdivision[12];	   /* ISO 3166-2 part after the dash ("CA"), or the database's name cut; "" */
@@ -52,6 +52,7 @@ bool place_is_located(const struct place *place);
 bool place_coordinates(const struct place *place, double *ret_latitude, double *ret_longitude);
 bool place_centroid(const char country[2], double *ret_latitude, double *ret_longitude);
 const char *place_continent_of(const char country[2]); /* "EU", or "" */
+const char *place_continent(const struct place *place); /* of the record, else of its country, or "" */
 /* Great-circle distance in km (haversine, radius 6371.0088 km). */
 double place_distance_km(double lat1, double lon1, double lat2, double lon2);
 
