@@ -11,13 +11,14 @@
 
 #define DOC_BYTES_MAX ((size_t)512 << 20)
 #define DOC_DEPTH_MAX 32
+#define DOC_NODES_MAX ((size_t)128 << 20)
 
 enum doc_kind { DOC_SCALAR, DOC_SEQUENCE, DOC_MAPPING };
 
 struct doc_node {
 	enum doc_kind kind;
 	bool is_quoted; /* scalar written with quotes or as a block; a JSON string */
-	uint32_t line, column; /* 1-based; of the value */
+	uint32_t line, column; /* 1-based; of the value. JSON: line 0, column its index in a sequence */
 	uint32_t count;	       /* members of a sequence or mapping */
 	size_t length;	       /* of text, which may hold NUL bytes */
 	const char *text;      /* scalar, NUL-terminated; "" for an empty plain scalar */
@@ -32,7 +33,9 @@ struct doc {
 	struct doc_node *root; /* an empty file is an empty mapping */
 };
 
-/* NULL on failure, with an entry in errors. doc_from_file reads at most DOC_BYTES_MAX. */
+/* NULL on failure, with an entry in errors. doc_from_file reads at most DOC_BYTES_MAX. Duplicate keys of
+ * YAML are entries in errors too, but the document comes back with the first value of each, so that all
+ * else that is wrong with it is found in the same pass: success is !err_has_errors(errors). */
 struct doc *doc_from_file(const char *path, struct err_list *errors);
 struct doc *doc_from_yaml(const char *name, const char *text, size_t length, struct err_list *errors);
 struct doc *doc_from_json(const char *text, size_t length, struct err_list *errors);

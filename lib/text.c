@@ -65,6 +65,29 @@ const char *text_nearest(const char *word, const char *const *words, size_t coun
 	return nearest;
 }
 
+void text_quote(const char *text, char out[static TEXT_QUOTE_MAX])
+{
+	size_t length = strlen(text), room = TEXT_QUOTE_MAX - 3;
+	bool is_cut = length > room;
+
+	if (is_cut) {
+		length = room - 3;
+		while (length > 0 && ((unsigned char)text[length] & 0xc0) == 0x80)
+			length--; /* not inside a UTF-8 character */
+	}
+	char *at = out;
+	*at++ = '\'';
+	for (size_t i = 0; i < length; i++) {
+		unsigned char c = (unsigned char)text[i];
+		*at++ = c < 0x20 || c == 0x7f ? '?' : text[i];
+	}
+	if (is_cut) {
+		memcpy(at, "...", 3);
+		at += 3;
+	}
+	memcpy(at, "'", 2);
+}
+
 /* Decimal digits without a leading zero; *text moves behind them. */
 static bool take_uint(const char **text, uint64_t *ret)
 {

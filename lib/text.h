@@ -8,6 +8,10 @@
  * (more than a third of the letters differ). */
 const char *text_nearest(const char *word, const char *const *words, size_t count);
 
+/* `text` between single quotes for a message: shortened, without control characters. */
+#define TEXT_QUOTE_MAX 72
+void text_quote(const char *text, char out[static TEXT_QUOTE_MAX]);
+
 /* Each returns false on any deviation from the written form and leaves *ret untouched. */
 bool text_to_duration_ms(const char *text, uint64_t *ret_ms); /* 500ms 2s 5m 12h 30d; ≤ 365 d */
 bool text_to_percent(const char *text, uint32_t *ret_hundredths); /* 50% → 5000; 0..100, 2 decimals */

@@ -1,0 +1,237 @@
+/* Documents: reading a file, look-ups, and errors that know their place. Control threads. */
+#include "lib/doc.h"
+#include "lib/arena.h"
+#include "lib/doc_build.h"
+#include "lib/mem.h"
+#include "lib/text.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct doc *doc_new(const char *file)
+{
+	struct arena *arena = arena_new();
+	struct doc *doc = arena_alloc(arena, sizeof(*doc));
+
+	doc->arena = arena;
+	doc->file = file != NULL ? arena_strndup(arena, file, strlen(file)) : NULL;
+	return doc;
+}
+
+void doc_free(struct doc *doc)
+{
+	if (doc != NULL)
+		arena_free(doc->arena);
+}
+
+struct doc_node *doc_node_new(struct doc *doc, enum doc_kind kind)
+{
+	struct doc_node *node = arena_alloc(doc->arena, sizeof(*node));
+
+	node->kind = kind;
+	return node;
+}
+
+void doc_node_append(struct doc_node *parent, struct doc_node **last, struct doc_node *node)
+{
+	node->parent = parent;
+	if (*last != NULL)
+		(*last)->next = node;
+	else
+		parent->first = node;
+	*last = node;
+	parent->count++;
+}
+
+/* The whole file, NULL with an entry in errors. */
+static char *read_file(const char *path, size_t *ret_length, struct err_list *errors)
+{
+	char *text = NULL;
+	size_t length = 0, capacity = 0;
+	struct stat status;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0) {
+		err_add(errors, path, 0, 0, "cannot open: %s", strerror(errno));
+		return NULL;
+	}
+	/* The size is a hint only: pipes have none and files grow. */
+	if (fstat(fd, &status) == 0 && status.st_size > 0 && (uint64_t)status.st_size <= DOC_BYTES_MAX)
+		xgrow((void **)&text, &capacity, (size_t)status.st_size + 1, 1);
+	while (length <= DOC_BYTES_MAX) {
+		xgrow((void **)&text, &capacity, length + 1, 1);
+		ssize_t got = read(fd, text + length, capacity - length);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0) {
+			err_add(errors, path, 0, 0, "cannot read: %s", strerror(errno));
+			free(text);
+			close(fd);
+			return NULL;
+		}
+		if (got == 0)
+			break;
+		length += (size_t)got;
+	}
+	close(fd);
+	*ret_length = length;
+	return text;
+}
+
+struct doc *doc_from_file(const char *path, struct err_list *errors)
+{
+	size_t length;
+	char *text = read_file(path, &length, errors);
+
+	if (text == NULL)
+		return NULL;
+	struct doc *doc = doc_from_yaml(path, text, length, errors); /* refuses what is too long */
+	free(text);
+	return doc;
+}
+
+const struct doc_node *doc_get(const struct doc_node *mapping, const char *key)
+{
+	if (mapping == NULL || mapping->kind != DOC_MAPPING)
+		return NULL;
+	for (const struct doc_node *node = mapping->first; node != NULL; node = node->next)
+		if (strcmp(node->key, key) == 0)
+			return node;
+	return NULL;
+}
+
+/* RFC 6901: "" is the root, '~' and '/' inside a key are written ~0 and ~1. Built from the end. */
+static char *pointer_of(const struct doc_node *node)
+{
+	size_t length = 0;
+
+	for (const struct doc_node *n = node; n->parent != NULL; n = n->parent)
+		length += 1 + (n->key != NULL ? 2 * strlen(n->key) : 10);
+	char *text = xmalloc(length + 1), *at = text + length;
+	*at = '\0';
+	for (; node->parent != NULL; node = node->parent) {
+		if (node->key == NULL) {
+			char index[16];
+			int digits = snprintf(index, sizeof(index), "%u", node->column);
+			at -= digits;
+			memcpy(at, index, (size_t)digits);
+		} else {
+			for (size_t i = strlen(node->key); i-- > 0;) {
+				char c = node->key[i];
+				bool is_escaped = c == '~' || c == '/';
+				*--at = is_escaped ? (c == '~' ? '0' : '1') : c;
+				if (is_escaped)
+					*--at = '~';
+			}
+		}
+		*--at = '/';
+	}
+	memmove(text, at, strlen(at) + 1);
+	return text;
+}
+
+static __attribute__((format(printf, 6, 0))) struct err *
+add_error(struct err_list *errors, const struct doc *doc, const struct doc_node *node, uint32_t line,
+	  uint32_t column, const char *format, va_list args)
+{
+	char *message;
+
+	if (vasprintf(&message, format, args) < 0)
+		abort();
+	bool is_json = node->line == 0;
+	struct err *err = err_add(errors, doc->file, line, is_json ? 0 : column, "%s", message);
+	free(message);
+	if (is_json) {
+		char *pointer = pointer_of(node);
+		err_set_pointer(err, pointer);
+		free(pointer);
+	}
+	return err;
+}
+
+struct err *doc_err(struct err_list *errors, const struct doc *doc, const struct doc_node *node,
+		    const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	struct err *err = add_error(errors, doc, node, node->line, node->column, format, args);
+	va_end(args);
+	return err;
+}
+
+struct err *doc_err_key(struct err_list *errors, const struct doc *doc, const struct doc_node *node,
+			const char *format, ...)
+{
+	bool has_key = node->key != NULL;
+	va_list args;
+
+	va_start(args, format);
+	struct err *err = add_error(errors, doc, node, has_key ? node->key_line : node->line,
+				    has_key ? node->key_column : node->column, format, args);
+	va_end(args);
+	return err;
+}
+
+static size_t count_words(const char *const *words)
+{
+	size_t count = 0;
+
+	while (words != NULL && words[count] != NULL)
+		count++;
+	return count;
+}
+
+static bool is_word(const char *text, const char *const *words, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(text, words[i]) == 0)
+			return true;
+	return false;
+}
+
+void doc_check_keys(struct err_list *errors, const struct doc *doc, const struct doc_node *mapping,
+		    const char *const *words, const char *const *later)
+{
+	size_t count = count_words(words), later_count = count_words(later);
+	char quoted[TEXT_QUOTE_MAX];
+
+	if (mapping->kind != DOC_MAPPING)
+		return;
+	for (const struct doc_node *node = mapping->first; node != NULL; node = node->next) {
+		if (is_word(node->key, words, count))
+			continue;
+		text_quote(node->key, quoted);
+		if (is_word(node->key, later, later_count)) {
+			doc_err_key(errors, doc, node, "%s is not supported by this build", quoted);
+			continue;
+		}
+		const char *nearest = text_nearest(node->key, words, count);
+		struct err *err = nearest != NULL
+					  ? doc_err_key(errors, doc, node,
+							"unknown key %s; did you mean '%s'?", quoted, nearest)
+					  : doc_err_key(errors, doc, node, "unknown key %s", quoted);
+		err_set_nearest(err, nearest);
+	}
+}
+
+void doc_err_word(struct err_list *errors, const struct doc *doc, const struct doc_node *node,
+		  const char *what, const char *const *words)
+{
+	char quoted[TEXT_QUOTE_MAX], *list = xstrdup("");
+
+	for (size_t i = 0; words[i] != NULL; i++) {
+		char *longer = xasprintf("%s%s%s", list, i > 0 ? ", " : "", words[i]);
+		free(list);
+		list = longer;
+	}
+	text_quote(node->kind == DOC_SCALAR ? node->text : "", quoted);
+	struct err *err = doc_err(errors, doc, node, "unknown %s %s; one of %s", what, quoted, list);
+	if (node->kind == DOC_SCALAR)
+		err_set_nearest(err, text_nearest(node->text, words, count_words(words)));
+	free(list);
+}
