@@ -3,13 +3,13 @@
  * fuzzer enter here. No lock, allocation, log or clock. Any registered reader thread.
  */
 #pragma once
-#include "gslb/decide/world.h"
 #include "gslb/decide/stats.h"
+#include "gslb/decide/world.h"
 #include "lib/rng.h"
 
 enum transport { TRANSPORT_UDP, TRANSPORT_TCP, TRANSPORT_COUNT };
 
-struct serve_context { /* one per worker thread */
+struct serve_context {	     /* one per worker thread */
 	struct stats *stats; /* this worker's */
 	struct rng rng;
 	struct answer *scratch; /* reused for every query */

@@ -11,7 +11,7 @@
 struct workers_config {
 	const struct listen_address *listen;
 	size_t listen_count;
-	unsigned udp_workers; /* 1..256 */
+	unsigned udp_workers;	     /* 1..256 */
 	const struct publish *world; /* of struct world; the limits of TCP stand in its settings */
 };
 

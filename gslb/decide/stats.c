@@ -1,0 +1,23 @@
+/* A worker's statistics: life by the control thread. The big arrays cost memory where they are touched. */
+#include "gslb/decide/stats.h"
+#include "lib/mem.h"
+#include <stdlib.h>
+
+struct stats *stats_new(void)
+{
+	struct stats *stats = xcalloc(1, sizeof *stats);
+	stats->tenant = counter_array_new(STATS_TENANTS_MAX);
+	stats->answers = counter_array_new((size_t)STATS_SERVICES_MAX * STATS_REGIONS);
+	stats->fallback = counter_array_new((size_t)STATS_SERVICES_MAX * STATS_STEPS);
+	return stats;
+}
+
+void stats_free(struct stats *stats)
+{
+	if (!stats)
+		return;
+	counter_array_free(stats->tenant, STATS_TENANTS_MAX);
+	counter_array_free(stats->answers, (size_t)STATS_SERVICES_MAX * STATS_REGIONS);
+	counter_array_free(stats->fallback, (size_t)STATS_SERVICES_MAX * STATS_STEPS);
+	free(stats);
+}

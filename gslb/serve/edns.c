@@ -1,0 +1,131 @@
+/* The OPT record: see edns.h. Any reader thread; no allocation. */
+#include "gslb/serve/edns.h"
+#include "gslb/serve/bytes.h"
+#include <string.h>
+
+enum { OPTION_NSID = 3, OPTION_SUBNET = 8, OPTION_EDE = 15 };
+enum { SUBNET_NONE = 0, SUBNET_IPV4 = 1, SUBNET_IPV6 = 2 }; /* address family numbers (IANA) */
+
+#define OPT_FIXED_OCTETS 11   /* the record without options */
+#define OPTION_FIXED_OCTETS 4 /* code and length */
+#define SUBNET_FIXED_OCTETS 4 /* FAMILY, SOURCE PREFIX-LENGTH, SCOPE PREFIX-LENGTH */
+
+void edns_parse_fixed(const uint8_t *fixed, struct edns *edns)
+{
+	uint16_t payload = bytes_get16(fixed + 2);
+	edns->is_present = true;
+	edns->payload = payload < UDP_PAYLOAD_MIN ? UDP_PAYLOAD_MIN : payload;
+	edns->version = fixed[5];
+	edns->is_dnssec_ok = fixed[6] & 0x80;
+}
+
+/* RFC 7871 §6 and §7.1.2: a known family, exactly the octets that the prefix needs, no bit set behind
+ * it, SCOPE 0. Family 0 with an empty prefix says no more than "0/0" does, and is what dig's +subnet=0
+ * sends. */
+static bool is_valid_subnet(const uint8_t *subnet, size_t length)
+{
+	if (length < SUBNET_FIXED_OCTETS)
+		return false;
+	unsigned family = bytes_get16(subnet), source = subnet[2], scope = subnet[3];
+	unsigned source_max = family == SUBNET_IPV4 ? 32 : family == SUBNET_IPV6 ? 128 : 0;
+	if (family > SUBNET_IPV6 || source > source_max || scope != 0 ||
+	    length != SUBNET_FIXED_OCTETS + (source + 7) / 8)
+		return false;
+	unsigned spare_bits = -source & 7;
+	return spare_bits == 0 || (subnet[length - 1] & ((1u << spare_bits) - 1)) == 0;
+}
+
+bool edns_parse_options(const uint8_t *options, size_t length, bool believe_ecs, struct edns *edns)
+{
+	size_t at = 0;
+	while (at < length) {
+		if (length - at < OPTION_FIXED_OCTETS)
+			return false;
+		unsigned code = bytes_get16(options + at), octets = bytes_get16(options + at + 2);
+		const uint8_t *data = options + at + OPTION_FIXED_OCTETS;
+		at += OPTION_FIXED_OCTETS + octets;
+		if (at > length)
+			return false;
+		if (code == OPTION_NSID) {
+			edns->wants_nsid = true;
+		} else if (code == OPTION_SUBNET && believe_ecs && edns->subnet_length == 0) {
+			/* RFC 7871 does not speak of a second one: the first counts, as in BIND */
+			if (!is_valid_subnet(data, octets))
+				return false;
+			edns->subnet = data;
+			edns->subnet_length = octets;
+		}
+	}
+	return true;
+}
+
+void edns_client(const struct edns *edns, const struct ip *peer, struct client *ret)
+{
+	ret->resolver = *peer;
+	/* SOURCE 0 asks not to be located by its subnet (RFC 7871 §7.1.2): the resolver's address decides */
+	ret->is_ecs = edns->subnet_length > SUBNET_FIXED_OCTETS;
+	if (!ret->is_ecs) {
+		ret->address = *peer;
+		ret->source_bits = ip_bits(peer);
+		return;
+	}
+	ret->address = (struct ip){.family = edns->subnet[1] == SUBNET_IPV4 ? 4 : 6};
+	memcpy(ret->address.bytes, edns->subnet + SUBNET_FIXED_OCTETS,
+	       edns->subnet_length - SUBNET_FIXED_OCTETS);
+	ret->source_bits = edns->subnet[2];
+}
+
+size_t edns_length(const struct edns *edns, const struct serve_settings *settings)
+{
+	if (!edns->is_present)
+		return 0;
+	size_t length = OPT_FIXED_OCTETS;
+	if (edns->subnet_length != 0)
+		length += OPTION_FIXED_OCTETS + edns->subnet_length;
+	if (edns->wants_nsid && settings->nsid_length != 0)
+		length += OPTION_FIXED_OCTETS + settings->nsid_length;
+	return length;
+}
+
+/* The head of an option if it fits; NULL if not. */
+static uint8_t *put_option(uint8_t *out, size_t *at, size_t room, uint16_t code, size_t octets)
+{
+	if (room - *at < OPTION_FIXED_OCTETS + octets)
+		return NULL;
+	uint8_t *option = out + *at;
+	bytes_put16(option, code);
+	bytes_put16(option + 2, octets);
+	*at += OPTION_FIXED_OCTETS + octets;
+	return option + OPTION_FIXED_OCTETS;
+}
+
+size_t edns_write(const struct edns *edns, const struct serve_settings *settings, const struct answer *answer,
+		  uint8_t *out, size_t room)
+{
+	out[0] = 0; /* owner: the root */
+	bytes_put16(out + 1, RR_OPT);
+	bytes_put16(out + 3, settings->edns_size);
+	out[5] = answer->rcode >> 4;
+	out[6] = 0; /* version */
+	bytes_put16(out + 7, edns->is_dnssec_ok ? 0x8000 : 0);
+	size_t at = OPT_FIXED_OCTETS;
+	uint8_t *data;
+	if (edns->subnet_length != 0 &&
+	    (data = put_option(out, &at, room, OPTION_SUBNET, edns->subnet_length))) {
+		memcpy(data, edns->subnet, edns->subnet_length);
+		bool is_located = edns->subnet_length > SUBNET_FIXED_OCTETS && answer->uses_client;
+		data[3] = is_located ? answer->scope : 0;
+	}
+	if (edns->wants_nsid && settings->nsid_length != 0 &&
+	    (data = put_option(out, &at, room, OPTION_NSID, settings->nsid_length)))
+		memcpy(data, settings->nsid, settings->nsid_length);
+	if (answer->ede != EDE_NONE) {
+		size_t text = strlen(answer->ede_text);
+		if ((data = put_option(out, &at, room, OPTION_EDE, 2 + text))) {
+			bytes_put16(data, answer->ede);
+			memcpy(data + 2, answer->ede_text, text);
+		}
+	}
+	bytes_put16(out + 9, at - OPT_FIXED_OCTETS);
+	return at;
+}

@@ -1,0 +1,39 @@
+/*
+ * EDNS (RFC 6891): the OPT record of the query and of the reply, with the options NSID (RFC 5001),
+ * client subnet (RFC 7871) and extended errors (RFC 8914); all other options are ignored. Any reader
+ * thread.
+ */
+#pragma once
+#include "gslb/decide/resolve.h"
+
+#define UDP_PAYLOAD_MIN 512 /* octets: RFC 1035 §2.3.4, and what any smaller announcement means */
+
+enum { /* extended errors that serve/ itself gives, beside those of resolve.h */
+       EDE_NOT_READY = 14,
+       EDE_NOT_SUPPORTED = 21,
+};
+
+struct edns {
+	bool is_present;
+	bool is_dnssec_ok; /* the DO bit: copied (RFC 3225 §3) */
+	bool wants_nsid;
+	uint8_t version;
+	uint16_t payload;      /* the peer's, at least UDP_PAYLOAD_MIN */
+	uint8_t subnet_length; /* octets of `subnet`; 0: no client subnet */
+	const uint8_t *subnet; /* FAMILY, SOURCE, SCOPE, ADDRESS inside the query: the reply repeats it */
+};
+
+/* `fixed` is the record behind its owner name. */
+void edns_parse_fixed(const uint8_t *fixed, struct edns *edns);
+/* False: malformed, the query deserves FORMERR. */
+bool edns_parse_options(const uint8_t *options, size_t length, bool believe_ecs, struct edns *edns);
+
+/* Whom the answer is for: the client subnet, else the peer. */
+void edns_client(const struct edns *edns, const struct ip *peer, struct client *ret);
+
+/* Octets of the reply's OPT record without an extended error; 0 when the query had none. */
+size_t edns_length(const struct edns *edns, const struct serve_settings *settings);
+/* Writes the reply's OPT record, at most `room` octets (≥ 35: the record with a client subnet). What
+ * does not fit is left out: the extended error first, then NSID. Returns the octets written. */
+size_t edns_write(const struct edns *edns, const struct serve_settings *settings, const struct answer *answer,
+		  uint8_t *out, size_t room);

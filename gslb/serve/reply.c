@@ -1,0 +1,103 @@
+/*
+ * The reply as a whole. When it does not fit: additional records go first and without a word (RFC 2181
+ * §9), but for the in-domain glue of a referral (RFC 9471 §3.1); when anything else does not fit, all
+ * records go and TC says so, for a resolver throws the rest away anyway. Any reader thread.
+ */
+#include "gslb/serve/reply.h"
+#include "gslb/serve/bytes.h"
+#include "gslb/serve/writer.h"
+#include <string.h>
+
+enum { /* octets 2 and 3 of the header */
+       FLAG_QR = 0x80,
+       MASK_OPCODE = 0x78,
+       FLAG_AA = 0x04,
+       FLAG_TC = 0x02,
+       FLAG_RD = 0x01,
+};
+
+struct counts {
+	uint16_t answer, authority, additional;
+};
+
+static const struct answer_item *referral_of(const struct answer *answer)
+{
+	const struct answer_item *first = &answer->items[answer->answer_count];
+	return answer->authority_count != 0 && first->type == RR_NS ? first : NULL;
+}
+
+/* Glue without which the delegation cannot be followed: servers inside the delegated zone. */
+static bool is_in_domain(const struct answer_item *glue, const struct answer_item *referral)
+{
+	return referral &&
+	       (name_equal(glue->owner, referral->owner) || name_is_below(glue->owner, referral->owner));
+}
+
+/* Additional sets of one kind, each whole or not at all; false: one did not fit. */
+static bool put_additional(struct writer *writer, const struct answer *answer, bool in_domain,
+			   uint16_t *count)
+{
+	const struct answer_item *referral = referral_of(answer);
+	const struct answer_item *item = &answer->items[answer->answer_count + answer->authority_count];
+	bool is_whole = true;
+	for (unsigned i = 0; i < answer->additional_count; i++, item++) {
+		if (is_in_domain(item, referral) != in_domain)
+			continue;
+		struct writer_mark mark = writer_mark(writer);
+		unsigned records = writer_put_item(writer, answer, item);
+		if (writer->is_full) {
+			writer_rewind(writer, mark);
+			is_whole = false;
+		} else {
+			*count += (uint16_t)records;
+		}
+	}
+	return is_whole;
+}
+
+/* False: truncated, then nothing is written. */
+static bool put_sections(struct writer *writer, const struct answer *answer, struct counts *counts)
+{
+	struct writer_mark start = writer_mark(writer);
+	const struct answer_item *item = answer->items;
+	for (unsigned i = 0; i < answer->answer_count; i++)
+		counts->answer += (uint16_t)writer_put_item(writer, answer, item++);
+	for (unsigned i = 0; i < answer->authority_count; i++)
+		counts->authority += (uint16_t)writer_put_item(writer, answer, item++);
+	if (writer->is_full || !put_additional(writer, answer, true, &counts->additional)) {
+		writer_rewind(writer, start);
+		*counts = (struct counts){0};
+		return false;
+	}
+	put_additional(writer, answer, false, &counts->additional);
+	return true;
+}
+
+size_t reply_write(const struct message *message, const struct answer *answer,
+		   const struct serve_settings *settings, size_t limit, uint8_t *out)
+{
+	const struct edns *edns = &message->edns;
+	memcpy(out, message->wire, message->question_end);
+	size_t opt_length = edns_length(edns, settings), room = limit - message->question_end;
+	if (opt_length > room) /* only with a long NSID, which is then left out */
+		opt_length = room;
+
+	struct writer writer;
+	writer_init(&writer, out, limit - opt_length, message);
+	struct counts counts = {0};
+	bool is_whole = put_sections(&writer, answer, &counts);
+	size_t length = writer.at;
+	if (edns->is_present) {
+		length += edns_write(edns, settings, answer, out + length, limit - length);
+		counts.additional++;
+	}
+
+	out[2] = FLAG_QR | (message->wire[2] & (MASK_OPCODE | FLAG_RD)) |
+		 (answer->is_authoritative ? FLAG_AA : 0) | (is_whole ? 0 : FLAG_TC);
+	out[3] = answer->rcode & 0x0f; /* RA, Z, AD and CD are 0 */
+	bytes_put16(out + 4, message->question_end > HEADER_OCTETS);
+	bytes_put16(out + 6, counts.answer);
+	bytes_put16(out + 8, counts.authority);
+	bytes_put16(out + 10, counts.additional);
+	return length;
+}

@@ -1,0 +1,40 @@
+/* Counting: see tally.h. Any reader thread, each its own statistics. */
+#include "gslb/serve/tally.h"
+
+static void tally_choice(struct stats *stats, const struct choice *choice)
+{
+	uint32_t service = choice->policy->service->number;
+	if (service >= STATS_SERVICES_MAX)
+		return;
+	if (choice->region)
+		counter_add(&stats->answers[service * STATS_REGIONS + choice->region->number], 1);
+	if (choice->step != STEP_TIER)
+		counter_add(&stats->fallback[service * STATS_STEPS + choice->step], 1);
+}
+
+void tally_reply(struct stats *stats, enum transport transport, const struct message *message,
+		 const struct answer *answer)
+{
+	struct stats_transport *counters = &stats->transport[transport];
+	counter_add(&counters->queries[rrtype_metric_row(message->type)], 1);
+	counter_add(&counters->responses[answer->rcode < STATS_RCODES ? answer->rcode : STATS_RCODES - 1], 1);
+	if (message->edns.subnet_length != 0 && message->edns.subnet[1] != 0)
+		counter_add(&stats->ecs_queries[message->edns.subnet[1] - 1], 1);
+	if (answer->tenant != INDEX_NONE)
+		counter_add(answer->tenant < STATS_TENANTS_MAX ? &stats->tenant[answer->tenant]
+							       : &stats->tenant_other,
+			    1);
+	if (answer->choice.policy)
+		tally_choice(stats, &answer->choice);
+}
+
+void tally_latency(struct stats *stats, enum transport transport, unsigned queries, uint64_t ns)
+{
+	struct stats_transport *counters = &stats->transport[transport];
+	uint64_t us = (ns + 999) / 1000;
+	unsigned bucket = us <= 1 ? 0 : 64 - (unsigned)__builtin_clzll(us - 1);
+	if (bucket >= STATS_LATENCY_BUCKETS)
+		bucket = STATS_LATENCY_BUCKETS - 1;
+	counter_add(&counters->latency[bucket], queries);
+	counter_add(&counters->latency_ns, queries * ns);
+}

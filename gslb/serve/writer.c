@@ -1,0 +1,250 @@
+/*
+ * Records into a message: see writer.h. Two ways: a set whose records stand ready behind the question
+ * goes in as one copy, and so do VIPs but for their few fields; all else record by record. Any reader
+ * thread.
+ */
+#include "gslb/serve/writer.h"
+#include "gslb/serve/bytes.h"
+#include <string.h>
+
+#define POINTER_MARK 0xc000
+#define POINTER_OFFSET_MAX 0x3fff
+#define RECORD_HEAD_OCTETS 12 /* of a record whose owner is a pointer: up to and with RDLENGTH */
+
+void writer_init(struct writer *writer, uint8_t *out, size_t limit, const struct message *message)
+{
+	writer->out = out;
+	writer->at = message->question_end;
+	writer->limit = limit;
+	writer->is_full = false;
+	writer->has_question_names = message->name_length == 0;
+	writer->name_count = 0;
+	writer->question = message->name_length != 0 ? message->wire + HEADER_OCTETS : NULL;
+}
+
+/* Room for `octets` more, or NULL. */
+static uint8_t *take(struct writer *writer, size_t octets)
+{
+	if (writer->is_full || writer->limit - writer->at < octets) {
+		writer->is_full = true;
+		return NULL;
+	}
+	uint8_t *room = writer->out + writer->at;
+	writer->at += octets;
+	return room;
+}
+
+static void put(struct writer *writer, const uint8_t *octets, size_t length)
+{
+	uint8_t *room = take(writer, length);
+	if (room)
+		memcpy(room, octets, length);
+}
+
+/* ---- names ---- */
+
+static inline uint8_t fold(uint8_t octet)
+{
+	return octet >= 'A' && octet <= 'Z' ? octet | 0x20 : octet;
+}
+
+/* Case does not count (RFC 4343 §3): mostly it is the same, and then one memcmp tells. */
+static bool is_same_label(const uint8_t *a, const uint8_t *b, size_t length)
+{
+	if (memcmp(a, b, length) == 0)
+		return true;
+	for (size_t i = 0; i < length; i++)
+		if (fold(a[i]) != fold(b[i]))
+			return false;
+	return true;
+}
+
+/* Whether the name written at `offset`, itself maybe compressed, is `name`. */
+static bool is_written_name(const uint8_t *out, size_t offset, const uint8_t *name)
+{
+	for (;;) {
+		while (out[offset] >= POINTER_MARK >> 8)
+			offset = bytes_get16(out + offset) & POINTER_OFFSET_MAX;
+		unsigned length = *name;
+		if (out[offset] != length)
+			return false;
+		if (length == 0)
+			return true;
+		if (!is_same_label(out + offset + 1, name + 1, length))
+			return false;
+		offset += 1 + length;
+		name += 1 + length;
+	}
+}
+
+/* The name that begins at `offset` and ends with what is already remembered. */
+static void remember_name(struct writer *writer, size_t offset, size_t length)
+{
+	if (writer->name_count == WRITER_NAMES_MAX || offset > POINTER_OFFSET_MAX)
+		return;
+	writer->names[writer->name_count++] = (struct written_name){(uint16_t)offset, (uint8_t)length};
+}
+
+static void remember_question(struct writer *writer)
+{
+	writer->has_question_names = true;
+	const uint8_t *name = writer->out + HEADER_OCTETS;
+	size_t left = name_length(name);
+	for (; *name != 0; left -= 1u + *name, name += 1u + *name)
+		remember_name(writer, (size_t)(name - writer->out), left);
+}
+
+/* Where a name of this length (uncompressed) stands, or 0. */
+static uint16_t find_name(const struct writer *writer, const uint8_t *name, size_t length)
+{
+	for (unsigned i = 0; i < writer->name_count; i++)
+		if (writer->names[i].length == length &&
+		    is_written_name(writer->out, writer->names[i].offset, name))
+			return writer->names[i].offset;
+	return 0;
+}
+
+static void put_name(struct writer *writer, const uint8_t *name)
+{
+	if (writer->is_full) /* names[] may speak of what was not written */
+		return;
+	if (!writer->has_question_names)
+		remember_question(writer);
+	size_t left = name_length(name);
+	const uint8_t *label = name;
+	uint16_t found = 0;
+	for (; *label != 0 && (found = find_name(writer, label, left)) == 0; label += 1u + *label) {
+		/* its octets follow below; a shorter rest of the same name cannot match it */
+		remember_name(writer, writer->at + (size_t)(label - name), left);
+		left -= 1u + *label;
+	}
+	size_t literal = (size_t)(label - name);
+	uint8_t *room = take(writer, literal + (found ? 2 : 1));
+	if (!room)
+		return;
+	memcpy(room, name, literal);
+	if (found)
+		bytes_put16(room + literal, POINTER_MARK | found);
+	else
+		room[literal] = 0;
+}
+
+/* The owner of several records: a name at first, then a pointer to where it was written. */
+struct owner {
+	const uint8_t *name;
+	uint16_t offset; /* 0: not written yet, or out of a pointer's reach */
+};
+
+static struct owner owner_of(const struct writer *writer, const struct answer_item *item)
+{
+	return (struct owner){item->owner, item->owner == writer->question ? HEADER_OCTETS : 0};
+}
+
+static void put_owner(struct writer *writer, struct owner *owner)
+{
+	if (owner->offset == 0) {
+		size_t start = writer->at;
+		put_name(writer, owner->name);
+		if (writer->is_full)
+			return;
+		if (writer->out[start] >= POINTER_MARK >> 8)
+			owner->offset = bytes_get16(writer->out + start) & POINTER_OFFSET_MAX;
+		else if (start <= POINTER_OFFSET_MAX && owner->name[0] != 0)
+			owner->offset = (uint16_t)start;
+		return;
+	}
+	uint8_t *room = take(writer, 2);
+	if (room)
+		bytes_put16(room, POINTER_MARK | owner->offset);
+}
+
+/* ---- records ---- */
+
+/* RDATA that holds names which may be compressed. Returns with RDLENGTH written. */
+static void put_compressed_rdata(struct writer *writer, const uint8_t *rdata, size_t length, size_t prefix,
+				 unsigned names)
+{
+	uint8_t *rdlength = take(writer, 2);
+	size_t start = writer->at, at = prefix;
+	put(writer, rdata, prefix);
+	for (unsigned i = 0; i < names; i++) {
+		put_name(writer, rdata + at);
+		at += name_length(rdata + at);
+	}
+	put(writer, rdata + at, length - at);
+	if (!writer->is_full)
+		bytes_put16(rdlength, (uint16_t)(writer->at - start));
+}
+
+static void put_set(struct writer *writer, const struct answer_item *item)
+{
+	const struct rrset *set = item->set;
+	struct owner owner = owner_of(writer, item);
+	uint8_t prefix = 0, names = 0;
+	bool has_names = rrtype_compressible(set->type, &prefix, &names);
+	if (!has_names && owner.offset == HEADER_OCTETS && item->ttl == set->ttl) {
+		put(writer, set->wire, set->wire_length);
+		return;
+	}
+	const uint8_t *record = set->wire;
+	for (unsigned i = 0; i < set->count && !writer->is_full; i++) {
+		size_t length = bytes_get16(record + 10);
+		put_owner(writer, &owner);
+		uint8_t *fixed = take(writer, 8);
+		if (!fixed)
+			return;
+		memcpy(fixed, record + 2, 4);
+		bytes_put32(fixed + 4, item->ttl);
+		if (has_names)
+			put_compressed_rdata(writer, record + RECORD_HEAD_OCTETS, length, prefix, names);
+		else
+			put(writer, record + 10, 2 + length);
+		record += RECORD_HEAD_OCTETS + length;
+	}
+}
+
+static void put_vips(struct writer *writer, const struct answer *answer, const struct answer_item *item)
+{
+	struct owner owner = owner_of(writer, item);
+	size_t octets = item->type == RR_A ? 4 : 16;
+	for (unsigned i = 0; i < answer->vip_count; i++) {
+		put_owner(writer, &owner);
+		uint8_t *record = take(writer, 10 + octets);
+		if (!record)
+			return;
+		bytes_put16(record, item->type);
+		bytes_put16(record + 2, RR_CLASS_IN);
+		bytes_put32(record + 4, item->ttl);
+		bytes_put16(record + 8, (uint16_t)octets);
+		memcpy(record + 10, answer->vips[i]->ip.bytes, octets);
+	}
+}
+
+static void put_cname(struct writer *writer, const struct answer_item *item)
+{
+	struct owner owner = owner_of(writer, item);
+	put_owner(writer, &owner);
+	uint8_t *fixed = take(writer, 8);
+	if (!fixed)
+		return;
+	bytes_put16(fixed, RR_CNAME);
+	bytes_put16(fixed + 2, RR_CLASS_IN);
+	bytes_put32(fixed + 4, item->ttl);
+	put_compressed_rdata(writer, item->target, name_length(item->target), 0, 1);
+}
+
+unsigned writer_put_item(struct writer *writer, const struct answer *answer, const struct answer_item *item)
+{
+	switch (item->kind) {
+	case ITEM_SET:
+		put_set(writer, item);
+		return item->set->count;
+	case ITEM_VIPS:
+		put_vips(writer, answer, item);
+		return answer->vip_count;
+	case ITEM_CNAME:
+		put_cname(writer, item);
+		return 1;
+	}
+	return 0;
+}
