@@ -39,7 +39,8 @@ struct zone {
 	unsigned references;
 	struct arena *arena;
 	struct name name;
-	const struct rrset *soa, *ns; /* ns may be NULL (warned) */
+	const struct rrset *soa, *ns; /* ns may be NULL (warned); the SOA as loaded: ask zone_soa */
+	_Atomic(const struct rrset *) renewed_soa; /* NULL until zone_renew_serial */
 	uint32_t serial;	      /* as answered; see zone_set_serial */
 	uint32_t negative_ttl;	      /* min(SOA TTL, MINIMUM), RFC 2308 §5 */
 	const struct zone_node *nodes; /* every owner and every empty non-terminal, apex first */
@@ -55,6 +56,15 @@ struct zone *zone_load(const struct name *name, const char *path, const char *te
 		       struct err_list *errors);
 /* Changes the serial in the SOA's ready-made record too. Before publication only. */
 void zone_set_serial(struct zone *zone, uint32_t serial);
+/* Gives a published zone a new serial without a new zone: readers see the old SOA or the new one. At
+ * least one publication must lie between two renewals of a zone, for the older SOA is written over. */
+void zone_renew_serial(struct zone *zone, uint32_t serial);
+static inline const struct rrset *zone_soa(const struct zone *zone)
+{
+	const struct rrset *renewed =
+		atomic_load_explicit(&((struct zone *)zone)->renewed_soa, memory_order_acquire);
+	return renewed ? renewed : zone->soa;
+}
 struct zone *zone_ref(struct zone *zone);
 void zone_unref(struct zone *zone); /* NULL is fine */
 

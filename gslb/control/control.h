@@ -32,12 +32,19 @@ struct control {
 	struct health_book *health;    /* health_book.h */
 	struct world_builder *builder; /* world_builder.h */
 	struct api *api;	       /* api.h */
+	struct loader *loader;	       /* load.h; NULL: nothing is being loaded */
+	struct load_request *reload;   /* who waits for it */
 	struct publish *world;	       /* main.c owns it; workers read it */
 	uint64_t epoch, fleet_version;
 	uint64_t started_mono_ms;
 	bool is_ready;		/* DNS answers */
 	bool is_waiting_health; /* the sockets are not open yet because of health */
-	struct event *start_timer;
+	bool is_loaded;		/* the first world is published */
+	size_t invalid_objects; /* of the store, set aside at the start */
+	char *geo_signature;	/* of the geo files that are in use */
+	uint64_t start_wait_from_ms;
+	struct event *start_timer, *expiry_timer;
+	bool has_failed; /* the start could not be finished; errors were logged */
 };
 
 /* Who asks for a change: for the audit. */
@@ -46,7 +53,9 @@ struct requester {
 	const char *via;    /* "api" or "signal" */
 };
 
-/* Reads everything, opens store and API, publishes the first world. NULL: errors say why. */
+/* Reads node.yaml, opens store and API and starts to load; the first world, the DNS sockets and
+ * readiness follow on the event loop. When loading fails, the errors are printed, has_failed is set
+ * and the loop is left. NULL: errors say why. */
 struct control *control_new(struct event_base *base, const char *config_path,
 			    const struct control_hooks *hooks, struct publish *world,
 			    struct err_list *errors);
@@ -79,7 +88,13 @@ enum change_outcome control_change_controls(struct control *control, const struc
 					    size_t count, const struct requester *requester,
 					    const char *verb, struct err_list *errors);
 
-/* All or nothing; errors say what was wrong. */
-bool control_reload(struct control *control, const struct requester *requester, struct err_list *errors);
+/* Reads node.yaml, fleet, zones and geo anew on a helper thread and calls `done` on the control thread:
+ * all of it taken over (errors hold at most warnings), or nothing changed. Calls at once with an error
+ * when a reload is under way. */
+typedef void control_reloaded_fn(void *user, const struct err_list *errors);
+void control_reload(struct control *control, const struct requester *requester, control_reloaded_fn *done,
+		    void *user);
+/* health_book.c calls it after each target's first finished round: the start rule looks again. */
+void control_health_progress(struct control *control);
 /* Names what /readyz waits for ("health", "fleet", …; NULL ends the list); empty when ready. */
 const char *const *control_waiting(const struct control *control);

@@ -4,6 +4,7 @@
  */
 #pragma once
 #include "gslb/control/control.h"
+#include "gslb/control/order_cache.h"
 
 struct world_builder;
 
@@ -18,13 +19,23 @@ struct what_if {
 
 struct world_builder *world_builder_new(struct control *control);
 void world_builder_free(struct world_builder *builder);
-/* Publishes a world for a fleet that was loaded anew (start, reload) with these places. Takes over
- * the reference to places. */
-void world_builder_load(struct world_builder *builder, struct places *places);
+/* Publishes a world for a fleet that was loaded anew (start, reload). Takes over the references to geo
+ * (as read) and laid (with `locations:` laid over), and the orders compiled over it. */
+void world_builder_load(struct world_builder *builder, struct places *geo, struct places *laid,
+			struct order_cache *orders);
+/* Geography as read from files, NULL before the first load; borrowed. */
+struct places *world_builder_geo(const struct world_builder *builder);
 /* Publishes what a fleet change touched. */
 void world_builder_fleet_changed(struct world_builder *builder, const struct fleet_result *result);
-/* Recompiles the services that use the region, or the VIP, or all (both NULL), and publishes. */
-void world_builder_state_changed(struct world_builder *builder, const char *region, const struct ip *vip);
+/* A target's health changed: its services are recompiled and published a few milliseconds later, all
+ * changes of that moment in one world. vip NULL: every service. */
+void world_builder_state_changed(struct world_builder *builder, const struct ip *vip);
+/* Controls changed at this moment: published when it returns. Rows name the objects; the values are
+ * read from control->controls. */
+void world_builder_controls_changed(struct world_builder *builder, const struct control_row *rows, size_t count);
+/* The service's compiled state now, for the API; NULL: none. */
+const struct plan_service *world_builder_service(const struct world_builder *builder, uint32_t number);
+const struct places *world_builder_places(const struct world_builder *builder);
 /* A private world in which the what-ifs hold; caller frees it with world_free. */
 struct world *world_builder_what_if(struct world_builder *builder, const struct what_if *what_if,
 				    size_t count);

@@ -23,7 +23,7 @@ struct place {
 /* The whole address space of each family as consecutive ranges: range i begins at start[i] and ends
  * where i + 1 begins. Adjacent ranges have different places. */
 struct places {
-	unsigned references;
+	_Atomic unsigned references; /* the load helper and the control thread share them */
 	size_t place_count;
 	struct place *places;
 	size_t v4_count, v6_count;
@@ -42,7 +42,7 @@ struct places {
 
 struct places *places_new_empty(void); /* nothing known about any address */
 struct places *places_ref(struct places *places);
-void places_unref(struct places *places); /* NULL is fine; control thread */
+void places_unref(struct places *places); /* NULL is fine */
 size_t places_bytes(const struct places *places);
 
 const struct place *places_find(const struct places *places, const struct ip *ip);

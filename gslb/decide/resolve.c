@@ -47,7 +47,7 @@ static void add_set(struct answer *answer, uint8_t *section_count, const uint8_t
 static void add_negative(struct state *state, const struct zone *zone, uint32_t most)
 {
 	uint32_t ttl = zone->negative_ttl < most ? zone->negative_ttl : most;
-	add_set(state->answer, &state->answer->authority_count, zone->name.octets, zone->soa, ttl);
+	add_set(state->answer, &state->answer->authority_count, zone->name.octets, zone_soa(zone), ttl);
 }
 
 /* ---- additional section: the addresses of NS, MX and SRV targets that we serve ---- */
@@ -200,10 +200,12 @@ static inline bool is_tenant_type(uint16_t type)
 	return type == RR_A || type == RR_AAAA || type == RR_HTTPS || type == RR_SVCB;
 }
 
-/* RFC 8482 §4.1: ANY gets one record set that is there. */
-static const struct rrset *any_set(const struct node *node)
+/* The static set that answers `type`, or NULL. ANY gets one set that is there (RFC 8482 §4.1); the
+ * apex's SOA is the zone's current one. */
+static const struct rrset *static_set(const struct node *node, uint16_t type)
 {
-	return node->sets;
+	const struct rrset *set = type == RR_ANY ? node->sets : rrset_find(node->sets, type);
+	return set && set->type == RR_SOA && (node->flags & ZONE_NODE_APEX) ? zone_soa(node->zone) : set;
 }
 
 static enum progress answer_node(struct state *state, const struct node *node)
@@ -217,7 +219,7 @@ static enum progress answer_node(struct state *state, const struct node *node)
 	}
 	if ((node->flags & ZONE_NODE_CNAME) && type != RR_CNAME && type != RR_ANY)
 		return follow_cname(state, rrset_find(node->sets, RR_CNAME));
-	const struct rrset *set = type == RR_ANY ? any_set(node) : rrset_find(node->sets, type);
+	const struct rrset *set = static_set(node, type);
 	if (!set) {
 		uint32_t most = UINT32_MAX;
 		if (node->policy != INDEX_NONE)

@@ -1,0 +1,316 @@
+/* See the header. Control thread. */
+#include "gslb/control/change.h"
+#include "gslb/control/controls.h"
+#include "gslb/control/health_book.h"
+#include "gslb/control/world_builder.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "lib/text.h"
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define EXPIRY_LOOK_MS 1000 /* at most this late, however the wall clock is stepped */
+
+/* ---- fleet ---- */
+
+static json_t *counts_json(const struct fleet_result *result)
+{
+	return json_pack("{s:I, s:I, s:I, s:I}", "added", (json_int_t)result->added, "changed",
+			 (json_int_t)result->changed, "removed", (json_int_t)result->removed, "unchanged",
+			 (json_int_t)result->unchanged);
+}
+
+static bool commit_fleet(struct control *control, const struct fleet_result *result, uint64_t version,
+			 const struct requester *requester, const char *verb, const char *object,
+			 struct err_list *errors)
+{
+	bool is_single = result->touched_count == 1;
+	const struct fleet_touched *touched = result->touched;
+	json_t *before = is_single && touched->before ? fleet_object_to_json(touched->before) : NULL;
+	json_t *after = is_single ? (touched->after ? fleet_object_to_json(touched->after) : NULL)
+				  : counts_json(result);
+	struct audit_line line = {
+		.time_unix_ms = clock_unix_ms(), .author = requester->author, .via = requester->via,
+		.verb = verb, .object = object, .reason = "", .before = before, .after = after,
+	};
+	struct store_change change = {
+		.fleet = result, .fleet_version = version, .audit = &line, .audit_count = 1,
+	};
+	bool is_durable = store_commit(control->store, &change, errors);
+	json_decref(before);
+	json_decref(after);
+	return is_durable;
+}
+
+enum change_outcome control_change_fleet(struct control *control, struct fleet_change *change, bool dry_run,
+					 const struct requester *requester, const char *verb, const char *object,
+					 struct fleet_result *ret, struct err_list *errors)
+{
+	if (!control->is_loaded) {
+		err_add(errors, NULL, 0, 0, "the fleet is still being loaded");
+		return CHANGE_UNAVAILABLE;
+	}
+	uint64_t version = control->fleet_version + 1;
+	if (!fleet_apply(control->fleet, change, version, dry_run, ret, errors)) {
+		if (ret->refusal == FLEET_REFUSED_BASE_OBJECT)
+			return CHANGE_BASE_OBJECT;
+		return ret->refusal == FLEET_REFUSED_NOT_FOUND ? CHANGE_NOT_FOUND : CHANGE_INVALID;
+	}
+	if (dry_run || ret->touched_count == 0)
+		return CHANGE_DONE;
+	if (!commit_fleet(control, ret, version, requester, verb, object, errors)) {
+		fleet_revert(control->fleet, ret);
+		return CHANGE_UNAVAILABLE;
+	}
+	control->fleet_version = version;
+	if (ret->structure_changed)
+		health_book_sync(control->health, control->fleet);
+	world_builder_fleet_changed(control->builder, ret);
+	return CHANGE_DONE;
+}
+
+void change_restore_serials(struct control *control, struct fleet *fleet)
+{
+	int64_t changed_unix_s = store_fleet_changed_unix_ms(control->store) / 1000;
+	for (size_t i = 0; i < control->config->fleet_count; i++) {
+		struct stat st;
+		if (stat(control->config->fleet[i], &st) == 0 && st.st_mtim.tv_sec > changed_unix_s)
+			changed_unix_s = st.st_mtim.tv_sec;
+	}
+	size_t at = 0;
+	for (struct fleet_object *object; (object = fleet_next(fleet, FLEET_ZONE, &at));) {
+		struct fleet_zone *zone = (struct fleet_zone *)object;
+		if (!zone->serial_is_change)
+			continue;
+		zone->changed_unix_s = changed_unix_s;
+		if (zone->zone->modified_unix_s > zone->changed_unix_s)
+			zone->changed_unix_s = zone->zone->modified_unix_s;
+		if (zone->changed_unix_s > zone->zone->serial)
+			zone_set_serial(zone->zone, (uint32_t)zone->changed_unix_s);
+	}
+}
+
+/* ---- controls ---- */
+
+static void describe_object(const struct control_row *row, char *out, size_t size)
+{
+	if (row->address[0])
+		snprintf(out, size, "vip %s %s", row->region, row->address);
+	else if (row->service[0])
+		snprintf(out, size, "region %s service %s", row->region, row->service);
+	else
+		snprintf(out, size, "region %s", row->region);
+}
+
+static json_t *share_json(int share)
+{
+	return share == SHARE_DOWN ? json_string("down") : json_integer(share);
+}
+
+static json_t *row_json(const struct control_row *row)
+{
+	if (!row)
+		return NULL;
+	char expires[32];
+	text_from_unix_ms(row->expires_unix_ms, expires);
+	json_t *json = json_pack("{s:o}", "share", share_json(row->share));
+	if (row->expires_unix_ms)
+		json_object_set_new(json, "until", json_string(expires));
+	return json;
+}
+
+/* Does the region hold such a VIP in any service? */
+static bool region_has_vip(const struct control *control, const char *region, const char *address)
+{
+	struct ip ip;
+	if (!ip_parse(address, &ip))
+		return false;
+	size_t at = 0;
+	for (struct fleet_object *object; (object = fleet_next(control->fleet, FLEET_SERVICE, &at));) {
+		const struct fleet_service *service = (const struct fleet_service *)object;
+		for (size_t r = 0; r < service->vip_region_count; r++) {
+			if (strcmp(service->vips[r].region, region) != 0)
+				continue;
+			for (size_t v = 0; v < service->vips[r].count; v++)
+				if (ip_equal(&service->vips[r].vips[v].ip, &ip))
+					return true;
+		}
+	}
+	return false;
+}
+
+static void err_unknown(struct control *control, enum fleet_kind kind, const char *id, struct err_list *errors)
+{
+	size_t count = 0, at = 0;
+	const char **ids = xcalloc(fleet_count(control->fleet, kind) + 1, sizeof *ids);
+	for (struct fleet_object *object; (object = fleet_next(control->fleet, kind, &at));)
+		ids[count++] = object->id;
+	const char *nearest = text_nearest(id, ids, count);
+	struct err *err = err_add(errors, NULL, 0, 0, "no %s '%s'%s%s%s", fleet_kind_name[kind], id,
+				  nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+	err_set_nearest(err, nearest);
+	free(ids);
+}
+
+static bool control_names_are_known(struct control *control, const struct control_request *request,
+				    struct err_list *errors)
+{
+	size_t before = errors->errors;
+	bool has_region = fleet_get(control->fleet, FLEET_REGION, request->region) != NULL;
+	if (!has_region)
+		err_unknown(control, FLEET_REGION, request->region, errors);
+	if (request->service && !fleet_get(control->fleet, FLEET_SERVICE, request->service))
+		err_unknown(control, FLEET_SERVICE, request->service, errors);
+	if (has_region && request->address && !region_has_vip(control, request->region, request->address))
+		err_add(errors, NULL, 0, 0, "region '%s' has no VIP %s", request->region, request->address);
+	return errors->errors == before;
+}
+
+static void fill_row(const struct control_request *request, const char *author, int64_t now_unix_ms,
+		     struct control_row *row)
+{
+	memset(row, 0, sizeof *row);
+	strncpy(row->region, request->region, sizeof row->region - 1);
+	strncpy(row->service, request->service ? request->service : "", sizeof row->service - 1);
+	if (request->address) { /* canonical text, however it was written */
+		struct ip ip;
+		if (ip_parse(request->address, &ip))
+			ip_format(&ip, row->address);
+	}
+	row->share = request->share;
+	row->since_unix_ms = now_unix_ms;
+	row->expires_unix_ms = request->for_ms ? now_unix_ms + (int64_t)request->for_ms : 0;
+	row->reason = (char *)(request->reason ? request->reason : "");
+	row->author = (char *)author;
+}
+
+enum change_outcome control_change_controls(struct control *control, const struct control_request *requests,
+					    size_t count, const struct requester *requester, const char *verb,
+					    struct err_list *errors)
+{
+	if (!control->is_loaded) {
+		err_add(errors, NULL, 0, 0, "the fleet is still being loaded");
+		return CHANGE_UNAVAILABLE;
+	}
+	bool is_known = true;
+	for (size_t i = 0; i < count; i++)
+		is_known &= control_names_are_known(control, &requests[i], errors);
+	if (!is_known)
+		return CHANGE_NOT_FOUND;
+
+	int64_t now_unix_ms = clock_unix_ms();
+	struct control_row *rows = xcalloc(count, sizeof *rows);
+	bool *removed = xcalloc(count, sizeof *removed);
+	struct audit_line *lines = xcalloc(count, sizeof *lines);
+	char(*objects)[200] = xcalloc(count, sizeof *objects);
+	for (size_t i = 0; i < count; i++) {
+		fill_row(&requests[i], requester->author, now_unix_ms, &rows[i]);
+		removed[i] = requests[i].share == SHARE_RESTORE;
+		describe_object(&rows[i], objects[i], sizeof objects[i]);
+		const struct control_row *old =
+			controls_get(control->controls, rows[i].region, rows[i].service, rows[i].address);
+		lines[i] = (struct audit_line){
+			.time_unix_ms = now_unix_ms, .author = requester->author, .via = requester->via,
+			.verb = verb, .object = objects[i], .reason = rows[i].reason,
+			.before = row_json(old), .after = removed[i] ? NULL : row_json(&rows[i]),
+		};
+	}
+	struct store_change change = {
+		.control_count = count, .controls = rows, .removed = removed, .audit = lines,
+		.audit_count = count,
+	};
+	bool is_durable = store_commit(control->store, &change, errors);
+	for (size_t i = 0; i < count; i++) {
+		json_decref(lines[i].before);
+		json_decref(lines[i].after);
+		if (is_durable && removed[i])
+			controls_remove(control->controls, rows[i].region, rows[i].service, rows[i].address);
+		else if (is_durable)
+			controls_put(control->controls, &rows[i]);
+	}
+	if (is_durable) {
+		world_builder_controls_changed(control->builder, rows, count);
+		change_arm_expiry(control);
+	}
+	free(rows);
+	free(removed);
+	free(lines);
+	free(objects);
+	return is_durable ? CHANGE_DONE : CHANGE_UNAVAILABLE;
+}
+
+/* ---- expiry ---- */
+
+struct expired {
+	struct control *control;
+	struct control_row *rows;
+	size_t count, capacity;
+};
+
+static void note_expired(void *user, const struct control_row *row)
+{
+	struct expired *expired = user;
+	xgrow((void **)&expired->rows, &expired->capacity, expired->count + 1, sizeof *expired->rows);
+	expired->rows[expired->count] = *row;
+	expired->rows[expired->count].reason = expired->rows[expired->count].author = NULL;
+	expired->count++;
+	char object[200];
+	describe_object(row, object, sizeof object);
+	json_t *before = row_json(row);
+	struct audit_line line = {
+		.time_unix_ms = clock_unix_ms(), .author = "gslbd", .via = "expiry", .verb = "restore",
+		.object = object, .reason = row->reason, .before = before,
+	};
+	bool removed = true;
+	struct store_change change = {
+		.control_count = 1, .controls = row, .removed = &removed, .audit = &line, .audit_count = 1,
+	};
+	struct err_list errors = {0};
+	/* Not durable is no harm: a restart finds the row and lets it expire again. */
+	if (!store_commit(expired->control->store, &change, &errors))
+		log_error("the expiry of the control on %s is not in the store", object);
+	log_info("the control on %s expired", object);
+	err_done(&errors);
+	json_decref(before);
+}
+
+void change_expire_controls(struct control *control)
+{
+	struct expired expired = {.control = control};
+	controls_expire(control->controls, clock_unix_ms(), note_expired, &expired);
+	if (expired.count > 0)
+		world_builder_controls_changed(control->builder, expired.rows, expired.count);
+	free(expired.rows);
+	change_arm_expiry(control);
+}
+
+void change_arm_expiry(struct control *control)
+{
+	int64_t next = controls_next_expiry(control->controls);
+	if (next == INT64_MAX) {
+		evtimer_del(control->expiry_timer);
+		return;
+	}
+	int64_t wait_ms = next - clock_unix_ms();
+	if (wait_ms < 1)
+		wait_ms = 1;
+	if (wait_ms > EXPIRY_LOOK_MS)
+		wait_ms = EXPIRY_LOOK_MS;
+	struct timeval wait = {wait_ms / 1000, (suseconds_t)(wait_ms % 1000 * 1000)};
+	evtimer_add(control->expiry_timer, &wait);
+}
+
+void change_audit_reload(struct control *control, const char *author, const char *via)
+{
+	struct audit_line line = {
+		.time_unix_ms = clock_unix_ms(), .author = author, .via = via, .verb = "reload",
+		.object = control->config_path, .reason = "",
+	};
+	struct store_change change = {.audit = &line, .audit_count = 1};
+	struct err_list errors = {0};
+	if (!store_commit(control->store, &change, &errors))
+		log_error("the audit line of the reload is not in the store");
+	err_done(&errors);
+}

@@ -1,0 +1,341 @@
+/*
+ * Start, readiness, reload and expiry: the life of the control path. One thread, one libevent base.
+ */
+#include "gslb/control/control.h"
+#include "gslb/control/api.h"
+#include "gslb/control/change.h"
+#include "gslb/control/controls.h"
+#include "gslb/control/health_book.h"
+#include "gslb/control/load.h"
+#include "gslb/control/plan_build.h"
+#include "gslb/control/world_builder.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+#include <stdlib.h>
+#include <string.h>
+
+struct load_request {
+	control_reloaded_fn *done;
+	void *user;
+	char *author, *via;
+};
+
+static void on_loaded(void *user, struct load_result *result);
+static void on_start_wait(evutil_socket_t fd, short what, void *user);
+static void on_expiry(evutil_socket_t fd, short what, void *user);
+
+static void load_control_row(void *user, const struct control_row *row)
+{
+	controls_put(((struct control *)user)->controls, row);
+}
+
+struct control *control_new(struct event_base *base, const char *config_path, const struct control_hooks *hooks,
+			    struct publish *world, struct err_list *errors)
+{
+	struct control *control = xcalloc(1, sizeof *control);
+	control->base = base;
+	control->hooks = hooks;
+	control->world = world;
+	control->config_path = xstrdup(config_path);
+	control->started_mono_ms = clock_mono_ms();
+	control->fleet = fleet_new();
+	control->controls = controls_new();
+	control->start_timer = evtimer_new(base, on_start_wait, control);
+	control->expiry_timer = evtimer_new(base, on_expiry, control);
+	control->config = config_load(config_path, errors);
+	if (!control->config || err_has_errors(errors)) {
+		/* The rest of the configuration is read all the same: everything wrong in one pass. */
+		err_done(errors);
+		control_check(config_path, errors);
+		goto failed;
+	}
+	control->store = store_open(control->config->state_dir, errors);
+	if (!control->store)
+		goto failed;
+	control->fleet_version = store_fleet_version(control->store);
+	if (!store_each_control(control->store, load_control_row, control)) {
+		err_add(errors, NULL, 0, 0, "the controls in the store cannot be read");
+		goto failed;
+	}
+	control->builder = world_builder_new(control);
+	control->health = health_book_new(control);
+	control->api = api_new(control, errors);
+	if (!control->api)
+		goto failed;
+	control->loader = loader_start(base, config_path, NULL, NULL, on_loaded, control);
+	return control;
+failed:
+	control_free(control);
+	return NULL;
+}
+
+void control_free(struct control *control)
+{
+	if (!control)
+		return;
+	loader_free(control->loader);
+	api_free(control->api);
+	if (control->health && control->store)
+		health_book_save(control->health);
+	health_book_free(control->health);
+	world_builder_free(control->builder);
+	controls_free(control->controls);
+	store_close(control->store);
+	fleet_free(control->fleet);
+	config_free(control->config);
+	event_free(control->start_timer);
+	event_free(control->expiry_timer);
+	free(control->geo_signature);
+	free(control->config_path);
+	free(control);
+}
+
+bool control_check(const char *config_path, struct err_list *errors)
+{
+	struct load_result result;
+	load_run(config_path, LOAD_CHECK, NULL, NULL, &result);
+	bool is_good = result.config && !err_has_errors(&result.errors);
+	err_move(errors, &result.errors);
+	load_result_done(&result);
+	return is_good;
+}
+
+/* ---- start rule ---- */
+
+static void start_serving(struct control *control)
+{
+	struct err_list errors = {0};
+	evtimer_del(control->start_timer);
+	control->is_waiting_health = false;
+	if (!control->hooks->start_serving(control->hooks->user, &errors)) {
+		err_print(&errors, stderr);
+		control->has_failed = true;
+		event_base_loopbreak(control->base);
+	} else {
+		control->is_ready = true;
+		log_info("ready: answering %zu zones, %zu tenants", fleet_count(control->fleet, FLEET_ZONE),
+			 fleet_count(control->fleet, FLEET_TENANT));
+	}
+	err_done(&errors);
+}
+
+void control_health_progress(struct control *control)
+{
+	if (control->is_waiting_health && health_book_is_complete(control->health))
+		start_serving(control);
+}
+
+static void on_start_wait(evutil_socket_t fd, short what, void *user)
+{
+	struct control *control = user;
+	if (!control->is_waiting_health)
+		return;
+	log_warning("answering without a full round of checks: start_wait is over");
+	start_serving(control);
+}
+
+static void begin_start_wait(struct control *control)
+{
+	uint32_t wait_ms = control->config->start_wait_ms;
+	control->is_waiting_health = true;
+	if (wait_ms == 0 || health_book_is_complete(control->health)) {
+		start_serving(control);
+		return;
+	}
+	struct timeval wait = {wait_ms / 1000, (suseconds_t)(wait_ms % 1000 * 1000)};
+	evtimer_add(control->start_timer, &wait);
+}
+
+const char *const *control_waiting(const struct control *control)
+{
+	static const char *const nothing[] = {NULL};
+	static const char *const health[] = {"health", NULL};
+	static const char *const loading[] = {"health", "geo", "fleet", NULL};
+	if (control->is_ready)
+		return nothing;
+	return control->is_loaded ? health : loading;
+}
+
+/* ---- store objects over a fleet of base objects ---- */
+
+struct store_reader {
+	struct fleet_change *change; /* all in one, or NULL: each by itself */
+	struct fleet *fleet;
+	struct err_list *errors;
+	size_t set_aside;
+};
+
+static void read_store_object(void *user, enum fleet_kind kind, const char *id, const char *json, uint64_t version)
+{
+	struct store_reader *reader = user;
+	struct err_list errors = {0};
+	struct doc *doc = doc_from_json(json, strlen(json), &errors);
+	struct fleet_change *change = reader->change ? reader->change : fleet_change_new(FLEET_STORE);
+	if (doc)
+		fleet_change_put(change, kind, id, doc, doc->root, version, &errors);
+	if (!reader->change) {
+		struct fleet_result result = {0};
+		if (!fleet_apply(reader->fleet, change, version, false, &result, &errors)) {
+			reader->set_aside++;
+			log_error("%s '%s' of the store is set aside: %s", fleet_kind_name[kind], id,
+				  errors.count > 0 ? errors.items[0].message : "refused");
+		}
+		fleet_result_done(&result);
+		fleet_change_free(change);
+	} else {
+		for (size_t i = 0; i < errors.count; i++)
+			err_add(reader->errors, NULL, 0, 0, "store: %s '%s': %s", fleet_kind_name[kind], id,
+				errors.items[i].message);
+	}
+	err_done(&errors);
+	doc_free(doc);
+}
+
+/* All store objects in one change; false: nothing was applied, errors say why. */
+static bool apply_store(struct control *control, struct fleet *fleet, struct err_list *errors)
+{
+	struct store_reader reader = {fleet_change_new(FLEET_STORE), fleet, errors, 0};
+	struct fleet_result result = {0};
+	bool is_good = store_each_object(control->store, read_store_object, &reader);
+	if (!is_good)
+		err_add(errors, NULL, 0, 0, "the store cannot be read");
+	is_good = is_good && !err_has_errors(errors) &&
+		  fleet_apply(fleet, reader.change, control->fleet_version, false, &result, errors);
+	fleet_result_done(&result);
+	fleet_change_free(reader.change);
+	return is_good;
+}
+
+/* At a start the node must come up: what no longer fits the files is set aside, loudly. */
+static void apply_store_one_by_one(struct control *control, struct fleet *fleet)
+{
+	struct store_reader reader = {NULL, fleet, NULL, 0};
+	store_each_object(control->store, read_store_object, &reader);
+	control->invalid_objects = reader.set_aside;
+}
+
+/* ---- taking over what was loaded ---- */
+
+static bool has_store_locations(const struct fleet *fleet)
+{
+	size_t at = 0;
+	for (struct fleet_object *object; (object = fleet_next(fleet, FLEET_LOCATION, &at));)
+		if (object->source == FLEET_STORE)
+			return true;
+	return false;
+}
+
+static void take_over(struct control *control, struct load_result *result)
+{
+	struct node_config *old_config = control->config;
+	struct fleet *old_fleet = control->fleet;
+	control->config = result->config;
+	control->fleet = result->fleet;
+	free(control->geo_signature);
+	control->geo_signature = result->geo_signature;
+	health_book_sync(control->health, control->fleet);
+	struct places *laid = result->laid;
+	if (has_store_locations(control->fleet)) {
+		places_unref(laid);
+		laid = places_with_locations(result->places, control->fleet);
+	}
+	world_builder_load(control->builder, result->places, laid, result->orders);
+	result->config = NULL;
+	result->fleet = NULL;
+	result->geo_signature = NULL;
+	result->places = result->laid = NULL;
+	result->orders = NULL;
+	config_free(old_config);
+	fleet_free(old_fleet);
+}
+
+static void log_warnings(const struct err_list *errors)
+{
+	for (size_t i = 0; i < errors->count; i++)
+		if (errors->items[i].is_warning)
+			log_warning("%s:%u: %s", errors->items[i].file ? errors->items[i].file : "",
+				    errors->items[i].line, errors->items[i].message);
+}
+
+static void finish_start(struct control *control, struct load_result *result)
+{
+	struct err_list *errors = &result->errors;
+	if (err_has_errors(errors)) {
+		err_print(errors, stderr);
+		control->has_failed = true;
+		event_base_loopbreak(control->base);
+		return;
+	}
+	struct err_list clashes = {0};
+	if (!apply_store(control, result->fleet, &clashes))
+		apply_store_one_by_one(control, result->fleet);
+	err_done(&clashes);
+	log_warnings(errors);
+	change_restore_serials(control, result->fleet);
+	take_over(control, result);
+	control->is_loaded = true;
+	change_arm_expiry(control);
+	begin_start_wait(control);
+}
+
+static bool finish_reload(struct control *control, struct load_result *result)
+{
+	struct err_list *errors = &result->errors;
+	if (!err_has_errors(errors)) {
+		const char *key = config_restart_only_difference(control->config, result->config);
+		if (key)
+			err_add(errors, control->config_path, 0, 0,
+				"'%s' changed, which only a restart can take over", key);
+	}
+	if (err_has_errors(errors) || !apply_store(control, result->fleet, errors))
+		return false;
+	control->fleet_version++;
+	control->invalid_objects = 0;
+	change_restore_serials(control, result->fleet);
+	take_over(control, result);
+	change_audit_reload(control, control->reload->author, control->reload->via);
+	return true;
+}
+
+static void on_loaded(void *user, struct load_result *result)
+{
+	struct control *control = user;
+	control->loader = NULL;
+	if (!control->is_loaded) {
+		finish_start(control, result);
+		return;
+	}
+	struct load_request *request = control->reload;
+	if (finish_reload(control, result)) {
+		log_warnings(&result->errors);
+		log_info("reloaded: fleet version %llu", (unsigned long long)control->fleet_version);
+	}
+	control->reload = NULL;
+	request->done(request->user, &result->errors);
+	free(request->author);
+	free(request->via);
+	free(request);
+}
+
+void control_reload(struct control *control, const struct requester *requester, control_reloaded_fn *done,
+		    void *user)
+{
+	if (control->loader) {
+		struct err_list errors = {0};
+		err_add(&errors, NULL, 0, 0, "files are being loaded already; try again in a moment");
+		done(user, &errors);
+		err_done(&errors);
+		return;
+	}
+	struct load_request *request = xcalloc(1, sizeof *request);
+	*request = (struct load_request){done, user, xstrdup(requester->author), xstrdup(requester->via)};
+	control->reload = request;
+	control->loader = loader_start(control->base, control->config_path, world_builder_geo(control->builder),
+				       control->geo_signature, on_loaded, control);
+}
+
+static void on_expiry(evutil_socket_t fd, short what, void *user)
+{
+	change_expire_controls(user);
+}

@@ -1,0 +1,182 @@
+/* See the header. load_run: any one thread; the rest: control thread. */
+#include "gslb/control/load.h"
+#include "gslb/control/geo_load.h"
+#include "gslb/control/plan_build.h"
+#include "lib/doc.h"
+#include "lib/mem.h"
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ---- the work ---- */
+
+static void load_fleet(const struct node_config *config, struct load_result *ret)
+{
+	struct fleet_change *change = fleet_change_new(FLEET_BASE);
+	for (size_t i = 0; i < config->fleet_count; i++) {
+		struct doc *doc = doc_from_file(config->fleet[i], &ret->errors);
+		if (doc)
+			fleet_change_add_document(change, doc, &ret->errors);
+		doc_free(doc);
+	}
+	struct fleet *fleet = fleet_new();
+	struct fleet_result result = {0};
+	/* Also with errors: what is wrong between the documents is reported in the same pass. */
+	bool is_applied = fleet_apply(fleet, change, 0, false, &result, &ret->errors);
+	fleet_result_done(&result);
+	fleet_change_free(change);
+	if (!is_applied || err_has_errors(&ret->errors)) {
+		fleet_free(fleet);
+		return;
+	}
+	ret->fleet = fleet;
+	if (config->region && !fleet_get(fleet, FLEET_REGION, config->region))
+		err_warn(&ret->errors, config->path, 0, 0, "node.region: no region '%s' in the fleet yet",
+			 config->region);
+}
+
+/* What tells one set of geo files from another without reading them. */
+static char *sign_geo(const struct node_config *config)
+{
+	char *signature = xstrdup("");
+	for (size_t i = 0; i < config->geo_count; i++) {
+		struct stat st = {0};
+		int is_missing = stat(config->geo[i], &st);
+		char *longer = xasprintf("%s%s|%d|%lld|%lld.%09ld|%llu\n", signature, config->geo[i], is_missing,
+					 (long long)st.st_size, (long long)st.st_mtim.tv_sec,
+					 st.st_mtim.tv_nsec, (unsigned long long)st.st_ino);
+		free(signature);
+		signature = longer;
+	}
+	return signature;
+}
+
+static void load_geo(struct places *current, const char *current_signature, struct load_result *ret)
+{
+	const struct node_config *config = ret->config;
+	ret->geo_signature = sign_geo(config);
+	if (current && current_signature && strcmp(current_signature, ret->geo_signature) == 0)
+		ret->places = places_ref(current);
+	else if (config->geo_count == 0)
+		ret->places = places_new_empty();
+	else
+		ret->places = geo_load((const char *const *)config->geo, config->geo_count, &ret->errors);
+}
+
+/* The orders that the base's tenants need, each (service, allowed regions) once. */
+static void compile_orders(struct load_result *ret)
+{
+	ret->laid = places_with_locations(ret->places, ret->fleet);
+	ret->orders = order_cache_new();
+	size_t at = 0;
+	const struct fleet_object *last_service = NULL;
+	region_set last_allowed = 0, candidates = 0;
+	for (struct fleet_object *object; (object = fleet_next(ret->fleet, FLEET_TENANT, &at));) {
+		const struct fleet_tenant *tenant = (const struct fleet_tenant *)object;
+		const struct fleet_object *service = fleet_get(ret->fleet, FLEET_SERVICE, tenant->service);
+		if (service != last_service)
+			candidates = plan_build_candidates(ret->fleet, (const struct fleet_service *)service);
+		region_set allowed = candidates & plan_build_tenant_regions(ret->fleet, tenant);
+		if (service == last_service && allowed == last_allowed)
+			continue;
+		last_service = service;
+		last_allowed = allowed;
+		order_cache_get(ret->orders, ret->fleet, (const struct fleet_service *)service, allowed,
+				ret->laid);
+	}
+}
+
+void load_run(const char *config_path, enum load_depth depth, struct places *places, const char *geo_signature,
+	      struct load_result *ret)
+{
+	memset(ret, 0, sizeof *ret);
+	ret->config = config_load(config_path, &ret->errors);
+	if (ret->config)
+		load_fleet(ret->config, ret);
+	if (!err_has_errors(&ret->errors) || (depth == LOAD_CHECK && ret->config))
+		load_geo(places, geo_signature, ret);
+	if (depth == LOAD_ALL && !err_has_errors(&ret->errors))
+		compile_orders(ret);
+	err_sort(&ret->errors);
+}
+
+void load_result_done(struct load_result *result)
+{
+	config_free(result->config);
+	fleet_free(result->fleet);
+	order_cache_free(result->orders);
+	places_unref(result->laid);
+	places_unref(result->places);
+	free(result->geo_signature);
+	err_done(&result->errors);
+	memset(result, 0, sizeof *result);
+}
+
+/* ---- the helper thread ---- */
+
+struct loader {
+	char *config_path, *geo_signature;
+	struct places *places;
+	struct load_result result;
+	pthread_t thread;
+	int wakeup; /* eventfd: the thread is done */
+	struct event *event;
+	loader_done_fn *done;
+	void *user;
+};
+
+static void *run(void *user)
+{
+	struct loader *loader = user;
+	load_run(loader->config_path, LOAD_ALL, loader->places, loader->geo_signature, &loader->result);
+	uint64_t one = 1;
+	if (write(loader->wakeup, &one, sizeof one) != sizeof one)
+		abort(); /* an eventfd that was never written cannot be full */
+	return NULL;
+}
+
+static void on_done(evutil_socket_t fd, short what, void *user)
+{
+	struct loader *loader = user;
+	pthread_join(loader->thread, NULL);
+	loader->thread = 0;
+	loader->done(loader->user, &loader->result);
+	loader_free(loader);
+}
+
+struct loader *loader_start(struct event_base *base, const char *config_path, struct places *places,
+			    const char *geo_signature, loader_done_fn *done, void *user)
+{
+	struct loader *loader = xcalloc(1, sizeof *loader);
+	loader->config_path = xstrdup(config_path);
+	loader->geo_signature = geo_signature ? xstrdup(geo_signature) : NULL;
+	loader->places = places ? places_ref(places) : NULL;
+	loader->done = done;
+	loader->user = user;
+	loader->wakeup = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (loader->wakeup < 0)
+		abort(); /* out of descriptors before anything is served */
+	loader->event = event_new(base, loader->wakeup, EV_READ, on_done, loader);
+	event_add(loader->event, NULL);
+	if (pthread_create(&loader->thread, NULL, run, loader) != 0)
+		abort();
+	return loader;
+}
+
+void loader_free(struct loader *loader)
+{
+	if (!loader)
+		return;
+	if (loader->thread)
+		pthread_join(loader->thread, NULL);
+	event_free(loader->event);
+	close(loader->wakeup);
+	load_result_done(&loader->result);
+	places_unref(loader->places);
+	free(loader->config_path);
+	free(loader->geo_signature);
+	free(loader);
+}

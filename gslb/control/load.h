@@ -1,0 +1,35 @@
+/*
+ * From files to a fleet, zones, geography and compiled orders, on a helper thread, so that probes,
+ * API and answers go on meanwhile. The control thread starts it and gets the result on its loop.
+ */
+#pragma once
+#include "fleet/fleet.h"
+#include "gslb/control/config.h"
+#include "gslb/control/order_cache.h"
+#include <event2/event.h>
+
+struct load_result {
+	struct node_config *config; /* NULL when unreadable */
+	struct fleet *fleet;	    /* base objects only */
+	struct places *places;	    /* geo files, without `locations:` */
+	struct places *laid;	    /* with the base's `locations:` laid over; may be `places` */
+	struct order_cache *orders; /* compiled over `laid` for the base's services and tenants */
+	char *geo_signature;
+	struct err_list errors;
+};
+
+/* Steps of load_run, for the caller that needs only some of them. */
+enum load_depth { LOAD_CHECK /* no orders */, LOAD_ALL };
+
+/* On the calling thread. `places` with its signature is reused when the geo files are the same; may be
+ * NULL. Errors of all files are collected; geography is read only when the fleet is good. */
+void load_run(const char *config_path, enum load_depth depth, struct places *places,
+	      const char *geo_signature, struct load_result *ret);
+void load_result_done(struct load_result *result);
+
+struct loader;
+typedef void loader_done_fn(void *user, struct load_result *result); /* takes what it moves out */
+/* Takes references for itself. `done` runs on the base's thread, after which the loader is gone. */
+struct loader *loader_start(struct event_base *base, const char *config_path, struct places *places,
+			    const char *geo_signature, loader_done_fn *done, void *user);
+void loader_free(struct loader *loader); /* waits for the thread; `done` is not called; NULL is fine */

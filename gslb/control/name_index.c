@@ -1,0 +1,145 @@
+/* See the header. Control thread. */
+#include "gslb/control/name_index.h"
+#include "lib/hash.h"
+#include "lib/mem.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- policies ---- */
+
+static uint64_t key_hash(const struct policy_key *key)
+{
+	uint64_t bits = (uint64_t)key->service << 2 | (uint64_t)key->is_resident << 1 | key->is_suspended;
+	return hash_mix(key->allowed, bits);
+}
+
+static bool key_equal(const struct policy_key *a, const struct policy_key *b)
+{
+	return a->allowed == b->allowed && a->service == b->service && a->is_resident == b->is_resident &&
+	       a->is_suspended == b->is_suspended;
+}
+
+static void place_slot(struct policies *policies, uint32_t number)
+{
+	size_t mask = policies->slot_count - 1;
+	size_t at = key_hash(&policies->keys[number]) & mask;
+	while (policies->slots[at])
+		at = (at + 1) & mask;
+	policies->slots[at] = number + 1;
+}
+
+static void grow_slots(struct policies *policies)
+{
+	free(policies->slots);
+	policies->slot_count = policies->slot_count ? policies->slot_count * 2 : 64;
+	policies->slots = xcalloc(policies->slot_count, sizeof *policies->slots);
+	for (uint32_t i = 0; i < policies->count; i++)
+		place_slot(policies, i);
+}
+
+uint32_t policies_number(struct policies *policies, const struct policy_key *key)
+{
+	if (policies->count * 2 >= policies->slot_count)
+		grow_slots(policies);
+	size_t mask = policies->slot_count - 1;
+	for (size_t at = key_hash(key) & mask; policies->slots[at]; at = (at + 1) & mask)
+		if (key_equal(&policies->keys[policies->slots[at] - 1], key))
+			return policies->slots[at] - 1;
+	uint32_t number = (uint32_t)policies->count++;
+	xgrow((void **)&policies->keys, &policies->capacity, policies->count, sizeof *policies->keys);
+	xgrow((void **)&policies->orders, &policies->order_capacity, policies->count, sizeof *policies->orders);
+	policies->keys[number] = *key;
+	policies->orders[number].order = NULL;
+	place_slot(policies, number);
+	return number;
+}
+
+void policies_done(struct policies *policies)
+{
+	for (size_t i = 0; i < policies->count; i++)
+		order_unref(policies->orders[i].order);
+	free(policies->keys);
+	free(policies->orders);
+	free(policies->slots);
+	memset(policies, 0, sizeof *policies);
+}
+
+/* ---- names ---- */
+
+void name_index_add_zones(struct index_edit *edit, const struct fleet *fleet)
+{
+	size_t at = 0;
+	for (struct fleet_object *object; (object = fleet_next(fleet, FLEET_ZONE, &at));)
+		index_edit_add_zone(edit, ((struct fleet_zone *)object)->zone);
+}
+
+/* The served zone that encloses the name, by asking for each of its suffixes. */
+static bool is_served(const struct fleet *fleet, const uint8_t *name)
+{
+	char text[NAME_TEXT_MAX];
+	for (const uint8_t *at = name;; at += *at + 1) {
+		name_to_text(at, text);
+		if (fleet_get(fleet, FLEET_ZONE, text))
+			return true;
+		if (*at == 0)
+			return false;
+	}
+}
+
+static void set_tenant(struct index_edit *edit, const uint8_t *octets, uint32_t policy, uint32_t tenant)
+{
+	struct name name = {.length = (uint8_t)name_length(octets)};
+	memcpy(name.octets, octets, name.length);
+	index_edit_set_tenant(edit, &name, policy, tenant);
+}
+
+void name_index_add_tenant(struct index_edit *edit, const struct fleet *fleet, const struct fleet_tenant *tenant,
+			   uint32_t policy)
+{
+	for (size_t i = 0; i < tenant->host_count; i++)
+		set_tenant(edit, tenant->hosts[i], policy, tenant->object.number);
+	for (size_t i = 0; i < tenant->domain_count; i++)
+		if (is_served(fleet, tenant->domains[i]))
+			set_tenant(edit, tenant->domains[i], policy, tenant->object.number);
+}
+
+void name_index_remove_tenant(struct index_edit *edit, const struct fleet_tenant *tenant)
+{
+	for (size_t i = 0; i < tenant->host_count; i++)
+		set_tenant(edit, tenant->hosts[i], INDEX_NONE, INDEX_NONE);
+	for (size_t i = 0; i < tenant->domain_count; i++)
+		set_tenant(edit, tenant->domains[i], INDEX_NONE, INDEX_NONE);
+}
+
+/* ---- serials ---- */
+
+static void renew(struct fleet *fleet, const char *zone_id, int64_t now_unix_s)
+{
+	struct fleet_zone *zone = (struct fleet_zone *)fleet_get(fleet, FLEET_ZONE, zone_id);
+	if (!zone || !zone->serial_is_change || now_unix_s <= zone->zone->serial)
+		return;
+	zone->changed_unix_s = now_unix_s;
+	zone_renew_serial(zone->zone, (uint32_t)now_unix_s);
+}
+
+static void renew_of_tenant(struct fleet *fleet, const struct fleet_object *object, int64_t now_unix_s)
+{
+	char text[NAME_TEXT_MAX];
+	if (!object)
+		return;
+	name_to_text(((const struct fleet_tenant *)object)->zone, text);
+	renew(fleet, text, now_unix_s);
+}
+
+void name_index_renew_serials(struct fleet *fleet, const struct fleet_result *result, int64_t now_unix_s)
+{
+	for (size_t i = 0; i < result->touched_count; i++) {
+		const struct fleet_touched *touched = &result->touched[i];
+		if (touched->kind == FLEET_ZONE && touched->after)
+			renew(fleet, touched->after->id, now_unix_s);
+		if (touched->kind != FLEET_TENANT)
+			continue;
+		renew_of_tenant(fleet, touched->before, now_unix_s);
+		renew_of_tenant(fleet, touched->after, now_unix_s);
+	}
+}

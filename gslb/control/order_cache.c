@@ -1,0 +1,140 @@
+/* See the header. Control thread. */
+#include "gslb/control/order_cache.h"
+#include "lib/mem.h"
+#include <stdlib.h>
+#include <string.h>
+
+struct cached {
+	struct order_spec spec;
+	struct map_rule *rules;
+	struct places *places; /* compared by identity; referenced, so that it is not reused */
+	struct order *order;
+	bool is_used;
+};
+
+struct order_cache {
+	struct cached *items;
+	size_t count, capacity;
+};
+
+struct order_cache *order_cache_new(void)
+{
+	return xcalloc(1, sizeof(struct order_cache));
+}
+
+static void cached_done(struct cached *cached)
+{
+	order_unref(cached->order);
+	places_unref(cached->places);
+	free(cached->rules);
+}
+
+void order_cache_free(struct order_cache *cache)
+{
+	if (!cache)
+		return;
+	for (size_t i = 0; i < cache->count; i++)
+		cached_done(&cache->items[i]);
+	free(cache->items);
+	free(cache);
+}
+
+void order_cache_sweep(struct order_cache *cache, const struct places *places)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < cache->count; i++) {
+		struct cached *cached = &cache->items[i];
+		if (cached->is_used && cached->places == places) {
+			cached->is_used = false;
+			cache->items[kept++] = *cached;
+		} else {
+			cached_done(cached);
+		}
+	}
+	cache->count = kept;
+}
+
+static void fill_tiers(const struct fleet *fleet, const struct fleet_tiers *from, struct tiers *to)
+{
+	region_set seen = 0;
+	bool starts_tier = false;
+	for (size_t i = 0; i < from->count && to->count < REGIONS_MAX; i++) {
+		const struct fleet_object *region = fleet_get(fleet, FLEET_REGION, from->items[i].region);
+		starts_tier |= from->items[i].starts_tier;
+		if (!region || (seen & ((region_set)1 << region->number)))
+			continue;
+		seen |= (region_set)1 << region->number;
+		to->item[to->count++] = (uint8_t)(region->number | (starts_tier ? TIER_START : 0));
+		starts_tier = false;
+	}
+}
+
+static struct map_rule *build_rules(const struct fleet *fleet, const struct fleet_map *map)
+{
+	struct map_rule *rules = xcalloc(map->rule_count + 1, sizeof *rules);
+	for (size_t i = 0; i < map->rule_count; i++) {
+		const struct fleet_map_rule *from = &map->rules[i];
+		rules[i].kind = (enum map_rule_kind)from->kind;
+		rules[i].prefix = from->prefix;
+		rules[i].asn = from->asn;
+		memcpy(rules[i].country, from->country, sizeof from->country);
+		memcpy(rules[i].continent, from->continent, sizeof from->continent);
+		memcpy(rules[i].subdivision, from->subdivision, sizeof from->subdivision);
+		rules[i].is_nearest = from->tiers.is_nearest;
+		fill_tiers(fleet, &from->tiers, &rules[i].tiers);
+	}
+	return rules;
+}
+
+static void fill_spec(const struct fleet *fleet, const struct fleet_service *service, region_set allowed,
+		      struct order_spec *spec)
+{
+	memset(spec, 0, sizeof *spec); /* specs are compared octet by octet */
+	spec->kind = (enum order_kind)service->order;
+	spec->tolerance_km = service->order == FLEET_ORDER_LISTED || service->order == FLEET_ORDER_NONE
+				     ? 0
+				     : service->tolerance_km;
+	for (size_t i = 0; i < service->region_count; i++) {
+		const struct fleet_object *object = fleet_get(fleet, FLEET_REGION, service->regions[i]);
+		if (!object || !(allowed & ((region_set)1 << object->number)))
+			continue;
+		const struct fleet_region *region = (const struct fleet_region *)object;
+		spec->listed[spec->listed_count++] = (uint8_t)object->number;
+		spec->latitude[object->number] = region->latitude;
+		spec->longitude[object->number] = region->longitude;
+	}
+}
+
+static bool is_same(const struct cached *cached, const struct order_spec *spec, const struct places *places)
+{
+	struct order_spec a = cached->spec, b = *spec;
+	a.rules = b.rules = NULL;
+	return cached->places == places && memcmp(&a, &b, sizeof a) == 0 &&
+	       memcmp(cached->rules, spec->rules, spec->rule_count * sizeof *spec->rules) == 0;
+}
+
+struct order *order_cache_get(struct order_cache *cache, const struct fleet *fleet,
+			      const struct fleet_service *service, region_set allowed, struct places *places)
+{
+	struct order_spec spec;
+	fill_spec(fleet, service, allowed, &spec);
+	const struct fleet_object *map =
+		service->order == FLEET_ORDER_MAP ? fleet_get(fleet, FLEET_MAP, service->map) : NULL;
+	struct map_rule *rules = map ? build_rules(fleet, (const struct fleet_map *)map) : xcalloc(1, sizeof *rules);
+	spec.rule_count = map ? ((const struct fleet_map *)map)->rule_count : 0;
+	spec.rules = rules;
+	for (size_t i = 0; i < cache->count; i++) {
+		if (is_same(&cache->items[i], &spec, places)) {
+			free(rules);
+			cache->items[i].is_used = true;
+			return cache->items[i].order;
+		}
+	}
+	xgrow((void **)&cache->items, &cache->capacity, cache->count + 1, sizeof *cache->items);
+	struct cached *cached = &cache->items[cache->count++];
+	*cached = (struct cached){.rules = rules, .places = places_ref(places), .is_used = true};
+	cached->spec = spec;
+	cached->spec.rules = NULL;
+	cached->order = order_compile(&spec, places);
+	return cached->order;
+}

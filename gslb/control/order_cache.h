@@ -1,0 +1,18 @@
+/*
+ * Steering of the fleet → compiled orders, shared by content: a million tenants on forty services
+ * have as many orders as there are different ways of steering. Control thread.
+ */
+#pragma once
+#include "fleet/fleet.h"
+#include "gslb/decide/order.h"
+
+struct order_cache;
+
+struct order_cache *order_cache_new(void);
+void order_cache_free(struct order_cache *cache); /* NULL is fine */
+/* The order of the service's candidates among `allowed`, over these places; borrowed from the cache
+ * until the next sweep. */
+struct order *order_cache_get(struct order_cache *cache, const struct fleet *fleet,
+			      const struct fleet_service *service, region_set allowed, struct places *places);
+/* Drops what no plan uses any more and what was compiled over other places. */
+void order_cache_sweep(struct order_cache *cache, const struct places *places);

@@ -1,0 +1,369 @@
+/*
+ * Keeps the compiled parts of the world and rebuilds what a change touched. Control thread; the one
+ * place that publishes.
+ */
+#include "gslb/control/world_builder.h"
+#include "gslb/control/health_book.h"
+#include "gslb/control/name_index.h"
+#include "gslb/control/order_cache.h"
+#include "gslb/control/plan_build.h"
+#include "lib/clock.h"
+#include "lib/map.h"
+#include "lib/mem.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define COALESCE_MS 5 /* health changes of one moment become one world */
+
+struct service_slot { /* by service number */
+	const struct fleet_service *service;
+	struct plan_service *plan;
+	region_set candidates;
+	uint64_t next_ms; /* when a TTL of it grows */
+	bool is_dirty;
+};
+
+struct world_builder {
+	struct control *control;
+	struct places *geo;    /* as read from files */
+	struct places *places; /* with `locations:` laid over */
+	struct index *index;
+	struct order_cache *orders;
+	struct policies policies;
+	struct service_slot *services;
+	size_t service_count, service_capacity;
+	const struct fleet_tenant **tenants; /* by number */
+	size_t tenant_capacity;
+	struct map *control_changes; /* see plan_build.h */
+	struct event *timer;
+	uint64_t due_ms; /* of the timer; UINT64_MAX: not armed */
+};
+
+static void on_timer(evutil_socket_t fd, short what, void *user);
+
+struct world_builder *world_builder_new(struct control *control)
+{
+	struct world_builder *builder = xcalloc(1, sizeof *builder);
+	builder->control = control;
+	builder->orders = order_cache_new();
+	builder->control_changes = map_new();
+	builder->timer = evtimer_new(control->base, on_timer, builder);
+	builder->due_ms = UINT64_MAX;
+	return builder;
+}
+
+static void drop_services(struct world_builder *builder)
+{
+	for (size_t i = 0; i < builder->service_count; i++)
+		plan_service_unref(builder->services[i].plan);
+	builder->service_count = 0;
+}
+
+void world_builder_free(struct world_builder *builder)
+{
+	if (!builder)
+		return;
+	event_free(builder->timer);
+	drop_services(builder);
+	free(builder->services);
+	policies_done(&builder->policies);
+	order_cache_free(builder->orders);
+	index_unref(builder->index);
+	places_unref(builder->places);
+	places_unref(builder->geo);
+	free(builder->tenants);
+	size_t at = 0;
+	const char *key;
+	for (void *value; (value = map_next(builder->control_changes, &at, &key));)
+		free(value);
+	map_free(builder->control_changes);
+	free(builder);
+}
+
+/* ---- services ---- */
+
+static struct plan_build plan_build_now(const struct world_builder *builder)
+{
+	return (struct plan_build){.control = builder->control,
+				   .control_changes = builder->control_changes,
+				   .now_ms = clock_mono_ms()};
+}
+
+static void compile_dirty(struct world_builder *builder)
+{
+	struct plan_build build = plan_build_now(builder);
+	for (size_t i = 0; i < builder->service_count; i++) {
+		struct service_slot *slot = &builder->services[i];
+		if (!slot->service || !(slot->is_dirty || slot->next_ms <= build.now_ms))
+			continue;
+		plan_service_unref(slot->plan);
+		slot->plan = plan_build_service(&build, slot->service, &slot->next_ms);
+		slot->is_dirty = false;
+	}
+}
+
+static void load_services(struct world_builder *builder)
+{
+	drop_services(builder);
+	struct fleet *fleet = builder->control->fleet;
+	size_t at = 0;
+	for (struct fleet_object *object; (object = fleet_next(fleet, FLEET_SERVICE, &at));) {
+		size_t need = object->number + 1;
+		xgrow((void **)&builder->services, &builder->service_capacity, need, sizeof *builder->services);
+		while (builder->service_count < need)
+			builder->services[builder->service_count++] = (struct service_slot){.next_ms = UINT64_MAX};
+		struct service_slot *slot = &builder->services[object->number];
+		slot->service = (const struct fleet_service *)object;
+		slot->candidates = plan_build_candidates(fleet, slot->service);
+		slot->is_dirty = true;
+	}
+	compile_dirty(builder);
+}
+
+/* ---- policies ---- */
+
+static uint32_t tenant_policy(struct world_builder *builder, const struct fleet_tenant *tenant)
+{
+	const struct fleet_object *service =
+		fleet_get(builder->control->fleet, FLEET_SERVICE, tenant->service);
+	struct policy_key key = {
+		.service = service->number,
+		.allowed = builder->services[service->number].candidates & plan_build_tenant_regions(builder->control->fleet, tenant),
+		.is_resident = tenant->has_regions,
+		.is_suspended = tenant->is_suspended,
+	};
+	return policies_number(&builder->policies, &key);
+}
+
+static struct plan *build_plan(struct world_builder *builder)
+{
+	struct fleet *fleet = builder->control->fleet;
+	struct plan *plan = plan_new(builder->service_count, builder->policies.count);
+	for (size_t i = 0; i < builder->service_count; i++)
+		if (builder->services[i].plan)
+			plan_set_service(plan, i, plan_service_ref(builder->services[i].plan));
+	for (size_t i = 0; i < builder->policies.count; i++) {
+		const struct policy_key *key = &builder->policies.keys[i];
+		struct policy_order *cached = &builder->policies.orders[i];
+		if (!cached->order)
+			cached->order = order_ref(order_cache_get(builder->orders, fleet,
+								  builder->services[key->service].service,
+								  key->allowed, builder->places));
+		plan_set_policy(plan, i, key->service, cached->order, key->allowed, key->is_resident,
+				key->is_suspended);
+	}
+	size_t at = 0;
+	for (struct fleet_object *region; (region = fleet_next(fleet, FLEET_REGION, &at));)
+		strncpy(plan->region_id[region->number], region->id, sizeof plan->region_id[0] - 1);
+	return plan;
+}
+
+/* ---- publishing ---- */
+
+static void arm_timer(struct world_builder *builder, uint64_t due_ms)
+{
+	uint64_t now_ms = clock_mono_ms();
+	uint64_t wait_ms = due_ms > now_ms ? due_ms - now_ms : 1;
+	struct timeval wait = {(time_t)(wait_ms / 1000), (suseconds_t)(wait_ms % 1000 * 1000)};
+	builder->due_ms = due_ms;
+	evtimer_add(builder->timer, &wait);
+}
+
+static void arm_for_next_ttl(struct world_builder *builder)
+{
+	uint64_t due_ms = UINT64_MAX;
+	for (size_t i = 0; i < builder->service_count; i++)
+		if (builder->services[i].service && builder->services[i].next_ms < due_ms)
+			due_ms = builder->services[i].next_ms;
+	builder->due_ms = UINT64_MAX;
+	evtimer_del(builder->timer);
+	if (due_ms != UINT64_MAX)
+		arm_timer(builder, due_ms);
+}
+
+static void publish_world(struct world_builder *builder)
+{
+	struct control *control = builder->control;
+	struct world *next =
+		world_new(++control->epoch, control->fleet_version, index_ref(builder->index), build_plan(builder),
+			  places_ref(builder->places), &control->config->settings);
+	world_free(publish_swap(control->world, next));
+	arm_for_next_ttl(builder);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *user)
+{
+	struct world_builder *builder = user;
+	builder->due_ms = UINT64_MAX;
+	compile_dirty(builder);
+	publish_world(builder);
+}
+
+void world_builder_state_changed(struct world_builder *builder, const struct ip *vip)
+{
+	for (size_t i = 0; i < builder->service_count; i++) {
+		struct service_slot *slot = &builder->services[i];
+		if (!slot->service || slot->is_dirty)
+			continue;
+		slot->is_dirty = vip == NULL;
+		for (size_t r = 0; r < slot->service->vip_region_count && !slot->is_dirty; r++)
+			for (size_t v = 0; v < slot->service->vips[r].count && !slot->is_dirty; v++)
+				slot->is_dirty = ip_equal(&slot->service->vips[r].vips[v].ip, vip);
+	}
+	uint64_t due_ms = clock_mono_ms() + COALESCE_MS;
+	if (builder->index && builder->due_ms > due_ms)
+		arm_timer(builder, due_ms);
+}
+
+static void note_control_change(struct world_builder *builder, const struct control_row *row, uint64_t now_ms)
+{
+	char key[CONTROL_KEY_MAX];
+	control_change_key(row->region, row->service, row->address, key);
+	uint64_t *changed = map_get(builder->control_changes, key);
+	if (!changed) {
+		changed = xmalloc(sizeof *changed);
+		map_put(builder->control_changes, key, changed);
+	}
+	*changed = now_ms;
+}
+
+void world_builder_controls_changed(struct world_builder *builder, const struct control_row *rows, size_t count)
+{
+	uint64_t now_ms = clock_mono_ms();
+	for (size_t i = 0; i < count; i++)
+		note_control_change(builder, &rows[i], now_ms);
+	for (size_t i = 0; i < builder->service_count; i++)
+		builder->services[i].is_dirty = true;
+	compile_dirty(builder);
+	publish_world(builder);
+}
+
+/* ---- fleet ---- */
+
+static void remember_tenant(struct world_builder *builder, uint32_t number, const struct fleet_tenant *tenant)
+{
+	size_t had = builder->tenant_capacity;
+	xgrow((void **)&builder->tenants, &builder->tenant_capacity, number + 1, sizeof *builder->tenants);
+	memset(builder->tenants + had, 0, (builder->tenant_capacity - had) * sizeof *builder->tenants);
+	builder->tenants[number] = tenant;
+}
+
+static void index_tenant(struct world_builder *builder, struct index_edit *edit,
+			 const struct fleet_tenant *tenant)
+{
+	remember_tenant(builder, tenant->object.number, tenant);
+	name_index_add_tenant(edit, builder->control->fleet, tenant, tenant_policy(builder, tenant));
+}
+
+/* Everything but the geography that was read from files. */
+static void rebuild(struct world_builder *builder)
+{
+	struct fleet *fleet = builder->control->fleet;
+	if (builder->tenants)
+		memset(builder->tenants, 0, builder->tenant_capacity * sizeof *builder->tenants);
+	load_services(builder);
+	policies_done(&builder->policies);
+	struct index_edit *edit = index_edit_new(NULL);
+	name_index_add_zones(edit, fleet);
+	size_t at = 0;
+	for (struct fleet_object *tenant; (tenant = fleet_next(fleet, FLEET_TENANT, &at));)
+		index_tenant(builder, edit, (const struct fleet_tenant *)tenant);
+	index_unref(builder->index);
+	builder->index = index_edit_done(edit);
+	publish_world(builder);
+	order_cache_sweep(builder->orders, builder->places);
+}
+
+void world_builder_load(struct world_builder *builder, struct places *geo, struct places *laid,
+			struct order_cache *orders)
+{
+	places_unref(builder->geo);
+	places_unref(builder->places);
+	builder->geo = geo;
+	builder->places = laid;
+	policies_done(&builder->policies);
+	order_cache_free(builder->orders);
+	builder->orders = orders;
+	rebuild(builder);
+}
+
+struct places *world_builder_geo(const struct world_builder *builder)
+{
+	return builder->geo;
+}
+
+static bool touches(const struct fleet_result *result, enum fleet_kind kind)
+{
+	for (size_t i = 0; i < result->touched_count; i++)
+		if (result->touched[i].kind == kind)
+			return true;
+	return false;
+}
+
+void world_builder_fleet_changed(struct world_builder *builder, const struct fleet_result *result)
+{
+	name_index_renew_serials(builder->control->fleet, result, clock_unix_ms() / 1000);
+	if (result->structure_changed) {
+		if (touches(result, FLEET_LOCATION)) {
+			places_unref(builder->places);
+			builder->places = places_with_locations(builder->geo, builder->control->fleet);
+		}
+		rebuild(builder);
+		return;
+	}
+	struct index_edit *edit = index_edit_new(builder->index);
+	for (size_t i = 0; i < result->touched_count; i++) {
+		const struct fleet_tenant *before = (const struct fleet_tenant *)result->touched[i].before;
+		if (!before)
+			continue;
+		name_index_remove_tenant(edit, before);
+		builder->tenants[before->object.number] = NULL;
+	}
+	for (size_t i = 0; i < result->touched_count; i++)
+		if (result->touched[i].after)
+			index_tenant(builder, edit, (const struct fleet_tenant *)result->touched[i].after);
+	index_unref(builder->index);
+	builder->index = index_edit_done(edit);
+	publish_world(builder);
+}
+
+/* ---- what-if and look-ups ---- */
+
+struct world *world_builder_what_if(struct world_builder *builder, const struct what_if *what_if, size_t count)
+{
+	struct plan_build build = plan_build_now(builder);
+	build.what_if = what_if;
+	build.what_if_count = count;
+	struct plan_service **real = xcalloc(builder->service_count + 1, sizeof *real);
+	for (size_t i = 0; count > 0 && i < builder->service_count; i++) {
+		struct service_slot *slot = &builder->services[i];
+		uint64_t next_ms;
+		real[i] = slot->plan;
+		if (slot->service)
+			slot->plan = plan_build_service(&build, slot->service, &next_ms);
+	}
+	struct world *world =
+		world_new(builder->control->epoch, builder->control->fleet_version, index_ref(builder->index),
+			  build_plan(builder), places_ref(builder->places), &builder->control->config->settings);
+	for (size_t i = 0; count > 0 && i < builder->service_count; i++) {
+		plan_service_unref(builder->services[i].plan);
+		builder->services[i].plan = real[i];
+	}
+	free(real);
+	return world;
+}
+
+const struct fleet_tenant *world_builder_tenant(const struct world_builder *builder, uint32_t number)
+{
+	return number < builder->tenant_capacity ? builder->tenants[number] : NULL;
+}
+
+const struct plan_service *world_builder_service(const struct world_builder *builder, uint32_t number)
+{
+	return number < builder->service_count ? builder->services[number].plan : NULL;
+}
+
+const struct places *world_builder_places(const struct world_builder *builder)
+{
+	return builder->places;
+}
