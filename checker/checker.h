@@ -29,6 +29,7 @@ struct probe_spec { /* one check, as the checker needs it; copied */
 
 struct probe_result {
 	bool is_ok;
+	bool is_inconclusive; /* the probe could not run here (no descriptor, no port): not the target's fault */
 	uint32_t latency_us; /* from start to verdict */
 	const char *reason;  /* "connection refused", "timeout", "status 500", …; valid in the callback */
 };
