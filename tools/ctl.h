@@ -1,0 +1,103 @@
+/*
+ * gslbctl: what its files share. One thread; every verb is one or a few calls of the API and ends in
+ * an exit code. Usage mistakes are found before anything is sent.
+ */
+#pragma once
+#include "tools/ctl_http.h"
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum ctl_exit { CTL_DONE, CTL_FAILED, CTL_USAGE };
+enum ctl_output { CTL_TABLE, CTL_JSON };
+
+#define CTL_ARGS_MAX 64
+#define CTL_OPTIONS_MAX 1024
+
+struct ctl_option {
+	const char *name;  /* without dashes */
+	const char *value; /* NULL: a switch */
+};
+
+struct ctl {
+	const char *socket_path;
+	uint64_t timeout_ms;
+	enum ctl_output output;
+	bool wants_help, wants_version;
+	const struct ctl_verb *verb;
+	size_t arg_count;
+	const char *args[CTL_ARGS_MAX]; /* after the verb's words */
+	size_t option_count;
+	struct ctl_option options[CTL_OPTIONS_MAX];
+};
+
+struct ctl_verb {
+	const char *group; /* heading in --help */
+	const char *words; /* "tenant add" */
+	const char *args;  /* as shown to people */
+	/* Options of this verb: "service: share: prune" (a colon takes a value, a plus may repeat with
+	 * a value); those that a later part brings stand in `later`. */
+	const char *options, *later;
+	unsigned least, most; /* arguments */
+	enum ctl_exit (*run)(struct ctl *ctl);
+	const char *help; /* one line for the list */
+	const char *more; /* for VERB --help */
+};
+
+/* ---- gslbctl.c ---- */
+
+/* The first value of an option, "" for a switch, NULL: not given. */
+const char *ctl_option(const struct ctl *ctl, const char *name);
+/* for (size_t at = 0; (value = ctl_option_next(ctl, "host", &at));) */
+const char *ctl_option_next(const struct ctl *ctl, const char *name, size_t *at);
+/* Prints "gslbctl: …" and where help is; returns CTL_USAGE. */
+enum ctl_exit ctl_usage(const struct ctl *ctl, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- ctl_call.c ---- */
+
+/* Calls the API. False: it is told on standard error, and with -o json a refusal stands on standard
+ * output as the API sent it. `source` names the file that the body came from, or NULL. */
+bool ctl_call(const struct ctl *ctl, const struct ctl_http_request *request, const char *source,
+	      struct ctl_http_reply *ret);
+/* The same for a reply that may say 404: *ret_is_missing then and nothing is printed. */
+bool ctl_call_or_missing(const struct ctl *ctl, const struct ctl_http_request *request,
+			 struct ctl_http_reply *ret, bool *ret_is_missing);
+/* Sends `body` (consumed, may be NULL) and prints the reply with -o json; else `done` as a line. */
+enum ctl_exit ctl_change(const struct ctl *ctl, const char *method, const char *path, json_t *body,
+			 const char *done);
+/* The reply as JSON, or NULL after saying that the reply is not understood. */
+json_t *ctl_json(const struct ctl_http_reply *reply);
+/* Any JSON value in words: yes, no, -, a list parted by commas; malloc'ed. */
+char *ctl_words(const json_t *value);
+/* Prints the reply as it came. */
+void ctl_print_reply(const struct ctl_http_reply *reply);
+/* Calls `row` for every item of a list, page by page; with --limit or --after one page. With -o json
+ * prints one reply. */
+enum ctl_exit ctl_list(const struct ctl *ctl, const char *path, void (*row)(void *user, const json_t *item),
+		       void (*end)(void *user), void *user);
+/* A path with one more segment, percent-encoded; malloc'ed. */
+char *ctl_path(const char *base, const char *segment);
+
+/* ---- the verbs ---- */
+
+enum ctl_exit ctl_state_status(struct ctl *ctl);
+enum ctl_exit ctl_state_regions(struct ctl *ctl);
+enum ctl_exit ctl_state_vips(struct ctl *ctl);
+enum ctl_exit ctl_state_audit(struct ctl *ctl);
+enum ctl_exit ctl_state_reload(struct ctl *ctl);
+enum ctl_exit ctl_control_region_drain(struct ctl *ctl);
+enum ctl_exit ctl_control_region_force_down(struct ctl *ctl);
+enum ctl_exit ctl_control_region_restore(struct ctl *ctl);
+enum ctl_exit ctl_control_vip_drain(struct ctl *ctl);
+enum ctl_exit ctl_control_vip_restore(struct ctl *ctl);
+enum ctl_exit ctl_control_flip(struct ctl *ctl);
+enum ctl_exit ctl_fleet_tenants(struct ctl *ctl);
+enum ctl_exit ctl_fleet_tenant_add(struct ctl *ctl);
+enum ctl_exit ctl_fleet_tenant_set(struct ctl *ctl);
+enum ctl_exit ctl_fleet_tenant_remove(struct ctl *ctl);
+enum ctl_exit ctl_fleet_tenant_show(struct ctl *ctl);
+enum ctl_exit ctl_fleet_apply(struct ctl *ctl);
+enum ctl_exit ctl_fleet_export(struct ctl *ctl);
+enum ctl_exit ctl_check(struct ctl *ctl);
+enum ctl_exit ctl_explain(struct ctl *ctl);

@@ -1,0 +1,179 @@
+/* The operator's hand: region, vip and flip. One thread. */
+#include "lib/mem.h"
+#include "lib/net.h"
+#include "lib/text.h"
+#include "tools/ctl.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* {share, for, reason} of the options; NULL: told. share NULL: --share, or 0. */
+static json_t *control_body(struct ctl *ctl, json_t *share)
+{
+	const char *share_written = ctl_option(ctl, "share");
+	const char *duration = ctl_option(ctl, "for"), *reason = ctl_option(ctl, "reason");
+	uint64_t number = 0;
+	if (share_written) {
+		size_t length = strlen(share_written);
+		bool has_sign = length > 1 && share_written[length - 1] == '%';
+		char *digits = xstrndup(share_written, length - has_sign);
+		bool is_good = text_to_uint(digits, &number) && number <= 100;
+		free(digits);
+		if (!is_good) {
+			ctl_usage(ctl, "--share %s: the part that stays, 0 to 100", share_written);
+			json_decref(share);
+			return NULL;
+		}
+	}
+	uint64_t ms;
+	if (duration && (!text_to_duration_ms(duration, &ms) || ms == 0)) {
+		ctl_usage(ctl, "--for %s: not a duration (30s, 10m, 2h)", duration);
+		json_decref(share);
+		return NULL;
+	}
+	json_t *body = json_object();
+	json_object_set_new(body, "share", share ? share : json_integer((json_int_t)number));
+	if (duration)
+		json_object_set_new(body, "for", json_string(duration));
+	if (reason)
+		json_object_set_new(body, "reason", json_string(reason));
+	return body;
+}
+
+static char *region_path(struct ctl *ctl)
+{
+	const char *service = ctl_option(ctl, "service");
+	char *path = ctl_path("/v1/controls/regions", ctl->args[0]);
+	if (!service)
+		return path;
+	char *base = xasprintf("%s/services", path);
+	char *whole = ctl_path(base, service);
+	free(base);
+	free(path);
+	return whole;
+}
+
+/* DELETE with the reason in the query. */
+static char *with_reason(struct ctl *ctl, char *path)
+{
+	const char *reason = ctl_option(ctl, "reason");
+	if (!reason)
+		return path;
+	char *escaped = ctl_path("", reason);
+	char *whole = xasprintf("%s?reason=%s", path, escaped + 1);
+	free(escaped);
+	free(path);
+	return whole;
+}
+
+/* "eu (shop): share 50 % for 10m" */
+static char *done_words(struct ctl *ctl, const char *object, const char *what)
+{
+	const char *service = ctl_option(ctl, "service"), *duration = ctl_option(ctl, "for");
+	return xasprintf("%s%s%s%s: %s%s%s", object, service ? " (" : "", service ? service : "",
+			 service ? ")" : "", what, duration ? " for " : "", duration ? duration : "");
+}
+
+static enum ctl_exit put(struct ctl *ctl, char *path, json_t *body, const char *object, const char *what)
+{
+	enum ctl_exit code = CTL_USAGE;
+	if (body) {
+		char *done = done_words(ctl, object, what);
+		code = ctl_change(ctl, "PUT", path, body, done);
+		free(done);
+	}
+	free(path);
+	return code;
+}
+
+enum ctl_exit ctl_control_region_drain(struct ctl *ctl)
+{
+	json_t *body = control_body(ctl, NULL);
+	json_int_t share = json_integer_value(json_object_get(body, "share"));
+	char *what = share ? xasprintf("%lld %% stays", (long long)share) : xstrdup("drained");
+	enum ctl_exit code = put(ctl, region_path(ctl), body, ctl->args[0], what);
+	free(what);
+	return code;
+}
+
+enum ctl_exit ctl_control_region_force_down(struct ctl *ctl)
+{
+	return put(ctl, region_path(ctl), control_body(ctl, json_string("down")), ctl->args[0],
+		   "forced down");
+}
+
+enum ctl_exit ctl_control_region_restore(struct ctl *ctl)
+{
+	char *path = with_reason(ctl, region_path(ctl));
+	char *done = done_words(ctl, ctl->args[0], "restored");
+	enum ctl_exit code = ctl_change(ctl, "DELETE", path, NULL, done);
+	free(done);
+	free(path);
+	return code;
+}
+
+/* NULL: told. */
+static char *vip_path(struct ctl *ctl)
+{
+	struct ip ip;
+	if (!ip_parse(ctl->args[1], &ip)) {
+		ctl_usage(ctl, "'%s' is not an address", ctl->args[1]);
+		return NULL;
+	}
+	char *region = ctl_path("/v1/controls/vips", ctl->args[0]);
+	char address[IP_TEXT_MAX];
+	ip_format(&ip, address);
+	char *path = ctl_path(region, address);
+	free(region);
+	return path;
+}
+
+enum ctl_exit ctl_control_vip_drain(struct ctl *ctl)
+{
+	char *path = vip_path(ctl);
+	if (!path)
+		return CTL_USAGE;
+	char *object = xasprintf("%s %s", ctl->args[0], ctl->args[1]);
+	enum ctl_exit code = put(ctl, path, control_body(ctl, NULL), object, "drained");
+	free(object);
+	return code;
+}
+
+enum ctl_exit ctl_control_vip_restore(struct ctl *ctl)
+{
+	char *path = vip_path(ctl);
+	if (!path)
+		return CTL_USAGE;
+	path = with_reason(ctl, path);
+	char *done = xasprintf("%s %s: restored", ctl->args[0], ctl->args[1]);
+	enum ctl_exit code = ctl_change(ctl, "DELETE", path, NULL, done);
+	free(done);
+	free(path);
+	return code;
+}
+
+enum ctl_exit ctl_control_flip(struct ctl *ctl)
+{
+	if (strcmp(ctl->args[0], ctl->args[1]) == 0)
+		return ctl_usage(ctl, "flip needs two regions, not '%s' twice", ctl->args[0]);
+	const char *service = ctl_option(ctl, "service");
+	json_t *changes = json_array();
+	for (size_t i = 0; i < 2; i++) {
+		json_t *change = control_body(ctl, json_integer(i ? 100 : 0));
+		if (!change) {
+			json_decref(changes);
+			return CTL_USAGE;
+		}
+		json_object_set_new(change, "region", json_string(ctl->args[i]));
+		if (service)
+			json_object_set_new(change, "service", json_string(service));
+		json_array_append_new(changes, change);
+	}
+	json_t *body = json_object();
+	json_object_set_new(body, "changes", changes);
+	char *object = xasprintf("%s -> %s", ctl->args[0], ctl->args[1]);
+	char *done = done_words(ctl, object, "flipped");
+	enum ctl_exit code = ctl_change(ctl, "POST", "/v1/batch", body, done);
+	free(done);
+	free(object);
+	return code;
+}

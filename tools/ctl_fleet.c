@@ -1,0 +1,293 @@
+/* The fleet: tenants, apply, export. One thread. */
+#include "lib/mem.h"
+#include "tools/ctl.h"
+#include "tools/ctl_table.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define APPLY_BYTES_MAX ((size_t)64 << 20)
+
+/* ---- tenants ---- */
+
+static void tenant_row(void *user, const json_t *item)
+{
+	static const char *const keys[] = {"id", "zone", "service", "regions", "hosts", "state", "source"};
+	char *cells[7];
+	for (size_t i = 0; i < 7; i++)
+		cells[i] = ctl_words(json_object_get(item, keys[i]));
+	if (!*cells[3]) {
+		free(cells[3]);
+		cells[3] = xstrdup("all");
+	}
+	if (!*cells[5]) {
+		free(cells[5]);
+		cells[5] = xstrdup("active");
+	}
+	ctl_table_row(user, (const char *const *)cells);
+	for (size_t i = 0; i < 7; i++)
+		free(cells[i]);
+}
+
+static void print_table(void *user)
+{
+	ctl_table_print(user, 0, stdout);
+}
+
+enum ctl_exit ctl_fleet_tenants(struct ctl *ctl)
+{
+	static const char *const heads[] = {"TENANT", "ZONE",  "SERVICE", "REGIONS",
+					    "HOSTS",  "STATE", "SOURCE"};
+	struct ctl_table table;
+	ctl_table_init(&table, heads, 7);
+	return ctl_list(ctl, "/v1/tenants", tenant_row, print_table, &table);
+}
+
+static void print_tenant(const json_t *tenant)
+{
+	static const char *const keys[] = {"id",      "source", "version", "zone",  "service",
+					   "regions", "hosts",	"domains", "state", "tags"};
+	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
+		char *words = ctl_words(json_object_get(tenant, keys[i]));
+		if (*words)
+			printf("%-8s %s\n", keys[i], words);
+		free(words);
+	}
+}
+
+enum ctl_exit ctl_fleet_tenant_show(struct ctl *ctl)
+{
+	char *path = ctl_path("/v1/tenants", ctl->args[0]);
+	struct ctl_http_request request = {.method = "GET", .path = path};
+	struct ctl_http_reply reply;
+	bool is_done = ctl_call(ctl, &request, NULL, &reply);
+	free(path);
+	if (!is_done)
+		return CTL_FAILED;
+	json_t *tenant = NULL;
+	if (ctl->output == CTL_JSON)
+		ctl_print_reply(&reply);
+	else if ((tenant = ctl_json(&reply)))
+		print_tenant(tenant);
+	ctl_http_reply_done(&reply);
+	bool is_good = ctl->output == CTL_JSON || tenant;
+	json_decref(tenant);
+	return is_good ? CTL_DONE : CTL_FAILED;
+}
+
+/* Writes the given options over the tenant. An empty value takes the key away. */
+static void set_from_options(const struct ctl *ctl, json_t *tenant)
+{
+	static const struct {
+		const char *option, *key;
+		bool is_list;
+	} keys[] = {{"zone", "zone", false},	 {"service", "service", false}, {"state", "state", false},
+		    {"region", "regions", true}, {"host", "hosts", true},	{"domain", "domains", true},
+		    {"tag", "tags", true}};
+	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
+		size_t at = 0;
+		const char *value = ctl_option_next(ctl, keys[i].option, &at);
+		if (!value)
+			continue;
+		if (!keys[i].is_list) {
+			json_object_set_new(tenant, keys[i].key, json_string(value));
+			continue;
+		}
+		json_t *list = json_array();
+		for (; value; value = ctl_option_next(ctl, keys[i].option, &at))
+			if (*value)
+				json_array_append_new(list, json_string(value));
+		if (json_array_size(list) > 0)
+			json_object_set(tenant, keys[i].key, list);
+		else
+			json_object_del(tenant, keys[i].key);
+		json_decref(list);
+	}
+}
+
+/* PUT of the whole tenant under a condition, so that nobody's change in between is overwritten. */
+static enum ctl_exit put_tenant(struct ctl *ctl, const char *path, json_t *tenant, const char *condition,
+				const char *what)
+{
+	char *text = json_dumps(tenant, JSON_COMPACT);
+	struct ctl_http_request request = {
+		.method = "PUT",
+		.path = path,
+		.body = text,
+		.length = strlen(text),
+		.content_type = "application/json",
+		.condition = condition,
+	};
+	struct ctl_http_reply reply;
+	bool is_done = ctl_call(ctl, &request, NULL, &reply);
+	free(text);
+	if (!is_done)
+		return CTL_FAILED;
+	if (ctl->output == CTL_JSON)
+		ctl_print_reply(&reply);
+	else
+		printf("%s: %s\n", ctl->args[0], what);
+	ctl_http_reply_done(&reply);
+	return CTL_DONE;
+}
+
+enum ctl_exit ctl_fleet_tenant_add(struct ctl *ctl)
+{
+	if (!ctl_option(ctl, "zone") || !ctl_option(ctl, "service"))
+		return ctl_usage(ctl, "tenant add needs --zone and --service");
+	char *path = ctl_path("/v1/tenants", ctl->args[0]);
+	struct ctl_http_request request = {.method = "GET", .path = path};
+	struct ctl_http_reply reply;
+	bool is_missing;
+	enum ctl_exit code = CTL_FAILED;
+	if (ctl_call_or_missing(ctl, &request, &reply, &is_missing)) {
+		ctl_http_reply_done(&reply);
+		fprintf(stderr, "gslbctl: tenant '%s' exists; 'tenant set' changes it\n", ctl->args[0]);
+	} else if (is_missing) {
+		json_t *tenant = json_object();
+		set_from_options(ctl, tenant);
+		code = put_tenant(ctl, path, tenant, "If-None-Match: *", "added");
+		json_decref(tenant);
+	}
+	free(path);
+	return code;
+}
+
+enum ctl_exit ctl_fleet_tenant_set(struct ctl *ctl)
+{
+	if (ctl->option_count == 0)
+		return ctl_usage(ctl, "tenant set needs something to change");
+	char *path = ctl_path("/v1/tenants", ctl->args[0]);
+	struct ctl_http_request request = {.method = "GET", .path = path};
+	struct ctl_http_reply reply;
+	enum ctl_exit code = CTL_FAILED;
+	json_t *tenant = NULL;
+	if (ctl_call(ctl, &request, NULL, &reply)) {
+		tenant = ctl_json(&reply);
+		ctl_http_reply_done(&reply);
+	}
+	if (tenant) {
+		char *condition =
+			xasprintf("If-Match: \"%s\"", json_string_value(json_object_get(tenant, "version")));
+		json_object_del(tenant, "id");
+		json_object_del(tenant, "source");
+		json_object_del(tenant, "version");
+		set_from_options(ctl, tenant);
+		code = put_tenant(ctl, path, tenant, condition, "changed");
+		free(condition);
+		json_decref(tenant);
+	}
+	free(path);
+	return code;
+}
+
+enum ctl_exit ctl_fleet_tenant_remove(struct ctl *ctl)
+{
+	char *path = ctl_path("/v1/tenants", ctl->args[0]);
+	char *done = xasprintf("%s: removed", ctl->args[0]);
+	enum ctl_exit code = ctl_change(ctl, "DELETE", path, NULL, done);
+	free(done);
+	free(path);
+	return code;
+}
+
+/* ---- documents ---- */
+
+/* Whole file, or standard input for "-"; NULL: told. */
+static char *read_whole(const char *path, size_t *ret_length)
+{
+	FILE *in = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+	if (!in) {
+		fprintf(stderr, "%s: %s\n", path, strerror(errno));
+		return NULL;
+	}
+	char *text = NULL;
+	size_t length = 0, capacity = 0, got = 0;
+	do {
+		length += got;
+		xgrow((void **)&text, &capacity, length + 65536, 1);
+		got = fread(text + length, 1, capacity - length, in);
+	} while (got > 0 && length <= APPLY_BYTES_MAX);
+	bool is_bad = ferror(in) != 0;
+	int reason = errno;
+	if (in != stdin)
+		fclose(in);
+	if (is_bad || length > APPLY_BYTES_MAX) {
+		fprintf(stderr, "%s: %s\n", path,
+			is_bad ? strerror(reason)
+			       : "larger than 64 MiB; apply it in parts, or name it in fleet:");
+		free(text);
+		return NULL;
+	}
+	*ret_length = length;
+	return text;
+}
+
+static enum ctl_exit print_applied(const struct ctl *ctl, const struct ctl_http_reply *reply, bool is_dry)
+{
+	if (ctl->output == CTL_JSON) {
+		ctl_print_reply(reply);
+		return CTL_DONE;
+	}
+	json_t *counts = ctl_json(reply);
+	if (!counts)
+		return CTL_FAILED;
+	static const char *const keys[] = {"added", "changed", "removed", "unchanged"};
+	printf("%s", is_dry ? "would be: " : "");
+	for (size_t i = 0; i < 4; i++)
+		printf("%s%lld %s", i ? ", " : "",
+		       (long long)json_integer_value(json_object_get(counts, keys[i])), keys[i]);
+	putchar('\n');
+	json_decref(counts);
+	return CTL_DONE;
+}
+
+enum ctl_exit ctl_fleet_apply(struct ctl *ctl)
+{
+	const char *file = ctl_option(ctl, "file");
+	bool is_dry = ctl_option(ctl, "dry-run") != NULL, prunes = ctl_option(ctl, "prune") != NULL;
+	if (!file)
+		return ctl_usage(ctl, "apply needs -f FILE");
+	size_t length;
+	char *text = read_whole(file, &length);
+	if (!text)
+		return CTL_FAILED;
+	const char *ending = strrchr(file, '.');
+	char *path = xasprintf("/v1/apply?dry_run=%s&prune=%s", is_dry ? "true" : "false",
+			       prunes ? "true" : "false");
+	struct ctl_http_request request = {
+		.method = "POST",
+		.path = path,
+		.body = text,
+		.length = length,
+		.content_type =
+			ending && strcmp(ending, ".json") == 0 ? "application/json" : "application/yaml",
+	};
+	struct ctl_http_reply reply;
+	bool is_done = ctl_call(ctl, &request, strcmp(file, "-") == 0 ? "standard input" : file, &reply);
+	free(path);
+	free(text);
+	if (!is_done)
+		return CTL_FAILED;
+	enum ctl_exit code = print_applied(ctl, &reply, is_dry);
+	ctl_http_reply_done(&reply);
+	return code;
+}
+
+enum ctl_exit ctl_fleet_export(struct ctl *ctl)
+{
+	const char *source = ctl_option(ctl, "source");
+	if (source && strcmp(source, "all") != 0 && strcmp(source, "store") != 0)
+		return ctl_usage(ctl, "--source %s: one of store, all", source);
+	char *path = xasprintf("/v1/export%s%s", source ? "?source=" : "", source ? source : "");
+	struct ctl_http_request request = {.method = "GET", .path = path};
+	struct ctl_http_reply reply;
+	bool is_done = ctl_call(ctl, &request, NULL, &reply);
+	free(path);
+	if (!is_done)
+		return CTL_FAILED;
+	ctl_print_reply(&reply);
+	ctl_http_reply_done(&reply);
+	return CTL_DONE;
+}

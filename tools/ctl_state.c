@@ -1,0 +1,216 @@
+/* The verbs that look at a node: status, regions, vips, audit; and reload. One thread. */
+#include "lib/clock.h"
+#include "lib/mem.h"
+#include "lib/text.h"
+#include "tools/ctl.h"
+#include "tools/ctl_table.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* ---- status ---- */
+
+static void print_geo(const json_t *geo)
+{
+	static const char *const heads[] = {"GEO FILE", "BUILT", ">PREFIXES"};
+	struct ctl_table table;
+	ctl_table_init(&table, heads, 3);
+	for (size_t i = 0; i < json_array_size(geo); i++) {
+		const json_t *file = json_array_get(geo, i);
+		char *cells[] = {ctl_words(json_object_get(file, "file")),
+				 ctl_words(json_object_get(file, "built")),
+				 ctl_words(json_object_get(file, "prefixes"))};
+		ctl_table_row(&table, (const char *const *)cells);
+		for (size_t cell = 0; cell < 3; cell++)
+			free(cells[cell]);
+	}
+	if (table.rows == 0)
+		return;
+	putchar('\n');
+	ctl_table_print(&table, 0, stdout);
+}
+
+static void print_status(const json_t *status)
+{
+	static const struct {
+		const char *key, *label;
+	} rows[] = {
+		{"node", "node"},	    {"version", "version"}, {"ready", "ready"},
+		{"waiting", "waiting for"}, {"uptime_s", "up for"}, {"epoch", "epoch"},
+		{"fleet_version", "fleet"}, {"zones", "zones"},	    {"tenants", "tenants"},
+		{"listeners", "listens"},   {"http", "http"},	    {"bus", "bus"},
+		{"evidence", "evidence"},
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		const json_t *value = json_object_get(status, rows[i].key);
+		char *text = ctl_words(value);
+		char duration[32];
+		ctl_table_duration((uint64_t)(json_number_value(value) * 1000), duration);
+		if (*text)
+			printf("%-12s %s\n", rows[i].label,
+			       strcmp(rows[i].key, "uptime_s") == 0 ? duration : text);
+		free(text);
+	}
+	print_geo(json_object_get(status, "geo"));
+}
+
+/* GET, then the reply as it came or through `print`. */
+static enum ctl_exit show(struct ctl *ctl, const char *path, void (*print)(const json_t *reply))
+{
+	struct ctl_http_request request = {.method = "GET", .path = path};
+	struct ctl_http_reply reply;
+	if (!ctl_call(ctl, &request, NULL, &reply))
+		return CTL_FAILED;
+	enum ctl_exit code = CTL_DONE;
+	if (ctl->output == CTL_JSON) {
+		ctl_print_reply(&reply);
+	} else {
+		json_t *json = ctl_json(&reply);
+		code = json ? CTL_DONE : CTL_FAILED;
+		if (json)
+			print(json);
+		json_decref(json);
+	}
+	ctl_http_reply_done(&reply);
+	return code;
+}
+
+enum ctl_exit ctl_state_status(struct ctl *ctl)
+{
+	return show(ctl, "/v1/status", print_status);
+}
+
+/* ---- lists ---- */
+
+static void print_table(void *user)
+{
+	ctl_table_print(user, 0, stdout);
+}
+
+/* "50 %, 9m left: new kernel"; "-" for none. */
+static char *control_words(const json_t *control)
+{
+	if (!json_is_object(control))
+		return json_is_integer(control) ? xasprintf("%lld%%", (long long)json_integer_value(control))
+						: ctl_words(control);
+	const json_t *share = json_object_get(control, "share");
+	char *share_text = json_is_integer(share) ? xasprintf("%lld%%", (long long)json_integer_value(share))
+						  : ctl_words(share);
+	char *expires = ctl_words(json_object_get(control, "expires"));
+	char *reason = ctl_words(json_object_get(control, "reason"));
+	char *words = xasprintf("%s%s%s%s%s", share_text, *expires ? " until " : "", expires,
+				*reason ? ": " : "", reason);
+	free(share_text);
+	free(expires);
+	free(reason);
+	return words;
+}
+
+static void add_row(struct ctl_table *table, char *cells[])
+{
+	ctl_table_row(table, (const char *const *)cells);
+	for (size_t i = 0; i < table->columns; i++)
+		free(cells[i]);
+}
+
+static char *percent_words(const json_t *fraction)
+{
+	return json_is_number(fraction) ? xasprintf("%.0f%%", json_number_value(fraction) * 100)
+					: ctl_words(fraction);
+}
+
+static void region_row(void *user, const json_t *item)
+{
+	const json_t *at = json_object_get(item, "at");
+	const json_t *control = json_object_get(item, "control");
+	char *cells[] = {
+		ctl_words(json_object_get(item, "id")),
+		json_array_size(at) == 2 ? xasprintf("%.2f, %.2f", json_number_value(json_array_get(at, 0)),
+						     json_number_value(json_array_get(at, 1)))
+					 : xstrdup(""),
+		ctl_words(json_object_get(item, "country")),
+		percent_words(json_object_get(item, "health")),
+		ctl_words(json_object_get(item, "weight")),
+		control_words(control),
+	};
+	add_row(user, cells);
+}
+
+enum ctl_exit ctl_state_regions(struct ctl *ctl)
+{
+	static const char *const heads[] = {"REGION", "AT", "COUNTRY", ">HEALTH", ">WEIGHT", "CONTROL"};
+	struct ctl_table table;
+	ctl_table_init(&table, heads, 6);
+	return ctl_list(ctl, "/v1/regions", region_row, print_table, &table);
+}
+
+static void vip_row(void *user, const json_t *item)
+{
+	char *cells[] = {
+		ctl_words(json_object_get(item, "region")),	 ctl_words(json_object_get(item, "service")),
+		ctl_words(json_object_get(item, "address")),	 ctl_words(json_object_get(item, "state")),
+		percent_words(json_object_get(item, "score")),	 ctl_words(json_object_get(item, "since")),
+		control_words(json_object_get(item, "control")), ctl_words(json_object_get(item, "reason")),
+	};
+	add_row(user, cells);
+}
+
+enum ctl_exit ctl_state_vips(struct ctl *ctl)
+{
+	static const char *const heads[] = {"REGION", "SERVICE", "ADDRESS", "STATE",
+					    ">SCORE", "SINCE",	 "CONTROL", "WHY"};
+	struct ctl_table table;
+	ctl_table_init(&table, heads, 8);
+	return ctl_list(ctl, "/v1/vips", vip_row, print_table, &table);
+}
+
+/* ---- audit ---- */
+
+static char *short_words(const json_t *value)
+{
+	char *words = json_is_object(value) && json_object_get(value, "share") ? control_words(value)
+									       : ctl_words(value);
+	if (strlen(words) > 40)
+		strcpy(words + 37, "...");
+	return words;
+}
+
+static void audit_row(void *user, const json_t *item)
+{
+	char *before = short_words(json_object_get(item, "before"));
+	char *after = short_words(json_object_get(item, "after"));
+	char *cells[] = {
+		ctl_words(json_object_get(item, "seq")),
+		ctl_words(json_object_get(item, "time")),
+		ctl_words(json_object_get(item, "author")),
+		ctl_words(json_object_get(item, "verb")),
+		ctl_words(json_object_get(item, "object")),
+		*before || *after ? xasprintf("%s -> %s", *before ? before : "-", *after ? after : "-")
+				  : xstrdup(""),
+		ctl_words(json_object_get(item, "reason")),
+	};
+	free(before);
+	free(after);
+	add_row(user, cells);
+}
+
+enum ctl_exit ctl_state_audit(struct ctl *ctl)
+{
+	static const char *const heads[] = {">NO", "TIME", "AUTHOR", "VERB", "OBJECT", "CHANGE", "REASON"};
+	const char *since = ctl_option(ctl, "since");
+	uint64_t number;
+	if (since && !text_to_uint(since, &number))
+		return ctl_usage(ctl, "--since %s: not a number", since);
+	struct ctl_table table;
+	ctl_table_init(&table, heads, 7);
+	char *path = xasprintf("/v1/audit%s%s", since ? "?since=" : "", since ? since : "");
+	enum ctl_exit code = ctl_list(ctl, path, audit_row, print_table, &table);
+	free(path);
+	return code;
+}
+
+enum ctl_exit ctl_state_reload(struct ctl *ctl)
+{
+	return ctl_change(ctl, "POST", "/v1/reload", NULL, "reloaded");
+}
