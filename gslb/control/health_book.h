@@ -23,11 +23,12 @@ struct health_entry {
 	char reason[96];  /* of the last result that counted against the state; "" none */
 	uint32_t latency_us; /* of the last round */
 	uint64_t transitions;
-	uint64_t latency_bucket[16]; /* 2^b milliseconds/8; last = +Inf */
+	uint64_t latency_bucket[16]; /* rounds up to 2^b milliseconds/8, above the one before; last = +Inf */
 	uint64_t latency_sum_us, latency_count;
 };
 
 struct health_book *health_book_new(struct control *control);
+/* Saves everything and ends the probes; before the store is closed. NULL is fine. */
 void health_book_free(struct health_book *book);
 /* Makes the targets those of the fleet: keeps what stays the same (address and what the check asks),
  * starts and ends probes. */
@@ -38,4 +39,10 @@ const struct health_entry *health_book_find(const struct health_book *book, cons
 const struct health_entry *health_book_next(const struct health_book *book, size_t *at);
 /* Every probed target has a round or a fresh stored state. */
 bool health_book_is_complete(const struct health_book *book);
+/* A probe could not be run here for want of descriptors, ports or memory: its target's state is held. */
+bool health_book_is_frozen(const struct health_book *book);
+/* Writes what is new to the store; by itself it does so soon after a transition and every 10 s. */
 void health_book_save(struct health_book *book);
+
+/* control.c provides it: a target finished its first round, so the start rule may be fulfilled now. */
+void control_health_progress(struct control *control);
