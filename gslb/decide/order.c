@@ -1,0 +1,72 @@
+/*
+ * From a client's address to its tiers: the read side of the compiled orders. On the UDP path: no
+ * allocation, lock or call. Any thread.
+ */
+#include "gslb/decide/order_table.h"
+
+/* Bits set; written out because the baseline of x86-64 has no instruction for it. */
+static inline unsigned count_bits(uint64_t word)
+{
+	word -= word >> 1 & 0x5555555555555555u;
+	word = (word & 0x3333333333333333u) + (word >> 2 & 0x3333333333333333u);
+	word = (word + (word >> 4)) & 0x0f0f0f0f0f0f0f0fu;
+	return (unsigned)(word * 0x0101010101010101u >> 56);
+}
+
+static inline uint32_t node_entry(const struct order_table *table, uint32_t number, unsigned slot)
+{
+	const struct order_node *node = &table->nodes[number];
+	unsigned word = slot / 64;
+	/* The run that holds the slot is the last one beginning at or before it. */
+	uint64_t begun = node->run_starts[word] << (63 - slot % 64);
+	return table->entries[node->base + node->rank[word] + count_bits(begun) - 1];
+}
+
+static inline unsigned family_index(const struct ip *ip)
+{
+	return ip->family == 6;
+}
+
+static inline unsigned root_slot(const struct ip *ip)
+{
+	return (unsigned)ip->bytes[0] << 8 | ip->bytes[1];
+}
+
+/* The outcome's number. No node looks behind the last bit of its family, so the walk ends. */
+static inline uint32_t table_find(const struct order_table *table, const struct ip *ip, unsigned *ret_depth)
+{
+	const uint32_t *root = table->root[family_index(ip)];
+	uint32_t entry = root ? root[root_slot(ip)] : table->whole[family_index(ip)];
+	unsigned looked_at = 0; /* bits before the ones that the entry's table looks at */
+	for (unsigned byte = 2; entry & ENTRY_CHILD; byte++) {
+		looked_at = byte * 8;
+		entry = node_entry(table, entry & ~ENTRY_CHILD, ip->bytes[byte]);
+	}
+	*ret_depth = looked_at + (entry >> ENTRY_DEPTH_SHIFT);
+	return entry & ENTRY_OUTCOME_MASK;
+}
+
+struct order_result order_find(const struct order *order, const struct ip *client, const struct ip *resolver)
+{
+	unsigned depth;
+	const struct order_outcome *outcome = &order->outcomes[table_find(&order->main, client, &depth)];
+	struct order_result result = {.tiers = &order->tiers[outcome->tiers], .depth = (uint8_t)depth};
+	if (outcome->need == NEED_NOTHING || !resolver)
+		return result;
+	/* Without a location of its own the client is where its resolver is; the depth stays that of
+	 * the client's prefix (configuration.md, "Client" and "ECS"). */
+	const struct order_table *table = order->resolver_table[outcome->need];
+	outcome = &order->outcomes[table_find(table, resolver, &depth)];
+	if (outcome->need == NEED_NOTHING) {
+		result.tiers = &order->tiers[outcome->tiers];
+		result.used_resolver = true;
+	}
+	return result;
+}
+
+void order_prefetch(const struct order *order, const struct ip *client)
+{
+	const uint32_t *root = order->main.root[family_index(client)];
+	if (root)
+		__builtin_prefetch(&root[root_slot(client)]);
+}

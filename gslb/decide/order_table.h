@@ -1,0 +1,73 @@
+/*
+ * The compiled form of an order: per family a root over the first 16 bits of an address, then nodes
+ * over 8 bits each. A node keeps its 256 slots as runs of equal entries: a bit marks where a run
+ * begins, and the entry of a slot is found by counting bits. Written by order_compile.c and
+ * order_table.c on the thread that builds, read by order.c on any thread.
+ */
+#pragma once
+#include "gslb/decide/address_key.h"
+#include "gslb/decide/order.h"
+
+/* An entry is a child (the number of its node) or a leaf: the number of its outcome, and its depth
+ * counted from the first bit that the root or node looks at. */
+#define ENTRY_CHILD 0x80000000u
+#define ENTRY_DEPTH_SHIFT 26
+#define ENTRY_OUTCOME_MASK ((1u << ENTRY_DEPTH_SHIFT) - 1)
+
+struct order_node {
+	uint64_t run_starts[4]; /* bit s % 64 of word s / 64: slot s begins a run */
+	uint32_t base;		/* of the node's entries */
+	uint8_t rank[4];	/* runs that begin in the words before */
+};
+
+struct order_table {
+	uint32_t *root[2]; /* IPv4, IPv6: 65536 entries; NULL: `whole` holds for the whole family */
+	uint32_t whole[2]; /* a leaf of depth 0 */
+	size_t node_count, node_capacity;
+	struct order_node *nodes;
+	size_t entry_count, entry_capacity;
+	uint32_t *entries;
+};
+
+/* What else a leaf wants to know, when the client's own prefix has no location. */
+enum order_need {
+	NEED_NOTHING,
+	NEED_PLACE,   /* the rules for places, by the resolver's location */
+	NEED_NEAREST, /* distances from the resolver's location */
+	NEED_COUNT,
+};
+
+struct order_outcome {
+	uint32_t tiers;	      /* index into order.tiers */
+	enum order_need need; /* other than NEED_NOTHING: the address has no location */
+};
+
+struct order {
+	unsigned references;
+	struct order_spec spec; /* rules sorted by kind and content */
+	struct tiers *tiers;
+	size_t tiers_count, outcome_count;
+	struct order_outcome *outcomes;
+	struct order_table main;
+	struct order_table by_need[NEED_COUNT];		      /* empty where not needed */
+	const struct order_table *resolver_table[NEED_COUNT]; /* that answers a need */
+};
+
+/* Outcomes of a family in the order of addresses; neighbours differ. */
+struct order_runs {
+	size_t count, capacity;
+	struct order_run {
+		address_key start; /* runs[0].start = 0 */
+		uint32_t outcome;
+	} * items;
+};
+
+void order_table_build(struct order_table *table, unsigned family, const struct order_runs *runs);
+void order_table_finish(struct order_table *table); /* gives spare memory back */
+void order_table_done(struct order_table *table);
+size_t order_table_bytes(const struct order_table *table);
+
+/* The rules of a compiled spec. The more specific kinds first; NULL: none. */
+const struct map_rule *order_rules_by_asn(const struct order_spec *spec, uint32_t asn);
+const struct map_rule *order_rules_by_place(const struct order_spec *spec, const struct place *place);
+void order_rules_sort(struct map_rule *rules, size_t count);

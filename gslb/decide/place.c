@@ -1,0 +1,95 @@
+/*
+ * Where addresses are: lookups in a set of places, and distances. The set is immutable; the count
+ * of references belongs to the control thread.
+ */
+#include "gslb/decide/place.h"
+#include "gslb/decide/place_build.h"
+#include "lib/mem.h"
+#include <math.h>
+#include <stdlib.h>
+
+#define EARTH_RADIUS_KM 6371.0088 /* mean radius R1 of GRS 80 */
+
+struct places *places_new_empty(void)
+{
+	return place_build_finish(place_build_new());
+}
+
+struct places *places_ref(struct places *places)
+{
+	places->references++;
+	return places;
+}
+
+void places_unref(struct places *places)
+{
+	if (!places || --places->references > 0)
+		return;
+	for (size_t i = 0; i < places->file_count; i++)
+		free(places->files[i].path);
+	free(places->files);
+	free(places->places);
+	free(places->v4_start);
+	free(places->v4_place);
+	free(places->v6_high);
+	free(places->v6_low);
+	free(places->v6_place);
+	free(places);
+}
+
+size_t places_bytes(const struct places *places)
+{
+	return sizeof(*places) + places->place_count * sizeof(*places->places) +
+	       places->v4_count * (sizeof(*places->v4_start) + sizeof(*places->v4_place)) +
+	       places->v6_count * (sizeof(*places->v6_high) + sizeof(*places->v6_place) +
+				   (places->v6_low ? sizeof(*places->v6_low) : 0));
+}
+
+const struct place *places_find(const struct places *places, const struct ip *ip)
+{
+	if (ip->family != 4 && ip->family != 6)
+		return &places->places[PLACE_NONE];
+	address_key key = address_key_of(ip);
+	/* Range `low` begins at or before the key, range `high` behind it. */
+	size_t low = 0, high = place_build_range_count(places, ip->family);
+	while (high - low > 1) {
+		size_t middle = low + (high - low) / 2;
+		if (place_build_range_start(places, ip->family, middle) <= key)
+			low = middle;
+		else
+			high = middle;
+	}
+	return &places->places[place_build_range_place(places, ip->family, low)];
+}
+
+bool place_is_located(const struct place *place)
+{
+	return place->has_at || place->country[0] || place->continent[0] || place->subdivision[0];
+}
+
+bool place_coordinates(const struct place *place, double *ret_latitude, double *ret_longitude)
+{
+	if (!place->has_at)
+		return place->country[0] && place_centroid(place->country, ret_latitude, ret_longitude);
+	*ret_latitude = place->latitude;
+	*ret_longitude = place->longitude;
+	return true;
+}
+
+const char *place_continent(const struct place *place)
+{
+	return place->continent[0] ? place->continent : place_continent_of(place->country);
+}
+
+static double radians(double degrees)
+{
+	return degrees * (M_PI / 180);
+}
+
+double place_distance_km(double lat1, double lon1, double lat2, double lon2)
+{
+	double north = sin(radians(lat2 - lat1) / 2), east = sin(radians(lon2 - lon1) / 2);
+	double h = north * north + cos(radians(lat1)) * cos(radians(lat2)) * east * east;
+	/* Antipodes may round to just above 1. */
+	return 2 * EARTH_RADIUS_KM * asin(sqrt(h < 1 ? h : 1));
+}
