@@ -297,7 +297,9 @@ static void report_syntax(struct builder *builder, const yaml_parser_t *parser, 
 	} else {
 		snprintf(message, sizeof(message), "YAML syntax: %s", problem);
 	}
-	refuse_and_stop(builder, &mark, message);
+	/* At the end of a text without a final newline libyaml counts one line too many. */
+	yaml_mark_t end = mark_of_offset(text, length);
+	refuse_and_stop(builder, mark.line > end.line ? &end : &mark, message);
 }
 
 static void parse(struct builder *builder, const char *text, size_t length)
