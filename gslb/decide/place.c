@@ -41,8 +41,8 @@ size_t places_bytes(const struct places *places)
 {
 	return sizeof(*places) + places->place_count * sizeof(*places->places) +
 	       places->v4_count * (sizeof(*places->v4_start) + sizeof(*places->v4_place)) +
-	       places->v6_count * (sizeof(*places->v6_high) + sizeof(*places->v6_place) +
-				   (places->v6_low ? sizeof(*places->v6_low) : 0));
+	       places->v6_count * (sizeof(*places->v6_high) + sizeof(*places->v6_place)) +
+	       places->v6_low_count * sizeof(*places->v6_low);
 }
 
 const struct place *places_find(const struct places *places, const struct ip *ip)

@@ -19,6 +19,7 @@ struct place {
 };
 #define PLACE_NONE 0 /* places[0]: nothing known */
 #define PLACE_FROM_LOCATIONS UINT16_MAX
+#define PLACE_HAS_LOW 0x80000000u
 
 /* The whole address space of each family as consecutive ranges: range i begins at start[i] and ends
  * where i + 1 begins. Adjacent ranges have different places. */
@@ -30,8 +31,13 @@ struct places {
 	uint32_t *v4_start; /* host order, v4_start[0] = 0 */
 	uint32_t *v4_place;
 	uint64_t *v6_high; /* first 64 bits, host order */
-	uint64_t *v6_low;  /* last 64 bits; NULL when all are 0 */
-	uint32_t *v6_place;
+	uint32_t *v6_place; /* with PLACE_HAS_LOW where v6_low knows more */
+	/* The last 64 bits of the few starts where they are not 0, in the order of the ranges. */
+	size_t v6_low_count;
+	struct place_low {
+		uint64_t low;
+		uint32_t range;
+	} *v6_low;
 	size_t file_count;
 	struct place_file {
 		char *path;

@@ -8,7 +8,7 @@
 struct place_build {
 	struct places *places;
 	struct intern intern; /* of struct place */
-	size_t v4_capacity, v6_capacity, file_capacity;
+	size_t v4_capacity, v6_capacity, v6_low_capacity, file_capacity;
 };
 
 struct place_build *place_build_new(void)
@@ -86,16 +86,15 @@ static void put_v6(struct place_build *build, address_key start, uint32_t place)
 		build->v6_capacity = next_capacity(build->v6_capacity);
 		grow((void **)&places->v6_high, build->v6_capacity, sizeof(*places->v6_high));
 		grow((void **)&places->v6_place, build->v6_capacity, sizeof(*places->v6_place));
-		if (places->v6_low)
-			grow((void **)&places->v6_low, build->v6_capacity, sizeof(*places->v6_low));
 	}
 	uint64_t low = (uint64_t)start;
-	if (low != 0 && !places->v6_low)
-		places->v6_low = xcalloc(build->v6_capacity, sizeof(*places->v6_low));
 	places->v6_high[at] = (uint64_t)(start >> 64);
-	if (places->v6_low)
-		places->v6_low[at] = low;
-	places->v6_place[at] = place;
+	places->v6_place[at] = place | (low != 0 ? PLACE_HAS_LOW : 0);
+	if (low == 0)
+		return;
+	xgrow((void **)&places->v6_low, &build->v6_low_capacity, places->v6_low_count + 1,
+	      sizeof(*places->v6_low));
+	places->v6_low[places->v6_low_count++] = (struct place_low){.low = low, .range = (uint32_t)at};
 }
 
 void place_build_range(struct place_build *build, unsigned family, address_key start, uint32_t place)
@@ -138,7 +137,7 @@ struct places *place_build_finish(struct place_build *build)
 	grow((void **)&places->v6_high, places->v6_count, sizeof(*places->v6_high));
 	grow((void **)&places->v6_place, places->v6_count, sizeof(*places->v6_place));
 	if (places->v6_low)
-		grow((void **)&places->v6_low, places->v6_count, sizeof(*places->v6_low));
+		grow((void **)&places->v6_low, places->v6_low_count, sizeof(*places->v6_low));
 	places->place_count = build->intern.count;
 	places->places = xmemdup(build->intern.items, build->intern.count * sizeof(struct place));
 	build->places = NULL;
@@ -151,14 +150,28 @@ size_t place_build_range_count(const struct places *places, unsigned family)
 	return family == 4 ? places->v4_count : places->v6_count;
 }
 
+static uint64_t low_of(const struct places *places, size_t range)
+{
+	size_t low = 0, high = places->v6_low_count;
+	while (high - low > 1) {
+		size_t middle = low + (high - low) / 2;
+		if (places->v6_low[middle].range <= range)
+			low = middle;
+		else
+			high = middle;
+	}
+	return places->v6_low[low].low;
+}
+
 address_key place_build_range_start(const struct places *places, unsigned family, size_t i)
 {
 	if (family == 4)
 		return (address_key)places->v4_start[i] << 96;
-	return (address_key)places->v6_high[i] << 64 | (places->v6_low ? places->v6_low[i] : 0);
+	return (address_key)places->v6_high[i] << 64 |
+	       (places->v6_place[i] & PLACE_HAS_LOW ? low_of(places, i) : 0);
 }
 
 uint32_t place_build_range_place(const struct places *places, unsigned family, size_t i)
 {
-	return family == 4 ? places->v4_place[i] : places->v6_place[i];
+	return family == 4 ? places->v4_place[i] : places->v6_place[i] & ~PLACE_HAS_LOW;
 }
