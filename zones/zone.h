@@ -47,6 +47,8 @@ struct zone {
 	size_t node_count, record_count;
 	uint64_t content_hash; /* of the text read, $INCLUDEd files too */
 	int64_t modified_unix_s; /* newest modification time of the files read; 0 for text */
+	const struct zone_node *const *table; /* of zone_find: open addressing by name_hash */
+	size_t table_mask;
 };
 
 /* Exactly one of path and text is not NULL; label names the text in messages. All errors in one

@@ -1,0 +1,288 @@
+/*
+ * What is known about RR types: mnemonics, the layout of RDATA, rows of the metrics. Any thread; the
+ * data path calls it, so it allocates nothing and leaves ldns to rrtype.c.
+ */
+#include "zones/name.h"
+#include "zones/rrtype.h"
+#include <string.h>
+
+/*
+ * layout, one letter a field: n a name, 1 2 4 that many octets, 6 an IPv6 address, s a character
+ * string, S one or more of them, * the rest; "" is anything (RFC 3597).
+ */
+struct row {
+	uint16_t type;
+	bool is_compressible;
+	char mnemonic[11];
+	char layout[11];
+};
+
+/* Sorted by type. */
+static const struct row rows[] = {
+	{RR_A, false, "A", "4"},
+	{RR_NS, true, "NS", "n"},
+	{3, true, "MD", "n"},
+	{4, true, "MF", "n"},
+	{RR_CNAME, true, "CNAME", "n"},
+	{RR_SOA, true, "SOA", "nn44444"},
+	{7, true, "MB", "n"},
+	{8, true, "MG", "n"},
+	{9, true, "MR", "n"},
+	{10, false, "NULL", ""},
+	{11, false, "WKS", "41*"},
+	{RR_PTR, true, "PTR", "n"},
+	{13, false, "HINFO", "ss"},
+	{14, true, "MINFO", "nn"},
+	{RR_MX, true, "MX", "2n"},
+	{RR_TXT, false, "TXT", "S"},
+	{17, false, "RP", "nn"},
+	{18, false, "AFSDB", "2n"},
+	{19, false, "X25", "s"},
+	{20, false, "ISDN", "S"},
+	{21, false, "RT", "2n"},
+	{24, false, "SIG", "2114442n*"},
+	{25, false, "KEY", "211*"},
+	{RR_AAAA, false, "AAAA", "6"},
+	{29, false, "LOC", ""},
+	{RR_SRV, false, "SRV", "222n"},
+	{RR_NAPTR, false, "NAPTR", "22sssn"},
+	{36, false, "KX", "2n"},
+	{37, false, "CERT", "221*"},
+	{RR_DNAME, false, "DNAME", "n"},
+	{RR_OPT, false, "OPT", ""},
+	{42, false, "APL", ""},
+	{RR_DS, false, "DS", "211*"},
+	{44, false, "SSHFP", "11*"},
+	{45, false, "IPSECKEY", "111*"},
+	{RR_RRSIG, false, "RRSIG", "2114442n*"},
+	{RR_NSEC, false, "NSEC", "n*"},
+	{RR_DNSKEY, false, "DNSKEY", "211*"},
+	{49, false, "DHCID", ""},
+	{50, false, "NSEC3", "112ss*"},
+	{51, false, "NSEC3PARAM", "112s"},
+	{52, false, "TLSA", "111*"},
+	{53, false, "SMIMEA", "111*"},
+	{55, false, "HIP", ""},
+	{59, false, "CDS", "211*"},
+	{60, false, "CDNSKEY", "211*"},
+	{61, false, "OPENPGPKEY", ""},
+	{62, false, "CSYNC", "42*"},
+	{63, false, "ZONEMD", "411*"},
+	{RR_SVCB, false, "SVCB", "2n*"},
+	{RR_HTTPS, false, "HTTPS", "2n*"},
+	{99, false, "SPF", "S"},
+	{104, false, "NID", "244"},
+	{105, false, "L32", "24"},
+	{106, false, "L64", "244"},
+	{107, false, "LP", "2n"},
+	{108, false, "EUI48", "42"},
+	{109, false, "EUI64", "44"},
+	{249, false, "TKEY", ""},
+	{250, false, "TSIG", ""},
+	{RR_IXFR, false, "IXFR", ""},
+	{RR_AXFR, false, "AXFR", ""},
+	{253, false, "MAILB", ""},
+	{254, false, "MAILA", ""},
+	{RR_ANY, false, "ANY", ""},
+	{256, false, "URI", "22*"},
+	{RR_CAA, false, "CAA", "1s*"},
+};
+#define ROWS (sizeof(rows) / sizeof(rows[0]))
+
+#define METRIC_TYPES 258 /* one above the highest type with a row of its own */
+static const uint8_t metric_rows[METRIC_TYPES] = {
+	[RR_A] = 1,	 [RR_NS] = 2,	 [RR_CNAME] = 3,   [RR_SOA] = 4,    [RR_PTR] = 5,    [RR_MX] = 6,
+	[RR_TXT] = 7,	 [RR_AAAA] = 8,	 [RR_SRV] = 9,	   [RR_NAPTR] = 10, [RR_DNAME] = 11, [RR_DS] = 12,
+	[RR_RRSIG] = 13, [RR_NSEC] = 14, [RR_DNSKEY] = 15, [RR_SVCB] = 16,  [RR_HTTPS] = 17, [RR_CAA] = 18,
+	[RR_ANY] = 19,	 [RR_IXFR] = 20, [RR_AXFR] = 21,   [52] = 22,	    [44] = 23,	     [256] = 24,
+};
+
+static const struct row *row_of(uint16_t type)
+{
+	size_t low = 0, high = ROWS;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+		if (rows[middle].type < type)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < ROWS && rows[low].type == type ? &rows[low] : NULL;
+}
+
+static char upper(char c)
+{
+	return c >= 'a' && c <= 'z' ? c - ('a' - 'A') : c;
+}
+
+static bool equal_fold(const char *text, const char *upper_word)
+{
+	for (; *upper_word; text++, upper_word++) {
+		if (upper(*text) != *upper_word)
+			return false;
+	}
+	return !*text;
+}
+
+bool rrtype_from_text(const char *text, uint16_t *ret)
+{
+	for (size_t i = 0; i < ROWS; i++) {
+		if (equal_fold(text, rows[i].mnemonic)) {
+			*ret = rows[i].type;
+			return true;
+		}
+	}
+	for (const char *word = "TYPE"; *word; word++, text++) {
+		if (upper(*text) != *word)
+			return false;
+	}
+	uint32_t number = 0;
+	const char *digits = text;
+	for (; *text >= '0' && *text <= '9' && number <= UINT16_MAX; text++)
+		number = number * 10 + (uint32_t)(*text - '0');
+	if (text == digits || *text || number > UINT16_MAX)
+		return false;
+	*ret = (uint16_t)number;
+	return true;
+}
+
+void rrtype_to_text(uint16_t type, char out[static 16])
+{
+	const struct row *row = row_of(type);
+
+	if (row) {
+		memcpy(out, row->mnemonic, sizeof(row->mnemonic));
+		return;
+	}
+	memcpy(out, "TYPE", 4);
+	char *to = out + 4;
+	for (unsigned unit = 10000; unit; unit /= 10) {
+		if (type >= unit || unit == 1)
+			*to++ = (char)('0' + type / unit % 10);
+	}
+	*to = '\0';
+}
+
+unsigned rrtype_metric_row(uint16_t type)
+{
+	return type < METRIC_TYPES ? metric_rows[type] : 0;
+}
+
+const char *rrtype_metric_name(unsigned row)
+{
+	for (size_t i = 0; row && i < ROWS; i++) {
+		if (rrtype_metric_row(rows[i].type) == row)
+			return rows[i].mnemonic;
+	}
+	return "other";
+}
+
+/* Octets before the names of the layout, and how many names follow each other there. */
+static bool names_of(const struct row *row, uint8_t *ret_prefix, uint8_t *ret_names)
+{
+	const char *p = row->layout;
+	uint8_t prefix = 0, names = 0;
+
+	for (; *p == '1' || *p == '2' || *p == '4'; p++)
+		prefix += (uint8_t)(*p - '0');
+	for (; *p == 'n'; p++)
+		names++;
+	if (!names)
+		return false;
+	*ret_prefix = prefix;
+	*ret_names = names;
+	return true;
+}
+
+bool rrtype_compressible(uint16_t type, uint8_t *ret_prefix, uint8_t *ret_names)
+{
+	const struct row *row = row_of(type);
+
+	return row && row->is_compressible && names_of(row, ret_prefix, ret_names);
+}
+
+bool rrtype_additional_offset(uint16_t type, uint8_t *ret_offset)
+{
+	switch (type) {
+	case RR_NS:
+		*ret_offset = 0;
+		return true;
+	case RR_MX: /* behind the preference */
+		*ret_offset = 2;
+		return true;
+	case RR_SRV: /* behind priority, weight and port */
+		*ret_offset = 6;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Octets of an uncompressed name, 0 when there is none in `length` octets. */
+static size_t name_octets(const uint8_t *p, size_t length)
+{
+	size_t at = 0;
+
+	while (at < length && p[at] != 0) {
+		if (p[at] > 63)
+			return 0;
+		at += (size_t)p[at] + 1;
+	}
+	return at < length && at < NAME_MAX_OCTETS ? at + 1 : 0;
+}
+
+/* Octets of the field, 0 when it does not fit. */
+static size_t field_octets(char field, const uint8_t *p, size_t length)
+{
+	switch (field) {
+	case 'n':
+		return name_octets(p, length);
+	case 's':
+		return length && (size_t)*p + 1 <= length ? (size_t)*p + 1 : 0;
+	case '6':
+		return length >= 16 ? 16 : 0;
+	default:
+		return length >= (size_t)(field - '0') ? (size_t)(field - '0') : 0;
+	}
+}
+
+bool rrtype_rdata_is_valid(uint16_t type, const uint8_t *rdata, size_t length)
+{
+	const struct row *row = row_of(type);
+
+	if (!row || !*row->layout)
+		return true;
+	for (const char *field = row->layout; *field; field++) {
+		if (*field == '*')
+			return true;
+		do {
+			size_t octets = field_octets(*field == 'S' ? 's' : *field, rdata, length);
+			if (!octets)
+				return false;
+			rdata += octets;
+			length -= octets;
+		} while (*field == 'S' && length);
+	}
+	return length == 0;
+}
+
+bool rrtype_rdata_equal(uint16_t type, const uint8_t *a, const uint8_t *b, size_t length)
+{
+	const struct row *row = row_of(type);
+	uint8_t prefix, names;
+
+	if (!row || !names_of(row, &prefix, &names))
+		return memcmp(a, b, length) == 0;
+	if (length < prefix || memcmp(a, b, prefix) != 0)
+		return false;
+	size_t at = prefix;
+	for (; names && at < length; names--) {
+		/* length octets are below 64 and thus never letters */
+		for (size_t end = at + name_octets(a + at, length - at); at < end; at++) {
+			if (upper((char)a[at]) != upper((char)b[at]))
+				return false;
+		}
+	}
+	return memcmp(a + at, b + at, length - at) == 0;
+}

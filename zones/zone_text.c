@@ -1,0 +1,526 @@
+/*
+ * Master-file text → records. Entries come from zone_lex; directives, owner, TTL and class are read
+ * here, so that every message has the line on which its record begins; the RDATA of each type is
+ * libzscanner's, which sees one clean line a record. Control path.
+ */
+#include "zones/zone_text.h"
+#include "lib/hash.h"
+#include "lib/mem.h"
+#include "zones/rrtype.h"
+#include "zones/zone_lex.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <libzscanner/scanner.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define TTL_MAX 0x7fffffffu /* RFC 2181 §8 */
+
+struct optional_ttl {
+	bool is_known;
+	uint32_t value;
+};
+
+struct reader {
+	struct zone_text *text;
+	size_t errors_before;
+	zs_scanner_t *scanner;
+	char *line; /* fed to the scanner */
+	size_t line_length, line_capacity;
+	struct name origin, owner;
+	bool has_owner;
+	/* where a record without TTL gets it from, in this order (RFC 2308 §4, RFC 1035 §5.1) */
+	struct optional_ttl directive, last, soa_minimum;
+	unsigned depth;
+};
+
+struct source { /* one file, or the text */
+	struct reader *reader;
+	const char *file;
+	struct zone_lex lex;
+	struct zone_entry entry;
+};
+
+static bool is_full(const struct reader *reader)
+{
+	return reader->text->errors->errors - reader->errors_before >= ZONE_ERRORS_MAX;
+}
+
+#define fail(source, ...) \
+	((void)err_add((source)->reader->text->errors, (source)->file, (source)->entry.line, 0, __VA_ARGS__))
+
+/* ---- libzscanner ---- */
+
+static void put_text(struct reader *reader, const char *text)
+{
+	size_t length = strlen(text);
+
+	if (reader->line_length + length > reader->line_capacity)
+		xgrow((void **)&reader->line, &reader->line_capacity, reader->line_length + length, 1);
+	memcpy(reader->line + reader->line_length, text, length);
+	reader->line_length += length;
+}
+
+/* After an error the scanner is in the middle of a line; a new one costs less than to trust that. */
+static void scanner_restart(struct reader *reader)
+{
+	char origin[NAME_TEXT_MAX];
+
+	if (reader->scanner)
+		zs_deinit(reader->scanner);
+	else
+		reader->scanner = xmalloc(sizeof(*reader->scanner));
+	name_to_text(reader->origin.octets, origin);
+	if (zs_init(reader->scanner, origin, RR_CLASS_IN, 0) != 0)
+		abort(); /* out of memory: the origin is well-formed */
+}
+
+static void set_origin(struct reader *reader, const struct name *origin)
+{
+	if (name_equal(reader->origin.octets, origin->octets))
+		return;
+	reader->origin = *origin;
+	char text[NAME_TEXT_MAX];
+	name_to_text(origin->octets, text);
+	reader->line_length = 0;
+	put_text(reader, "$ORIGIN ");
+	put_text(reader, text);
+	put_text(reader, "\n");
+	if (zs_set_input_string(reader->scanner, reader->line, reader->line_length) != 0 ||
+	    zs_parse_record(reader->scanner) != 0 || reader->scanner->state != ZS_STATE_EOF)
+		scanner_restart(reader);
+}
+
+/* The types whose RDATA is only numbers and names: there a name may hold any printable character
+ * (RFC 2181 §11), of which the scanner wants all but a few escaped. */
+static bool is_names_only(uint16_t type)
+{
+	uint8_t prefix, names;
+
+	return rrtype_compressible(type, &prefix, &names) || type == RR_DNAME || type == RR_SRV ||
+	       type == 17 /* RP */ || type == 18 /* AFSDB */ || type == 36 /* KX */;
+}
+
+static void put_escaped(struct reader *reader, const char *word)
+{
+	for (const char *p = word; *p; p++) {
+		bool is_plain = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') ||
+				(*p >= '0' && *p <= '9') || strchr("-_*/.\"", *p) || (*p == '@' && !word[1]);
+		if (*p == '\\') {
+			put_text(reader, (char[]){p[0], p[1], '\0'});
+			p++;
+			continue;
+		}
+		put_text(reader, is_plain ? (char[]){*p, '\0'} : (char[]){'\\', *p, '\0'});
+	}
+}
+
+/* The words from `first` on are the RDATA; false when they are none, with the error added. */
+static bool read_rdata(struct source *source, uint16_t type, size_t first)
+{
+	struct reader *reader = source->reader;
+	zs_scanner_t *scanner = reader->scanner;
+	char head[32], mnemonic[16];
+	bool is_generic =
+		first < source->entry.count && strcmp(zone_lex_word(&source->lex, first), "\\#") == 0;
+	bool escape = !is_generic && is_names_only(type);
+
+	rrtype_to_text(type, mnemonic);
+	snprintf(head, sizeof(head), ". 0 IN TYPE%u", type);
+	reader->line_length = 0;
+	put_text(reader, head);
+	for (size_t i = first; i < source->entry.count; i++) {
+		put_text(reader, " ");
+		if (escape)
+			put_escaped(reader, zone_lex_word(&source->lex, i));
+		else
+			put_text(reader, zone_lex_word(&source->lex, i));
+	}
+	put_text(reader, "\n");
+	if (zs_set_input_string(scanner, reader->line, reader->line_length) != 0 ||
+	    zs_parse_record(scanner) != 0 || scanner->state != ZS_STATE_DATA) {
+		if (first == source->entry.count)
+			fail(source, "%s record without data", mnemonic);
+		else
+			fail(source, "%s record: %s", mnemonic, zs_strerror(scanner->error.code));
+		scanner_restart(reader);
+		return false;
+	}
+	if (!rrtype_rdata_is_valid(type, scanner->r_data, scanner->r_data_length)) {
+		fail(source, "%s record: data that the type does not allow", mnemonic);
+		return false;
+	}
+	return true;
+}
+
+/* ---- words ---- */
+
+/* Seconds, or numbers with units: 3600, 1h, 1h30m. */
+static bool ttl_from_text(const char *text, uint32_t *ret)
+{
+	static const struct {
+		char letter;
+		uint32_t seconds;
+	} units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}, {'w', 604800}};
+	uint64_t total = 0;
+
+	if (!*text)
+		return false;
+	for (bool is_first = true; *text; is_first = false) {
+		uint64_t number = 0, seconds = 0;
+		const char *digits = text;
+		for (; *text >= '0' && *text <= '9' && number <= TTL_MAX; text++)
+			number = number * 10 + (uint64_t)(*text - '0');
+		if (text == digits)
+			return false;
+		for (size_t i = 0; *text && i < sizeof(units) / sizeof(units[0]); i++) {
+			if ((*text | 0x20) == units[i].letter)
+				seconds = units[i].seconds;
+		}
+		if (seconds)
+			text++;
+		else if (*text || !is_first)
+			return false;
+		total += number * (seconds ? seconds : 1);
+		if (total > TTL_MAX)
+			return false;
+	}
+	*ret = (uint32_t)total;
+	return true;
+}
+
+static bool is_class(const char *word, bool *ret_is_in)
+{
+	static const char *const others[] = {"CH", "HS", "CS", "ANY", "NONE"};
+
+	if (strcasecmp(word, "IN") == 0 || strcasecmp(word, "CLASS1") == 0) {
+		*ret_is_in = true;
+		return true;
+	}
+	*ret_is_in = false;
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		if (strcasecmp(word, others[i]) == 0)
+			return true;
+	}
+	return strncasecmp(word, "CLASS", 5) == 0 && word[5] >= '0' && word[5] <= '9';
+}
+
+/* Types that exist only in questions and messages (RFC 6895 §3.1). */
+static bool is_meta_type(uint16_t type)
+{
+	return type == 0 || type == RR_OPT || (type >= 128 && type <= 255);
+}
+
+/* ---- entries ---- */
+
+struct head {
+	struct optional_ttl ttl;
+	uint16_t type;
+	size_t rdata; /* number of its first word */
+};
+
+/* [TTL] [class] type, the first two in either order (RFC 1035 §5.1). */
+static bool read_head(struct source *source, size_t at, struct head *ret)
+{
+	bool has_class = false;
+
+	*ret = (struct head){0};
+	for (; at < source->entry.count; at++) {
+		const char *word = zone_lex_word(&source->lex, at);
+		bool is_in;
+		if (*word >= '0' && *word <= '9' && !ret->ttl.is_known) {
+			if (!ttl_from_text(word, &ret->ttl.value)) {
+				fail(source, "'%s' is not a TTL (0 to 2147483647 seconds)", word);
+				return false;
+			}
+			ret->ttl.is_known = true;
+		} else if (!has_class && is_class(word, &is_in)) {
+			if (!is_in) {
+				fail(source, "class %s: only IN is served", word);
+				return false;
+			}
+			has_class = true;
+		} else {
+			if (!rrtype_from_text(word, &ret->type)) {
+				fail(source, "unknown record type '%s'", word);
+				return false;
+			}
+			if (is_meta_type(ret->type)) {
+				fail(source, "type %s cannot stand in a zone", word);
+				return false;
+			}
+			ret->rdata = at + 1;
+			return true;
+		}
+	}
+	fail(source, "record without a type");
+	return false;
+}
+
+static bool read_owner(struct source *source)
+{
+	struct reader *reader = source->reader;
+
+	if (source->entry.is_indented) {
+		if (!reader->has_owner)
+			fail(source, "record without an owner name, and none before it");
+		return reader->has_owner;
+	}
+	const char *word = zone_lex_word(&source->lex, 0);
+	struct name owner;
+	const char *reason =
+		*word == '"' ? "a name has no quotes" : name_from_text(word, &reader->origin, &owner);
+	if (reason) {
+		fail(source, "owner name '%s': %s", word, reason);
+		return false;
+	}
+	reader->owner = owner;
+	reader->has_owner = true;
+	return true;
+}
+
+static uint32_t load32(const uint8_t *p)
+{
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+static bool choose_ttl(struct source *source, struct head *head)
+{
+	struct reader *reader = source->reader;
+
+	if (head->ttl.is_known) {
+		reader->last = head->ttl;
+		return true;
+	}
+	const struct optional_ttl *const defaults[] = {&reader->directive, &reader->last,
+						       &reader->soa_minimum};
+	for (size_t i = 0; i < sizeof(defaults) / sizeof(defaults[0]); i++) {
+		if (defaults[i]->is_known) {
+			head->ttl = *defaults[i];
+			return true;
+		}
+	}
+	fail(source, "no TTL: the record has none, and neither $TTL, an earlier record nor a SOA gives one");
+	return false;
+}
+
+static void read_record(struct source *source)
+{
+	struct reader *reader = source->reader;
+	struct head head;
+
+	if (!read_owner(source) || !read_head(source, source->entry.is_indented ? 0 : 1, &head) ||
+	    !read_rdata(source, head.type, head.rdata))
+		return;
+	const zs_scanner_t *scanner = reader->scanner;
+	if (head.type == RR_SOA) {
+		uint32_t minimum = load32(scanner->r_data + scanner->r_data_length - 4);
+		reader->soa_minimum = (struct optional_ttl){true, minimum < TTL_MAX ? minimum : TTL_MAX};
+	}
+	if (!choose_ttl(source, &head))
+		return;
+	const struct zone_record record = {
+		.file = source->file,
+		.line = source->entry.line,
+		.ttl = head.ttl.value,
+		.type = head.type,
+		.owner = &reader->owner,
+		.rdata = scanner->r_data,
+		.length = scanner->r_data_length,
+	};
+	reader->text->record(reader->text->context, &record);
+}
+
+/* ---- files ---- */
+
+static void read_text(struct reader *reader, const char *file, const char *text, size_t length);
+
+/* The whole file, or NULL and a reason. Regular files only: a pipe could block the control thread. */
+static char *load_file(struct reader *reader, const char *path, size_t *ret_length, const char **ret_reason)
+{
+	struct stat status;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0 || fstat(fd, &status) != 0) {
+		*ret_reason = strerror(errno);
+		if (fd >= 0)
+			close(fd);
+		return NULL;
+	}
+	if (!S_ISREG(status.st_mode)) {
+		*ret_reason = "not a regular file";
+		close(fd);
+		return NULL;
+	}
+	size_t capacity = (size_t)status.st_size + 1, length = 0; /* +1: the end shows without growing */
+	char *bytes = xmalloc(capacity);
+	for (;;) {
+		if (length == capacity)
+			xgrow((void **)&bytes, &capacity, length + 1, 1);
+		ssize_t got = read(fd, bytes + length, capacity - length);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0) {
+			*ret_reason = strerror(errno);
+			free(bytes);
+			close(fd);
+			return NULL;
+		}
+		if (got == 0)
+			break;
+		length += (size_t)got;
+	}
+	close(fd);
+	if (status.st_mtime > reader->text->modified_unix_s)
+		reader->text->modified_unix_s = status.st_mtime;
+	*ret_length = length;
+	return bytes;
+}
+
+/* A word as a file name: without quotes, \X undone. */
+static void unquote(const char *word, char *out)
+{
+	for (; *word; word++) {
+		if (*word == '"')
+			continue;
+		if (*word == '\\' && word[1])
+			word++;
+		*out++ = *word;
+	}
+	*out = '\0';
+}
+
+static char *relative_to(const char *file, const char *path)
+{
+	const char *slash = strrchr(file, '/');
+
+	if (*path == '/' || !slash)
+		return xstrdup(path);
+	return xasprintf("%.*s/%s", (int)(slash - file), file, path);
+}
+
+static void include(struct source *source)
+{
+	struct reader *reader = source->reader;
+	const char *word = source->entry.count > 1 ? zone_lex_word(&source->lex, 1) : NULL;
+	struct name origin = reader->origin;
+
+	if (!word || source->entry.count > 3) {
+		fail(source, "$INCLUDE needs a file name, and perhaps an origin");
+		return;
+	}
+	if (reader->text->text) {
+		fail(source, "$INCLUDE is for zone files, not for `text`");
+		return;
+	}
+	if (reader->depth + 1 >= ZONE_INCLUDE_DEPTH_MAX) {
+		fail(source, "$INCLUDE nested deeper than %d files", ZONE_INCLUDE_DEPTH_MAX);
+		return;
+	}
+	if (source->entry.count == 3) {
+		const char *reason = name_from_text(zone_lex_word(&source->lex, 2), &reader->origin, &origin);
+		if (reason) {
+			fail(source, "$INCLUDE origin: %s", reason);
+			return;
+		}
+	}
+	char *plain = xstrdup(word);
+	unquote(word, plain);
+	char *path = relative_to(source->file, plain);
+	size_t length;
+	const char *reason;
+	char *bytes = load_file(reader, path, &length, &reason);
+	if (!bytes) {
+		fail(source, "$INCLUDE %s: %s", path, reason);
+	} else {
+		/* origin and owner of this file stay what they are (RFC 1035 §5.1) */
+		const struct name origin_before = reader->origin, owner_before = reader->owner;
+		bool had_owner = reader->has_owner;
+		reader->depth++;
+		set_origin(reader, &origin);
+		read_text(reader, arena_strndup(reader->text->arena, path, strlen(path)), bytes, length);
+		reader->depth--;
+		set_origin(reader, &origin_before);
+		reader->owner = owner_before;
+		reader->has_owner = had_owner;
+	}
+	free(bytes);
+	free(path);
+	free(plain);
+}
+
+static void read_directive(struct source *source)
+{
+	struct reader *reader = source->reader;
+	const char *word = zone_lex_word(&source->lex, 0);
+	const char *value = source->entry.count == 2 ? zone_lex_word(&source->lex, 1) : NULL;
+
+	if (strcasecmp(word, "$INCLUDE") == 0) {
+		include(source);
+	} else if (strcasecmp(word, "$TTL") == 0) {
+		if (value && ttl_from_text(value, &reader->directive.value))
+			reader->directive.is_known = true;
+		else
+			fail(source, "$TTL needs one time from 0 to 2147483647 seconds");
+	} else if (strcasecmp(word, "$ORIGIN") == 0) {
+		struct name origin;
+		const char *reason =
+			value ? name_from_text(value, &reader->origin, &origin) : "needs one name";
+		if (reason)
+			fail(source, "$ORIGIN: %s", reason);
+		else
+			set_origin(reader, &origin);
+	} else if (strcasecmp(word, "$GENERATE") == 0) {
+		fail(source, "$GENERATE is not supported; write the records out");
+	} else {
+		fail(source, "unknown directive '%s'", word);
+	}
+}
+
+static void read_text(struct reader *reader, const char *file, const char *text, size_t length)
+{
+	struct source source = {.reader = reader, .file = file};
+
+	reader->text->content_hash = hash_bytes(text, length, reader->text->content_hash);
+	zone_lex_init(&source.lex, text, length);
+	while (!is_full(reader) && zone_lex_next(&source.lex, &source.entry)) {
+		if (source.entry.reason) {
+			source.entry.line = source.entry.error_line;
+			fail(&source, "%s", source.entry.reason);
+		} else if (!source.entry.is_indented && *zone_lex_word(&source.lex, 0) == '$') {
+			read_directive(&source);
+		} else {
+			read_record(&source);
+		}
+	}
+	zone_lex_done(&source.lex);
+}
+
+void zone_text_read(struct zone_text *text)
+{
+	struct reader reader = {.text = text, .errors_before = text->errors->errors, .origin = *text->name};
+
+	text->content_hash = 0;
+	text->modified_unix_s = 0;
+	scanner_restart(&reader);
+	if (text->text) {
+		read_text(&reader, text->label, text->text, strlen(text->text));
+	} else {
+		size_t length;
+		const char *reason;
+		char *bytes = load_file(&reader, text->path, &length, &reason);
+		if (bytes)
+			read_text(&reader, arena_strndup(text->arena, text->path, strlen(text->path)), bytes,
+				  length);
+		else
+			err_add(text->errors, text->path, 0, 0, "cannot be read: %s", reason);
+		free(bytes);
+	}
+	zs_deinit(reader.scanner);
+	free(reader.scanner);
+	free(reader.line);
+}
