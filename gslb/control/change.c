@@ -308,7 +308,8 @@ void change_audit_reload(struct control *control, const char *author, const char
 		.time_unix_ms = clock_unix_ms(), .author = author, .via = via, .verb = "reload",
 		.object = control->config_path, .reason = "",
 	};
-	struct store_change change = {.audit = &line, .audit_count = 1};
+	struct store_change change = {
+		.fleet_version = control->fleet_version, .audit = &line, .audit_count = 1};
 	struct err_list errors = {0};
 	if (!store_commit(control->store, &change, &errors))
 		log_error("the audit line of the reload is not in the store");

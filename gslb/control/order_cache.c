@@ -138,3 +138,16 @@ struct order *order_cache_get(struct order_cache *cache, const struct fleet *fle
 	cached->order = order_compile(&spec, places);
 	return cached->order;
 }
+
+const char *map_rule_key(const struct fleet_map *map, const struct map_rule *rule)
+{
+	for (size_t i = 0; i < map->rule_count; i++) {
+		const struct fleet_map_rule *from = &map->rules[i];
+		if ((enum map_rule_kind)from->kind == rule->kind && from->asn == rule->asn &&
+		    strcmp(from->country, rule->country) == 0 && strcmp(from->continent, rule->continent) == 0 &&
+		    strcmp(from->subdivision, rule->subdivision) == 0 &&
+		    memcmp(&from->prefix, &rule->prefix, sizeof rule->prefix) == 0)
+			return from->key;
+	}
+	return NULL;
+}

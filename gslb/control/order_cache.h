@@ -16,3 +16,5 @@ struct order *order_cache_get(struct order_cache *cache, const struct fleet *fle
 			      const struct fleet_service *service, region_set allowed, struct places *places);
 /* Drops what no plan uses any more and what was compiled over other places. */
 void order_cache_sweep(struct order_cache *cache, const struct places *places);
+/* The key, as the operator wrote it, of the map's rule that became `rule`. */
+const char *map_rule_key(const struct fleet_map *map, const struct map_rule *rule);

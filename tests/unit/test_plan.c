@@ -1,0 +1,134 @@
+/* plan_*: what health, weights and controls compile into; vip_ttl: the TTL rule over time. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "tests/unit/plan_fixture.h"
+
+static void test_healthy_share_counts_weights_of_both_families(void **state)
+{
+	struct fixture_region regions[] = {{"eu", 100, 4,
+					    {fixture_vip("192.0.2.1", VIP_UP), fixture_vip("192.0.2.2", VIP_DOWN),
+					     fixture_vip("2001:db8::1", VIP_UP), fixture_vip("192.0.2.3", VIP_DOWN)}}};
+	regions[0].vips[0].weight = 3;
+	regions[0].vips[3].is_drained = true; /* no part of the share */
+	struct plan_service *service = fixture_service(regions, 1, NULL);
+	const struct plan_region *region = &service->regions[0];
+	assert_int_equal(region->healthy_permille, 800); /* (3 + 1) / (3 + 1 + 1) */
+	assert_int_equal(region->weight[PICK_REGULAR], 3 * SCORE_FULL);
+	assert_int_equal(region->picks[PICK_REGULAR][0].count, 1);
+	assert_int_equal(region->picks[PICK_REGULAR][1].count, 1);
+	assert_int_equal(service->ok, 1);
+	plan_service_unref(service);
+}
+
+static void test_min_healthy_is_exact(void **state)
+{
+	struct fixture_region regions[] = {
+		{"eu", 100, 2, {fixture_vip("192.0.2.1", VIP_UP), fixture_vip("192.0.2.2", VIP_DOWN)}}};
+	struct plan_service_input tune = {.id = "shop", .prefix4 = 24, .prefix6 = 56, .answers = 1,
+					  .min_healthy_hundredths = 5000};
+	struct plan_service *service = fixture_service(regions, 1, &tune);
+	assert_int_equal(service->ok, 1); /* exactly 50 % is enough */
+	plan_service_unref(service);
+	tune.min_healthy_hundredths = 5001;
+	service = fixture_service(regions, 1, &tune);
+	assert_int_equal(service->ok, 0);
+	assert_int_equal(service->healthy, 1);
+	plan_service_unref(service);
+}
+
+static void test_weight_zero_is_the_spare(void **state)
+{
+	struct fixture_region regions[] = {
+		{"eu", 100, 2, {fixture_vip("192.0.2.1", VIP_UP), fixture_vip("192.0.2.2", VIP_UP)}}};
+	regions[0].vips[1].weight = 0;
+	struct plan_service *service = fixture_service(regions, 1, NULL);
+	assert_int_equal(service->regions[0].picks[PICK_REGULAR][0].count, 1);
+	assert_int_equal(service->regions[0].picks[PICK_REGULAR][0].pick[0].vip, 0);
+	plan_service_unref(service);
+
+	regions[0].vips[0].state = VIP_DOWN;
+	service = fixture_service(regions, 1, NULL);
+	assert_int_equal(service->regions[0].picks[PICK_REGULAR][0].count, 1);
+	assert_int_equal(service->regions[0].picks[PICK_REGULAR][0].pick[0].vip, 1);
+	assert_int_equal(service->healthy, 1);
+	plan_service_unref(service);
+}
+
+static void test_drained_vip_serves_in_panic_alone(void **state)
+{
+	struct fixture_region regions[] = {{"eu", 100, 1, {fixture_vip("192.0.2.1", VIP_UP)}}};
+	regions[0].vips[0].is_drained = true;
+	struct plan_service *service = fixture_service(regions, 1, NULL);
+	assert_int_equal(service->healthy, 0);
+	assert_int_equal(service->open, 0);
+	assert_int_equal(service->panic, 1);
+	assert_int_equal(service->regions[0].picks[PICK_PANIC][0].count, 1);
+	plan_service_unref(service);
+}
+
+static void test_shares_become_sets(void **state)
+{
+	struct fixture_region regions[] = {{"eu", 100, 1, {fixture_vip("192.0.2.1", VIP_UP)}},
+					   {"us", 40, 1, {fixture_vip("192.0.2.2", VIP_UP)}},
+					   {"ap", 0, 1, {fixture_vip("192.0.2.3", VIP_UP)}},
+					   {"sa", SHARE_DOWN, 1, {fixture_vip("192.0.2.4", VIP_UP)}}};
+	struct plan_service *service = fixture_service(regions, 4, NULL);
+	assert_int_equal(service->positive, 3);
+	assert_int_equal(service->partial, 2);
+	assert_int_equal(service->down, 8);
+	plan_service_unref(service);
+}
+
+/* TTL over time: MIN at a transition, doubling each max(interval, MIN) of quiet, MAX at the end. */
+static void test_ttl_doubles_with_quiet(void **state)
+{
+	struct vip_health health = {.state = VIP_UP, .changed_ms = 1000, .interval_ms = 2000};
+	static const struct {
+		uint64_t after_ms;
+		uint32_t ttl;
+		uint64_t next_after_ms;
+	} rows[] = {{0, 5, 5000},      {4999, 5, 5000},	  {5000, 10, 10000}, {10000, 20, 15000},
+		    {15000, 40, 20000}, {20000, 60, UINT64_MAX}, {9999999, 60, UINT64_MAX}};
+	for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+		uint64_t next_ms;
+		assert_int_equal(vip_ttl(&health, 5, 60, 1000 + rows[i].after_ms, &next_ms), rows[i].ttl);
+		assert_int_equal(next_ms, rows[i].next_after_ms == UINT64_MAX ? UINT64_MAX
+									      : 1000 + rows[i].next_after_ms);
+	}
+	health.interval_ms = 30000; /* the longer of interval and MIN is the step */
+	uint64_t next_ms;
+	assert_int_equal(vip_ttl(&health, 5, 60, 1000 + 29999, &next_ms), 5);
+	assert_int_equal(vip_ttl(&health, 5, 60, 1000 + 30000, &next_ms), 10);
+}
+
+static void test_ttl_at_its_ends(void **state)
+{
+	uint64_t next_ms;
+	struct vip_health health = {.state = VIP_UP, .changed_ms = 0, .interval_ms = 2000, .pending = 1};
+	assert_int_equal(vip_ttl(&health, 5, 60, 1000000, &next_ms), 5); /* a failure is pending */
+	health.pending = 0;
+	health.state = VIP_UNKNOWN;
+	assert_int_equal(vip_ttl(&health, 5, 60, 1000000, &next_ms), 5);
+	health.interval_ms = 0; /* no check */
+	assert_int_equal(vip_ttl(&health, 5, 60, 0, &next_ms), 60);
+	struct vip_health settled = {.state = VIP_UP, .interval_ms = 2000, .is_settled = true};
+	assert_int_equal(vip_ttl(&settled, 5, 60, 10, &next_ms), 60);
+	assert_int_equal(vip_ttl(&health, 20, 20, 0, &next_ms), 20);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_healthy_share_counts_weights_of_both_families),
+		cmocka_unit_test(test_min_healthy_is_exact),
+		cmocka_unit_test(test_weight_zero_is_the_spare),
+		cmocka_unit_test(test_drained_vip_serves_in_panic_alone),
+		cmocka_unit_test(test_shares_become_sets),
+		cmocka_unit_test(test_ttl_doubles_with_quiet),
+		cmocka_unit_test(test_ttl_at_its_ends),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
