@@ -1,0 +1,218 @@
+/* http probes: what the request looks like, and how real servers on loopback are judged. */
+#include "checker/http_response.h"
+#include "checker/probe.h"
+#include "lib/clock.h"
+#include "tests/unit/origin.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <cmocka.h>
+
+static struct event_base *base;
+static struct origin origin;
+static struct {
+	bool is_there, is_ok;
+	char reason[128];
+	uint32_t latency_us;
+} outcome;
+
+static struct ip ip_of(const char *text)
+{
+	struct ip ip;
+	assert_true(ip_parse(text, &ip));
+	return ip;
+}
+
+/* ---- the request ---- */
+
+static void assert_request(const char *address, const struct probe_spec *spec, const char *expected)
+{
+	struct ip ip = ip_of(address);
+	size_t length;
+	char *request = probe_http_request(&ip, spec, &length);
+	assert_string_equal(request, expected);
+	assert_int_equal(length, strlen(expected));
+	free(request);
+}
+
+#define COMMON "User-Agent: gslb-probe/" GSLB_VERSION "\r\nAccept: */*\r\nConnection: close\r\n"
+
+static void the_request_names_the_host(void **state)
+{
+	struct probe_spec spec = {.type = PROBE_HTTP, .port = 80, .method = "GET", .path = "/healthz"};
+	assert_request("192.0.2.1", &spec, "GET /healthz HTTP/1.1\r\nHost: 192.0.2.1\r\n" COMMON "\r\n");
+	spec.port = 8080;
+	assert_request("192.0.2.1", &spec, "GET /healthz HTTP/1.1\r\nHost: 192.0.2.1:8080\r\n" COMMON "\r\n");
+	assert_request("2001:db8::1", &spec,
+		       "GET /healthz HTTP/1.1\r\nHost: [2001:db8::1]:8080\r\n" COMMON "\r\n");
+	spec.port = 80;
+	spec.method = "HEAD";
+	assert_request("2001:db8::1", &spec,
+		       "HEAD /healthz HTTP/1.1\r\nHost: [2001:db8::1]\r\n" COMMON "\r\n");
+	spec.port = 8080;
+	spec.host = "shop.example.com";
+	assert_request("192.0.2.1", &spec,
+		       "HEAD /healthz HTTP/1.1\r\nHost: shop.example.com\r\n" COMMON "\r\n");
+}
+
+static void headers_replace_ours(void **state)
+{
+	static const struct probe_header headers[] = {{"host", "a.test"},
+						      {"USER-AGENT", "me"},
+						      {"Accept", "text/plain"},
+						      {"Connection", "x"},
+						      {"X-A", "1"}};
+	struct probe_spec spec = {.type = PROBE_HTTP, .port = 80, .headers = headers, .header_count = 5};
+	assert_request(
+		"192.0.2.1", &spec,
+		"GET / HTTP/1.1\r\nhost: a.test\r\nUSER-AGENT: me\r\nAccept: text/plain\r\nConnection: x\r\n"
+		"X-A: 1\r\n\r\n");
+}
+
+/* ---- real servers ---- */
+
+static int set_up(void **state)
+{
+	base = event_base_new();
+	memset(&origin, 0, sizeof origin);
+	return base && origin_open(&origin, base, "127.0.0.1", 0) ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+	origin_settle(&origin);
+	event_base_free(base);
+	return 0;
+}
+
+static void on_done(void *user, const struct probe_result *result)
+{
+	outcome.is_there = true;
+	outcome.is_ok = result->is_ok;
+	outcome.latency_us = result->latency_us;
+	snprintf(outcome.reason, sizeof outcome.reason, "%s", result->is_ok ? "good" : result->reason);
+	event_base_loopbreak(base);
+}
+
+static const char *probe(struct probe_spec *spec, const char *address)
+{
+	struct ip ip = ip_of(address);
+	spec->type = PROBE_HTTP;
+	spec->port = origin.port;
+	spec->timeout_ms = spec->timeout_ms ? spec->timeout_ms : 5000;
+	outcome.is_there = false;
+	probe_start(base, &ip, spec, on_done, NULL);
+	assert_false(outcome.is_there); /* never told before it returns */
+	event_base_dispatch(base);
+	assert_true(outcome.is_there);
+	return outcome.reason;
+}
+
+static const char *probe_reply(const char *reply)
+{
+	struct probe_spec spec = {.method = "GET", .path = "/"};
+	origin_reply(&origin, reply);
+	return probe(&spec, "127.0.0.1");
+}
+
+static void servers_are_judged(void **state)
+{
+	assert_string_equal(probe_reply("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"), "good");
+	assert_string_equal(probe_reply("HTTP/1.1 500 Oops\r\n\r\n"), "status 500");
+	assert_string_equal(probe_reply("220 mail.example ESMTP\r\n"), "no valid HTTP response");
+	assert_string_equal(probe_reply("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n"), "good");
+	origin.stays_open = true;
+	assert_string_equal(probe_reply("HTTP/1.1 200 OK\r\n\r\n"), "good");
+	assert_true(outcome.latency_us > 0 && outcome.latency_us < 5000000);
+	char expected[64];
+	snprintf(expected, sizeof expected, "\r\nHost: 127.0.0.1:%u\r\n", origin.port);
+	assert_non_null(strstr(origin.request, expected));
+}
+
+static void ipv6_is_probed(void **state)
+{
+	struct probe_spec spec = {.path = "/"};
+	origin_refuse(&origin);
+	if (!origin_open(&origin, base, "::1", 0))
+		skip();
+	origin_reply(&origin, "HTTP/1.1 200 OK\r\n\r\n");
+	assert_string_equal(probe(&spec, "::1"), "good");
+}
+
+static void slow_bytes_are_waited_for_but_not_for_ever(void **state)
+{
+	struct probe_spec spec = {.path = "/", .body = "end"};
+	origin.piece_bytes = 1;
+	origin_reply(&origin,
+		     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n-e\r\n2\r\nnd\r\n0\r\n\r\n");
+	assert_string_equal(probe(&spec, "127.0.0.1"), "good");
+	/* a byte each millisecond never resets the deadline */
+	static char endless[4096];
+	memset(endless, 'x', sizeof endless - 1);
+	memcpy(endless, "HTTP/1.1 200 OK\r\nX: ", 20);
+	origin_reply(&origin, endless);
+	spec.timeout_ms = 100;
+	uint64_t start_ms = clock_mono_ms();
+	assert_string_equal(probe(&spec, "127.0.0.1"), "timeout");
+	assert_in_range(clock_mono_ms() - start_ms, 95, 1000);
+}
+
+static void a_hung_server_times_out(void **state)
+{
+	struct probe_spec spec = {.path = "/", .timeout_ms = 80};
+	origin_reply(&origin, NULL);
+	uint64_t start_ms = clock_mono_ms();
+	assert_string_equal(probe(&spec, "127.0.0.1"), "timeout");
+	assert_in_range(clock_mono_ms() - start_ms, 75, 1000);
+}
+
+static void a_closed_port_is_refused(void **state)
+{
+	struct probe_spec spec = {.path = "/"};
+	origin_refuse(&origin);
+	assert_string_equal(probe(&spec, "127.0.0.1"), "connection refused");
+}
+
+static void a_huge_head_is_a_failure(void **state)
+{
+	static char huge[HTTP_HEAD_BYTES_MAX + 2000];
+	memset(huge, 'x', sizeof huge - 1);
+	memcpy(huge, "HTTP/1.1 200 OK\r\nX: ", 20);
+	assert_string_equal(probe_reply(huge), "response head longer than 32 KiB");
+}
+
+static void a_silent_close_is_told(void **state)
+{
+	assert_string_equal(probe_reply(""), "connection closed without a response");
+}
+
+static void a_cancelled_probe_is_not_heard_of(void **state)
+{
+	struct probe_spec spec = {.type = PROBE_HTTP, .port = origin.port, .path = "/", .timeout_ms = 50};
+	struct ip ip = ip_of("127.0.0.1");
+	outcome.is_there = false;
+	probe_cancel(probe_start(base, &ip, &spec, on_done, NULL));
+	event_base_loopexit(base, &(const struct timeval){.tv_usec = 100000});
+	event_base_dispatch(base);
+	assert_false(outcome.is_there);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_request_names_the_host),
+		cmocka_unit_test(headers_replace_ours),
+		cmocka_unit_test_setup_teardown(servers_are_judged, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(ipv6_is_probed, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(slow_bytes_are_waited_for_but_not_for_ever, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(a_hung_server_times_out, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_closed_port_is_refused, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_huge_head_is_a_failure, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_silent_close_is_told, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_cancelled_probe_is_not_heard_of, set_up, tear_down),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
