@@ -238,25 +238,34 @@ static const char *read_zone(struct fixture *fixture, const char *text)
 
 /* ---- the world ---- */
 
+/* The order among the candidates alone, as the control path compiles it. */
+static struct order *allowed_order(const struct order_spec *all, region_set allowed, const struct places *places)
+{
+	struct order_spec spec = *all;
+	spec.listed_count = 0;
+	for (unsigned i = 0; i < all->listed_count; i++)
+		if (allowed >> all->listed[i] & 1)
+			spec.listed[spec.listed_count++] = all->listed[i];
+	return order_compile(&spec, places);
+}
+
 static struct plan *make_plan(struct fixture *fixture, const struct places *places)
 {
 	struct plan *plan = plan_new(fixture->service_count, fixture->tenant_count);
-	struct order *orders[SERVICES_MAX];
 	for (size_t i = 0; i < fixture->service_count; i++) {
 		struct fixture_service *service = &fixture->services[i];
 		memcpy(service->spec.latitude, fixture->latitude, sizeof fixture->latitude);
 		memcpy(service->spec.longitude, fixture->longitude, sizeof fixture->longitude);
-		orders[i] = order_compile(&service->spec, places);
 		plan_set_service(plan, i, plan_service_compile(&service->input));
 	}
 	for (size_t i = 0; i < fixture->tenant_count; i++) {
 		const struct fixture_tenant *tenant = &fixture->tenants[i];
 		region_set allowed = tenant->regions ? tenant->regions : ~(region_set)0;
-		plan_set_policy(plan, i, tenant->service, orders[tenant->service], allowed,
-				tenant->regions != 0, tenant->is_suspended);
+		struct order *order = allowed_order(&fixture->services[tenant->service].spec, allowed, places);
+		plan_set_policy(plan, i, tenant->service, order, allowed, tenant->regions != 0,
+				tenant->is_suspended);
+		order_unref(order);
 	}
-	for (size_t i = 0; i < fixture->service_count; i++)
-		order_unref(orders[i]);
 	for (size_t i = 0; i < fixture->region_count; i++)
 		snprintf(plan->region_id[i], sizeof plan->region_id[i], "%s", fixture->region[i]);
 	return plan;
