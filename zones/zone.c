@@ -525,6 +525,24 @@ void zone_set_serial(struct zone *zone, uint32_t serial)
 	put32(soa_serial(zone->soa), serial);
 }
 
+static struct rrset *copy_soa(struct zone *zone)
+{
+	struct rrset *copy = arena_dup(zone->arena, zone->soa, sizeof *copy);
+	copy->wire = arena_dup(zone->arena, zone->soa->wire, zone->soa->wire_length);
+	return copy;
+}
+
+void zone_renew_serial(struct zone *zone, uint32_t serial)
+{
+	const struct rrset *current = zone_soa(zone);
+	unsigned turn = current == zone->soa_copies[0];
+	if (!zone->soa_copies[turn])
+		zone->soa_copies[turn] = copy_soa(zone);
+	put32(soa_serial(zone->soa_copies[turn]), serial);
+	zone->serial = serial;
+	atomic_store_explicit(&zone->renewed_soa, zone->soa_copies[turn], memory_order_release);
+}
+
 struct zone *zone_ref(struct zone *zone)
 {
 	zone->references++;

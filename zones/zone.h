@@ -41,6 +41,7 @@ struct zone {
 	struct name name;
 	const struct rrset *soa, *ns; /* ns may be NULL (warned); the SOA as loaded: ask zone_soa */
 	_Atomic(const struct rrset *) renewed_soa; /* NULL until zone_renew_serial */
+	struct rrset *soa_copies[2];		   /* written in turns by zone_renew_serial */
 	uint32_t serial;	      /* as answered; see zone_set_serial */
 	uint32_t negative_ttl;	      /* min(SOA TTL, MINIMUM), RFC 2308 §5 */
 	const struct zone_node *nodes; /* every owner and every empty non-terminal, apex first */
