@@ -19,6 +19,7 @@ typedef void store_object_fn(void *user, enum fleet_kind kind, const char *id, c
 			     uint64_t version);
 bool store_each_object(struct store *store, store_object_fn *fn, void *user);
 uint64_t store_fleet_version(struct store *store);
+int64_t store_fleet_changed_unix_ms(struct store *store); /* last accepted change; 0: none yet */
 
 /* ---- controls ---- */
 struct control_row {
@@ -41,7 +42,7 @@ struct audit_line {
 };
 struct store_change {
 	const struct fleet_result *fleet; /* touched store objects; NULL: none */
-	uint64_t fleet_version;		  /* with fleet */
+	uint64_t fleet_version;		  /* with fleet, or alone (a reload); 0: stays */
 	size_t control_count;
 	const struct control_row *controls; /* to put; see removed */
 	const bool *removed;		    /* controls[i] is deleted, not put */

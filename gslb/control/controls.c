@@ -1,0 +1,128 @@
+/*
+ * Controls in memory: one row per region, region × service, or VIP, found by text key. Few rows (an
+ * operator's hand), so lists are walked where no key is given. Control thread.
+ */
+#include "gslb/control/controls.h"
+
+#include "lib/map.h"
+#include "lib/mem.h"
+#include <stdlib.h>
+#include <string.h>
+
+struct controls {
+	struct map *rows; /* key → struct control_row *, owned */
+};
+
+#define KEY_MAX (64 + 64 + IP_TEXT_MAX)
+
+/* Ids hold no slash. A VIP belongs to its region alone: its row's service does not count. */
+static void make_key(char key[static KEY_MAX], const char *region, const char *service, const char *address)
+{
+	snprintf(key, KEY_MAX, "%s/%s/%s", region, address[0] ? "" : service, address);
+}
+
+static void free_row(struct control_row *row)
+{
+	if (!row)
+		return;
+	free(row->reason);
+	free(row->author);
+	free(row);
+}
+
+struct controls *controls_new(void)
+{
+	struct controls *controls = xcalloc(1, sizeof(*controls));
+	controls->rows = map_new();
+	return controls;
+}
+
+void controls_free(struct controls *controls)
+{
+	if (!controls)
+		return;
+	struct control_row *row;
+	const char *key;
+	for (size_t at = 0; (row = map_next(controls->rows, &at, &key));)
+		free_row(row);
+	map_free(controls->rows);
+	free(controls);
+}
+
+void controls_put(struct controls *controls, const struct control_row *row)
+{
+	char key[KEY_MAX];
+	struct control_row *copy = xmemdup(row, sizeof(*row));
+	copy->reason = xstrdup(row->reason ? row->reason : "");
+	copy->author = xstrdup(row->author ? row->author : "");
+	make_key(key, row->region, row->service, row->address);
+	free_row(map_put(controls->rows, key, copy));
+}
+
+bool controls_remove(struct controls *controls, const char *region, const char *service, const char *address)
+{
+	char key[KEY_MAX];
+	make_key(key, region, service, address);
+	struct control_row *row = map_remove(controls->rows, key);
+	bool is_found = row != NULL;
+	free_row(row);
+	return is_found;
+}
+
+const struct control_row *controls_get(const struct controls *controls, const char *region,
+				       const char *service, const char *address)
+{
+	char key[KEY_MAX];
+	make_key(key, region, service, address);
+	return map_get(controls->rows, key);
+}
+
+const struct control_row *controls_effective(const struct controls *controls, const char *region,
+					     const char *service)
+{
+	const struct control_row *row = controls_get(controls, region, service, "");
+	return row ? row : controls_get(controls, region, "", "");
+}
+
+const struct control_row *controls_next(const struct controls *controls, size_t *at)
+{
+	const char *key;
+	return map_next(controls->rows, at, &key);
+}
+
+int64_t controls_next_expiry(const struct controls *controls)
+{
+	int64_t earliest = INT64_MAX;
+	const struct control_row *row;
+	for (size_t at = 0; (row = controls_next(controls, &at));)
+		if (row->expires_unix_ms != 0 && row->expires_unix_ms < earliest)
+			earliest = row->expires_unix_ms;
+	return earliest;
+}
+
+static bool is_due(const struct control_row *row, int64_t now_unix_ms)
+{
+	return row->expires_unix_ms != 0 && row->expires_unix_ms <= now_unix_ms;
+}
+
+size_t controls_expire(struct controls *controls, int64_t now_unix_ms,
+		       void (*fn)(void *user, const struct control_row *row), void *user)
+{
+	size_t due = 0;
+	const struct control_row *row;
+	for (size_t at = 0; (row = controls_next(controls, &at));) {
+		if (!is_due(row, now_unix_ms))
+			continue;
+		fn(user, row);
+		due++;
+	}
+	/* Dropped one a walk: a map must not change under its iterator. */
+	for (size_t at = 0; (row = controls_next(controls, &at));) {
+		if (!is_due(row, now_unix_ms))
+			continue;
+		struct control_row key = *row;
+		controls_remove(controls, key.region, key.service, key.address);
+		at = 0;
+	}
+	return due;
+}
