@@ -28,8 +28,8 @@ static void print_error(const json_t *error, const char *source)
 		fprintf(stderr, "%lld:", (long long)column);
 	if (*text_of(error, "pointer"))
 		fprintf(stderr, "%s:", text_of(error, "pointer"));
-	fprintf(stderr, "%s%s\n", *file || line || *text_of(error, "pointer") ? " " : "",
-		text_of(error, "message"));
+	fprintf(stderr, "%s%s\n",
+		*file || line || *text_of(error, "pointer") ? " " : "gslbctl: ", text_of(error, "message"));
 }
 
 static void print_refusal(const struct ctl_http_reply *reply, const char *source)
@@ -41,10 +41,11 @@ static void print_refusal(const struct ctl_http_reply *reply, const char *source
 		json_decref(problem);
 		return;
 	}
-	const char *title = text_of(problem, "title"), *detail = text_of(problem, "detail");
+	/* `detail` sums up what the list of errors says in full. */
 	const json_t *errors = json_object_get(problem, "errors");
-	fprintf(stderr, "gslbctl: %s%s%s\n", *title ? title : "refused", *detail && *title ? ": " : "",
-		*detail ? detail : "");
+	const char *detail = text_of(problem, "detail");
+	if (json_array_size(errors) == 0)
+		fprintf(stderr, "gslbctl: %s\n", *detail ? detail : text_of(problem, "title"));
 	for (size_t i = 0; i < json_array_size(errors); i++)
 		print_error(json_array_get(errors, i), source);
 	json_decref(problem);

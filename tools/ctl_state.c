@@ -1,5 +1,4 @@
 /* The verbs that look at a node: status, regions, vips, audit; and reload. One thread. */
-#include "lib/clock.h"
 #include "lib/mem.h"
 #include "lib/text.h"
 #include "tools/ctl.h"
@@ -7,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* ---- status ---- */
 
@@ -31,27 +29,35 @@ static void print_geo(const json_t *geo)
 	ctl_table_print(&table, 0, stdout);
 }
 
+static void print_row(const char *label, char *text)
+{
+	if (*text)
+		printf("%-12s %s\n", label, text);
+	free(text);
+}
+
 static void print_status(const json_t *status)
 {
 	static const struct {
 		const char *key, *label;
-	} rows[] = {
-		{"node", "node"},	    {"version", "version"}, {"ready", "ready"},
-		{"waiting", "waiting for"}, {"uptime_s", "up for"}, {"epoch", "epoch"},
-		{"fleet_version", "fleet"}, {"zones", "zones"},	    {"tenants", "tenants"},
-		{"listeners", "listens"},   {"http", "http"},	    {"bus", "bus"},
-		{"evidence", "evidence"},
-	};
-	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		const json_t *value = json_object_get(status, rows[i].key);
-		char *text = ctl_words(value);
-		char duration[32];
-		ctl_table_duration((uint64_t)(json_number_value(value) * 1000), duration);
-		if (*text)
-			printf("%-12s %s\n", rows[i].label,
-			       strcmp(rows[i].key, "uptime_s") == 0 ? duration : text);
-		free(text);
-	}
+	} rows[] = {{"node", "node"},		{"version", "version"},
+		    {"ready", "ready"},		{"epoch", "epoch"},
+		    {"fleet_version", "fleet"}, {"zones", "zones"},
+		    {"tenants", "tenants"},	{"bus", "bus"}};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		print_row(rows[i].label, ctl_words(json_object_get(status, rows[i].key)));
+	char uptime[32];
+	ctl_table_duration((uint64_t)(json_number_value(json_object_get(status, "uptime_s")) * 1000), uptime);
+	printf("%-12s %s\n", "up for", uptime);
+	const json_t *listeners = json_object_get(status, "listeners");
+	print_row("dns", ctl_words(json_object_get(listeners, "dns")));
+	print_row("http", ctl_words(json_object_get(listeners, "http")));
+	print_row("socket", ctl_words(json_object_get(listeners, "socket")));
+	const json_t *evidence = json_object_get(status, "evidence");
+	print_row("health", xasprintf("%s, %lld unknown",
+				      json_is_true(json_object_get(evidence, "frozen")) ? "evidence frozen"
+											: "evidence fresh",
+				      (long long)json_integer_value(json_object_get(evidence, "unknown"))));
 	print_geo(json_object_get(status, "geo"));
 }
 
@@ -88,22 +94,36 @@ static void print_table(void *user)
 	ctl_table_print(user, 0, stdout);
 }
 
-/* "50 %, 9m left: new kernel"; "-" for none. */
+/* "50% until 2026-01-31T12:00:00Z: new kernel"; "" for none. */
 static char *control_words(const json_t *control)
 {
-	if (!json_is_object(control))
-		return json_is_integer(control) ? xasprintf("%lld%%", (long long)json_integer_value(control))
-						: ctl_words(control);
 	const json_t *share = json_object_get(control, "share");
 	char *share_text = json_is_integer(share) ? xasprintf("%lld%%", (long long)json_integer_value(share))
 						  : ctl_words(share);
-	char *expires = ctl_words(json_object_get(control, "expires"));
+	char *until = ctl_words(json_object_get(control, "until"));
 	char *reason = ctl_words(json_object_get(control, "reason"));
-	char *words = xasprintf("%s%s%s%s%s", share_text, *expires ? " until " : "", expires,
-				*reason ? ": " : "", reason);
+	char *words = xasprintf("%s%s%s%s%s", share_text, *until ? " until " : "", until, *reason ? ": " : "",
+				reason);
 	free(share_text);
-	free(expires);
+	free(until);
 	free(reason);
+	return words;
+}
+
+/* The region's own control and those of its services. */
+static char *controls_words(const json_t *region)
+{
+	char *words = control_words(json_object_get(region, "control"));
+	const char *service;
+	json_t *control;
+	json_object_foreach(json_object_get(region, "service_controls"), service, control)
+	{
+		char *own = control_words(control);
+		char *longer = xasprintf("%s%s%s %s", words, *words ? "; " : "", service, own);
+		free(own);
+		free(words);
+		words = longer;
+	}
 	return words;
 }
 
@@ -122,26 +142,28 @@ static char *percent_words(const json_t *fraction)
 
 static void region_row(void *user, const json_t *item)
 {
-	const json_t *at = json_object_get(item, "at");
-	const json_t *control = json_object_get(item, "control");
+	const json_t *at = json_object_get(item, "at"), *health = json_object_get(item, "health");
 	char *cells[] = {
 		ctl_words(json_object_get(item, "id")),
 		json_array_size(at) == 2 ? xasprintf("%.2f, %.2f", json_number_value(json_array_get(at, 0)),
 						     json_number_value(json_array_get(at, 1)))
 					 : xstrdup(""),
 		ctl_words(json_object_get(item, "country")),
-		percent_words(json_object_get(item, "health")),
+		xasprintf("%lld of %lld", (long long)json_integer_value(json_object_get(health, "up")),
+			  (long long)json_integer_value(json_object_get(health, "vips"))),
+		percent_words(json_object_get(health, "healthy")),
 		ctl_words(json_object_get(item, "weight")),
-		control_words(control),
+		controls_words(item),
 	};
 	add_row(user, cells);
 }
 
 enum ctl_exit ctl_state_regions(struct ctl *ctl)
 {
-	static const char *const heads[] = {"REGION", "AT", "COUNTRY", ">HEALTH", ">WEIGHT", "CONTROL"};
+	static const char *const heads[] = {"REGION",	"AT",	   "COUNTRY", ">VIPS UP",
+					    ">HEALTHY", ">WEIGHT", "CONTROL"};
 	struct ctl_table table;
-	ctl_table_init(&table, heads, 6);
+	ctl_table_init(&table, heads, 7);
 	return ctl_list(ctl, "/v1/regions", region_row, print_table, &table);
 }
 

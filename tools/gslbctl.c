@@ -404,12 +404,14 @@ static enum ctl_exit read_line(struct ctl *ctl, int argc, char **argv, size_t ve
 	return CTL_DONE;
 }
 
-static enum ctl_exit print_help_for(const struct ctl *ctl, const char *first)
+static enum ctl_exit print_help_for(const struct ctl *ctl, const char *first, const char *second)
 {
 	if (ctl->verb)
 		print_verb_help(ctl->verb);
-	else if (!*first || !print_verbs_below(first, stdout))
+	else if (!*first)
 		print_help();
+	else if (!print_verbs_below(first, stdout))
+		return unknown_verb(ctl, first, second);
 	return CTL_DONE;
 }
 
@@ -440,7 +442,7 @@ static enum ctl_exit run(struct ctl *ctl, int argc, char **argv)
 		return CTL_DONE;
 	}
 	if (ctl->wants_help)
-		return print_help_for(ctl, first);
+		return print_help_for(ctl, first, second);
 	if (!ctl->verb)
 		return ctl_usage(ctl, "which verb?");
 	if (ctl->arg_count < ctl->verb->least)
