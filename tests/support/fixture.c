@@ -239,7 +239,8 @@ static const char *read_zone(struct fixture *fixture, const char *text)
 /* ---- the world ---- */
 
 /* The order among the candidates alone, as the control path compiles it. */
-static struct order *allowed_order(const struct order_spec *all, region_set allowed, const struct places *places)
+static struct order *allowed_order(const struct order_spec *all, region_set allowed,
+				   const struct places *places)
 {
 	struct order_spec spec = *all;
 	spec.listed_count = 0;
@@ -261,7 +262,8 @@ static struct plan *make_plan(struct fixture *fixture, const struct places *plac
 	for (size_t i = 0; i < fixture->tenant_count; i++) {
 		const struct fixture_tenant *tenant = &fixture->tenants[i];
 		region_set allowed = tenant->regions ? tenant->regions : ~(region_set)0;
-		struct order *order = allowed_order(&fixture->services[tenant->service].spec, allowed, places);
+		struct order *order =
+			allowed_order(&fixture->services[tenant->service].spec, allowed, places);
 		plan_set_policy(plan, i, tenant->service, order, allowed, tenant->regions != 0,
 				tenant->is_suspended);
 		order_unref(order);

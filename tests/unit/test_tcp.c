@@ -1,0 +1,280 @@
+/* DNS over TCP on real connections: framing, pipelining, limits, ends (gslb/serve/tcp.c). */
+#include "gslb/serve/workers.h"
+#include "lib/clock.h"
+#include "lib/mem.h"
+#include "tests/support/client.h"
+#include "tests/support/fixture.h"
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+static const char zone_text[] = "zone example\n"
+				"@ 3600 IN SOA ns1 host 1 7200 900 1209600 60\n"
+				"www 300 IN A 192.0.2.80\n"
+				"end\n";
+
+static struct publish published;
+static struct workers *workers;
+static uint8_t reply[MESSAGE_MAX];
+static struct packet query;
+
+/* Starts with `set` lines of the fixture. */
+static void start(const char *settings)
+{
+	char *text = xasprintf("%s\n%s", settings, zone_text);
+	published.current = fixture_world(text);
+	free(text);
+	struct listen_address listen;
+	assert_true(listen_parse_dns("127.0.0.1@0", &listen));
+	struct workers_config config = {
+		.listen = &listen, .listen_count = 1, .udp_workers = 1, .world = &published};
+	struct err_list errors = {0};
+	workers = workers_start(&config, &errors);
+	assert_non_null(workers);
+	packet_query(&query, "www.example.", "A");
+}
+
+static int tear_down(void **state)
+{
+	workers_stop(workers);
+	world_free(published.current);
+	return 0;
+}
+
+static int connection(void)
+{
+	size_t count;
+	return client_tcp(workers_listeners(workers, &count));
+}
+
+static uint64_t dropped(enum drop_reason reason)
+{
+	size_t count;
+	struct stats *const *stats = workers_stats(workers, &count);
+	uint64_t total = 0;
+	for (size_t i = 0; i < count; i++)
+		total += counter_read(&stats[i]->dropped[reason]);
+	return total;
+}
+
+static void expect_reply(int fd)
+{
+	assert_int_equal(client_receive_tcp(fd, reply, sizeof reply), query.length + 16);
+}
+
+/* Octet by octet, and many in one write: each is answered, in order. */
+static void test_framing(void **state)
+{
+	enum { QUERIES = 500 };
+	start("");
+	int fd = connection(), on = 1;
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	uint8_t framed[2 + sizeof query.octets] = {0, (uint8_t)query.length};
+	memcpy(framed + 2, query.octets, query.length);
+	for (size_t i = 0; i < 2 + query.length; i++)
+		client_send(fd, framed + i, 1);
+	expect_reply(fd);
+
+	size_t length = 2 + query.length;
+	uint8_t *many = xmalloc(QUERIES * length);
+	for (size_t i = 0; i < QUERIES; i++) {
+		memcpy(many + i * length, framed, length);
+		many[i * length + 2] = (uint8_t)(i >> 8);
+		many[i * length + 3] = (uint8_t)i;
+	}
+	client_send(fd, many, QUERIES * length);
+	for (size_t i = 0; i < QUERIES; i++) {
+		expect_reply(fd);
+		assert_int_equal(reply[0] << 8 | reply[1], i);
+	}
+	free(many);
+	close(fd);
+}
+
+/* The peer has said all it will, and still gets what it asked for. */
+static void test_half_close(void **state)
+{
+	start("");
+	int fd = connection();
+	client_send_tcp(fd, &query);
+	client_send_tcp(fd, &query);
+	shutdown(fd, SHUT_WR);
+	expect_reply(fd);
+	expect_reply(fd);
+	assert_true(client_is_closed(fd));
+	close(fd);
+}
+
+static void test_rubbish_closes(void **state)
+{
+	static const uint8_t empty[2] = {0, 0}, small[] = {0, 3, 1, 2, 3};
+	start("");
+	int fd = connection();
+	client_send_tcp(fd, &query);
+	client_send(fd, empty, sizeof empty);
+	expect_reply(fd); /* what came before is answered */
+	assert_true(client_is_closed(fd));
+	close(fd);
+	fd = connection();
+	client_send(fd, small, sizeof small);
+	assert_true(client_is_closed(fd));
+	close(fd);
+	fd = connection();
+	query.octets[2] = 0x80;
+	client_send_tcp(fd, &query);
+	assert_true(client_is_closed(fd));
+	close(fd);
+}
+
+static void test_idle(void **state)
+{
+	start("set tcp_idle_ms=200");
+	int silent = connection(), half = connection();
+	uint64_t start_ms = clock_mono_ms();
+	client_send(half, "\0", 1);
+	assert_true(client_is_closed(silent));
+	assert_true(client_is_closed(half));
+	uint64_t waited_ms = clock_mono_ms() - start_ms;
+	assert_in_range(waited_ms, 150, 4000);
+	close(silent);
+	close(half);
+}
+
+/* The replies to the last queries that are allowed still arrive, then the server closes. */
+static void test_queries_of_a_connection(void **state)
+{
+	start("set tcp_queries=3");
+	int fd = connection();
+	for (int i = 0; i < 10; i++)
+		client_send_tcp(fd, &query);
+	for (int i = 0; i < 3; i++)
+		expect_reply(fd);
+	assert_true(client_is_closed(fd));
+	close(fd);
+}
+
+/* Out of places: the one that has idled longest makes room. */
+static void test_all_places_taken(void **state)
+{
+	start("set tcp_connections=3");
+	int first = connection(), second = connection(), third = connection();
+	int *all[] = {&first, &second, &third};
+	for (int i = 0; i < 3; i++) {
+		client_send_tcp(*all[i], &query);
+		expect_reply(*all[i]);
+	}
+	client_send_tcp(first, &query); /* now the second is the oldest */
+	expect_reply(first);
+	int fourth = connection();
+	client_send_tcp(fourth, &query);
+	expect_reply(fourth);
+	assert_true(client_is_closed(second));
+	client_send_tcp(first, &query);
+	expect_reply(first);
+	client_send_tcp(third, &query);
+	expect_reply(third);
+	assert_int_equal(dropped(DROP_LIMIT), 1);
+	for (int i = 0; i < 3; i++)
+		close(*all[i]);
+	close(fourth);
+}
+
+/* No client takes more than its share, and what it gives back it may take again. */
+static void test_places_of_a_client(void **state)
+{
+	start("set tcp_per_client=2");
+	int first = connection(), second = connection();
+	client_send_tcp(first, &query);
+	expect_reply(first);
+	client_send_tcp(second, &query);
+	expect_reply(second);
+	int third = connection();
+	assert_true(client_is_closed(third));
+	assert_int_equal(dropped(DROP_LIMIT), 1);
+	close(third);
+	shutdown(second, SHUT_WR);
+	assert_true(client_is_closed(second)); /* the server has noticed */
+	third = connection();
+	client_send_tcp(third, &query);
+	expect_reply(third);
+	close(first);
+	close(second);
+	close(third);
+}
+
+/* A client that sends and does not read: the server stops reading, serves others, and in the end
+ * closes; what is not read is not kept without bound. */
+static void test_slow_reader(void **state)
+{
+	start("set tcp_idle_ms=300");
+	int slow = connection(), quick;
+	uint8_t framed[2 + sizeof query.octets] = {0, (uint8_t)query.length};
+	memcpy(framed + 2, query.octets, query.length);
+	size_t sent = 0;
+	struct pollfd poll_slow = {.fd = slow, .events = POLLOUT};
+	/* until the server's and the kernel's buffers are full, or it has given up on us */
+	while (sent < ((size_t)64 << 20) && poll(&poll_slow, 1, 1000) == 1 &&
+	       !(poll_slow.revents & (POLLERR | POLLHUP))) {
+		ssize_t n = send(slow, framed, 2 + query.length, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n != (ssize_t)(2 + query.length))
+			break;
+		sent += (size_t)n;
+	}
+	assert_true(sent < ((size_t)64 << 20));
+	quick = connection();
+	client_send_tcp(quick, &query);
+	expect_reply(quick);
+	close(quick);
+	poll_slow.events = 0; /* an end is always reported */
+	assert_int_equal(poll(&poll_slow, 1, 5000), 1);
+	close(slow);
+}
+
+/* More replies than the server keeps unsent: reading them slowly gets them all. */
+static void test_long_pipeline(void **state)
+{
+	enum { QUERIES = 20000 };
+	start("");
+	int fd = connection();
+	uint8_t framed[2 + sizeof query.octets] = {0, (uint8_t)query.length};
+	memcpy(framed + 2, query.octets, query.length);
+	unsigned sent = 0, received = 0;
+	size_t partial = 0, length = 2 + query.length;
+	while (received < QUERIES) {
+		while (sent < QUERIES) { /* as much as goes in, before anything is read */
+			ssize_t n = send(fd, framed + partial, length - partial, MSG_NOSIGNAL | MSG_DONTWAIT);
+			if (n < 0)
+				break;
+			partial += (size_t)n;
+			if (partial == length) {
+				partial = 0;
+				sent++;
+			}
+		}
+		expect_reply(fd);
+		received++;
+	}
+	close(fd);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(test_framing, tear_down),
+		cmocka_unit_test_teardown(test_half_close, tear_down),
+		cmocka_unit_test_teardown(test_rubbish_closes, tear_down),
+		cmocka_unit_test_teardown(test_idle, tear_down),
+		cmocka_unit_test_teardown(test_queries_of_a_connection, tear_down),
+		cmocka_unit_test_teardown(test_all_places_taken, tear_down),
+		cmocka_unit_test_teardown(test_places_of_a_client, tear_down),
+		cmocka_unit_test_teardown(test_slow_reader, tear_down),
+		cmocka_unit_test_teardown(test_long_pipeline, tear_down),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
