@@ -27,6 +27,7 @@ struct compiler {
 	uint32_t *rule_tiers;		     /* of each rule that is not `nearest` */
 	bool is_needed[NEED_COUNT];	     /* whether the resolver's place can change the tiers */
 	bool has_prefix_or_asn, has_nearest; /* among the rules */
+	bool places_are_nearest; /* the rules for places put every place in the order of distance */
 };
 
 /* ---- tiers ---- */
@@ -132,27 +133,38 @@ static uint32_t outcome_of(struct compiler *compiler, enum question question, ui
 	}
 	if (place_is_located(place) || !compiler->is_needed[outcome.need])
 		outcome.need = NEED_NOTHING;
+	if (outcome.need == NEED_PLACE && compiler->places_are_nearest)
+		outcome.need = NEED_NEAREST; /* one need for one behaviour, so that leaves fold */
 	return intern_put(&compiler->outcomes, &outcome);
+}
+
+static uint32_t place_rule_tiers(struct compiler *compiler, uint32_t place)
+{
+	return tiers_of(compiler, order_rules_by_place(compiler->spec, &compiler->places->places[place]),
+			place);
 }
 
 /* Where no located place has other tiers than an address without location, the resolver's place
  * changes nothing, and unlocated prefixes fold with the others. */
 static void find_needs(struct compiler *compiler)
 {
-	const struct order_spec *spec = compiler->spec;
+	bool is_map = compiler->spec->kind == ORDER_MAP;
+	bool uses_nearest = !is_map || compiler->has_nearest;
+	uint32_t nowhere = is_map ? place_rule_tiers(compiler, PLACE_NONE) : compiler->listed;
+	compiler->places_are_nearest = is_map && uses_nearest && nowhere == compiler->listed;
 	for (uint32_t i = 1; i < compiler->places->place_count; i++) {
 		if (!place_is_located(&compiler->places->places[i]))
 			continue;
-		if ((spec->kind == ORDER_NEAREST || compiler->has_nearest) &&
-		    nearest_of(compiler, i) != compiler->listed)
+		uint32_t nearest = uses_nearest ? nearest_of(compiler, i) : compiler->listed;
+		if (nearest != compiler->listed)
 			compiler->is_needed[NEED_NEAREST] = true;
-		if (spec->kind != ORDER_MAP)
+		if (!is_map)
 			continue;
-		const struct place nowhere = {.asn = 0};
-		uint32_t here =
-			tiers_of(compiler, order_rules_by_place(spec, &compiler->places->places[i]), i);
-		if (here != tiers_of(compiler, order_rules_by_place(spec, &nowhere), PLACE_NONE))
+		uint32_t here = place_rule_tiers(compiler, i);
+		if (here != nowhere)
 			compiler->is_needed[NEED_PLACE] = true;
+		if (here != nearest)
+			compiler->places_are_nearest = false;
 	}
 }
 
