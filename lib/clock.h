@@ -2,6 +2,6 @@
 #pragma once
 #include <stdint.h>
 
-uint64_t clock_mono_ms(void);  /* CLOCK_MONOTONIC */
-uint64_t clock_mono_ns(void);  /* CLOCK_MONOTONIC */
-int64_t clock_unix_ms(void);   /* CLOCK_REALTIME */
+uint64_t clock_mono_ms(void); /* CLOCK_MONOTONIC */
+uint64_t clock_mono_ns(void); /* CLOCK_MONOTONIC */
+int64_t clock_unix_ms(void);  /* CLOCK_REALTIME */

@@ -17,7 +17,7 @@ enum doc_kind { DOC_SCALAR, DOC_SEQUENCE, DOC_MAPPING };
 
 struct doc_node {
 	enum doc_kind kind;
-	bool is_quoted; /* scalar written with quotes or as a block; a JSON string */
+	bool is_quoted;	       /* scalar written with quotes or as a block; a JSON string */
 	uint32_t line, column; /* 1-based; of the value. JSON: line 0, column its index in a sequence */
 	uint32_t count;	       /* members of a sequence or mapping */
 	size_t length;	       /* of text, which may hold NUL bytes */
@@ -29,7 +29,7 @@ struct doc_node {
 
 struct doc {
 	struct arena *arena;
-	const char *file; /* as given; NULL for a JSON body (errors carry pointers instead) */
+	const char *file;      /* as given; NULL for a JSON body (errors carry pointers instead) */
 	struct doc_node *root; /* an empty file is an empty mapping */
 };
 

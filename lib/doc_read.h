@@ -17,7 +17,7 @@ struct doc_reader {
 typedef void doc_read_fn(const struct doc_reader *reader, const struct doc_node *value, void *target);
 
 struct doc_key {
-	const char *name; /* NULL ends a table */
+	const char *name;  /* NULL ends a table */
 	doc_read_fn *read; /* NULL: a key of a later part, refused by name */
 	bool is_required;
 };

@@ -7,12 +7,12 @@
 #include <sys/socket.h>
 
 struct ip {
-	uint8_t family;	  /* 4 or 6; 0 = none */
+	uint8_t family;	   /* 4 or 6; 0 = none */
 	uint8_t bytes[16]; /* network order; an IPv4 address uses the first four, the rest is zero */
 };
 
 struct prefix {
-	struct ip ip; /* bits beyond `length` are zero */
+	struct ip ip;	/* bits beyond `length` are zero */
 	uint8_t length; /* 0..32 or 0..128 */
 };
 
@@ -23,7 +23,10 @@ bool ip_parse(const char *text, struct ip *ret);
 void ip_format(const struct ip *ip, char out[static IP_TEXT_MAX]);
 bool ip_equal(const struct ip *a, const struct ip *b);
 int ip_compare(const struct ip *a, const struct ip *b); /* family, then bytes */
-static inline unsigned ip_bits(const struct ip *ip) { return ip->family == 4 ? 32 : 128; }
+static inline unsigned ip_bits(const struct ip *ip)
+{
+	return ip->family == 4 ? 32 : 128;
+}
 struct ip ip_cut(const struct ip *ip, unsigned bits); /* zeroes all beyond the first `bits` */
 
 /* "192.0.2.0/24"; an address alone is a /32 or /128. Host bits set → false. */

@@ -13,13 +13,13 @@ const char *text_nearest(const char *word, const char *const *words, size_t coun
 void text_quote(const char *text, char out[static TEXT_QUOTE_MAX]);
 
 /* Each returns false on any deviation from the written form and leaves *ret untouched. */
-bool text_to_duration_ms(const char *text, uint64_t *ret_ms); /* 500ms 2s 5m 12h 30d; ≤ 365 d */
+bool text_to_duration_ms(const char *text, uint64_t *ret_ms);	  /* 500ms 2s 5m 12h 30d; ≤ 365 d */
 bool text_to_percent(const char *text, uint32_t *ret_hundredths); /* 50% → 5000; 0..100, 2 decimals */
-bool text_to_uint(const char *text, uint64_t *ret); /* plain decimal, no sign, no leading zero */
-bool text_to_double(const char *text, double *ret); /* plain decimal, no exponent, inf or nan */
-bool text_to_rate(const char *text, double *ret_per_second); /* 500/s 600/m */
+bool text_to_uint(const char *text, uint64_t *ret);	      /* plain decimal, no sign, no leading zero */
+bool text_to_double(const char *text, double *ret);	      /* plain decimal, no exponent, inf or nan */
+bool text_to_rate(const char *text, double *ret_per_second);  /* 500/s 600/m */
 bool text_to_distance_km(const char *text, uint32_t *ret_km); /* 300km */
-bool text_is_id(const char *text);			       /* LDH label, lower case, 1..63 */
+bool text_is_id(const char *text);			      /* LDH label, lower case, 1..63 */
 
 void text_from_duration_ms(uint64_t ms, char out[static 24]); /* shortest single unit that is exact */
 /* RFC 3339 in UTC with seconds: 2026-01-31T12:00:00Z */
