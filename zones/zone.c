@@ -46,7 +46,7 @@ struct builder {
 	struct record **sorted;
 	size_t sorted_capacity;
 	uint32_t sequence;
-	bool has_bad_soa; /* an error about a SOA was given */
+	bool is_soa_missed; /* the text was read whole and has no SOA at all, not even a wrong one */
 };
 
 static bool is_full(const struct builder *builder)
@@ -150,7 +150,6 @@ static void take_record(void *context, const struct zone_record *record)
 		name_to_text(owner->octets, name);
 		err_add(builder->errors, record->file, record->line, 0,
 			"SOA of %s is not at the apex of the zone", name);
-		builder->has_bad_soa = true;
 		return;
 	}
 	if (!is_apex && !name_is_below(owner->octets, apex->octets)) {
@@ -321,7 +320,6 @@ static void check_single(struct builder *builder, const struct owner *owner, str
 		     type == RR_SOA	? "two SOA records"
 		     : type == RR_CNAME ? "two CNAME records"
 					: "two DNAME records");
-		builder->has_bad_soa = builder->has_bad_soa || type == RR_SOA;
 	}
 	for (size_t i = 0; has_cname && i < count; i++) {
 		if (!may_stand_beside_cname(records[i]->type)) {
@@ -430,8 +428,7 @@ static void check_apex(struct builder *builder)
 	zone->soa = rrset_find(apex->node->sets, RR_SOA);
 	zone->ns = rrset_find(apex->node->sets, RR_NS);
 	if (!zone->soa) {
-		/* where the text could not be read in full, the SOA may well be there */
-		if (!builder->has_bad_soa && builder->errors->errors == builder->errors_before)
+		if (builder->is_soa_missed)
 			err_add(builder->errors, builder->file, 1, 0, "no SOA record of %s", name);
 		return;
 	}
@@ -507,6 +504,7 @@ struct zone *zone_load(const struct name *name, const char *path, const char *te
 	zone_text_read(&reading);
 	zone->content_hash = reading.content_hash;
 	zone->modified_unix_s = reading.modified_unix_s;
+	builder.is_soa_missed = reading.was_read_whole && !reading.has_soa;
 	finish(&builder);
 	arena_free(builder.staging);
 	free(builder.owners);

@@ -313,8 +313,10 @@ static void read_record(struct source *source)
 	struct reader *reader = source->reader;
 	struct head head;
 
-	if (!read_owner(source) || !read_head(source, source->entry.is_indented ? 0 : 1, &head) ||
-	    !read_rdata(source, head.type, head.rdata))
+	if (!read_owner(source) || !read_head(source, source->entry.is_indented ? 0 : 1, &head))
+		return;
+	reader->text->has_soa = reader->text->has_soa || head.type == RR_SOA;
+	if (!read_rdata(source, head.type, head.rdata))
 		return;
 	const zs_scanner_t *scanner = reader->scanner;
 	if (head.type == RR_SOA) {
@@ -436,6 +438,7 @@ static void include(struct source *source)
 	char *bytes = load_file(reader, path, &length, &reason);
 	if (!bytes) {
 		fail(source, "$INCLUDE %s: %s", path, reason);
+		reader->text->was_read_whole = false;
 	} else {
 		/* origin and owner of this file stay what they are (RFC 1035 §5.1) */
 		const struct name origin_before = reader->origin, owner_before = reader->owner;
@@ -506,6 +509,8 @@ void zone_text_read(struct zone_text *text)
 
 	text->content_hash = 0;
 	text->modified_unix_s = 0;
+	text->was_read_whole = true;
+	text->has_soa = false;
 	scanner_restart(&reader);
 	if (text->text) {
 		read_text(&reader, text->label, text->text, strlen(text->text));
@@ -518,8 +523,10 @@ void zone_text_read(struct zone_text *text)
 				  length);
 		else
 			err_add(text->errors, text->path, 0, 0, "cannot be read: %s", reason);
+		text->was_read_whole = text->was_read_whole && bytes;
 		free(bytes);
 	}
+	text->was_read_whole = text->was_read_whole && !is_full(&reader);
 	zs_deinit(reader.scanner);
 	free(reader.scanner);
 	free(reader.line);

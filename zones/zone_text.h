@@ -28,6 +28,8 @@ struct zone_text {
 	/* filled: */
 	uint64_t content_hash;
 	int64_t modified_unix_s;
+	bool was_read_whole; /* down to the end, all files */
+	bool has_soa;	     /* even one that was refused */
 };
 
 void zone_text_read(struct zone_text *text);

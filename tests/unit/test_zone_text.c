@@ -1,0 +1,356 @@
+/* Zone text: odd but legal forms load, wrong ones name the line on which they begin. */
+#include "tests/unit/zone_fixture.h"
+#include "zones/rrtype.h"
+#include "zones/zone_text.h"
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SOA "@ 60 IN SOA ns h 1 2 3 4 5\n@ 60 IN NS ns.x.\n" /* two lines */
+
+static struct zone *load(const char *text, char **ret_printed)
+{
+	struct err_list errors = {0};
+	struct name apex = name_of("z");
+	struct zone *zone = zone_load(&apex, NULL, text, "t", &errors);
+
+	*ret_printed = printed(&errors);
+	assert_int_equal(zone == NULL, err_has_errors(&errors));
+	err_done(&errors);
+	return zone;
+}
+
+static const struct rrset *set_at(const struct zone *zone, const char *owner, uint16_t type)
+{
+	const struct zone_node *node = zone_find(zone, name_of(owner).octets, NULL);
+
+	return node ? rrset_find(node->sets, type) : NULL;
+}
+
+/* The first record of the set: its data as text. */
+static void expect_data(const struct zone *zone, const char *owner, uint16_t type, uint32_t ttl,
+			const char *data)
+{
+	const struct rrset *set = set_at(zone, owner, type);
+	char text[1024];
+
+	if (!set)
+		fail_msg("%s: no such set", owner);
+	assert_int_equal(set->ttl, ttl);
+	size_t length = (size_t)set->wire[10] << 8 | set->wire[11];
+	rrtype_rdata_to_text(type, set->wire + 12, length, text, sizeof(text));
+	assert_string_equal(text, data);
+}
+
+static void refused_with_the_line(void **state)
+{
+	static const struct {
+		const char *text, *printed;
+	} cases[] = {
+		{SOA "www 60 IN A 192.0.2.400\n", "t:3: A record: invalid IPv4 address\n"},
+		{SOA "www 60 IN A\n", "t:3: A record without data\n"},
+		{SOA "www 60 IN A 192.0.2.1 x\n", "t:3: A record: unexpected data\n"},
+		{SOA "www 60 IN FOO x\n", "t:3: unknown record type 'FOO'\n"},
+		{SOA "www 60 IN\n", "t:3: record without a type\n"},
+		{SOA "www 60 CH TXT x\n", "t:3: class CH: only IN is served\n"},
+		{SOA "www CLASS3 60 TXT x\n", "t:3: class CLASS3: only IN is served\n"},
+		{SOA "www 60x A 192.0.2.1\n", "t:3: '60x' is not a TTL (0 to 2147483647 seconds)\n"},
+		{SOA "www 2147483648 A 192.0.2.1\n",
+		 "t:3: '2147483648' is not a TTL (0 to 2147483647 seconds)\n"},
+		{SOA "www 60 ANY x\n", "t:3: class ANY: only IN is served\n"},
+		{SOA "www 60 OPT \\# 0\n", "t:3: type OPT cannot stand in a zone\n"},
+		{SOA "www 60 TYPE0 \\# 0\n", "t:3: type TYPE0 cannot stand in a zone\n"},
+		{SOA "www 60 TYPE251 \\# 0\n", "t:3: type TYPE251 cannot stand in a zone\n"},
+		{SOA "www 60 TYPE65280 text\n",
+		 "t:3: TYPE65280 record: unable to process text form for this type\n"},
+		{SOA "www 60 TYPE65280 \\# 3 0102\n",
+		 "t:3: TYPE65280 record: the rdata length statement is incorrect\n"},
+		{SOA "www 60 CNAME \\# 2 C00C\n", "t:3: CNAME record: data that the type does not allow\n"},
+		{SOA "www 60 A \\# 3 010203\n", "t:3: A record: data that the type does not allow\n"},
+		{SOA "a..b 60 A 192.0.2.1\n", "t:3: owner name 'a..b': empty label\n"},
+		{SOA "a\\300b 60 A 192.0.2.1\n", "t:3: \\DDD above 255\n"},
+		{SOA "w 60 NS a\\300b\n", "t:3: \\DDD above 255\n"},
+		{SOA "\"w\" 60 A 192.0.2.1\n", "t:3: owner name '\"w\"': a name has no quotes\n"},
+		{SOA "w 60 TXT \"open\nx 60 A 192.0.2.1\n", "t:3: quoted text without its closing '\"'\n"},
+		{SOA "w 60 TXT x\\\n", "t:3: '\\' at the end of a line\n"},
+		{SOA "w 60 TXT (\n\n\"x\"\n", "t:3: '(' without ')'\n"},
+		{SOA "w 60 TXT x )\n", "t:3: ')' without '('\n"},
+		{SOA "$FOO x\n", "t:3: unknown directive '$FOO'\n"},
+		{SOA "$GENERATE 1-9 a$ A 192.0.2.$\n",
+		 "t:3: $GENERATE is not supported; write the records out\n"},
+		{SOA "$TTL\n", "t:3: $TTL needs one time from 0 to 2147483647 seconds\n"},
+		{SOA "$TTL 1x\n", "t:3: $TTL needs one time from 0 to 2147483647 seconds\n"},
+		{SOA "$ORIGIN\n", "t:3: $ORIGIN: needs one name\n"},
+		{SOA "$ORIGIN a..\n", "t:3: $ORIGIN: empty label\n"},
+		{SOA "$INCLUDE x\n", "t:3: $INCLUDE is for zone files, not for `text`\n"},
+		{" A 192.0.2.1\n" SOA, "t:1: record without an owner name, and none before it\n"},
+		{"www A 192.0.2.1\n" SOA,
+		 "t:1: no TTL: the record has none, and neither $TTL, an earlier record "
+		 "nor a SOA gives one\n"},
+		{"", "t:1: no SOA record of z.\n"},
+		{"w 60 A 1\n", "t:1: A record: invalid IPv4 address\nt:1: no SOA record of z.\n"},
+		{"@ 60 SOA ns h 1 2\n", "t:1: SOA record: invalid time unit\n"}, /* there is one */
+		{"w 60 A 192.0.2.1\n", "t:1: no SOA record of z.\n"},
+	};
+	char *text;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		load(cases[i].text, &text);
+		assert_string_equal(text, cases[i].printed);
+		free(text);
+	}
+}
+
+static void the_line_is_that_of_the_beginning(void **state)
+{
+	char *text;
+
+	load(SOA "; comment\n\n"
+		 "m 60 ( ; still line 5\n"
+		 "  MX\n"
+		 "  10 ; not a preference\n"
+		 "  mail extra )\n"
+		 "\"x\n"
+		 "w 60 A 1\n",
+	     &text);
+	assert_string_equal(text, "t:5: MX record: unexpected data\n"
+				  "t:9: quoted text without its closing '\"'\n"
+				  "t:10: A record: invalid IPv4 address\n");
+	free(text);
+	/* an error inside parentheses is one error */
+	load(SOA "s 60 TXT ( a\n b\\999\n c\n d )\nw 60 A 1\n", &text);
+	assert_string_equal(text, "t:4: \\DDD above 255\nt:7: A record: invalid IPv4 address\n");
+	free(text);
+}
+
+static void reading_stops_after_a_hundred_errors(void **state)
+{
+	char many[150 * 16] = "", *text;
+	struct err_list errors = {0};
+	struct name apex = name_of("z");
+
+	for (int i = 0; i < 150; i++)
+		strcat(many, "w 60 A 1\n");
+	assert_null(zone_load(&apex, NULL, many, "t", &errors));
+	assert_int_equal(errors.errors, ZONE_ERRORS_MAX);
+	text = printed(&errors);
+	assert_null(strstr(text, "SOA"));
+	free(text);
+	err_done(&errors);
+}
+
+static void odd_but_legal(void **state)
+{
+	char *text;
+	struct zone *zone = load("\xef\xbb\xbf$TTL 1h30m ; units\r\n"
+				 "@\tSOA\tns h ( 1 ; serial\r\n"
+				 "\t1d 2h\r\n"
+				 "\t1w 5m )\r\n"
+				 "   \r\n"
+				 "\tNS ns\r\n"
+				 "ttl-class 300 IN A 192.0.2.1\r\n"
+				 "class-ttl IN 301 A 192.0.2.1\r\n"
+				 "only-class in A 192.0.2.1\r\n"
+				 "class1 CLASS1 A 192.0.2.1\r\n"
+				 "UPPER a 192.0.2.1\r\n"
+				 "TYPE1 TYPE1 192.0.2.2\r\n"
+				 "generic TYPE65280 \\# 4 ( 0102\r\n 0304 )\r\n"
+				 "empty TYPE65280 \\# 0\r\n"
+				 "known A \\# 4 C0000203\r\n"
+				 "\\000\\255\\.\\ x A 192.0.2.4\r\n"
+				 "b\xc3\xbc"
+				 "ro A 192.0.2.5\r\n"
+				 "a+b!c CNAME d+e@f!\xff\r\n"
+				 "txt TXT \"a;b(\" c\\;d \"\\\"\" \"\xc3\xa9\" \"\"\r\n"
+				 "nested ((TXT) x (y))\r\n"
+				 "$ORIGIN sub\r\n"
+				 "@ A 192.0.2.6\r\n"
+				 "  MX 10 @\r\n"
+				 "$ORIGIN z.\r\n"
+				 "case NS Ns.Mixed.Case\r\n"
+				 "svc HTTPS 1 . alpn=\"h2,h3\" port=443\r\n"
+				 "last 0 A 192.0.2.7",
+				 &text);
+
+	assert_string_equal(text, "");
+	assert_non_null(zone);
+	expect_data(zone, "z", RR_SOA, 5400, "ns.z. h.z. 1 86400 7200 604800 300");
+	expect_data(zone, "z", RR_NS, 5400, "ns.z.");
+	expect_data(zone, "ttl-class.z", RR_A, 300, "192.0.2.1");
+	expect_data(zone, "class-ttl.z", RR_A, 301, "192.0.2.1");
+	expect_data(zone, "only-class.z", RR_A, 5400, "192.0.2.1");
+	expect_data(zone, "class1.z", RR_A, 5400, "192.0.2.1");
+	expect_data(zone, "upper.z", RR_A, 5400, "192.0.2.1");
+	expect_data(zone, "type1.z", RR_A, 5400, "192.0.2.2");
+	expect_data(zone, "generic.z", 65280, 5400, "\\# 4 01020304");
+	expect_data(zone, "empty.z", 65280, 5400, "\\# 0");
+	expect_data(zone, "known.z", RR_A, 5400, "192.0.2.3");
+	expect_data(zone, "\\000\\255\\.\\032x.z", RR_A, 5400, "192.0.2.4");
+	expect_data(zone, "b\\195\\188ro.z", RR_A, 5400, "192.0.2.5");
+	assert_non_null(set_at(zone, "a+b!c.z", RR_CNAME));
+	assert_memory_equal(set_at(zone, "a+b!c.z", RR_CNAME)->wire + 12, "\7d+e@f!\xff\1z", 11);
+	assert_memory_equal(set_at(zone, "txt.z", RR_TXT)->wire + 12, "\4a;b(\3c;d\1\"\2\xc3\xa9\0", 15);
+	expect_data(zone, "nested.z", RR_TXT, 5400, "\"x\" \"y\"");
+	expect_data(zone, "sub.z", RR_MX, 5400, "10 sub.z.");
+	expect_data(zone, "case.z", RR_NS, 5400, "Ns.Mixed.Case.z.");
+	expect_data(zone, "svc.z", RR_HTTPS, 5400, "1 . alpn=h2,h3 port=443");
+	expect_data(zone, "last.z", RR_A, 0, "192.0.2.7");
+	free(text);
+	zone_unref(zone);
+}
+
+static void a_missing_ttl_has_an_order_of_sources(void **state)
+{
+	char *text;
+	/* no $TTL: the SOA's MINIMUM until a record says its own, then that */
+	struct zone *zone =
+		load("@ SOA ns h 1 2 3 4 77\n NS ns.x.\na A 192.0.2.1\nb 88 A 192.0.2.1\nc A 192.0.2.1\n"
+		     "$TTL 99\nd A 192.0.2.1\n",
+		     &text);
+
+	assert_string_equal(text, "");
+	expect_data(zone, "z", RR_SOA, 77, "ns.z. h.z. 1 2 3 4 77");
+	expect_data(zone, "a.z", RR_A, 77, "192.0.2.1");
+	expect_data(zone, "b.z", RR_A, 88, "192.0.2.1");
+	expect_data(zone, "c.z", RR_A, 88, "192.0.2.1");
+	expect_data(zone, "d.z", RR_A, 99, "192.0.2.1");
+	free(text);
+	zone_unref(zone);
+}
+
+/* ---- files ---- */
+
+static char folder[64];
+
+static int make_folder(void **state)
+{
+	snprintf(folder, sizeof(folder), "/tmp/gslb-zone-XXXXXX");
+	return mkdtemp(folder) ? 0 : -1;
+}
+
+static const char *in_folder(const char *file)
+{
+	static char path[2][256];
+	static unsigned turn;
+
+	turn ^= 1;
+	snprintf(path[turn], sizeof(path[turn]), "%s/%s", folder, file);
+	return path[turn];
+}
+
+static void write_file(const char *file, const char *text)
+{
+	FILE *out = fopen(in_folder(file), "w");
+
+	assert_non_null(out);
+	fputs(text, out);
+	fclose(out);
+}
+
+static int remove_folder(void **state)
+{
+	static const char *const files[] = {"zone", "sub/a.inc", "sub/b.inc", "loop", "bad.inc"};
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		unlink(in_folder(files[i]));
+	rmdir(in_folder("sub"));
+	return rmdir(folder);
+}
+
+static struct zone *load_file(const char *file, struct err_list *errors)
+{
+	struct name apex = name_of("z");
+
+	return zone_load(&apex, in_folder(file), NULL, NULL, errors);
+}
+
+static void includes_are_relative_to_their_file(void **state)
+{
+	struct err_list errors = {0};
+
+	assert_int_equal(mkdir(in_folder("sub"), 0700), 0);
+	write_file(
+		"zone", SOA
+		"owner 60 A 192.0.2.1\n$INCLUDE \"sub/a.inc\" inner\n  TXT still-owner\nw 60 A 192.0.2.2\n");
+	write_file("sub/a.inc", "@ 60 A 192.0.2.3\n$INCLUDE b.inc\nx 60 A 192.0.2.5\n$ORIGIN elsewhere.z.");
+	write_file("sub/b.inc", "deep 60 A 192.0.2.4");
+	struct zone *zone = load_file("zone", &errors);
+	assert_non_null(zone);
+	assert_int_equal(errors.count, 0);
+	expect_data(zone, "inner.z", RR_A, 60, "192.0.2.3");
+	expect_data(zone, "deep.inner.z", RR_A, 60, "192.0.2.4");
+	expect_data(zone, "x.inner.z", RR_A, 60, "192.0.2.5");
+	expect_data(zone, "owner.z", RR_TXT, 60, "\"still-owner\"");
+	expect_data(zone, "w.z", RR_A, 60, "192.0.2.2");
+	assert_int_not_equal(zone->modified_unix_s, 0);
+
+	uint64_t before = zone->content_hash;
+	zone_unref(zone);
+	write_file("sub/b.inc", "deep 60 A 192.0.2.9");
+	zone = load_file("zone", &errors);
+	assert_int_not_equal(zone->content_hash, before);
+	zone_unref(zone);
+}
+
+static void errors_name_the_included_file(void **state)
+{
+	struct err_list errors = {0};
+	char expected[1024];
+
+	write_file("zone", SOA
+		   "$INCLUDE bad.inc\n$INCLUDE absent.inc\n$INCLUDE .\nw 60 A 1\n$INCLUDE\n$INCLUDE a ..\n");
+	write_file("bad.inc", "\nw 60 A 2\n");
+	assert_null(load_file("zone", &errors));
+	char *text = printed(&errors);
+	snprintf(expected, sizeof(expected),
+		 "%1$s/bad.inc:2: A record: invalid IPv4 address\n"
+		 "%1$s/zone:4: $INCLUDE %1$s/absent.inc: No such file or directory\n"
+		 "%1$s/zone:5: $INCLUDE %1$s/.: not a regular file\n"
+		 "%1$s/zone:6: A record: invalid IPv4 address\n"
+		 "%1$s/zone:7: $INCLUDE needs a file name, and perhaps an origin\n"
+		 "%1$s/zone:8: $INCLUDE origin: empty label\n",
+		 folder);
+	assert_string_equal(text, expected);
+	free(text);
+	err_done(&errors);
+}
+
+static void a_file_that_includes_itself_ends(void **state)
+{
+	struct err_list errors = {0};
+
+	write_file("loop", SOA "$INCLUDE loop\n$INCLUDE loop\n");
+	assert_null(load_file("loop", &errors));
+	assert_in_range(errors.errors, 1, ZONE_ERRORS_MAX);
+	assert_non_null(strstr(errors.items[0].message, "nested deeper than 16 files"));
+	err_done(&errors);
+}
+
+static void an_unreadable_file_is_named(void **state)
+{
+	struct err_list errors = {0};
+	char expected[512];
+
+	assert_null(load_file("absent", &errors));
+	char *text = printed(&errors);
+	snprintf(expected, sizeof(expected), "%s: cannot be read: No such file or directory\n",
+		 in_folder("absent"));
+	assert_string_equal(text, expected);
+	free(text);
+	err_done(&errors);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(refused_with_the_line),
+		cmocka_unit_test(the_line_is_that_of_the_beginning),
+		cmocka_unit_test(reading_stops_after_a_hundred_errors),
+		cmocka_unit_test(odd_but_legal),
+		cmocka_unit_test(a_missing_ttl_has_an_order_of_sources),
+		cmocka_unit_test(includes_are_relative_to_their_file),
+		cmocka_unit_test(errors_name_the_included_file),
+		cmocka_unit_test(a_file_that_includes_itself_ends),
+		cmocka_unit_test(an_unreadable_file_is_named),
+	};
+	return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
