@@ -162,9 +162,11 @@ static void add_error(struct store *store, const char *doing, struct err_list *e
 			"start with an empty store",
 			doing, sqlite3_errmsg(store->db));
 		break;
+	case SQLITE_CANTOPEN:
+		err_add(errors, store->path, 0, 0, "%s: the file cannot be opened", doing);
+		break;
 	case SQLITE_READONLY:
 	case SQLITE_PERM:
-	case SQLITE_CANTOPEN:
 		err_add(errors, store->path, 0, 0, "%s: cannot be written: %s", doing,
 			sqlite3_errmsg(store->db));
 		break;
