@@ -11,7 +11,6 @@
 
 #define DOC_BYTES_MAX ((size_t)512 << 20)
 #define DOC_DEPTH_MAX 32
-#define DOC_NODES_MAX ((size_t)128 << 20)
 
 enum doc_kind { DOC_SCALAR, DOC_SEQUENCE, DOC_MAPPING };
 

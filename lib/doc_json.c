@@ -10,7 +10,6 @@
 struct converter {
 	struct doc *doc;
 	struct err_list *errors;
-	size_t nodes;
 	bool is_refused;
 };
 
@@ -65,11 +64,13 @@ static void convert_members(struct converter *converter, struct doc_node *node, 
 	size_t index;
 
 	if (node->kind == DOC_MAPPING) {
-		json_object_foreach(json, key, value) if (!converter->is_refused)
-			convert(converter, node, &last, key, value, depth + 1);
+		json_object_foreach (json, key, value)
+			if (!converter->is_refused)
+				convert(converter, node, &last, key, value, depth + 1);
 	} else {
-		json_array_foreach(json, index, value) if (!converter->is_refused)
-			convert(converter, node, &last, NULL, value, depth + 1);
+		json_array_foreach (json, index, value)
+			if (!converter->is_refused)
+				convert(converter, node, &last, NULL, value, depth + 1);
 	}
 }
 
@@ -88,10 +89,7 @@ static struct doc_node *convert(struct converter *converter, struct doc_node *pa
 		node->column = parent->count; /* the index, for pointers; see lib/doc.h */
 		doc_node_append(parent, last, node);
 	}
-	if (++converter->nodes > DOC_NODES_MAX) {
-		doc_err(converter->errors, converter->doc, node, "more than %zu values", DOC_NODES_MAX);
-		converter->is_refused = true;
-	} else if (kind == DOC_SCALAR) {
+	if (kind == DOC_SCALAR) {
 		convert_scalar(converter, node, json);
 	} else if (depth > DOC_DEPTH_MAX) {
 		doc_err(converter->errors, converter->doc, node, "nested more than %d levels deep",

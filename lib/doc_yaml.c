@@ -36,7 +36,6 @@ struct builder {
 	struct err_list found; /* what is wrong with this file so far */
 	struct frame frames[DOC_DEPTH_MAX];
 	int depth;
-	size_t nodes;
 	bool has_document;
 	bool is_refused; /* wrong in a way that leaves no document to look at */
 	bool is_over;	 /* nothing more can be read */
@@ -124,8 +123,6 @@ static struct doc_node *add_node(struct builder *builder, enum doc_kind kind, co
 
 	node->line = (uint32_t)mark->line + 1;
 	node->column = (uint32_t)mark->column + 1;
-	if (++builder->nodes > DOC_NODES_MAX)
-		refuse_and_stop(builder, mark, "too many values in one file");
 	if (frame == NULL)
 		builder->doc->root = node;
 	else if (frame->node->kind == DOC_MAPPING)
