@@ -19,19 +19,19 @@ struct probe_spec { /* one check, as the checker needs it; copied */
 	size_t header_count;
 	const struct probe_header {
 		const char *name, *value;
-	} *headers;
+	} * headers;
 	size_t expect_count;
 	const struct probe_expect {
 		uint16_t from, to;
-	} *expect;
+	} * expect;
 	const char *body; /* substring in the first 64 KiB of the body; NULL: none */
 };
 
 struct probe_result {
 	bool is_ok;
-	bool is_inconclusive; /* the probe could not run here (no descriptor, no port): not the target's fault */
-	uint32_t latency_us; /* from start to verdict */
-	const char *reason;  /* "connection refused", "timeout", "status 500", …; valid in the callback */
+	bool is_inconclusive; /* it could not run here (no descriptor, no port): says nothing of the target */
+	uint32_t latency_us;  /* from start to verdict */
+	const char *reason;   /* "connection refused", "timeout", "status 500", …; valid in the callback */
 };
 
 struct checker;

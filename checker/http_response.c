@@ -261,46 +261,51 @@ static enum http_progress on_line(struct http_response *response)
 
 /* ---- feeding ---- */
 
+static void keep_line_bytes(struct http_response *response, const char *bytes, size_t length)
+{
+	xgrow((void **)&response->line, &response->line_capacity, response->line_length + length + 1, 1);
+	memcpy(response->line + response->line_length, bytes, length);
+	response->line_length += length;
+}
+
+static enum http_progress end_line(struct http_response *response)
+{
+	size_t length = response->line_length - 1;
+	if (length > 0 && response->line[length - 1] == '\r')
+		length--;
+	response->line[length] = '\0';
+	response->line_length = length;
+	bool is_text = !memchr(response->line, '\r', length) && !memchr(response->line, '\0', length);
+	enum http_progress progress = is_text ? on_line(response) : invalid(response);
+	response->line_length = 0;
+	return progress;
+}
+
 /* A line ends with CRLF, or LF alone (RFC 9112 §2.2); CR elsewhere and NUL are refused. Takes bytes up
- * to the end of the line and returns how many. */
+ * to the end of the line and returns how many. The verdict never depends on how the bytes were cut. */
 static size_t feed_line(struct http_response *response, const char *bytes, size_t length,
 			enum http_progress *ret)
 {
+	bool is_head = response->part == PART_STATUS || response->part == PART_FIELDS;
+	size_t room = is_head ? HTTP_HEAD_BYTES_MAX - response->head_bytes
+			      : CHUNK_LINE_BYTES_MAX - response->line_length;
 	const char *newline = memchr(bytes, '\n', length);
 	size_t take = newline ? (size_t)(newline - bytes) + 1 : length;
-	bool is_head = response->part == PART_STATUS || response->part == PART_FIELDS;
+	bool is_too_long = take > room;
+	if (is_too_long)
+		take = room;
+	keep_line_bytes(response, bytes, take);
 	if (is_head)
 		response->head_bytes += take;
-	if (is_head && response->head_bytes > HTTP_HEAD_BYTES_MAX) {
-		*ret = bad(response, "response head longer than 32 KiB");
-		return take;
-	}
-	if (!is_head && response->line_length + take > CHUNK_LINE_BYTES_MAX) {
-		*ret = invalid(response);
-		return take;
-	}
-	xgrow((void **)&response->line, &response->line_capacity, response->line_length + take + 1, 1);
-	memcpy(response->line + response->line_length, bytes, take);
-	response->line_length += take;
 	/* What cannot become a status line is told at once: the peer may never send a line's end. */
 	static const char version[] = "HTTP/1.";
 	size_t compare = response->line_length < 7 ? response->line_length : 7;
-	if (response->part == PART_STATUS && memcmp(response->line, version, compare) != 0) {
+	if (response->part == PART_STATUS && memcmp(response->line, version, compare) != 0)
 		*ret = invalid(response);
-		return take;
-	}
-	if (!newline)
-		return take;
-	response->line_length--;
-	if (response->line_length > 0 && response->line[response->line_length - 1] == '\r')
-		response->line_length--;
-	response->line[response->line_length] = '\0';
-	if (memchr(response->line, '\r', response->line_length) ||
-	    memchr(response->line, '\0', response->line_length))
-		*ret = invalid(response);
-	else
-		*ret = on_line(response);
-	response->line_length = 0;
+	else if (is_too_long)
+		*ret = is_head ? bad(response, "response head longer than 32 KiB") : invalid(response);
+	else if (newline)
+		*ret = end_line(response);
 	return take;
 }
 

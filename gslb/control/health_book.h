@@ -17,10 +17,10 @@ struct health_entry {
 	uint16_t score;		 /* 0..SCORE_FULL */
 	uint64_t changed_ms;	 /* monotonic, last transition */
 	int64_t changed_unix_ms; /* 0: never known */
-	bool is_settled;	 /* restored from the store */
+	bool is_settled;	 /* restored, and the last transition is older than this boot's clock */
 	bool is_probed;
-	bool has_round;	  /* finished one round or restored with a state younger than 24 h */
-	char reason[96];  /* of the last result that counted against the state; "" none */
+	bool has_round;	     /* finished one round or restored with a state younger than 24 h */
+	char reason[96];     /* of the last result that counted against the state; "" none */
 	uint32_t latency_us; /* of the last round */
 	uint64_t transitions;
 	uint64_t latency_bucket[16]; /* rounds up to 2^b milliseconds/8, above the one before; last = +Inf */
