@@ -65,6 +65,22 @@ static void put_text(struct reader *reader, const char *text)
 	reader->line_length += length;
 }
 
+/* Every octet as \DDD: of the printable ones the scanner takes only some as they are. */
+static void origin_to_text(const struct name *origin, char out[static NAME_TEXT_MAX])
+{
+	const uint8_t *at = origin->octets;
+	char *to = out;
+
+	if (!*at)
+		*to++ = '.';
+	for (size_t label = *at++; label; label = *at++) {
+		for (; label; label--)
+			to += sprintf(to, "\\%03u", *at++);
+		*to++ = '.';
+	}
+	*to = '\0';
+}
+
 /* After an error the scanner is in the middle of a line; a new one costs less than to trust that. */
 static void scanner_restart(struct reader *reader)
 {
@@ -74,7 +90,7 @@ static void scanner_restart(struct reader *reader)
 		zs_deinit(reader->scanner);
 	else
 		reader->scanner = xmalloc(sizeof(*reader->scanner));
-	name_to_text(reader->origin.octets, origin);
+	origin_to_text(&reader->origin, origin);
 	if (zs_init(reader->scanner, origin, RR_CLASS_IN, 0) != 0)
 		abort(); /* out of memory: the origin is well-formed */
 }
@@ -85,7 +101,7 @@ static void set_origin(struct reader *reader, const struct name *origin)
 		return;
 	reader->origin = *origin;
 	char text[NAME_TEXT_MAX];
-	name_to_text(origin->octets, text);
+	origin_to_text(origin, text);
 	reader->line_length = 0;
 	put_text(reader, "$ORIGIN ");
 	put_text(reader, text);

@@ -198,6 +198,36 @@ static void odd_but_legal(void **state)
 	zone_unref(zone);
 }
 
+/* Names that the record scanner does not take unless every octet is escaped. */
+static void origins_of_any_octet(void **state)
+{
+	static const char *const apexes[] = {"a|b", "\\000\\255", "under_score.x", "\\.\\\\.\\@", "."};
+	struct err_list errors = {0};
+
+	for (size_t i = 0; i < sizeof(apexes) / sizeof(apexes[0]); i++) {
+		struct name apex = name_of(apexes[i]), target = name_of("t");
+		struct zone *zone = zone_load(&apex, NULL,
+					      "@ 60 SOA ns h 1 2 3 4 5\n@ 60 NS t\n"
+					      "$ORIGIN a!\\001\nw 60 CNAME t\n",
+					      "t", &errors);
+		assert_non_null(zone);
+		assert_null(name_from_text("t", &apex, &target));
+		assert_memory_equal(zone->ns->wire + 12, target.octets, target.length);
+		zone_unref(zone);
+	}
+	char longest[NAME_TEXT_MAX];
+	memset(longest, '|', sizeof(longest));
+	for (size_t i = 63; i < 254; i += 64)
+		longest[i] = '.';
+	longest[253] = '\0';
+	struct name apex = name_of(longest);
+	struct zone *zone = zone_load(&apex, NULL, "@ 60 SOA . . 1 2 3 4 5\n@ 60 NS @\n", "t", &errors);
+	assert_non_null(zone);
+	assert_memory_equal(zone->ns->wire + 12, apex.octets, 255);
+	zone_unref(zone);
+	assert_int_equal(errors.count, 0);
+}
+
 static void a_missing_ttl_has_an_order_of_sources(void **state)
 {
 	char *text;
@@ -346,6 +376,7 @@ int main(void)
 		cmocka_unit_test(the_line_is_that_of_the_beginning),
 		cmocka_unit_test(reading_stops_after_a_hundred_errors),
 		cmocka_unit_test(odd_but_legal),
+		cmocka_unit_test(origins_of_any_octet),
 		cmocka_unit_test(a_missing_ttl_has_an_order_of_sources),
 		cmocka_unit_test(includes_are_relative_to_their_file),
 		cmocka_unit_test(errors_name_the_included_file),
