@@ -116,8 +116,7 @@ static char *controls_words(const json_t *region)
 	char *words = control_words(json_object_get(region, "control"));
 	const char *service;
 	json_t *control;
-	json_object_foreach(json_object_get(region, "service_controls"), service, control)
-	{
+	json_object_foreach (json_object_get(region, "service_controls"), service, control) {
 		char *own = control_words(control);
 		char *longer = xasprintf("%s%s%s %s", words, *words ? "; " : "", service, own);
 		free(own);

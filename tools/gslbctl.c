@@ -5,7 +5,6 @@
 #include "lib/mem.h"
 #include "lib/text.h"
 #include "tools/ctl.h"
-#include <curl/curl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -459,9 +458,7 @@ int main(int argc, char **argv)
 	static struct ctl ctl; /* zeroed; too large for comfort on the stack */
 	ctl.socket_path = socket_path && *socket_path ? socket_path : SOCKET_DEFAULT;
 	ctl.timeout_ms = 10000;
-	curl_global_init(CURL_GLOBAL_DEFAULT);
 	enum ctl_exit code = run(&ctl, argc, argv);
-	curl_global_cleanup();
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		perror("gslbctl: standard output");
 		code = CTL_FAILED;
