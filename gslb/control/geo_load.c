@@ -314,11 +314,8 @@ static struct places *load_file(const char *path, uint16_t source, struct err_li
 		err_add(errors, path, 0, 0, "%s", walk.problem);
 		place_build_free(walk.build);
 	} else {
-		place_build_file(
-			walk.build,
-			&(struct place_file){.path = (char *)path,
-					     .built_unix_s = (int64_t)walk.database.metadata.build_epoch,
-					     .prefixes = walk.prefixes});
+		place_build_file(walk.build, path, (int64_t)walk.database.metadata.build_epoch,
+				 walk.prefixes);
 		places = place_build_finish(walk.build);
 	}
 	intern_done(&walk.offsets);
@@ -408,10 +405,13 @@ static struct places *merge_files(struct places *first, struct places *second)
 	intern_init(&merge.pairs, sizeof(uint32_t[2]));
 	merge_family(&merge, 4);
 	merge_family(&merge, 6);
-	for (size_t i = 0; i < first->file_count; i++)
-		place_build_file(merge.build, &first->files[i]);
-	for (size_t i = 0; i < second->file_count; i++)
-		place_build_file(merge.build, &second->files[i]);
+	const struct places *sides[2] = {first, second};
+	for (unsigned side = 0; side < 2; side++) {
+		for (size_t i = 0; i < sides[side]->file_count; i++) {
+			const struct place_file *file = &sides[side]->files[i];
+			place_build_file(merge.build, file->path, file->built_unix_s, file->prefixes);
+		}
+	}
 	intern_done(&merge.pairs);
 	free(merge.pair_place);
 	places_unref(first);

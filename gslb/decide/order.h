@@ -24,12 +24,12 @@ struct tiers {
 
 struct map_rule {
 	enum map_rule_kind kind;
-	struct prefix prefix;	   /* MAP_PREFIX */
-	uint32_t asn;		   /* MAP_ASN */
-	char country[3];	   /* MAP_COUNTRY, MAP_SUBDIVISION */
-	char continent[3];	   /* MAP_CONTINENT */
-	char subdivision[12];	   /* MAP_SUBDIVISION */
-	bool is_nearest;	   /* the value is `nearest` (all candidates), else tiers */
+	struct prefix prefix; /* MAP_PREFIX */
+	uint32_t asn;	      /* MAP_ASN */
+	char country[3];      /* MAP_COUNTRY, MAP_SUBDIVISION */
+	char continent[3];    /* MAP_CONTINENT */
+	char subdivision[12]; /* MAP_SUBDIVISION */
+	bool is_nearest;      /* the value is `nearest` (all candidates), else tiers */
 	struct tiers tiers;
 };
 
@@ -63,8 +63,7 @@ size_t order_bytes(const struct order *order);
 
 /* `client`: the ECS address or the resolver's own. `resolver`: only for a client taken from ECS,
  * else NULL. No allocation, no lock. */
-struct order_result order_find(const struct order *order, const struct ip *client,
-			       const struct ip *resolver);
+struct order_result order_find(const struct order *order, const struct ip *client, const struct ip *resolver);
 void order_prefetch(const struct order *order, const struct ip *client);
 
 /* For explain: the rule of the map that matched, NULL without ORDER_MAP. Leaves are folded by tiers

@@ -11,11 +11,11 @@
 struct place {
 	double latitude, longitude; /* degrees; valid with has_at. Doubles: ties must be exact */
 	bool has_at;		    /* false and a country: use place_centroid at compile time */
-	char country[3];	   /* ISO 3166-1 alpha-2 upper case, "" unknown */
-	char continent[3];	   /* AF AN AS EU NA OC SA, "" unknown */
-	char subdivision[12];	   /* ISO 3166-2 part after the dash ("CA"), or the database's name cut; "" */
-	uint32_t asn;		   /* 0 unknown */
-	uint16_t source;	   /* number of the geo file, or PLACE_FROM_LOCATIONS */
+	char country[3];	    /* ISO 3166-1 alpha-2 upper case, "" unknown */
+	char continent[3];	    /* AF AN AS EU NA OC SA, "" unknown */
+	char subdivision[12]; /* ISO 3166-2 part after the dash ("CA"), or the database's name cut; "" */
+	uint32_t asn;	      /* 0 unknown */
+	uint16_t source;      /* number of the geo file, or PLACE_FROM_LOCATIONS */
 };
 #define PLACE_NONE 0 /* places[0]: nothing known */
 #define PLACE_FROM_LOCATIONS UINT16_MAX
@@ -30,20 +30,20 @@ struct places {
 	size_t v4_count, v6_count;
 	uint32_t *v4_start; /* host order, v4_start[0] = 0 */
 	uint32_t *v4_place;
-	uint64_t *v6_high; /* first 64 bits, host order */
+	uint64_t *v6_high;  /* first 64 bits, host order */
 	uint32_t *v6_place; /* with PLACE_HAS_LOW where v6_low knows more */
 	/* The last 64 bits of the few starts where they are not 0, in the order of the ranges. */
 	size_t v6_low_count;
 	struct place_low {
 		uint64_t low;
 		uint32_t range;
-	} *v6_low;
+	} * v6_low;
 	size_t file_count;
 	struct place_file {
 		char *path;
 		int64_t built_unix_s; /* of the database's metadata; 0 for none */
 		size_t prefixes;      /* data records read */
-	} *files;
+	} * files;
 };
 
 struct places *places_new_empty(void); /* nothing known about any address */
@@ -57,7 +57,7 @@ bool place_is_located(const struct place *place);
 /* Coordinates of the place, or the built-in centroid of its country; false: neither. */
 bool place_coordinates(const struct place *place, double *ret_latitude, double *ret_longitude);
 bool place_centroid(const char country[2], double *ret_latitude, double *ret_longitude);
-const char *place_continent_of(const char country[2]); /* "EU", or "" */
+const char *place_continent_of(const char country[2]);	/* "EU", or "" */
 const char *place_continent(const struct place *place); /* of the record, else of its country, or "" */
 /* Great-circle distance in km (haversine, radius 6371.0088 km). */
 double place_distance_km(double lat1, double lon1, double lat2, double lon2);

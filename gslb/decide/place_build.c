@@ -117,12 +117,12 @@ void place_build_range(struct place_build *build, unsigned family, address_key s
 		put_v6(build, start, place);
 }
 
-void place_build_file(struct place_build *build, const struct place_file *file)
+void place_build_file(struct place_build *build, const char *path, int64_t built_unix_s, size_t prefixes)
 {
 	struct places *places = build->places;
 	xgrow((void **)&places->files, &build->file_capacity, places->file_count + 1, sizeof(*places->files));
-	places->files[places->file_count] = *file;
-	places->files[places->file_count++].path = xstrdup(file->path);
+	places->files[places->file_count++] = (struct place_file){
+		.path = xstrdup(path), .built_unix_s = built_unix_s, .prefixes = prefixes};
 }
 
 struct places *place_build_finish(struct place_build *build)

@@ -14,8 +14,8 @@ uint32_t place_build_place(struct place_build *build, const struct place *place)
 size_t place_build_count(const struct place_build *build); /* different places so far */
 /* The range begins at `start` and reaches to the next one's start; starts ascend in each family. */
 void place_build_range(struct place_build *build, unsigned family, address_key start, uint32_t place);
-void place_build_file(struct place_build *build, const struct place_file *file); /* copied */
-struct places *place_build_finish(struct place_build *build);			 /* frees the builder */
+void place_build_file(struct place_build *build, const char *path, int64_t built_unix_s, size_t prefixes);
+struct places *place_build_finish(struct place_build *build); /* frees the builder */
 
 /* Range `i` of a family, for sweeps. */
 size_t place_build_range_count(const struct places *places, unsigned family);

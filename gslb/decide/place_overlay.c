@@ -93,7 +93,8 @@ struct places *places_overlay(const struct places *base, const struct location *
 	sweep(&overlay, 4);
 	sweep(&overlay, 6);
 	for (size_t i = 0; i < base->file_count; i++)
-		place_build_file(overlay.build, &base->files[i]);
+		place_build_file(overlay.build, base->files[i].path, base->files[i].built_unix_s,
+				 base->files[i].prefixes);
 	free(overlay.number);
 	free(overlay.prefixes);
 	return place_build_finish(overlay.build);

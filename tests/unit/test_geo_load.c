@@ -28,11 +28,11 @@ const char *__lsan_default_suppressions(void)
 static char folder[] = "/tmp/gslb-test-geo-XXXXXX";
 extern char **environ;
 
-static int run(char *const *command)
+static int run(const char *const *command)
 {
 	pid_t pid;
 	int status;
-	if (posix_spawnp(&pid, command[0], NULL, NULL, command, environ) != 0 ||
+	if (posix_spawnp(&pid, command[0], NULL, NULL, (char *const *)command, environ) != 0 ||
 	    waitpid(pid, &status, 0) != pid)
 		return -1;
 	return status;
@@ -44,14 +44,14 @@ static int make_files(void **state)
 	if (!source || !mkdtemp(folder))
 		return -1;
 	char *script = xasprintf("%s/tests/geo/make_mmdb.py", source);
-	int status = run((char *const[]){"python3", script, folder, NULL});
+	int status = run((const char *const[]){"python3", script, folder, NULL});
 	free(script);
 	return status;
 }
 
 static int remove_files(void **state)
 {
-	return run((char *const[]){"rm", "-r", folder, NULL});
+	return run((const char *const[]){"rm", "-r", folder, NULL});
 }
 
 static const char *path_of(const char *name)

@@ -123,7 +123,7 @@ static struct places *sample(void)
 	place_build_range(build, 6, address_key_of(&d), de);
 	place_build_range(build, 6, address_key_of(&e), us);
 	place_build_range(build, 6, address_key_of(&f), PLACE_NONE);
-	place_build_file(build, &(struct place_file){.path = "city.mmdb", .prefixes = 4});
+	place_build_file(build, "city.mmdb", 1700000000, 4);
 	return place_build_finish(build);
 }
 
