@@ -168,11 +168,31 @@ bool name_is_wildcard(const uint8_t *octets)
 	return octets[0] == 1 && octets[1] == '*';
 }
 
+/* Eight octets at a time: bit 7 of each says whether it is a letter from 'A' to 'Z', bit 5 is set then. */
+static void lower_word(uint8_t *octets)
+{
+	const uint64_t each = UINT64_C(0x0101010101010101);
+	uint64_t word;
+	memcpy(&word, octets, sizeof(word));
+	uint64_t low_bits = word & (0x7f * each);
+	uint64_t from_a = low_bits + (0x80 - 'A') * each;
+	uint64_t beyond_z = low_bits + (0x7f - 'Z') * each;
+	uint64_t is_upper = (from_a ^ beyond_z) & ~word & (0x80 * each);
+	word |= is_upper >> 2;
+	memcpy(octets, &word, sizeof(word));
+}
+
 void name_lower(uint8_t *octets, size_t length)
 {
 	/* length octets are below 64 and thus never letters */
-	for (size_t i = 0; i < length; i++)
-		octets[i] = lower(octets[i]);
+	if (length < sizeof(uint64_t)) {
+		for (size_t i = 0; i < length; i++)
+			octets[i] = lower(octets[i]);
+		return;
+	}
+	for (size_t at = 0; at + sizeof(uint64_t) <= length; at += sizeof(uint64_t))
+		lower_word(octets + at);
+	lower_word(octets + length - sizeof(uint64_t)); /* the rest, and some of it again */
 }
 
 bool name_wildcard_of(const uint8_t *parent, struct name *ret)

@@ -64,13 +64,16 @@ static bool put_sections(struct writer *writer, const struct answer *answer, str
 		counts->answer += (uint16_t)writer_put_item(writer, answer, item++);
 	for (unsigned i = 0; i < answer->authority_count; i++)
 		counts->authority += (uint16_t)writer_put_item(writer, answer, item++);
-	if (writer->is_full || !put_additional(writer, answer, true, &counts->additional)) {
-		writer_rewind(writer, start);
-		*counts = (struct counts){0};
-		return false;
+	bool is_whole = !writer->is_full;
+	if (is_whole && answer->additional_count != 0) {
+		is_whole = put_additional(writer, answer, true, &counts->additional);
+		put_additional(writer, answer, false, &counts->additional);
 	}
-	put_additional(writer, answer, false, &counts->additional);
-	return true;
+	if (is_whole)
+		return true;
+	writer_rewind(writer, start);
+	*counts = (struct counts){0};
+	return false;
 }
 
 size_t reply_write(const struct message *message, const struct answer *answer,

@@ -59,21 +59,24 @@ static bool is_same_label(const uint8_t *a, const uint8_t *b, size_t length)
 	return true;
 }
 
-/* Whether the name written at `offset`, itself maybe compressed, is `name`. */
-static bool is_written_name(const uint8_t *out, size_t offset, const uint8_t *name)
+/* Whether the name written at `offset`, itself maybe compressed, is `name`, whose length it has. */
+static bool is_written_name(const struct writer *writer, size_t offset, const uint8_t *name, size_t length)
 {
+	const uint8_t *out = writer->out;
+	if (offset + length <= writer->at && memcmp(out + offset, name, length) == 0)
+		return true; /* in full and in the same case */
 	for (;;) {
 		while (out[offset] >= POINTER_MARK >> 8)
 			offset = bytes_get16(out + offset) & POINTER_OFFSET_MAX;
-		unsigned length = *name;
-		if (out[offset] != length)
+		unsigned label = *name;
+		if (out[offset] != label)
 			return false;
-		if (length == 0)
+		if (label == 0)
 			return true;
-		if (!is_same_label(out + offset + 1, name + 1, length))
+		if (!is_same_label(out + offset + 1, name + 1, label))
 			return false;
-		offset += 1 + length;
-		name += 1 + length;
+		offset += 1 + label;
+		name += 1 + label;
 	}
 }
 
@@ -99,7 +102,7 @@ static uint16_t find_name(const struct writer *writer, const uint8_t *name, size
 {
 	for (unsigned i = 0; i < writer->name_count; i++)
 		if (writer->names[i].length == length &&
-		    is_written_name(writer->out, writer->names[i].offset, name))
+		    is_written_name(writer, writer->names[i].offset, name, length))
 			return writer->names[i].offset;
 	return 0;
 }
