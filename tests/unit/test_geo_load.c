@@ -208,7 +208,8 @@ static void expect_error(const char *path, const char *part)
 
 static void write_file(const char *path, const void *octets, size_t length)
 {
-	int file = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	unlink(path); /* a file that is cut and written anew would be flushed to the disk at once */
+	int file = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
 	assert_true(file >= 0 && write(file, octets, length) == (ssize_t)length);
 	close(file);
 }
