@@ -12,16 +12,16 @@
 
 #define INDEX_NONE UINT32_MAX
 
-enum { /* beside ZONE_NODE_* in node.flags */
-	NODE_HAS_WILDCARD = 32, /* "*." + this name exists */
+enum {			       /* beside ZONE_NODE_* in node.flags */
+       NODE_HAS_WILDCARD = 32, /* "*." + this name exists */
 };
 
 struct node {
-	const struct zone *zone;   /* the served zone that owns the name */
-	const struct rrset *sets;  /* static records, may be NULL */
-	uint32_t policy;	   /* of the tenant that owns the name, or INDEX_NONE */
-	uint32_t tenant;	   /* number of that tenant, or INDEX_NONE */
-	uint32_t children;	   /* names one label below, for removal of empty non-terminals */
+	const struct zone *zone;  /* the served zone that owns the name */
+	const struct rrset *sets; /* static records, may be NULL */
+	uint32_t policy;	  /* of the tenant that owns the name, or INDEX_NONE */
+	uint32_t tenant;	  /* number of that tenant, or INDEX_NONE */
+	uint32_t children;	  /* names one label below, for removal of empty non-terminals */
 	uint16_t flags;
 	uint8_t name_length;
 	uint8_t name[]; /* lower case */

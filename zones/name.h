@@ -24,11 +24,11 @@ const char *name_from_text(const char *text, const struct name *origin, struct n
 /* Absolute, with the final dot, escaped as RFC 1035 §5.1 and RFC 4343 §2.1 need. */
 void name_to_text(const uint8_t *octets, char out[static NAME_TEXT_MAX]);
 
-size_t name_length(const uint8_t *octets); /* with the root label */
-unsigned name_labels(const uint8_t *octets); /* without the root label */
-bool name_equal(const uint8_t *a, const uint8_t *b); /* octet by octet: both lower case */
+size_t name_length(const uint8_t *octets);			 /* with the root label */
+unsigned name_labels(const uint8_t *octets);			 /* without the root label */
+bool name_equal(const uint8_t *a, const uint8_t *b);		 /* octet by octet: both lower case */
 bool name_is_below(const uint8_t *child, const uint8_t *parent); /* strictly below */
-bool name_is_wildcard(const uint8_t *octets); /* leftmost label is "*" */
+bool name_is_wildcard(const uint8_t *octets);			 /* leftmost label is "*" */
 void name_lower(uint8_t *octets, size_t length);
 /* "*." + parent; false when that exceeds 255 octets. */
 bool name_wildcard_of(const uint8_t *parent, struct name *ret);

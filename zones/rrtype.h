@@ -5,14 +5,32 @@
 #include <stdint.h>
 
 enum {
-	RR_A = 1, RR_NS = 2, RR_CNAME = 5, RR_SOA = 6, RR_PTR = 12, RR_MX = 15, RR_TXT = 16,
-	RR_AAAA = 28, RR_SRV = 33, RR_NAPTR = 35, RR_DNAME = 39, RR_OPT = 41, RR_DS = 43,
-	RR_RRSIG = 46, RR_NSEC = 47, RR_DNSKEY = 48, RR_SVCB = 64, RR_HTTPS = 65,
-	RR_IXFR = 251, RR_AXFR = 252, RR_ANY = 255, RR_CAA = 257,
+	RR_A = 1,
+	RR_NS = 2,
+	RR_CNAME = 5,
+	RR_SOA = 6,
+	RR_PTR = 12,
+	RR_MX = 15,
+	RR_TXT = 16,
+	RR_AAAA = 28,
+	RR_SRV = 33,
+	RR_NAPTR = 35,
+	RR_DNAME = 39,
+	RR_OPT = 41,
+	RR_DS = 43,
+	RR_RRSIG = 46,
+	RR_NSEC = 47,
+	RR_DNSKEY = 48,
+	RR_SVCB = 64,
+	RR_HTTPS = 65,
+	RR_IXFR = 251,
+	RR_AXFR = 252,
+	RR_ANY = 255,
+	RR_CAA = 257,
 };
 #define RR_CLASS_IN 1
 
-bool rrtype_from_text(const char *text, uint16_t *ret); /* mnemonic in any case, or TYPEnnn */
+bool rrtype_from_text(const char *text, uint16_t *ret);	 /* mnemonic in any case, or TYPEnnn */
 void rrtype_to_text(uint16_t type, char out[static 16]); /* mnemonic, else TYPEnnn (RFC 3597) */
 /* Row of the metric label: 0 for "other", else 1..RRTYPE_KNOWN. */
 #define RRTYPE_KNOWN 24

@@ -42,12 +42,12 @@ struct zone {
 	const struct rrset *soa, *ns; /* ns may be NULL (warned); the SOA as loaded: ask zone_soa */
 	_Atomic(const struct rrset *) renewed_soa; /* NULL until zone_renew_serial */
 	struct rrset *soa_copies[2];		   /* written in turns by zone_renew_serial */
-	uint32_t serial;	      /* as answered; see zone_set_serial */
-	uint32_t negative_ttl;	      /* min(SOA TTL, MINIMUM), RFC 2308 §5 */
-	const struct zone_node *nodes; /* every owner and every empty non-terminal, apex first */
+	uint32_t serial;			   /* as answered; see zone_set_serial */
+	uint32_t negative_ttl;			   /* min(SOA TTL, MINIMUM), RFC 2308 §5 */
+	const struct zone_node *nodes;		   /* every owner and every empty non-terminal, apex first */
 	size_t node_count, record_count;
-	uint64_t content_hash; /* of the text read, $INCLUDEd files too */
-	int64_t modified_unix_s; /* newest modification time of the files read; 0 for text */
+	uint64_t content_hash;		      /* of the text read, $INCLUDEd files too */
+	int64_t modified_unix_s;	      /* newest modification time of the files read; 0 for text */
 	const struct zone_node *const *table; /* of zone_find: open addressing by name_hash */
 	size_t table_mask;
 };

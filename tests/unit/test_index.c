@@ -40,6 +40,7 @@ static void tenants_come_and_go(void **state)
 	struct index_edit *edit = index_edit_new(before);
 	set(edit, "acme.z", 1);
 	set(edit, "static.z", 2);
+	set(edit, "*.static.z", 2);
 	set(edit, "a.b.c.z", 3);
 	set(edit, "*.b.c.z", 4);
 	set(edit, "z", 5);
@@ -52,7 +53,8 @@ static void tenants_come_and_go(void **state)
 	assert_int_equal(node_at(before, "static.z")->policy, INDEX_NONE);
 	expect_find(find(before, "x.w.z"), FIND_WILDCARD, "*.w.z.");
 
-	assert_int_equal(index_names(after), names + 6);
+	assert_int_equal(index_names(after), names + 7);
+	assert_true(node_at(after, "static.z")->flags & NODE_HAS_WILDCARD);
 	assert_int_equal(node_at(after, "acme.z")->policy, 1);
 	assert_int_equal(node_at(after, "static.z")->policy, 2);
 	assert_non_null(node_at(after, "static.z")->sets);
@@ -67,7 +69,8 @@ static void tenants_come_and_go(void **state)
 	expect_find(find(after, "y.x.w.z"), FIND_MISSING, "x.w.z.");
 
 	edit = index_edit_new(after);
-	static const char *const all[] = {"acme.z", "static.z", "a.b.c.z", "z", "x.w.z", "never.z"};
+	static const char *const all[] = {"acme.z", "static.z", "*.static.z", "a.b.c.z",
+					  "z",	    "x.w.z",	"never.z"};
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		set(edit, all[i], INDEX_NONE);
 	struct index *less = index_edit_done(edit);
@@ -76,6 +79,7 @@ static void tenants_come_and_go(void **state)
 	struct index *last = index_edit_done(edit);
 	assert_int_equal(index_names(last), names);
 	assert_null(node_at(last, "c.z"));
+	assert_false(node_at(last, "static.z")->flags & NODE_HAS_WILDCARD);
 	assert_non_null(node_at(last, "static.z")->sets);
 	expect_find(find(last, "x.w.z"), FIND_WILDCARD, "*.w.z.");
 	index_unref(before);
