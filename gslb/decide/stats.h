@@ -6,7 +6,7 @@
 #include "lib/counter.h"
 #include "zones/rrtype.h"
 
-#define STATS_RCODES 24	     /* 0..22 and "other" */
+#define STATS_RCODES 24		     /* 0..22 and "other" */
 #define STATS_TENANTS_MAX (1u << 20) /* tenants with a higher number count as "other" */
 #define STATS_SERVICES_MAX 10000u
 #define STATS_REGIONS 64u
@@ -25,10 +25,10 @@ struct stats_transport {
 struct stats {
 	struct stats_transport transport[2]; /* enum transport */
 	counter dropped[DROP_REASONS];
-	counter ecs_queries[2];	       /* IPv4, IPv6 */
+	counter ecs_queries[2]; /* IPv4, IPv6 */
 	counter tenant_other;
-	counter *tenant;  /* [STATS_TENANTS_MAX] */
-	counter *answers; /* [STATS_SERVICES_MAX * STATS_REGIONS] */
+	counter *tenant;   /* [STATS_TENANTS_MAX] */
+	counter *answers;  /* [STATS_SERVICES_MAX * STATS_REGIONS] */
 	counter *fallback; /* [STATS_SERVICES_MAX * STATS_STEPS] */
 };
 

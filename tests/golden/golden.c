@@ -168,7 +168,7 @@ static unsigned run(const char *text, bool is_writing)
 			free(line);
 			continue;
 		}
-		size_t written = 0; /* the reply's lines */
+		size_t written = 0;		       /* the reply's lines */
 		while (!strchr("\n#>", text[written])) /* the final NUL counts as one of them */
 			written += strcspn(text + written, "\n") + 1;
 		char *expected = xstrndup(text, written), *got = reply_to(line + 2);
