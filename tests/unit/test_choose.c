@@ -10,20 +10,16 @@
 #define DOWN VIP_DOWN
 #define NAME_HASH 0x1234567890abcdefu
 
-static struct policy make_policy(struct plan_service *service, struct order *order)
-{
-	return (struct policy){.service = service, .order = order, .allowed = ~(region_set)0};
-}
-
 static struct choice choose(struct plan_service *service, enum order_kind kind, unsigned regions,
 			    const struct client *client, region_set allowed)
 {
-	struct order *order = fixture_order(kind, regions);
-	struct policy policy = make_policy(service, order);
-	policy.allowed = allowed;
+	static struct order *order; /* what a choice points to lives until the next one */
+	static struct policy policy;
+	order_unref(order);
+	order = fixture_order(kind, regions);
+	policy = (struct policy){.service = service, .order = order, .allowed = allowed};
 	struct choice choice;
 	choose_region(&policy, client, NAME_HASH, 99, &choice);
-	order_unref(order);
 	return choice;
 }
 
