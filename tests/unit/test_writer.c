@@ -150,11 +150,10 @@ static void test_synthesised_cname(void **state)
 	assert_answers("ANSWER www.old.example. 9 IN CNAME www.new.example.\n");
 }
 
-/* Wherever the room ends: nothing is written behind it, and the mark takes all of the item back. */
-static void test_full(void **state)
+/* Wherever the room ends: nothing is written behind it, nor read where nothing is written (0xee would be
+ * a pointer), and the mark takes all of the item back. */
+static void check_full(const struct rrset *set)
 {
-	const struct record_rdata ns[] = {RDATA("\2n1\2ns\5other\0"), RDATA("\2n2\2ns\5other\0")};
-	struct rrset *set = records_set(RR_NS, 60, ns, 2);
 	begin("www.example.", sizeof out);
 	put(ITEM_SET, "\5other", set, 60);
 	size_t need = writer.at;
@@ -172,7 +171,18 @@ static void test_full(void **state)
 	begin("www.example.", need);
 	put(ITEM_SET, "\5other", set, 60);
 	assert_false(writer.is_full);
-	free(set);
+}
+
+static void test_full(void **state)
+{
+	const struct record_rdata ns[] = {RDATA("\2n1\2ns\5other\0"), RDATA("\2n2\2ns\5other\0")};
+	const struct record_rdata soa[] = {
+		RDATA("\2n1\3new\0\2n2\3new\0\0\0\0\1\0\0\0\2\0\0\0\3\0\0\0\4\0\0\0\5")};
+	struct rrset *sets[] = {records_set(RR_NS, 60, ns, 2), records_set(RR_SOA, 60, soa, 1)};
+	for (size_t i = 0; i < 2; i++) {
+		check_full(sets[i]);
+		free(sets[i]);
+	}
 }
 
 /* A pointer has 14 bits: names that stand further back are written in full. */
