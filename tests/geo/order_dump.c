@@ -39,15 +39,15 @@ static void read_tiers(const json_t *value, struct map_rule *rule)
 	}
 	size_t i, j;
 	json_t *item, *inner;
-	json_array_foreach(value, i, item)
-	{
+	json_array_foreach (value, i, item) {
 		if (json_is_string(item)) {
 			rule->tiers.item[rule->tiers.count++] =
 				region_number(json_string_value(item)) | TIER_START;
 			continue;
 		}
-		json_array_foreach(item, j, inner) rule->tiers.item[rule->tiers.count++] =
-			region_number(json_string_value(inner)) | (j == 0 ? TIER_START : 0);
+		json_array_foreach (item, j, inner)
+			rule->tiers.item[rule->tiers.count++] =
+				region_number(json_string_value(inner)) | (j == 0 ? TIER_START : 0);
 	}
 }
 
@@ -80,16 +80,15 @@ static void read_spec(const json_t *json, struct order_spec *spec)
 {
 	const char *key;
 	json_t *value;
-	json_object_foreach(json_object_get(json, "regions"), key, value)
-	{
+	json_object_foreach (json_object_get(json, "regions"), key, value) {
 		const json_t *at = json_object_get(value, "at");
 		spec->latitude[region_count] = json_number_value(json_array_get(at, 0));
 		spec->longitude[region_count] = json_number_value(json_array_get(at, 1));
 		region_ids[region_count++] = key;
 	}
 	size_t i;
-	json_array_foreach(json_object_get(json, "candidates"), i, value) spec->listed[spec->listed_count++] =
-		region_number(json_string_value(value));
+	json_array_foreach (json_object_get(json, "candidates"), i, value)
+		spec->listed[spec->listed_count++] = region_number(json_string_value(value));
 	spec->tolerance_km = (uint32_t)json_integer_value(json_object_get(json, "tolerance"));
 	const char *order = json_string_value(json_object_get(json, "order"));
 	static const char *const kinds[] = {"nearest", "listed", "map", "none"};
@@ -99,7 +98,8 @@ static void read_spec(const json_t *json, struct order_spec *spec)
 	spec->kind = (enum order_kind)kind;
 	json_t *map = json_object_get(json, "map");
 	struct map_rule *rules = xcalloc(json_object_size(map) + 1, sizeof(*rules));
-	json_object_foreach(map, key, value) read_rule(key, value, &rules[spec->rule_count++]);
+	json_object_foreach (map, key, value)
+		read_rule(key, value, &rules[spec->rule_count++]);
 	spec->rules = rules;
 }
 
