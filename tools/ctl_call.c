@@ -189,7 +189,7 @@ static char *page_path(const char *path, const char *limit, const char *after)
 {
 	char *escaped = ctl_path("", after ? after : "");
 	char *page = xasprintf("%s%s%s%s%s", path, strchr(path, '?') ? "&" : "?",
-			       limit ? "limit=" : "limit=1000", limit ? limit : "", after ? "&after=" : "");
+			       limit ? "limit=" : "limit=10000", limit ? limit : "", after ? "&after=" : "");
 	if (after) {
 		char *with_after = xasprintf("%s%s", page, escaped + 1);
 		free(page);

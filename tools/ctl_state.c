@@ -46,7 +46,7 @@ static void print_status(const json_t *status)
 		    {"tenants", "tenants"},	{"bus", "bus"}};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
 		print_row(rows[i].label, ctl_words(json_object_get(status, rows[i].key)));
-	char uptime[32];
+	char uptime[32]; /* of the node, not of the machine */
 	ctl_table_duration((uint64_t)(json_number_value(json_object_get(status, "uptime_s")) * 1000), uptime);
 	printf("%-12s %s\n", "up for", uptime);
 	const json_t *listeners = json_object_get(status, "listeners");
