@@ -111,10 +111,12 @@ struct find index_find_ds(const struct index *index, const uint8_t *name, size_t
 	if (node && (node->flags & ZONE_NODE_APEX)) {
 		const struct node *above = get(index, name, length, hash, NODE_PARENT_SIDE);
 		if (!above) {
-			/* served, but unknown to the parent, or the parent is not served: then the
-			 * child says what it knows */
+			/* served, but unknown to the parent, or the parent is not served: the child
+			 * says that it has none; NXDOMAIN would deny all that is below it */
 			struct find missing = find_missing(index, suffix);
-			return missing.kind == FIND_NONE ? result(FIND_EXACT, node) : missing;
+			if (missing.kind == FIND_NONE || missing.kind == FIND_MISSING)
+				return result(FIND_EXACT, node);
+			return missing;
 		}
 		node = above;
 	}

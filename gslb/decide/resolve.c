@@ -107,11 +107,28 @@ static void move_to(struct state *state, const uint8_t *target)
 	state->hash = name_hash(name->octets, name->length);
 }
 
+/* A chain that comes back to a name of its own has said all it can. */
+static bool is_loop(const struct state *state, const uint8_t *target)
+{
+	uint8_t lower[NAME_MAX_OCTETS];
+	size_t length = name_length(target);
+	memcpy(lower, target, length);
+	name_lower(lower, length);
+	if (length == state->question->length && memcmp(lower, state->question->name, length) == 0)
+		return true;
+	for (unsigned i = 0; i < state->links; i++) {
+		const struct name *seen = &state->answer->scratch[i];
+		if (length == seen->length && memcmp(lower, seen->octets, length) == 0)
+			return true;
+	}
+	return false;
+}
+
 static enum progress follow_cname(struct state *state, const struct rrset *cname)
 {
 	struct answer *answer = state->answer;
 	add_set(answer, &answer->answer_count, state->owner, cname, cname->ttl);
-	if (state->links == CHAIN_MAX)
+	if (state->links == CHAIN_MAX || is_loop(state, cname->wire + 12))
 		return DONE;
 	move_to(state, cname->wire + 12);
 	return FOLLOW;

@@ -156,7 +156,7 @@ static void test_chains(void **state)
 	ask("alias.app.test", RR_CNAME, "81.2.69.7");
 	assert_sections(1, 0, 0);
 	ask("loop1.app.test", RR_A, "81.2.69.7");
-	assert_int_equal(answer.answer_count, CHAIN_MAX + 1);
+	assert_sections(2, 0, 0); /* each link once */
 	ask("a.tree.app.test", RR_TXT, "81.2.69.7");
 	assert_sections(3, 0, 0);
 	assert_int_equal(answer.items[0].type, RR_DNAME);
