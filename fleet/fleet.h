@@ -18,10 +18,16 @@
 #define FLEET_TENANTS_MAX 10000000
 
 enum fleet_kind {
-	FLEET_REGION, FLEET_LOCATION, FLEET_CHECK, FLEET_MAP, FLEET_SERVICE, FLEET_ZONE, FLEET_TENANT,
+	FLEET_REGION,
+	FLEET_LOCATION,
+	FLEET_CHECK,
+	FLEET_MAP,
+	FLEET_SERVICE,
+	FLEET_ZONE,
+	FLEET_TENANT,
 	FLEET_KINDS
 };
-extern const char *const fleet_kind_key[FLEET_KINDS];	/* "regions", "locations", … */
+extern const char *const fleet_kind_key[FLEET_KINDS];  /* "regions", "locations", … */
 extern const char *const fleet_kind_name[FLEET_KINDS]; /* "region", "location", … */
 
 enum fleet_source { FLEET_BASE, FLEET_STORE };
@@ -32,16 +38,19 @@ struct fleet_object {
 	enum fleet_kind kind;
 	enum fleet_source source;
 	char *id;
-	uint64_t version;  /* of a store object: the fleet_version that wrote it; base: 0 */
-	uint32_t number;   /* stable while the object exists, small, reused; counters and plan use it */
-	char *file;	   /* base: where it stands */
+	uint64_t version; /* of a store object: the fleet_version that wrote it; base: 0 */
+	uint32_t number;  /* stable while the object exists, small, reused; counters and plan use it */
+	const char *file; /* base: where it stands; the fleet's */
 	uint32_t line, column;
+	struct arena *arena; /* holds the object; NULL: it is one block of memory */
+	bool is_leaving;     /* removed by a change that is not done yet; no look-up finds it */
+	bool is_staged;	     /* part of the change that is being applied */
 };
 
 struct fleet_region {
 	struct fleet_object object; /* .number < FLEET_REGIONS_MAX: the region's bit */
 	double latitude, longitude;
-	char country[3]; /* "" absent */
+	char country[3];   /* "" absent */
 	uint32_t capacity; /* 0 absent */
 	size_t tag_count;
 	char **tags;
@@ -70,11 +79,11 @@ struct fleet_check {
 	size_t header_count;
 	struct fleet_header {
 		char *name, *value;
-	} *headers;
+	} * headers;
 	size_t expect_count;
 	struct fleet_expect {
 		uint16_t from, to;
-	} *expect; /* "200-399,418" */
+	} * expect; /* "200-399,418" */
 	char *expect_text;
 	char *body; /* substring of the first 64 KiB; NULL: none */
 };
@@ -87,12 +96,16 @@ struct fleet_tiers {
 	struct fleet_tier_item {
 		char *region;
 		bool starts_tier;
-	} *items;
+	} * items;
 };
 
 enum fleet_map_rule_kind { /* in order of precedence */
-	FLEET_MAP_PREFIX, FLEET_MAP_ASN, FLEET_MAP_SUBDIVISION, FLEET_MAP_COUNTRY, FLEET_MAP_CONTINENT,
-	FLEET_MAP_DEFAULT
+			   FLEET_MAP_PREFIX,
+			   FLEET_MAP_ASN,
+			   FLEET_MAP_SUBDIVISION,
+			   FLEET_MAP_COUNTRY,
+			   FLEET_MAP_CONTINENT,
+			   FLEET_MAP_DEFAULT
 };
 
 struct fleet_map {
@@ -105,7 +118,7 @@ struct fleet_map {
 		uint32_t asn;
 		char country[3], continent[3], subdivision[12];
 		struct fleet_tiers tiers;
-	} *rules;
+	} * rules;
 };
 
 enum fleet_order { FLEET_ORDER_NEAREST, FLEET_ORDER_LISTED, FLEET_ORDER_MAP, FLEET_ORDER_NONE };
@@ -120,7 +133,7 @@ struct fleet_vip {
 
 struct fleet_service {
 	struct fleet_object object;
-	char *check; /* NULL: VIPs are always up */
+	char *check;		   /* NULL: VIPs are always up */
 	uint32_t ttl_min, ttl_max; /* seconds */
 	enum fleet_order order;
 	char *map; /* with FLEET_ORDER_MAP */
@@ -138,7 +151,7 @@ struct fleet_service {
 		char *region;
 		size_t count;
 		struct fleet_vip *vips;
-	} *vips;
+	} * vips;
 };
 
 struct fleet_zone {
@@ -150,7 +163,8 @@ struct fleet_zone {
 	uint32_t text_line; /* of the block in its document */
 	bool serial_is_change;
 	struct zone *zone; /* loaded; one reference */
-	int64_t changed_unix_s; /* last accepted change of file, text or tenants */
+	/* Last accepted change of file, text or tenants; kept by the control path, which has the time. */
+	int64_t changed_unix_s;
 };
 
 /* One block of memory each: there may be millions. Names are lower-case wire form, only as long as
@@ -164,7 +178,7 @@ struct fleet_tenant {
 	bool is_suspended;
 	uint16_t region_count, host_count, domain_count, tag_count;
 	char **regions;
-	char **hosts_written; /* relative to the zone; one entry even when absent: the tenant's id */
+	char **hosts_written;  /* relative to the zone; one entry even when absent: the tenant's id */
 	const uint8_t **hosts; /* absolute */
 	const uint8_t **domains;
 	char **tags;
@@ -200,6 +214,9 @@ void fleet_change_put(struct fleet_change *change, enum fleet_kind kind, const c
 		      const struct doc *doc, const struct doc_node *node, uint64_t version,
 		      struct err_list *errors);
 void fleet_change_remove(struct fleet_change *change, enum fleet_kind kind, const char *id);
+/* A document of the set could not be read: references that find nothing are not reported, as what
+ * they mean may stand there. The change is refused in any case. */
+void fleet_change_set_incomplete(struct fleet_change *change);
 /* Also remove the store objects, of the kinds that the documents name, that they do not name. */
 void fleet_change_prune(struct fleet_change *change);
 
@@ -214,8 +231,9 @@ struct fleet_result {
 	struct fleet_touched {
 		enum fleet_kind kind;
 		struct fleet_object *before, *after;
-	} *touched;
+	} * touched;
 	bool structure_changed; /* anything but tenants was touched */
+	struct fleet *fleet;	/* that the result belongs to; NULL: nothing was applied */
 };
 
 /* Checks the change against the whole fleet (references, one owner per host and domain, hosts inside

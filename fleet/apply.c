@@ -1,0 +1,461 @@
+/*
+ * Applying a change: work out what it touches, put that into the fleet, check the fleet as it would
+ * be, and take everything back when something is wrong. Costs what the change costs; the fleet is
+ * walked only when something that others refer to goes or changes. Control thread.
+ */
+#include "fleet/fleet_internal.h"
+#include "lib/map.h"
+#include "lib/mem.h"
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NEAREST_MAX 100	 /* look-ups of near words in one change */
+#define STANDING_MAX 100 /* errors about objects that the change does not bring */
+
+static const size_t limits[FLEET_KINDS] = {
+	FLEET_REGIONS_MAX,  SIZE_MAX,	     FLEET_CHECKS_MAX,	FLEET_MAPS_MAX,
+	FLEET_SERVICES_MAX, FLEET_ZONES_MAX, FLEET_TENANTS_MAX,
+};
+
+struct apply {
+	struct fleet *fleet;
+	struct fleet_change *change;
+	uint64_t version;
+	struct fleet_result *result;
+	size_t touched_capacity;
+	struct err_list *errors;
+	size_t errors_before;
+	bool has_refusal;
+};
+
+static __attribute__((format(printf, 6, 7))) void refuse(struct apply *apply, enum fleet_refusal refusal,
+							 const struct fleet_stage *stage,
+							 const struct fleet_place *place, const char *path,
+							 const char *format, ...)
+{
+	char *message;
+	va_list args;
+
+	va_start(args, format);
+	if (vasprintf(&message, format, args) < 0)
+		abort();
+	va_end(args);
+	struct err *err = err_add(apply->errors, stage->file, place->line, place->column, "%s", message);
+	free(message);
+	if (stage->pointer != NULL) {
+		char *pointer = xasprintf("%s%s", stage->pointer, path);
+		err_set_pointer(err, pointer);
+		free(pointer);
+	}
+	if (!apply->has_refusal)
+		apply->result->refusal = refusal;
+	apply->has_refusal = true;
+}
+
+static void touch(struct apply *apply, enum fleet_kind kind, struct fleet_object *before,
+		  struct fleet_object *after)
+{
+	struct fleet_result *result = apply->result;
+
+	xgrow((void **)&result->touched, &apply->touched_capacity, result->touched_count + 1,
+	      sizeof(*result->touched));
+	result->touched[result->touched_count++] =
+		(struct fleet_touched){.kind = kind, .before = before, .after = after};
+	if (kind != FLEET_TENANT)
+		result->structure_changed = true;
+	if (before == NULL)
+		result->added++;
+	else if (after == NULL)
+		result->removed++;
+	else
+		result->changed++;
+}
+
+/* ---- what a change touches ---- */
+
+static void stage_remove(struct apply *apply, const struct fleet_stage *stage)
+{
+	struct fleet_object *existing = fleet_get(apply->fleet, stage->kind, stage->id);
+	const char *kind = fleet_kind_name[stage->kind];
+
+	if (existing == NULL)
+		refuse(apply, FLEET_REFUSED_NOT_FOUND, stage, &stage->place, "", "there is no %s '%s'", kind,
+		       stage->id);
+	else if (existing->source == FLEET_BASE && apply->change->source == FLEET_STORE)
+		refuse(apply, FLEET_REFUSED_BASE_OBJECT, stage, &stage->place, "",
+		       "%s '%s' is a base object (%s:%u); change it there", kind, stage->id, existing->file,
+		       existing->line);
+	else
+		touch(apply, stage->kind, existing, NULL);
+}
+
+/* Only a base document may name paths; the same object as in the base is no change. */
+static bool names_path(const struct apply *apply, const struct fleet_object *object)
+{
+	return apply->change->source == FLEET_STORE && object->kind == FLEET_ZONE &&
+	       ((const struct fleet_zone *)object)->path_written != NULL;
+}
+
+static void stage_put(struct apply *apply, struct fleet_stage *stage)
+{
+	struct fleet_object *object = stage->object;
+	struct fleet_object *existing = map_get(apply->fleet->kinds[stage->kind].objects, stage->id);
+	const char *kind = fleet_kind_name[stage->kind];
+
+	if (existing != NULL && fleet_object_equal(existing, object)) {
+		apply->result->unchanged++;
+		return;
+	}
+	if (names_path(apply, object)) {
+		refuse(apply, FLEET_REFUSED_INVALID, stage, &stage->places[0], "/file",
+		       "'file' is only for the node's own fleet files; use 'text'");
+		return;
+	}
+	if (existing != NULL && existing->source == FLEET_BASE) {
+		refuse(apply,
+		       apply->change->source == FLEET_STORE ? FLEET_REFUSED_BASE_OBJECT
+							    : FLEET_REFUSED_INVALID,
+		       stage, &stage->place, "", "%s '%s' is a base object (%s:%u); change it there", kind,
+		       stage->id, existing->file, existing->line);
+		return;
+	}
+	if (object->source == FLEET_STORE && object->version == 0)
+		object->version = apply->version;
+	object->is_staged = true;
+	touch(apply, stage->kind, existing, object);
+}
+
+static void prune(struct apply *apply)
+{
+	struct fleet_object *object;
+
+	for (int kind = 0; kind < FLEET_KINDS; kind++) {
+		if (!apply->change->is_named[kind])
+			continue;
+		for (size_t at = 0; (object = fleet_next(apply->fleet, (enum fleet_kind)kind, &at)) != NULL;)
+			if (object->source == FLEET_STORE &&
+			    fleet_change_find(apply->change, (enum fleet_kind)kind, object->id) == NULL)
+				touch(apply, (enum fleet_kind)kind, object, NULL);
+	}
+}
+
+/* Removals come first, so that their numbers are free for what is added. */
+static void find_touched(struct apply *apply)
+{
+	struct fleet_change *change = apply->change;
+
+	for (size_t i = 0; i < change->count; i++) {
+		struct fleet_stage *stage = &change->stages[i];
+		if (stage->action == STAGE_REMOVE &&
+		    fleet_change_find(change, stage->kind, stage->id) == stage)
+			stage_remove(apply, stage);
+	}
+	if (change->is_pruning)
+		prune(apply);
+	for (size_t i = 0; i < change->count; i++)
+		if (change->stages[i].action == STAGE_PUT)
+			stage_put(apply, &change->stages[i]);
+}
+
+/* ---- zone text ---- */
+
+/* Errors in text that stands inside a document are told at the document's lines. */
+static void place_text_errors(struct err_list *errors, const struct fleet_zone *zone,
+			      const struct fleet_stage *stage)
+{
+	char *pointer = stage->pointer != NULL ? xasprintf("%s/text", stage->pointer) : NULL;
+
+	for (size_t i = 0; i < errors->count; i++) {
+		struct err *err = &errors->items[i];
+		if (pointer != NULL) {
+			free(err->file);
+			err->file = NULL;
+			err_set_pointer(err, pointer);
+		} else if (err->line > 0) {
+			err->line += zone->text_line - 1;
+		} else {
+			err->line = stage->place.line;
+			err->column = stage->place.column;
+		}
+	}
+	free(pointer);
+}
+
+static void load_zone(struct apply *apply, struct fleet_stage *stage)
+{
+	struct fleet_zone *zone = (struct fleet_zone *)stage->object;
+	struct err_list errors = {0};
+
+	zone->zone = zone_load(&zone->name, zone->path, zone->text,
+			       stage->file != NULL ? stage->file : stage->id, &errors);
+	if (zone->path == NULL)
+		place_text_errors(&errors, zone, stage);
+	err_move(apply->errors, &errors);
+}
+
+static void load_zones(struct apply *apply)
+{
+	for (size_t i = 0; i < apply->change->count; i++) {
+		struct fleet_stage *stage = &apply->change->stages[i];
+		if (stage->kind == FLEET_ZONE && stage->object != NULL && stage->object->is_staged)
+			load_zone(apply, stage);
+	}
+}
+
+/* ---- into the fleet and out of it ---- */
+
+static void claim_name(struct fleet *fleet, struct fleet_tenant *tenant, const uint8_t *name)
+{
+	/* The first owner keeps the name; validation reports the second. */
+	if (names_get(fleet->tenants, name) == NULL)
+		names_put(fleet->tenants, name, tenant);
+}
+
+static void give_up_name(struct fleet *fleet, const struct fleet_tenant *tenant, const uint8_t *name)
+{
+	if (names_get(fleet->tenants, name) == tenant)
+		names_remove(fleet->tenants, name);
+}
+
+static void claim_names(struct fleet *fleet, struct fleet_object *object)
+{
+	struct fleet_tenant *tenant = (struct fleet_tenant *)object;
+
+	if (object->kind == FLEET_ZONE)
+		names_put(fleet->zones, ((struct fleet_zone *)object)->name.octets, object);
+	if (object->kind != FLEET_TENANT)
+		return;
+	for (size_t i = 0; i < tenant->host_count; i++)
+		claim_name(fleet, tenant, tenant->hosts[i]);
+	for (size_t i = 0; i < tenant->domain_count; i++)
+		claim_name(fleet, tenant, tenant->domains[i]);
+}
+
+static void give_up_names(struct fleet *fleet, struct fleet_object *object)
+{
+	struct fleet_tenant *tenant = (struct fleet_tenant *)object;
+
+	if (object->kind == FLEET_ZONE)
+		names_remove(fleet->zones, ((struct fleet_zone *)object)->name.octets);
+	if (object->kind != FLEET_TENANT)
+		return;
+	for (size_t i = 0; i < tenant->host_count; i++)
+		give_up_name(fleet, tenant, tenant->hosts[i]);
+	for (size_t i = 0; i < tenant->domain_count; i++)
+		give_up_name(fleet, tenant, tenant->domains[i]);
+}
+
+/* What is removed stays in its collection, out of sight, until the result is done: it goes back to
+ * its old position when the change is reverted. */
+static void swap_in(struct fleet *fleet, const struct fleet_result *result)
+{
+	for (size_t i = 0; i < result->touched_count; i++) {
+		struct fleet_touched *touched = &result->touched[i];
+		struct fleet_collection *collection = &fleet->kinds[touched->kind];
+		collection->is_sorted = false;
+		if (touched->before == NULL)
+			continue;
+		give_up_names(fleet, touched->before);
+		if (touched->after != NULL)
+			continue;
+		touched->before->is_leaving = true;
+		collection->leaving++;
+		fleet_number_release(collection, touched->before->number);
+	}
+	for (size_t i = 0; i < result->touched_count; i++) {
+		struct fleet_touched *touched = &result->touched[i];
+		struct fleet_collection *collection = &fleet->kinds[touched->kind];
+		if (touched->after == NULL)
+			continue;
+		if (touched->before != NULL)
+			touched->after->number = touched->before->number;
+		else
+			fleet_number_take(collection, touched->after);
+		map_put(collection->objects, touched->after->id, touched->after);
+		claim_names(fleet, touched->after);
+	}
+}
+
+static void swap_out(struct fleet *fleet, const struct fleet_result *result)
+{
+	for (size_t i = 0; i < result->touched_count; i++) {
+		struct fleet_touched *touched = &result->touched[i];
+		struct fleet_collection *collection = &fleet->kinds[touched->kind];
+		collection->is_sorted = false;
+		if (touched->after == NULL)
+			continue;
+		give_up_names(fleet, touched->after);
+		if (touched->before != NULL) {
+			map_put(collection->objects, touched->before->id, touched->before);
+			continue;
+		}
+		map_remove(collection->objects, touched->after->id);
+		fleet_number_release(collection, touched->after->number);
+	}
+	for (size_t i = 0; i < result->touched_count; i++) {
+		struct fleet_touched *touched = &result->touched[i];
+		struct fleet_collection *collection = &fleet->kinds[touched->kind];
+		if (touched->before == NULL)
+			continue;
+		claim_names(fleet, touched->before);
+		if (touched->after != NULL)
+			continue;
+		touched->before->is_leaving = false;
+		collection->leaving--;
+		fleet_number_claim(collection, touched->before->number);
+	}
+}
+
+/* ---- checking ---- */
+
+static void check_counts(struct apply *apply)
+{
+	bool is_reported[FLEET_KINDS] = {false};
+
+	for (size_t i = 0; i < apply->change->count; i++) {
+		const struct fleet_stage *stage = &apply->change->stages[i];
+		size_t count = fleet_count(apply->fleet, stage->kind);
+		if (count <= limits[stage->kind] || is_reported[stage->kind])
+			continue;
+		is_reported[stage->kind] = true;
+		refuse(apply, FLEET_REFUSED_INVALID, stage, &stage->place, "", "%zu %s; at most %zu", count,
+		       fleet_kind_key[stage->kind], limits[stage->kind]);
+	}
+}
+
+/* Whether objects that the change does not bring may no longer fit: something they refer to went or
+ * became different, or a new zone took names over. */
+static bool may_break_others(const struct fleet_result *result)
+{
+	for (size_t i = 0; i < result->touched_count; i++) {
+		const struct fleet_touched *touched = &result->touched[i];
+		if (touched->kind == FLEET_ZONE || (touched->kind != FLEET_TENANT && touched->before != NULL))
+			return true;
+	}
+	return false;
+}
+
+static void check_references(struct apply *apply)
+{
+	static const enum fleet_kind referring[] = {FLEET_MAP, FLEET_SERVICE, FLEET_TENANT};
+	struct fleet_validation validation = {.fleet = apply->fleet,
+					      .change = apply->change,
+					      .errors = apply->errors,
+					      .nearest_left = NEAREST_MAX,
+					      .standing_left = STANDING_MAX};
+	const struct fleet_object *object;
+
+	for (size_t i = 0; i < apply->change->count; i++) {
+		const struct fleet_stage *stage = &apply->change->stages[i];
+		if (stage->object != NULL && stage->object->is_staged)
+			fleet_validate(&validation, stage->object, stage);
+	}
+	if (!may_break_others(apply->result))
+		return;
+	for (size_t k = 0; k < sizeof(referring) / sizeof(referring[0]); k++)
+		for (size_t at = 0; (object = fleet_next(apply->fleet, referring[k], &at)) != NULL;)
+			if (!object->is_staged)
+				fleet_validate(&validation, object, NULL);
+}
+
+/* ---- the whole ---- */
+
+static bool is_refused(const struct apply *apply)
+{
+	return apply->change->is_refused || apply->has_refusal ||
+	       apply->errors->errors > apply->errors_before;
+}
+
+/* The fleet owns the objects now, and the file names that they point to. */
+static void hand_over(struct apply *apply)
+{
+	struct fleet_change *change = apply->change;
+	struct fleet *fleet = apply->fleet;
+
+	for (size_t i = 0; i < change->count; i++) {
+		struct fleet_stage *stage = &change->stages[i];
+		if (stage->object == NULL || !stage->object->is_staged)
+			continue;
+		stage->object->is_staged = false;
+		stage->object = NULL;
+	}
+	xgrow((void **)&fleet->files, &fleet->file_capacity, fleet->file_count + change->file_count + 1,
+	      sizeof(*fleet->files));
+	for (size_t i = 0; i < change->file_count && change->source == FLEET_BASE; i++) {
+		fleet->files[fleet->file_count++] = change->files[i];
+		change->files[i] = NULL;
+	}
+}
+
+static void forget_touched(struct fleet_result *result)
+{
+	free(result->touched);
+	result->touched = NULL;
+	result->touched_count = 0;
+	result->fleet = NULL;
+}
+
+bool fleet_apply(struct fleet *fleet, struct fleet_change *change, uint64_t version, bool dry_run,
+		 struct fleet_result *ret, struct err_list *errors)
+{
+	struct apply apply = {.fleet = fleet,
+			      .change = change,
+			      .version = version,
+			      .result = ret,
+			      .errors = errors,
+			      .errors_before = errors->errors,
+			      .has_refusal = change->is_refused};
+
+	assert(!fleet->has_open_result);
+	*ret = (struct fleet_result){.refusal = FLEET_REFUSED_INVALID};
+	find_touched(&apply);
+	load_zones(&apply);
+	swap_in(fleet, ret);
+	check_counts(&apply);
+	check_references(&apply);
+	bool is_good = !is_refused(&apply);
+	if (is_good && !dry_run) {
+		ret->fleet = fleet;
+		fleet->has_open_result = true;
+		hand_over(&apply);
+	} else {
+		swap_out(fleet, ret);
+		forget_touched(ret);
+	}
+	if (!is_good)
+		ret->added = ret->changed = ret->removed = ret->unchanged = 0;
+	fleet_change_clear(change);
+	return is_good;
+}
+
+void fleet_revert(struct fleet *fleet, struct fleet_result *result)
+{
+	if (result->fleet == NULL)
+		return;
+	assert(result->fleet == fleet && fleet->has_open_result);
+	swap_out(fleet, result);
+	for (size_t i = 0; i < result->touched_count; i++)
+		fleet_object_free(result->touched[i].after);
+	fleet->has_open_result = false;
+	forget_touched(result);
+}
+
+void fleet_result_done(struct fleet_result *result)
+{
+	if (result->fleet == NULL)
+		return;
+	for (size_t i = 0; i < result->touched_count; i++) {
+		struct fleet_touched *touched = &result->touched[i];
+		struct fleet_collection *collection = &result->fleet->kinds[touched->kind];
+		if (touched->before != NULL && touched->after == NULL) {
+			/* Unless the same change brought a new object of this id. */
+			if (map_get(collection->objects, touched->before->id) == touched->before)
+				map_remove(collection->objects, touched->before->id);
+			collection->leaving--;
+		}
+		fleet_object_free(touched->before);
+	}
+	result->fleet->has_open_result = false;
+	forget_touched(result);
+}

@@ -1,0 +1,177 @@
+/*
+ * A fleet document out of a fleet, through the JSON form of each object: what is read back is the
+ * same. Strings that other YAML readers take for something else are quoted. Control thread.
+ */
+#include "fleet/fleet_internal.h"
+#include "lib/mem.h"
+#include <stdlib.h>
+#include <string.h>
+#include <yaml.h>
+
+struct output {
+	yaml_emitter_t emitter;
+	char *text;
+	size_t length, capacity;
+};
+
+static int write_text(void *user, unsigned char *bytes, size_t length)
+{
+	struct output *output = user;
+
+	xgrow((void **)&output->text, &output->capacity, output->length + length + 1, 1);
+	memcpy(output->text + output->length, bytes, length);
+	output->length += length;
+	return 1;
+}
+
+/* The emitter fails only without memory or on text that is not UTF-8, which no fleet holds. */
+static void emit(struct output *output, yaml_event_t *event, int is_made)
+{
+	if (!is_made || !yaml_emitter_emit(&output->emitter, event))
+		abort();
+}
+
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+/* Plain where no YAML reader takes it for anything but text: words, names, paths, durations, IPv4
+ * addresses; no boolean or null of YAML 1.1, no number. */
+static bool is_plain(const char *text)
+{
+	static const char *const words[] = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"};
+	size_t length = strlen(text);
+
+	if (length == 0 || text[strspn(text, LETTERS "0123456789/.-%")] != '\0')
+		return false;
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcasecmp(text, words[i]) == 0)
+			return false;
+	if (text[0] == '/' || strchr(LETTERS, text[0]) != NULL)
+		return true;
+	if (text[0] < '0' || text[0] > '9' || strpbrk(text, "xX") != NULL)
+		return false;
+	return strchr("smhd%", text[length - 1]) != NULL || strchr(text, '.') != strrchr(text, '.');
+}
+
+static void emit_scalar(struct output *output, const char *text, yaml_scalar_style_t style)
+{
+	yaml_event_t event;
+
+	emit(output, &event,
+	     yaml_scalar_event_initialize(&event, NULL, NULL, (const yaml_char_t *)text, (int)strlen(text), 1,
+					  1, style));
+}
+
+static void emit_text(struct output *output, const char *text)
+{
+	yaml_scalar_style_t style = YAML_DOUBLE_QUOTED_SCALAR_STYLE;
+
+	if (is_plain(text))
+		style = YAML_PLAIN_SCALAR_STYLE;
+	else if (strchr(text, '\n') != NULL)
+		style = YAML_LITERAL_SCALAR_STYLE;
+	emit_scalar(output, text, style);
+}
+
+/* The shortest plain decimal that reads back as the same number. */
+static void emit_real(struct output *output, double value)
+{
+	char text[352];
+
+	for (int digits = 1; digits <= 20; digits++) {
+		snprintf(text, sizeof(text), "%.*f", digits, value);
+		if (strtod(text, NULL) == value)
+			break;
+	}
+	emit_scalar(output, text, YAML_PLAIN_SCALAR_STYLE);
+}
+
+static void begin_mapping(struct output *output, yaml_mapping_style_t style)
+{
+	yaml_event_t event;
+
+	emit(output, &event, yaml_mapping_start_event_initialize(&event, NULL, NULL, 1, style));
+}
+
+static void end_mapping(struct output *output)
+{
+	yaml_event_t event;
+
+	emit(output, &event, yaml_mapping_end_event_initialize(&event));
+}
+
+/* At most one level of blocks; below it everything stands on one line. */
+static void emit_json(struct output *output, const json_t *json, bool is_block)
+{
+	yaml_event_t event;
+	const char *key;
+	json_t *value;
+	size_t index;
+
+	if (json_is_object(json)) {
+		begin_mapping(output, is_block ? YAML_BLOCK_MAPPING_STYLE : YAML_FLOW_MAPPING_STYLE);
+		json_object_foreach ((json_t *)json, key, value) {
+			emit_text(output, key);
+			emit_json(output, value, false);
+		}
+		end_mapping(output);
+	} else if (json_is_array(json)) {
+		emit(output, &event,
+		     yaml_sequence_start_event_initialize(&event, NULL, NULL, 1, YAML_FLOW_SEQUENCE_STYLE));
+		json_array_foreach (json, index, value)
+			emit_json(output, value, false);
+		emit(output, &event, yaml_sequence_end_event_initialize(&event));
+	} else if (json_is_real(json)) {
+		emit_real(output, json_real_value(json));
+	} else if (json_is_integer(json)) {
+		char text[32];
+		snprintf(text, sizeof(text), "%" JSON_INTEGER_FORMAT, json_integer_value(json));
+		emit_scalar(output, text, YAML_PLAIN_SCALAR_STYLE);
+	} else {
+		emit_text(output, json_string_value(json));
+	}
+}
+
+static void emit_kind(struct output *output, const struct fleet *fleet, enum fleet_kind kind, bool with_base)
+{
+	const struct fleet_object *object;
+	bool has_begun = false, is_block = kind == FLEET_SERVICE || kind == FLEET_ZONE;
+
+	for (size_t at = 0; (object = fleet_next(fleet, kind, &at)) != NULL;) {
+		if (object->source == FLEET_BASE && !with_base)
+			continue;
+		if (!has_begun) {
+			emit_text(output, fleet_kind_key[kind]);
+			begin_mapping(output, YAML_BLOCK_MAPPING_STYLE);
+			has_begun = true;
+		}
+		json_t *json = fleet_object_to_json(object);
+		emit_text(output, object->id);
+		emit_json(output, json, is_block && json_object_size(json) > 0);
+		json_decref(json);
+	}
+	if (has_begun)
+		end_mapping(output);
+}
+
+char *fleet_export_yaml(const struct fleet *fleet, bool with_base)
+{
+	struct output output = {.text = NULL};
+	yaml_event_t event;
+
+	if (!yaml_emitter_initialize(&output.emitter))
+		abort();
+	yaml_emitter_set_output(&output.emitter, write_text, &output);
+	yaml_emitter_set_unicode(&output.emitter, 1);
+	yaml_emitter_set_width(&output.emitter, -1);
+	emit(&output, &event, yaml_stream_start_event_initialize(&event, YAML_UTF8_ENCODING));
+	emit(&output, &event, yaml_document_start_event_initialize(&event, NULL, NULL, NULL, 1));
+	begin_mapping(&output, YAML_BLOCK_MAPPING_STYLE);
+	for (int kind = 0; kind < FLEET_KINDS; kind++)
+		emit_kind(&output, fleet, (enum fleet_kind)kind, with_base);
+	end_mapping(&output);
+	emit(&output, &event, yaml_document_end_event_initialize(&event, 1));
+	emit(&output, &event, yaml_stream_end_event_initialize(&event));
+	yaml_emitter_delete(&output.emitter);
+	write_text(&output, (unsigned char *)"", 1);
+	return output.text;
+}

@@ -1,0 +1,132 @@
+/* What the files of fleet/ share. Control thread. */
+#pragma once
+#include "fleet/fleet.h"
+#include "fleet/names.h"
+#include "lib/arena.h"
+#include "lib/doc_read.h"
+#include <stdarg.h>
+
+#define FLEET_TAGS_MAX 64 /* of one object */
+#define FLEET_VIPS_PER_REGION_MAX 64
+#define FLEET_HEADERS_MAX 64		 /* of one check */
+#define FLEET_EXPECT_MAX 64		 /* ranges of one check */
+#define FLEET_NAMES_PER_TENANT_MAX 10000 /* hosts, and domains */
+#define FLEET_TEXT_MAX 4096		 /* octets of a check's path, host, header */
+#define FLEET_BODY_MAX 65536		 /* octets of a check's body */
+
+/* ---- the fleet ---- */
+
+struct fleet_collection {
+	struct map *objects; /* leaving ones too, until their change is done */
+	size_t leaving;
+	uint64_t *taken; /* bit n: number n is in use */
+	size_t taken_words, first_free_word;
+	struct fleet_object **sorted; /* by id; rebuilt when a page is asked for */
+	size_t sorted_count, sorted_capacity;
+	bool is_sorted;
+};
+
+struct fleet {
+	struct fleet_collection *kinds; /* FLEET_KINDS */
+	struct names *zones;		/* apex → struct fleet_zone */
+	struct names *tenants;		/* host or domain → struct fleet_tenant */
+	char **files;			/* names that the objects point to */
+	size_t file_count, file_capacity;
+	bool has_open_result; /* applied, but neither done nor reverted */
+};
+
+void fleet_number_take(struct fleet_collection *collection, struct fleet_object *object); /* smallest */
+void fleet_number_claim(struct fleet_collection *collection, uint32_t number);		  /* this one again */
+void fleet_number_release(struct fleet_collection *collection, uint32_t number);
+void fleet_object_free(struct fleet_object *object); /* NULL is fine */
+bool fleet_object_equal(const struct fleet_object *a, const struct fleet_object *b);
+
+/* ---- a change ---- */
+
+struct fleet_place {
+	uint32_t line, column; /* 0: unknown */
+};
+
+/* One object of a change. Documents may be gone by the time of apply, so places are kept. */
+struct fleet_stage {
+	enum { STAGE_PUT, STAGE_REMOVE, STAGE_BROKEN } action;
+	enum fleet_kind kind;
+	char *id;
+	struct fleet_object *object; /* STAGE_PUT */
+	const char *file;	     /* NULL: a JSON body */
+	char *pointer;		     /* of the object in a JSON body, else NULL */
+	struct fleet_place place;    /* of the key */
+	size_t place_count;
+	struct fleet_place *places; /* of its references, in the order of fleet_each_reference */
+};
+
+struct fleet_change {
+	enum fleet_source source;
+	struct fleet_stage *stages;
+	size_t count, capacity;
+	struct map *by_id[FLEET_KINDS]; /* id → index + 1 */
+	bool is_named[FLEET_KINDS];	/* a document has a section of this kind */
+	bool is_pruning, is_incomplete;
+	bool is_refused; /* something in it could not be read */
+	char **files;
+	size_t file_count, file_capacity;
+};
+
+void fleet_change_clear(struct fleet_change *change);
+const struct fleet_stage *fleet_change_find(const struct fleet_change *change, enum fleet_kind kind,
+					    const char *id);
+
+/* ---- references ---- */
+
+enum fleet_reference_role { REFERENCE_OBJECT, REFERENCE_HOST, REFERENCE_DOMAIN, REFERENCE_FILE };
+
+struct fleet_reference {
+	enum fleet_reference_role role;
+	enum fleet_kind kind; /* of REFERENCE_OBJECT */
+	const char *id;	      /* of REFERENCE_OBJECT; a zone's in presentation form */
+	size_t index;	      /* of a host or domain */
+	const char *path;     /* RFC 6901 pointer below the object, "" = the object itself */
+	bool is_key;	      /* it is the key there that refers */
+};
+typedef void fleet_reference_fn(void *user, const struct fleet_reference *reference);
+/* Everything in an object that must fit to other objects, in a fixed order. */
+void fleet_each_reference(const struct fleet_object *object, fleet_reference_fn *fn, void *user);
+/* Writes `text` escaped for a pointer (RFC 6901 §3), cut at the size. */
+void fleet_pointer_escape(const char *text, char *out, size_t size);
+
+/* ---- reading ---- */
+
+/* One object; NULL with errors. `id` is in canonical form. */
+typedef struct fleet_object *fleet_read_fn(const struct doc_reader *reader, const struct doc_node *node,
+					   const char *id);
+fleet_read_fn fleet_read_region, fleet_read_location, fleet_read_check, fleet_read_map, fleet_read_service,
+	fleet_read_zone, fleet_read_tenant;
+
+/* An object of `size` bytes with its id, in its own arena. */
+void *fleet_object_new(size_t size, enum fleet_kind kind, const char *id);
+bool fleet_read_at(const struct doc_reader *reader, const struct doc_node *node, double *ret_latitude,
+		   double *ret_longitude);
+bool fleet_read_country(const struct doc_reader *reader, const struct doc_node *node, char ret[static 3]);
+bool fleet_is_country(const char *text);
+bool fleet_is_continent(const char *text);
+bool fleet_is_subdivision(const char *text); /* one to three of A-Z, 0-9 */
+/* A list of ids, each once, at most `max`; `what` is one of them ("region"). *ret in the arena. */
+bool fleet_read_ids(const struct doc_reader *reader, const struct doc_node *node, const char *what,
+		    size_t max, struct arena *arena, char ***ret, size_t *ret_count);
+
+/* ---- checking ---- */
+
+struct fleet_validation {
+	struct fleet *fleet;
+	const struct fleet_change *change;
+	struct err_list *errors;
+	const struct fleet_object *object; /* being checked */
+	const struct fleet_stage *stage;   /* it comes with the change; NULL: it was there before */
+	size_t place;			   /* of the reference that is being checked */
+	size_t nearest_left;		   /* look-ups of near words that may still be made */
+	size_t standing_left;		   /* errors about objects that were there before */
+};
+
+/* Checks one object against the fleet as it would be. */
+void fleet_validate(struct fleet_validation *validation, const struct fleet_object *object,
+		    const struct fleet_stage *stage);

@@ -1,0 +1,290 @@
+/* Objects → JSON with the keys of the YAML form, defaults left out, members in a fixed order. Control
+ * thread. */
+#include "fleet/fleet_internal.h"
+#include "lib/text.h"
+#include <string.h>
+
+static void set_text(json_t *object, const char *key, const char *text)
+{
+	json_object_set_new(object, key, json_string(text));
+}
+
+/* Whole numbers without a fraction, as they were mostly written. */
+static json_t *number(double value)
+{
+	return value == (double)(json_int_t)value ? json_integer((json_int_t)value) : json_real(value);
+}
+
+static json_t *texts(char *const *items, size_t count)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < count; i++)
+		json_array_append_new(array, json_string(items[i]));
+	return array;
+}
+
+static void set_at(json_t *json, double latitude, double longitude)
+{
+	json_t *at = json_array();
+
+	json_array_append_new(at, number(latitude));
+	json_array_append_new(at, number(longitude));
+	json_object_set_new(json, "at", at);
+}
+
+static void set_duration(json_t *json, const char *key, uint32_t ms)
+{
+	char text[24];
+
+	text_from_duration_ms(ms, text);
+	set_text(json, key, text);
+}
+
+static void region_to_json(const struct fleet_region *region, json_t *json)
+{
+	set_at(json, region->latitude, region->longitude);
+	if (region->country[0] != '\0')
+		set_text(json, "country", region->country);
+	if (region->capacity > 0)
+		json_object_set_new(json, "capacity", json_integer(region->capacity));
+	if (region->tag_count > 0)
+		json_object_set_new(json, "tags", texts(region->tags, region->tag_count));
+}
+
+static void location_to_json(const struct fleet_location *location, json_t *json)
+{
+	if (location->has_at)
+		set_at(json, location->latitude, location->longitude);
+	if (location->has_country)
+		set_text(json, "country", location->country);
+	if (location->has_subdivision)
+		set_text(json, "subdivision", location->subdivision);
+	if (location->has_continent)
+		set_text(json, "continent", location->continent);
+	if (location->has_asn)
+		json_object_set_new(json, "asn", json_integer(location->asn));
+}
+
+static void http_to_json(const struct fleet_check *check, json_t *json)
+{
+	if (strcmp(check->method, "GET") != 0)
+		set_text(json, "method", check->method);
+	if (strcmp(check->path, "/") != 0)
+		set_text(json, "path", check->path);
+	if (check->host != NULL)
+		set_text(json, "host", check->host);
+	if (check->header_count > 0) {
+		json_t *headers = json_object();
+		for (size_t i = 0; i < check->header_count; i++)
+			set_text(headers, check->headers[i].name, check->headers[i].value);
+		json_object_set_new(json, "headers", headers);
+	}
+	if (strcmp(check->expect_text, "200-399") != 0)
+		set_text(json, "expect", check->expect_text);
+	if (check->body != NULL)
+		set_text(json, "body", check->body);
+}
+
+static void check_to_json(const struct fleet_check *check, json_t *json)
+{
+	bool is_http = check->type == CHECK_HTTP;
+	uint32_t timeout_default = check->interval_ms < 1000 ? check->interval_ms : 1000;
+
+	set_text(json, "type", is_http ? "http" : "tcp");
+	if (!is_http || check->port != 80)
+		json_object_set_new(json, "port", json_integer(check->port));
+	if (check->interval_ms != 5000)
+		set_duration(json, "interval", check->interval_ms);
+	if (check->timeout_ms != timeout_default)
+		set_duration(json, "timeout", check->timeout_ms);
+	if (check->rise != 2)
+		json_object_set_new(json, "rise", json_integer(check->rise));
+	if (check->fall != 2)
+		json_object_set_new(json, "fall", json_integer(check->fall));
+	if (check->clear != check->rise)
+		json_object_set_new(json, "clear", json_integer(check->clear));
+	if (is_http)
+		http_to_json(check, json);
+}
+
+static json_t *tiers_to_json(const struct fleet_tiers *tiers)
+{
+	if (tiers->is_nearest)
+		return json_string("nearest");
+	json_t *list = json_array(), *tier = list;
+	for (size_t i = 0; i < tiers->count; i++) {
+		if (tiers->has_nested_tiers && tiers->items[i].starts_tier) {
+			tier = json_array();
+			json_array_append_new(list, tier);
+		}
+		json_array_append_new(tier, json_string(tiers->items[i].region));
+	}
+	return list;
+}
+
+static void map_to_json(const struct fleet_map *map, json_t *json)
+{
+	for (size_t i = 0; i < map->rule_count; i++)
+		json_object_set_new(json, map->rules[i].key, tiers_to_json(&map->rules[i].tiers));
+}
+
+static json_t *steering_to_json(const struct fleet_service *service)
+{
+	static const char *const orders[] = {"nearest", "listed", "map", "none"};
+	static const char *const resorts[] = {"all", "first", "nodata"};
+	json_t *json = json_object();
+	char text[24];
+
+	if (service->order != FLEET_ORDER_NEAREST)
+		set_text(json, "order", orders[service->order]);
+	if (service->map != NULL)
+		set_text(json, "map", service->map);
+	if (service->has_regions)
+		json_object_set_new(json, "regions", texts(service->regions, service->region_count));
+	if (service->tolerance_km > 0) {
+		snprintf(text, sizeof(text), "%ukm", service->tolerance_km);
+		set_text(json, "tolerance", text);
+	}
+	if (service->split == FLEET_SPLIT_RANDOM)
+		set_text(json, "split", "random");
+	if (service->prefix4 != 24 || service->prefix6 != 56) {
+		json_t *prefix = json_array();
+		json_array_append_new(prefix, json_integer(service->prefix4));
+		json_array_append_new(prefix, json_integer(service->prefix6));
+		json_object_set_new(json, "prefix", prefix);
+	}
+	if (service->answers != 1)
+		json_object_set_new(json, "answers", json_integer(service->answers));
+	if (service->min_healthy_hundredths != 5000) {
+		unsigned fraction = service->min_healthy_hundredths % 100;
+		snprintf(text, sizeof(text), fraction > 0 ? "%u.%02u%%" : "%u%%",
+			 service->min_healthy_hundredths / 100, fraction);
+		set_text(json, "min_healthy", text);
+	}
+	if (service->last_resort != FLEET_LAST_RESORT_ALL)
+		set_text(json, "last_resort", resorts[service->last_resort]);
+	return json;
+}
+
+static json_t *vip_to_json(const struct fleet_vip *vip)
+{
+	char address[IP_TEXT_MAX];
+
+	ip_format(&vip->ip, address);
+	if (vip->weight == 1 && vip->check == NULL)
+		return json_string(address);
+	json_t *json = json_object();
+	set_text(json, "address", address);
+	if (vip->weight != 1)
+		json_object_set_new(json, "weight", json_integer(vip->weight));
+	if (vip->check != NULL)
+		set_text(json, "check", vip->check);
+	return json;
+}
+
+static void service_to_json(const struct fleet_service *service, json_t *json)
+{
+	char ttl[64], min[24], max[24];
+
+	if (service->check != NULL)
+		set_text(json, "check", service->check);
+	if (service->ttl_min != 5 || service->ttl_max != 60) {
+		text_from_duration_ms((uint64_t)service->ttl_min * 1000, min);
+		text_from_duration_ms((uint64_t)service->ttl_max * 1000, max);
+		if (service->ttl_min == service->ttl_max)
+			snprintf(ttl, sizeof(ttl), "%s", min);
+		else
+			snprintf(ttl, sizeof(ttl), "%s..%s", min, max);
+		set_text(json, "ttl", ttl);
+	}
+	json_t *steering = steering_to_json(service);
+	if (json_object_size(steering) > 0)
+		json_object_set_new(json, "steering", steering);
+	else
+		json_decref(steering);
+	if (service->vip_region_count == 0)
+		return;
+	json_t *vips = json_object();
+	for (size_t r = 0; r < service->vip_region_count; r++) {
+		json_t *list = json_array();
+		for (size_t i = 0; i < service->vips[r].count; i++)
+			json_array_append_new(list, vip_to_json(&service->vips[r].vips[i]));
+		json_object_set_new(vips, service->vips[r].region, list);
+	}
+	json_object_set_new(json, "vips", vips);
+}
+
+static void zone_to_json(const struct fleet_zone *zone, json_t *json)
+{
+	if (zone->path_written != NULL)
+		set_text(json, "file", zone->path_written);
+	else
+		set_text(json, "text", zone->text);
+	if (zone->serial_is_change)
+		set_text(json, "serial", "change");
+}
+
+/* The tenant's id alone is what hosts says by itself. */
+static bool has_own_hosts(const struct fleet_tenant *tenant)
+{
+	return tenant->has_hosts &&
+	       (tenant->host_count != 1 || strcmp(tenant->hosts_written[0], tenant->object.id) != 0);
+}
+
+static void tenant_to_json(const struct fleet_tenant *tenant, json_t *json)
+{
+	char name[NAME_TEXT_MAX];
+
+	name_to_text(tenant->zone, name);
+	set_text(json, "zone", name);
+	set_text(json, "service", tenant->service);
+	if (tenant->has_regions)
+		json_object_set_new(json, "regions", texts(tenant->regions, tenant->region_count));
+	if (has_own_hosts(tenant))
+		json_object_set_new(json, "hosts", texts(tenant->hosts_written, tenant->host_count));
+	if (tenant->domain_count > 0) {
+		json_t *domains = json_array();
+		for (size_t i = 0; i < tenant->domain_count; i++) {
+			name_to_text(tenant->domains[i], name);
+			json_array_append_new(domains, json_string(name));
+		}
+		json_object_set_new(json, "domains", domains);
+	}
+	if (tenant->is_suspended)
+		set_text(json, "state", "suspended");
+	if (tenant->tag_count > 0)
+		json_object_set_new(json, "tags", texts(tenant->tags, tenant->tag_count));
+}
+
+json_t *fleet_object_to_json(const struct fleet_object *object)
+{
+	json_t *json = json_object();
+
+	switch (object->kind) {
+	case FLEET_REGION:
+		region_to_json((const struct fleet_region *)object, json);
+		break;
+	case FLEET_LOCATION:
+		location_to_json((const struct fleet_location *)object, json);
+		break;
+	case FLEET_CHECK:
+		check_to_json((const struct fleet_check *)object, json);
+		break;
+	case FLEET_MAP:
+		map_to_json((const struct fleet_map *)object, json);
+		break;
+	case FLEET_SERVICE:
+		service_to_json((const struct fleet_service *)object, json);
+		break;
+	case FLEET_ZONE:
+		zone_to_json((const struct fleet_zone *)object, json);
+		break;
+	case FLEET_TENANT:
+		tenant_to_json((const struct fleet_tenant *)object, json);
+		break;
+	case FLEET_KINDS:
+		break;
+	}
+	return json;
+}

@@ -1,0 +1,187 @@
+/* Documents → maps. Control thread. */
+#include "fleet/fleet_internal.h"
+#include "lib/map.h"
+#include "lib/text.h"
+#include <string.h>
+
+/* One region of a rule; regions are few, so a rule names each once. */
+static void add_item(const struct doc_reader *reader, const struct doc_node *node, struct fleet_tiers *tiers,
+		     bool starts_tier, struct arena *arena)
+{
+	const char *id;
+
+	if (!doc_read_id(reader, node, &id))
+		return;
+	for (size_t i = 0; i < tiers->count; i++) {
+		if (strcmp(tiers->items[i].region, id) == 0) {
+			doc_err(reader->errors, reader->doc, node, "region '%s' is listed twice", id);
+			return;
+		}
+	}
+	if (tiers->count == FLEET_REGIONS_MAX) {
+		doc_err(reader->errors, reader->doc, node, "at most %d regions", FLEET_REGIONS_MAX);
+		return;
+	}
+	tiers->items[tiers->count++] = (struct fleet_tier_item){
+		.region = arena_strndup(arena, id, strlen(id)), .starts_tier = starts_tier};
+}
+
+static void read_nested(const struct doc_reader *reader, const struct doc_node *value,
+			struct fleet_tiers *tiers, struct arena *arena)
+{
+	for (const struct doc_node *tier = value->first; tier != NULL; tier = tier->next) {
+		if (tier->kind == DOC_SCALAR)
+			doc_err(reader->errors, reader->doc, tier,
+				"must be a tier [a, b]: either all members of the list are tiers or none");
+		if (tier->kind == DOC_SCALAR || !doc_read_is_sequence(reader, tier, "a tier [a, b]"))
+			continue;
+		if (tier->count == 0)
+			doc_err(reader->errors, reader->doc, tier, "must not be an empty tier");
+		for (const struct doc_node *item = tier->first; item != NULL; item = item->next)
+			add_item(reader, item, tiers, item == tier->first, arena);
+	}
+}
+
+static void read_tiers(const struct doc_reader *reader, const struct doc_node *value,
+		       struct fleet_tiers *tiers, struct arena *arena)
+{
+	if (value->kind == DOC_SCALAR && strcmp(value->text, "nearest") == 0) {
+		tiers->is_nearest = true;
+		return;
+	}
+	if (!doc_read_is_sequence(reader, value,
+				  "a list of regions, a list of tiers [[a, b], [c]], or nearest"))
+		return;
+	tiers->items = arena_alloc(arena, (FLEET_REGIONS_MAX + 1) * sizeof(*tiers->items));
+	for (const struct doc_node *item = value->first; item != NULL; item = item->next)
+		if (item->kind == DOC_SEQUENCE)
+			tiers->has_nested_tiers = true;
+	if (tiers->has_nested_tiers) {
+		read_nested(reader, value, tiers, arena);
+		return;
+	}
+	for (const struct doc_node *item = value->first; item != NULL; item = item->next)
+		add_item(reader, item, tiers, true, arena);
+}
+
+/* "US-CA": the part behind the country is kept as geo data have it. */
+static bool parse_subdivision(const char *text, struct fleet_map_rule *rule)
+{
+	char country[3];
+
+	if (strlen(text) < 4 || text[2] != '-')
+		return false;
+	memcpy(country, text, 2);
+	country[2] = '\0';
+	if (!fleet_is_country(country) || !fleet_is_subdivision(text + 3))
+		return false;
+	memcpy(rule->country, country, 3);
+	snprintf(rule->subdivision, sizeof(rule->subdivision), "%s", text + 3);
+	return true;
+}
+
+static const char *after(const char *text, const char *begin)
+{
+	size_t length = strlen(begin);
+
+	return strncmp(text, begin, length) == 0 ? text + length : NULL;
+}
+
+static bool parse_key(const char *key, struct fleet_map_rule *rule)
+{
+	const char *rest;
+	uint64_t asn;
+
+	if (strcmp(key, "default") == 0) {
+		rule->kind = FLEET_MAP_DEFAULT;
+		return true;
+	}
+	if ((rest = after(key, "country:")) != NULL) {
+		rule->kind = FLEET_MAP_COUNTRY;
+		snprintf(rule->country, sizeof(rule->country), "%.2s", rest);
+		return fleet_is_country(rest);
+	}
+	if ((rest = after(key, "subdivision:")) != NULL) {
+		rule->kind = FLEET_MAP_SUBDIVISION;
+		return parse_subdivision(rest, rule);
+	}
+	if ((rest = after(key, "as:")) != NULL) {
+		rule->kind = FLEET_MAP_ASN;
+		if (!text_to_uint(rest, &asn) || asn > UINT32_MAX)
+			return false;
+		rule->asn = (uint32_t)asn;
+		return true;
+	}
+	if (fleet_is_continent(key)) {
+		rule->kind = FLEET_MAP_CONTINENT;
+		memcpy(rule->continent, key, 3);
+		return true;
+	}
+	rule->kind = FLEET_MAP_PREFIX;
+	return strchr(key, '/') != NULL && prefix_parse(key, &rule->prefix);
+}
+
+static void report_key(const struct doc_reader *reader, const struct doc_node *node)
+{
+	static const char *const words[] = {"default", "AF", "AN",	"AS",	       "EU", "NA",
+					    "OC",      "SA", "country", "subdivision", "as", "nearest"};
+	char quoted[TEXT_QUOTE_MAX], kind[16];
+	const char *text = node->key;
+
+	text_quote(text, quoted);
+	if (strchr(text, '/') != NULL) {
+		doc_err_key(reader->errors, reader->doc, node,
+			    "%s is not a prefix (192.0.2.0/24, 2001:db8::/32; no bits beyond its length)",
+			    quoted);
+		return;
+	}
+	snprintf(kind, sizeof(kind), "%.*s", (int)strcspn(text, ":"), text);
+	const char *nearest = text_nearest(kind, words, sizeof(words) / sizeof(words[0]) - 1);
+	struct err *err = doc_err_key(
+		reader->errors, reader->doc, node,
+		"unknown map key %s%s%s%s; a key is a prefix, as:N, subdivision:CC-S, country:CC, a "
+		"continent (AF, AN, AS, EU, NA, OC, SA) or default",
+		quoted, nearest != NULL ? "; did you mean '" : "", nearest != NULL ? nearest : "",
+		nearest != NULL ? "'" : "");
+	err_set_nearest(err, nearest);
+}
+
+static void read_rule(const struct doc_reader *reader, const struct doc_node *node, struct fleet_map *map,
+		      struct map *prefixes)
+{
+	struct fleet_map_rule *rule = &map->rules[map->rule_count++];
+	char prefix[PREFIX_TEXT_MAX];
+
+	rule->key = arena_strndup(map->object.arena, node->key, strlen(node->key));
+	if (!parse_key(node->key, rule)) {
+		report_key(reader, node);
+	} else if (rule->kind == FLEET_MAP_PREFIX) {
+		/* The document refuses equal keys; a prefix can be written in more than one way. */
+		prefix_format(&rule->prefix, prefix);
+		if (map_put(prefixes, prefix, rule) != NULL)
+			doc_err_key(reader->errors, reader->doc, node, "prefix %s stands in this map twice",
+				    prefix);
+	}
+	read_tiers(reader, node, &rule->tiers, map->object.arena);
+}
+
+struct fleet_object *fleet_read_map(const struct doc_reader *reader, const struct doc_node *node,
+				    const char *id)
+{
+	struct fleet_map *map = fleet_object_new(sizeof(*map), FLEET_MAP, id);
+	size_t errors = reader->errors->errors;
+
+	if (doc_read_is_mapping(reader, node, "a mapping of places to lists of regions")) {
+		struct map *prefixes = map_new();
+		map->rules = arena_alloc(map->object.arena, (node->count + 1) * sizeof(*map->rules));
+		for (const struct doc_node *item = node->first; item != NULL; item = item->next)
+			read_rule(reader, item, map, prefixes);
+		map_free(prefixes);
+		if (doc_get(node, "default") == NULL)
+			doc_err(reader->errors, reader->doc, node, "missing key 'default'");
+	}
+	if (reader->errors->errors == errors)
+		return &map->object;
+	fleet_object_free(&map->object);
+	return NULL;
+}

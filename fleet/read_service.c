@@ -1,0 +1,352 @@
+/* Documents → services. Control thread. */
+#include "fleet/fleet_internal.h"
+#include "lib/text.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define TTL_SECONDS_MAX 86400
+#define TOLERANCE_KM_MAX 20000
+
+static struct arena *arena_of(const struct fleet_service *service)
+{
+	return service->object.arena;
+}
+
+static void read_reference(const struct doc_reader *reader, const struct doc_node *value, struct arena *arena,
+			   char **ret)
+{
+	const char *id;
+
+	if (doc_read_id(reader, value, &id))
+		*ret = arena_strndup(arena, id, strlen(id));
+}
+
+static void read_check(const struct doc_reader *reader, const struct doc_node *value, void *target)
+{
+	struct fleet_service *service = target;
+
+	read_reference(reader, value, arena_of(service), &service->check);
+}
+
+/* ---- ttl ---- */
+
+static bool parse_ttl(const char *text, uint32_t *ret_seconds)
+{
+	uint64_t ms;
+
+	if (!text_to_duration_ms(text, &ms) || ms % 1000 != 0 || ms < 1000 ||
+	    ms > (uint64_t)TTL_SECONDS_MAX * 1000)
+		return false;
+	*ret_seconds = (uint32_t)(ms / 1000);
+	return true;
+}
+
+static void read_ttl(const struct doc_reader *reader, const struct doc_node *value, void *target)
+{
+	static const char what[] = "a TTL, or MIN..MAX as 5s..60s, in whole seconds from 1s to 1d";
+	struct fleet_service *service = target;
+	char first[32];
+	const char *text;
+	uint32_t min, max;
+
+	if (!doc_read_text(reader, value, what, &text))
+		return;
+	const char *dots = strstr(text, "..");
+	size_t length = dots != NULL ? (size_t)(dots - text) : strlen(text);
+	snprintf(first, sizeof(first), "%.*s", (int)(length < sizeof(first) ? length : sizeof(first) - 1),
+		 text);
+	if (!parse_ttl(first, &min) || !parse_ttl(dots != NULL ? dots + 2 : text, &max)) {
+		doc_err(reader->errors, reader->doc, value, "must be %s", what);
+		return;
+	}
+	if (min > max) {
+		doc_err(reader->errors, reader->doc, value,
+			"must be MIN..MAX; the first is the greater here");
+		return;
+	}
+	service->ttl_min = min;
+	service->ttl_max = max;
+}
+
+/* ---- steering ---- */
+
+static void read_order(const struct doc_reader *reader, const struct doc_node *value, void *target)
+{
+	static const char *const orders[] = {"nearest", "listed", "map", "none", NULL}; /* enum fleet_order */
+	static const char *const later[] = {"latency", NULL};
+	unsigned word;
+
+	if (doc_read_word(reader, value, "order", orders, later, &word))
+		((struct fleet_service *)target)->order = (enum fleet_order)word;
+}
+
+static void read_map(const struct doc_reader *reader, const struct doc_node *value, void *target)
+{
+	struct fleet_service *service = target;
+
+	read_reference(reader, value, arena_of(service), &service->map);
+}
+
+static void read_regions(const struct doc_reader *reader, const struct doc_node *value, void *target)
+{
+	struct fleet_service *service = target;
+
+	service->has_regions = fleet_read_ids(reader, value, "region", FLEET_REGIONS_MAX, arena_of(service),
+					      &service->regions, &service->region_count);
+}
+
+static void read_tolerance(const struct doc_reader *reader, const struct doc_node *value, void *target)
+{
+	const char *text;
+	uint32_t km;
+
+	if (!doc_read_text(reader, value, "a distance", &text))
+		return;
+	if (!text_to_distance_km(text, &km) || km > TOLERANCE_KM_MAX)
+		doc_err(reader->errors, reader->doc, value, "must be a distance from 0km to %dkm, as 300km",
+			TOLERANCE_KM_MAX);
+	else
+		((struct fleet_service *)target)->tolerance_km = km;
+}
+
+static void read_split(const struct doc_reader *reader, const struct doc_node *value, void *target)
+{
+	static const char *const splits[] = {"sticky", "random", NULL}; /* enum fleet_split */
+	unsigned word;
+
+	if (doc_read_word(reader, value, "split", splits, NULL, &word))
+		((struct fleet_service *)target)->split = (enum fleet_split)word;
+}
+
+static void read_prefix(const struct doc_reader *reader, const struct doc_node *value, void *target)
+{
+	static const char what[] = "[bits of IPv4, bits of IPv6], as [24, 56]";
+	struct fleet_service *service = target;
+	uint64_t bits;
+
+	if (!doc_read_is_sequence(reader, value, what))
+		return;
+	if (value->count != 2) {
+		doc_err(reader->errors, reader->doc, value, "must be %s", what);
+		return;
+	}
+	if (doc_read_uint(reader, value->first, 8, 32, &bits))
+		service->prefix4 = (uint8_t)bits;
+	if (doc_read_uint(reader, value->first->next, 16, 128, &bits))
+		service->prefix6 = (uint8_t)bits;
+}
+
+static void read_answers(const struct doc_reader *reader, const struct doc_node *value, void *target)
+{
+	uint64_t answers;
+
+	if (doc_read_uint(reader, value, 1, 32, &answers))
+		((struct fleet_service *)target)->answers = (uint8_t)answers;
+}
+
+static void read_min_healthy(const struct doc_reader *reader, const struct doc_node *value, void *target)
+{
+	doc_read_percent(reader, value, &((struct fleet_service *)target)->min_healthy_hundredths);
+}
+
+static void read_last_resort(const struct doc_reader *reader, const struct doc_node *value, void *target)
+{
+	static const char *const resorts[] = {"all", "first", "nodata", NULL}; /* enum fleet_last_resort */
+	static const char *const later[] = {"last-good", NULL};
+	unsigned word;
+
+	if (value->kind == DOC_SEQUENCE)
+		doc_read_unsupported(reader, value, "last_resort as a list of addresses");
+	else if (doc_read_word(reader, value, "last_resort", resorts, later, &word))
+		((struct fleet_service *)target)->last_resort = (enum fleet_last_resort)word;
+}
+
+static const struct doc_key steering_keys[] = {
+	{"order", read_order},
+	{"map", read_map},
+	{"regions", read_regions},
+	{"tolerance", read_tolerance},
+	{"split", read_split},
+	{"prefix", read_prefix},
+	{"answers", read_answers},
+	{"min_healthy", read_min_healthy},
+	{"last_resort", read_last_resort},
+	{"bias", NULL},
+	{NULL},
+};
+
+static void read_steering(const struct doc_reader *reader, const struct doc_node *value, void *target)
+{
+	struct fleet_service *service = target;
+
+	doc_read_mapping(reader, value, steering_keys, service);
+	const struct doc_node *map = doc_get(value, "map");
+	if (service->order == FLEET_ORDER_MAP && map == NULL)
+		doc_err(reader->errors, reader->doc, value, "missing key 'map', which order: map needs");
+	if (service->order != FLEET_ORDER_MAP && map != NULL && doc_get(value, "order") == NULL)
+		doc_err_key(reader->errors, reader->doc, map, "'map' needs order: map");
+}
+
+/* ---- vips ---- */
+
+struct vip_draft {
+	struct fleet_vip *vip;
+	struct arena *arena;
+};
+
+/* Only letters tell a host name from a mistyped address. */
+static bool looks_like_name(const char *text)
+{
+	bool has_letter = false;
+
+	for (; *text != '\0'; text++) {
+		if (strchr("0123456789.-_", *text) != NULL)
+			continue;
+		if (((unsigned char)*text | 0x20) < 'a' || ((unsigned char)*text | 0x20) > 'z')
+			return false;
+		has_letter = true;
+	}
+	return has_letter;
+}
+
+static void read_address(const struct doc_reader *reader, const struct doc_node *value, void *target)
+{
+	struct vip_draft *draft = target;
+	char quoted[TEXT_QUOTE_MAX];
+	const char *text;
+
+	if (!doc_read_text(reader, value, "an address", &text) || ip_parse(text, &draft->vip->ip))
+		return;
+	text_quote(text, quoted);
+	if (looks_like_name(text))
+		doc_err(reader->errors, reader->doc, value,
+			"%s is a host name; a VIP by name is not supported by this build", quoted);
+	else
+		doc_err(reader->errors, reader->doc, value, "%s must be an IPv4 or IPv6 address", quoted);
+}
+
+static void read_weight(const struct doc_reader *reader, const struct doc_node *value, void *target)
+{
+	uint64_t weight;
+
+	if (doc_read_uint(reader, value, 0, 1000000, &weight))
+		((struct vip_draft *)target)->vip->weight = (uint32_t)weight;
+}
+
+static void read_vip_check(const struct doc_reader *reader, const struct doc_node *value, void *target)
+{
+	struct vip_draft *draft = target;
+
+	read_reference(reader, value, draft->arena, &draft->vip->check);
+}
+
+static const struct doc_key vip_keys[] = {
+	{"address", read_address, true},
+	{"weight", read_weight},
+	{"check", read_vip_check},
+	{"name", NULL},
+	{NULL},
+};
+/* With `name` the address is not what is missing. */
+static const struct doc_key named_vip_keys[] = {{"address", read_address},
+						{"weight", read_weight},
+						{"check", read_vip_check},
+						{"name", NULL},
+						{NULL}};
+
+static void read_vip(const struct doc_reader *reader, const struct doc_node *node, struct fleet_vips *vips,
+		     struct arena *arena)
+{
+	struct vip_draft draft = {.vip = &vips->vips[vips->count], .arena = arena};
+	char address[IP_TEXT_MAX];
+
+	draft.vip->weight = 1;
+	if (node->kind == DOC_SCALAR)
+		read_address(reader, node, &draft);
+	else
+		doc_read_mapping(reader, node, doc_get(node, "name") != NULL ? named_vip_keys : vip_keys,
+				 &draft);
+	for (size_t i = 0; draft.vip->ip.family != 0 && i < vips->count; i++) {
+		if (!ip_equal(&vips->vips[i].ip, &draft.vip->ip))
+			continue;
+		ip_format(&draft.vip->ip, address);
+		doc_err(reader->errors, reader->doc, node, "address %s stands in region '%s' twice", address,
+			vips->region);
+	}
+	vips->count++;
+}
+
+static void read_region_vips(const struct doc_reader *reader, const struct doc_node *node,
+			     struct fleet_service *service)
+{
+	struct fleet_vips *vips = &service->vips[service->vip_region_count];
+
+	if (!text_is_id(node->key)) {
+		doc_err_key(reader->errors, reader->doc, node, "must be the id of a region");
+		return;
+	}
+	if (!doc_read_is_sequence(reader, node, "a list of VIPs"))
+		return;
+	if (node->count < 1 || node->count > FLEET_VIPS_PER_REGION_MAX) {
+		doc_err(reader->errors, reader->doc, node, "holds %u VIPs; a region needs 1 to %d",
+			node->count, FLEET_VIPS_PER_REGION_MAX);
+		return;
+	}
+	vips->region = arena_strndup(arena_of(service), node->key, strlen(node->key));
+	vips->vips = arena_alloc(arena_of(service), node->count * sizeof(*vips->vips));
+	for (const struct doc_node *item = node->first; item != NULL; item = item->next)
+		read_vip(reader, item, vips, arena_of(service));
+	service->vip_region_count++;
+}
+
+static void read_vips(const struct doc_reader *reader, const struct doc_node *value, void *target)
+{
+	struct fleet_service *service = target;
+
+	if (!doc_read_is_mapping(reader, value, "a mapping of regions to lists of VIPs"))
+		return;
+	if (value->count > FLEET_REGIONS_MAX) {
+		doc_err(reader->errors, reader->doc, value, "names %u regions; at most %d", value->count,
+			FLEET_REGIONS_MAX);
+		return;
+	}
+	service->vips = arena_alloc(arena_of(service), (value->count + 1) * sizeof(*service->vips));
+	for (const struct doc_node *node = value->first; node != NULL; node = node->next)
+		read_region_vips(reader, node, service);
+}
+
+/* ---- the service ---- */
+
+static const struct doc_key service_keys[] = {
+	{"check", read_check}, {"ttl", read_ttl}, {"steering", read_steering}, {"vips", read_vips},
+	{"https", NULL},       {"routes", NULL},  {"origins", NULL},	       {NULL},
+};
+
+static void take_regions_from_vips(struct fleet_service *service)
+{
+	service->region_count = service->vip_region_count;
+	service->regions =
+		arena_alloc(arena_of(service), (service->region_count + 1) * sizeof(*service->regions));
+	for (size_t i = 0; i < service->region_count; i++)
+		service->regions[i] = service->vips[i].region;
+}
+
+struct fleet_object *fleet_read_service(const struct doc_reader *reader, const struct doc_node *node,
+					const char *id)
+{
+	struct fleet_service *service = fleet_object_new(sizeof(*service), FLEET_SERVICE, id);
+
+	service->ttl_min = 5;
+	service->ttl_max = 60;
+	service->prefix4 = 24;
+	service->prefix6 = 56;
+	service->answers = 1;
+	service->min_healthy_hundredths = 5000;
+	if (doc_read_mapping(reader, node, service_keys, service)) {
+		if (!service->has_regions)
+			take_regions_from_vips(service);
+		return &service->object;
+	}
+	fleet_object_free(&service->object);
+	return NULL;
+}

@@ -1,0 +1,131 @@
+/* What in an object refers to other objects or claims a name, and where it stands. Control thread. */
+#include "fleet/fleet_internal.h"
+#include <string.h>
+
+#define PATH_MAX_OCTETS 2304 /* a map's key of a prefix or a region's id, escaped, and indexes */
+
+struct walk {
+	fleet_reference_fn *fn;
+	void *user;
+};
+
+void fleet_pointer_escape(const char *text, char *out, size_t size)
+{
+	size_t at = 0;
+
+	for (; *text != '\0' && at + 2 < size; text++) {
+		if (*text == '~' || *text == '/') {
+			out[at++] = '~';
+			out[at++] = *text == '~' ? '0' : '1';
+		} else {
+			out[at++] = *text;
+		}
+	}
+	out[at] = '\0';
+}
+
+static void visit(const struct walk *walk, enum fleet_kind kind, const char *id, const char *path)
+{
+	walk->fn(walk->user,
+		 &(struct fleet_reference){.role = REFERENCE_OBJECT, .kind = kind, .id = id, .path = path});
+}
+
+static void visit_list(const struct walk *walk, char *const *regions, size_t count, const char *path)
+{
+	char item[64];
+
+	for (size_t i = 0; i < count; i++) {
+		snprintf(item, sizeof(item), "%s/%zu", path, i);
+		visit(walk, FLEET_REGION, regions[i], item);
+	}
+}
+
+static void walk_map(const struct fleet_map *map, const struct walk *walk)
+{
+	char path[PATH_MAX_OCTETS], key[PATH_MAX_OCTETS - 64];
+
+	for (size_t r = 0; r < map->rule_count; r++) {
+		const struct fleet_tiers *tiers = &map->rules[r].tiers;
+		size_t tier = 0, place = 0;
+
+		fleet_pointer_escape(map->rules[r].key, key, sizeof(key));
+		for (size_t i = 0; i < tiers->count; i++, place++) {
+			if (tiers->items[i].starts_tier && i > 0) {
+				tier++;
+				place = 0;
+			}
+			if (tiers->has_nested_tiers)
+				snprintf(path, sizeof(path), "/%s/%zu/%zu", key, tier, place);
+			else
+				snprintf(path, sizeof(path), "/%s/%zu", key, i);
+			visit(walk, FLEET_REGION, tiers->items[i].region, path);
+		}
+	}
+}
+
+static void walk_service(const struct fleet_service *service, const struct walk *walk)
+{
+	char path[160];
+
+	if (service->check != NULL)
+		visit(walk, FLEET_CHECK, service->check, "/check");
+	if (service->map != NULL)
+		visit(walk, FLEET_MAP, service->map, "/steering/map");
+	if (service->has_regions)
+		visit_list(walk, service->regions, service->region_count, "/steering/regions");
+	for (size_t r = 0; r < service->vip_region_count; r++) {
+		const struct fleet_vips *vips = &service->vips[r];
+
+		snprintf(path, sizeof(path), "/vips/%s", vips->region);
+		walk->fn(walk->user, &(struct fleet_reference){.role = REFERENCE_OBJECT,
+							       .kind = FLEET_REGION,
+							       .id = vips->region,
+							       .path = path,
+							       .is_key = true});
+		for (size_t i = 0; i < vips->count; i++) {
+			if (vips->vips[i].check == NULL)
+				continue;
+			snprintf(path, sizeof(path), "/vips/%s/%zu/check", vips->region, i);
+			visit(walk, FLEET_CHECK, vips->vips[i].check, path);
+		}
+	}
+}
+
+static void walk_names(const struct walk *walk, enum fleet_reference_role role, size_t count, const char *key)
+{
+	char path[64];
+
+	for (size_t i = 0; i < count; i++) {
+		path[0] = '\0';
+		if (key != NULL)
+			snprintf(path, sizeof(path), "/%s/%zu", key, i);
+		walk->fn(walk->user, &(struct fleet_reference){
+					     .role = role, .index = i, .path = path, .is_key = key == NULL});
+	}
+}
+
+static void walk_tenant(const struct fleet_tenant *tenant, const struct walk *walk)
+{
+	char zone[NAME_TEXT_MAX];
+
+	name_to_text(tenant->zone, zone);
+	visit(walk, FLEET_ZONE, zone, "/zone");
+	visit(walk, FLEET_SERVICE, tenant->service, "/service");
+	visit_list(walk, tenant->regions, tenant->region_count, "/regions");
+	walk_names(walk, REFERENCE_HOST, tenant->host_count, tenant->has_hosts ? "hosts" : NULL);
+	walk_names(walk, REFERENCE_DOMAIN, tenant->domain_count, "domains");
+}
+
+void fleet_each_reference(const struct fleet_object *object, fleet_reference_fn *fn, void *user)
+{
+	struct walk walk = {.fn = fn, .user = user};
+
+	if (object->kind == FLEET_ZONE && ((const struct fleet_zone *)object)->path_written != NULL)
+		fn(user, &(struct fleet_reference){.role = REFERENCE_FILE, .path = "/file"});
+	else if (object->kind == FLEET_MAP)
+		walk_map((const struct fleet_map *)object, &walk);
+	else if (object->kind == FLEET_SERVICE)
+		walk_service((const struct fleet_service *)object, &walk);
+	else if (object->kind == FLEET_TENANT)
+		walk_tenant((const struct fleet_tenant *)object, &walk);
+}

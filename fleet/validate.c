@@ -1,0 +1,213 @@
+/*
+ * Checking one object against the rest of the fleet (configuration.md, "Validation" and "Static and
+ * tenant records at one name"). The cost does not depend on how many tenants there are. Control
+ * thread.
+ */
+#include "fleet/fleet_internal.h"
+#include "lib/mem.h"
+#include "lib/text.h"
+#include "zones/rrtype.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define NEAREST_AMONG_MAX 20000 /* ids that are compared for one near word */
+
+/* The error at a reference of the object, or for an object that was there before at the object. */
+static __attribute__((format(printf, 4, 5))) void fail(struct fleet_validation *validation,
+						       const struct fleet_reference *reference,
+						       const char *nearest, const char *format, ...)
+{
+	const struct fleet_object *object = validation->object;
+	const struct fleet_stage *stage = validation->stage;
+	struct err *err;
+	char *message;
+	va_list args;
+
+	va_start(args, format);
+	if (vasprintf(&message, format, args) < 0)
+		abort();
+	va_end(args);
+	if (stage != NULL) {
+		const struct fleet_place *place = validation->place < stage->place_count
+							  ? &stage->places[validation->place]
+							  : &stage->place;
+		err = err_add(validation->errors, stage->file, place->line, place->column, "%s", message);
+		if (stage->pointer != NULL) {
+			char *pointer = xasprintf("%s%s", stage->pointer, reference->path);
+			err_set_pointer(err, pointer);
+			free(pointer);
+		}
+	} else if (validation->standing_left > 0) {
+		validation->standing_left--;
+		err = err_add(validation->errors, object->file, object->line, object->column, "%s '%s': %s",
+			      fleet_kind_name[object->kind], object->id, message);
+	} else {
+		free(message);
+		return;
+	}
+	err_set_nearest(err, nearest);
+	free(message);
+}
+
+/* ---- references ---- */
+
+static const char *find_nearest(struct fleet_validation *validation, enum fleet_kind kind, const char *id)
+{
+	const struct fleet_object *object;
+	size_t count = 0;
+
+	if (validation->nearest_left == 0)
+		return NULL;
+	validation->nearest_left--;
+	const char **words = xcalloc(NEAREST_AMONG_MAX, sizeof(*words));
+	for (size_t at = 0;
+	     count < NEAREST_AMONG_MAX && (object = fleet_next(validation->fleet, kind, &at)) != NULL;)
+		words[count++] = object->id;
+	const char *nearest = text_nearest(id, words, count);
+	free(words);
+	return nearest;
+}
+
+static void check_object(struct fleet_validation *validation, const struct fleet_reference *reference)
+{
+	const struct fleet_change *change = validation->change;
+	const char *kind = fleet_kind_name[reference->kind];
+
+	if (fleet_get(validation->fleet, reference->kind, reference->id) != NULL || change->is_incomplete)
+		return;
+	const struct fleet_stage *stage = fleet_change_find(change, reference->kind, reference->id);
+	if (stage != NULL && stage->action == STAGE_BROKEN)
+		return; /* it is meant to exist; what is wrong with it is reported */
+	const char *nearest = find_nearest(validation, reference->kind, reference->id);
+	if (nearest != NULL)
+		fail(validation, reference, nearest, "unknown %s '%s'; did you mean '%s'?", kind,
+		     reference->id, nearest);
+	else
+		fail(validation, reference, NULL, "unknown %s '%s'", kind, reference->id);
+}
+
+/* ---- names of tenants ---- */
+
+/* Types that a tenant's answer owns, and those that stand alone at a name. */
+static const uint16_t owned_types[] = {RR_A, RR_AAAA, RR_HTTPS, RR_SVCB, RR_CNAME, RR_DNAME};
+
+static void check_static(struct fleet_validation *validation, const struct fleet_reference *reference,
+			 const char *what, const char *text, const struct zone *zone, const uint8_t *name)
+{
+	char cut_text[NAME_TEXT_MAX], types[80] = "";
+	const struct zone_node *cut = NULL, *node = zone_find(zone, name, &cut);
+
+	if (cut != NULL) {
+		name_to_text(cut->name, cut_text);
+		fail(validation, reference, NULL, "%s '%s' lies below the %s at '%s'", what, text,
+		     cut->flags & ZONE_NODE_DNAME ? "DNAME" : "zone cut", cut_text);
+		return;
+	}
+	if (node == NULL)
+		return;
+	if ((node->flags & ZONE_NODE_CUT) && !(node->flags & ZONE_NODE_APEX)) {
+		fail(validation, reference, NULL, "%s '%s' is a zone cut: it has NS records", what, text);
+		return;
+	}
+	for (size_t i = 0; i < sizeof(owned_types) / sizeof(owned_types[0]); i++) {
+		char type[16];
+		if (rrset_find(node->sets, owned_types[i]) == NULL)
+			continue;
+		rrtype_to_text(owned_types[i], type);
+		size_t used = strlen(types);
+		snprintf(types + used, sizeof(types) - used, "%s%s", used > 0 ? ", " : "", type);
+	}
+	if (types[0] != '\0')
+		fail(validation, reference, NULL,
+		     "%s '%s' has static records of type %s in its zone; a tenant's name owns A, AAAA, HTTPS "
+		     "and SVCB and admits no CNAME or DNAME",
+		     what, text, types);
+}
+
+static void check_name(struct fleet_validation *validation, const struct fleet_reference *reference)
+{
+	const struct fleet_tenant *tenant = (const struct fleet_tenant *)validation->object;
+	bool is_host = reference->role == REFERENCE_HOST;
+	const uint8_t *name = is_host ? tenant->hosts[reference->index] : tenant->domains[reference->index];
+	const char *what = is_host ? "host" : "domain";
+	char text[NAME_TEXT_MAX], zone_text[NAME_TEXT_MAX];
+
+	name_to_text(name, text);
+	name_to_text(tenant->zone, zone_text);
+	const struct fleet_tenant *owner = fleet_tenant_of(validation->fleet, name);
+	if (owner != tenant && owner != NULL)
+		fail(validation, reference, NULL, "%s '%s' already belongs to tenant '%s'", what, text,
+		     owner->object.id);
+	if (is_host && !name_equal(name, tenant->zone) && !name_is_below(name, tenant->zone)) {
+		fail(validation, reference, NULL, "host '%s' lies outside its zone '%s'", text, zone_text);
+		return;
+	}
+	const struct fleet_zone *zone = names_enclosing(validation->fleet->zones, name);
+	if (zone == NULL)
+		return;
+	if (is_host && name_is_below(zone->name.octets, tenant->zone)) {
+		fail(validation, reference, NULL,
+		     "host '%s' lies outside its zone '%s': zone '%s' is served too and holds it", text,
+		     zone_text, zone->object.id);
+		return;
+	}
+	if (zone->zone != NULL)
+		check_static(validation, reference, what, text, zone->zone, name);
+}
+
+static void check_reference(void *user, const struct fleet_reference *reference)
+{
+	struct fleet_validation *validation = user;
+
+	switch (reference->role) {
+	case REFERENCE_OBJECT:
+		check_object(validation, reference);
+		break;
+	case REFERENCE_HOST:
+	case REFERENCE_DOMAIN:
+		check_name(validation, reference);
+		break;
+	case REFERENCE_FILE:
+		break;
+	}
+	validation->place++;
+}
+
+/* ---- residency ---- */
+
+static bool has_vips_in(const struct fleet_service *service, const char *region)
+{
+	for (size_t i = 0; i < service->vip_region_count; i++)
+		if (strcmp(service->vips[i].region, region) == 0)
+			return true;
+	return false;
+}
+
+/* Zone and service come first among a tenant's references, then the regions. */
+static void check_residency(struct fleet_validation *validation, const struct fleet_tenant *tenant)
+{
+	struct fleet *fleet = validation->fleet;
+	const struct fleet_service *service =
+		(const struct fleet_service *)fleet_get(fleet, FLEET_SERVICE, tenant->service);
+
+	if (!tenant->has_regions || service == NULL)
+		return;
+	for (size_t i = 0; i < tenant->region_count; i++)
+		if (has_vips_in(service, tenant->regions[i]) ||
+		    fleet_get(fleet, FLEET_REGION, tenant->regions[i]) == NULL)
+			return; /* an unknown region is reported by itself */
+	validation->place = tenant->region_count > 0 ? 2 : SIZE_MAX;
+	fail(validation, &(struct fleet_reference){.path = "/regions"}, NULL,
+	     "none of the tenant's regions has a VIP of service '%s'", tenant->service);
+}
+
+void fleet_validate(struct fleet_validation *validation, const struct fleet_object *object,
+		    const struct fleet_stage *stage)
+{
+	validation->object = object;
+	validation->stage = stage;
+	validation->place = 0;
+	fleet_each_reference(object, check_reference, validation);
+	if (object->kind == FLEET_TENANT)
+		check_residency(validation, (const struct fleet_tenant *)object);
+}
