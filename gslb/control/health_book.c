@@ -18,7 +18,7 @@
 
 #define KEY_MAX (IP_TEXT_MAX + 64)
 #define FRESH_MS ((int64_t)24 * 3600 * 1000) /* a stored state this old still counts as a round */
-#define SAVE_CHANGES_MS 500		     /* a transition is in the store after this */
+#define SAVE_CHANGES_MS 100 /* a transition is in the store after this; those of a moment go together */
 #define SAVE_SEEN_MS 10000
 
 struct target {			   /* an entry and what only this file needs of it */
