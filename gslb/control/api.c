@@ -262,12 +262,13 @@ static bool clear_way(const char *path, const struct sockaddr_un *address, struc
 static int bind_unix(const char *path, struct err_list *errors)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	if (strlen(path) >= sizeof(address.sun_path)) {
+	size_t length = strlen(path);
+	if (length >= sizeof(address.sun_path)) {
 		err_add(errors, path, 0, 0, "admin.socket: the path has more than %zu octets",
 			sizeof(address.sun_path) - 1);
 		return -1;
 	}
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	memcpy(address.sun_path, path, length);
 	if (!clear_way(path, &address, errors))
 		return -1;
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

@@ -36,6 +36,18 @@ static bool check_tenant_version(const struct api_request *request, struct api_r
 	return api_check_preconditions(request, reply, tenant != NULL, tenant ? tenant->version : 0);
 }
 
+/* A change that could not be read whole is still checked against the fleet, so that everything that is
+ * wrong is reported at once; it is never applied. */
+static enum change_outcome change_fleet(struct api_request *request, struct fleet_change *change,
+					bool dry_run, const char *verb, const char *object,
+					struct fleet_result *ret, struct err_list *errors)
+{
+	bool is_unreadable = err_has_errors(errors);
+	enum change_outcome outcome = control_change_fleet(request->control, change, dry_run || is_unreadable,
+							   &request->requester, verb, object, ret, errors);
+	return is_unreadable && outcome != CHANGE_UNAVAILABLE ? CHANGE_INVALID : outcome;
+}
+
 static void put_tenant(struct api_request *request, struct api_reply *reply, const struct doc *doc)
 {
 	struct err_list errors = {0};
@@ -44,10 +56,8 @@ static void put_tenant(struct api_request *request, struct api_reply *reply, con
 	const char *id = request->argument[0];
 	fleet_change_put(change, FLEET_TENANT, id, doc, doc->root, request->control->fleet_version + 1,
 			 &errors);
-	enum change_outcome outcome = CHANGE_INVALID;
-	if (!err_has_errors(&errors))
-		outcome = control_change_fleet(request->control, change, false, &request->requester,
-					       "tenant set", id, &result, &errors);
+	enum change_outcome outcome =
+		change_fleet(request, change, false, "tenant set", id, &result, &errors);
 	if (outcome != CHANGE_DONE) {
 		api_reply_outcome(reply, outcome, &errors);
 	} else {

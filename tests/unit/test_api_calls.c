@@ -347,6 +347,14 @@ static void test_apply(void **state)
 	must_refuse("POST", "/v1/apply", "{\"tenants\":", 400, "urn:gslb:bad-request");
 	must_refuse("POST", "/v1/apply", "tenants:\n  a: {zone: example.net, service: none}\n", 422,
 		    "\"line\":2");
+	/* Everything that is wrong in one pass, and nothing of it applied. */
+	must_refuse(
+		"POST", "/v1/apply",
+		"tenants:\n  a: {zone: example.net, servce: shop}\n  b: {zne: example.net, service: shop}\n",
+		422, "\"nearest\":\"zone\"");
+	expect("errors/0/line", "2");
+	expect("errors/2/line", "3");
+	assert_int_equal(call("GET", "/v1/tenants/b", ""), 404);
 	must_refuse("POST", "/v1/apply", "tenants: {base: {zone: example.net, service: free}}", 409,
 		    "urn:gslb:base-object");
 	must_refuse("POST", "/v1/apply", "zones: {b.net: {file: b.zone}}", 422, "urn:gslb:invalid");
