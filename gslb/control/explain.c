@@ -62,7 +62,7 @@ static json_t *client_json(struct story *story)
 	return json_pack("{s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "source",
 			 story->request->has_client ? "argument" : "resolver", "address", address, "scope",
 			 story->answer->uses_client ? story->answer->scope : 0, "at", at, "continent",
-			 text_or_null(place->continent), "country", text_or_null(place->country), "subdivision",
+			 text_or_null(place_continent(place)), "country", text_or_null(place->country), "subdivision",
 			 text_or_null(place->subdivision), "asn",
 			 own->asn ? json_integer(own->asn) : json_null(), "from", text_or_null(from));
 }
