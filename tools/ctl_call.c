@@ -18,7 +18,7 @@ static void print_error(const json_t *error, const char *source)
 	const char *file = text_of(error, "file");
 	json_int_t line = json_integer_value(json_object_get(error, "line"));
 	json_int_t column = json_integer_value(json_object_get(error, "column"));
-	if (line && !*file && source)
+	if (line && source) /* the API knows the document as the body of a request */
 		file = source;
 	if (*file)
 		fprintf(stderr, "%s:", file);

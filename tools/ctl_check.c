@@ -26,13 +26,12 @@ enum ctl_exit ctl_check(struct ctl *ctl)
 			fleet_change_add_document(change, doc, &errors);
 		doc_free(doc);
 	}
-	if (!err_has_errors(&errors)) {
-		struct fleet *fleet = fleet_new();
-		struct fleet_result result;
-		if (fleet_apply(fleet, change, 1, true, &result, &errors))
-			fleet_result_done(&result);
-		fleet_free(fleet);
-	}
+	/* Also with errors: what is wrong between the documents is told in the same pass. */
+	struct fleet *fleet = fleet_new();
+	struct fleet_result result = {0};
+	fleet_apply(fleet, change, 1, true, &result, &errors);
+	fleet_result_done(&result);
+	fleet_free(fleet);
 	fleet_change_free(change);
 	bool is_good = !err_has_errors(&errors);
 	err_sort(&errors);

@@ -102,8 +102,9 @@ static void print_client(const json_t *client)
 	}
 	if (!*between)
 		printf("unknown");
-	if (*text_of(client, "from"))
-		printf("  (from %s)", text_of(client, "from"));
+	const char *from = text_of(client, "from");
+	if (*from)
+		printf("  (from %s)", strrchr(from, '/') ? strrchr(from, '/') + 1 : from);
 	putchar('\n');
 }
 

@@ -190,8 +190,9 @@ enum ctl_exit ctl_state_vips(struct ctl *ctl)
 
 static char *short_words(const json_t *value)
 {
-	char *words = json_is_object(value) && json_object_get(value, "share") ? control_words(value)
-									       : ctl_words(value);
+	const json_t *share = json_object_get(value, "share");
+	char *words = json_is_integer(share) ? xasprintf("%lld%%", (long long)json_integer_value(share))
+					     : ctl_words(share ? share : value);
 	if (strlen(words) > 40)
 		strcpy(words + 37, "...");
 	return words;

@@ -18,14 +18,20 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if mode == "hang":
             self.server.released.wait()
             return
+        try:
+            self.answer(mode)
+        except ConnectionError:
+            pass  # the probe had seen enough
+
+    do_HEAD = do_GET
+
+    def answer(self, mode):
         body = f"{self.server.label}\n".encode()
         self.send_response(500 if mode == "500" else 200)
         self.send_header("Content-Type", "text/plain")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
-
-    do_HEAD = do_GET
 
     def log_message(self, *_):
         pass

@@ -52,7 +52,7 @@ class Cli(stack.StackTest):
     def test_regions_and_vips(self):
         lines = self.ctl("regions").stdout.splitlines()
         self.assertEqual(len(lines), 4)
-        self.assertEqual(len({line.index(line.split()[-1]) for line in lines[1:]}), 1, "columns are aligned")
+        self.assertEqual(len({len(line) for line in lines[1:]}), 1, "columns are aligned")
         self.assertIn(self.eu, self.ctl("vips").stdout)
         self.assertEqual(len(json.loads(self.ctl("vips", "-o", "json", "--limit", "2").stdout)["items"]), 2)
         self.wrong(["regions", "--limt", "1"], 2, "--limit")

@@ -73,7 +73,7 @@ class Reload(stack.StackTest):
 
     def test_clash_with_the_store(self):
         self.stack.ctl("tenant", "add", "newcomer2", "--zone", stack.ZONE, "--service", "shop")
-        self.stack.fleet["tenants"]["newcomer2"] = {"zone": stack.ZONE, "service": "shop"}
+        self.stack.fleet["tenants"]["newcomer2"] = {"zone": stack.ZONE, "service": "shop", "regions": ["us"]}
         self.stack.write()
         self.refused("newcomer2")
 

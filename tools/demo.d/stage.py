@@ -25,11 +25,11 @@ COLOURS = {"eu": "38;5;39", "us": "38;5;208", "ap": "38;5;77", "none": "38;5;203
 
 
 def paint(text, code):
-    return f"\033[{code}m{text}\033[0m" if IS_TTY else text
+    return f"\033[{code}m{text}\033[0m" if IS_TTY and text else text
 
 
 def region_paint(region, text=None):
-    return paint(text or region, "1;" + COLOURS.get(region, COLOURS["none"]))
+    return paint(region if text is None else text, "1;" + COLOURS.get(region, COLOURS["none"]))
 
 
 def bold(text):
@@ -158,7 +158,7 @@ class Stage:
             typed = " ".join(f"'{word}'" if " " in word else word for word in words)
             print(f"  {faint('$')} {bold('gslbctl ' + typed)}")
             for line in done.stdout.splitlines():
-                print(f"    {line}"[:110].rstrip())
+                print(f"    {line}".rstrip())
         return done.stdout
 
     def json(self, *words):

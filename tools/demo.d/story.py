@@ -37,7 +37,7 @@ def pad(text, width):
 def draw_map(answers):
     """Cities as numbers in the colour of the region that answers them, regions by name."""
     rows = [list(line.rstrip("\n").ljust(93)) for line in open(stage.HERE / "world.txt")]
-    cells = [[faint("·") if cell == "." and stage.IS_TTY else cell for cell in row] for row in rows]
+    cells = [[paint("·", "38;5;240") if cell == "." and stage.IS_TTY else cell for cell in row] for row in rows]
 
     def cell_of(at):
         return (min(18, max(0, round((72 - at[0]) / (72 + 46) * 19 - 0.5))),
@@ -55,7 +55,7 @@ def draw_map(answers):
         taken.add((row, column))
         cells[row][column] = region_paint(answers[number - 1], str(number))
     for row in cells:
-        print("  " + "".join(row).rstrip())
+        print(("  " + "".join(row).rstrip()).replace("\033[0m\033[38;5;240m", ""))
 
 
 def ask_cities(stage_, name, show_map=False):
@@ -107,7 +107,7 @@ def nearest(stage_):
 
 def failure(stage_):
     heading("3", "The web server of eu is killed")
-    eu, others = CITIES[0][2], [(city, subnet, region) for city, _, subnet, region in CITIES if region != "eu"]
+    eu, subnets = CITIES[0][2], [city[2] for city in CITIES]
     stage_.kill_origin("eu")
     died = last = time.monotonic()
     print(f"  {faint('$')} {bold('kill -9')} {faint('(the process behind ' + VIPS['eu'] + ')')}")
@@ -115,16 +115,16 @@ def failure(stage_):
     while time.monotonic() < died + PROMISE_S + 0.3:
         now = time.monotonic()
         asked += 1
-        if stage_.dig("acme", eu)[0] == VIPS["eu"]:
-            last = now
-        elif moved_at is None:
-            moved_at = now
-        city, subnet, region = others[asked % len(others)]
-        if stage_.dig("acme", subnet)[0] != VIPS[region]:
-            raise Failed(f"{city} moved although its region is healthy")
+        for (city, _, _, region), address in zip(CITIES, stage_.dig_many("acme", subnets)):
+            if region == "eu" and address == VIPS["eu"]:
+                last = now
+            elif region == "eu":
+                moved_at = moved_at or now
+            elif address != VIPS[region]:
+                raise Failed(f"{city} moved although its region is healthy")
     if moved_at is None:
         raise Failed("the clients of eu did not move")
-    print(f"  {asked} questions from London meanwhile: the first without the dead address {moved_at - died:.2f} s after the kill")
+    print(f"  {asked} times all six cities asked: the first answer without the dead address came {moved_at - died:.2f} s after")
     print(f"  promised: {FALL} × {INTERVAL_S:.0f} s + {TIMEOUT_S * 1000:.0f} ms + 100 ms = {PROMISE_S:.1f} s")
     print()
     expect(last - died <= PROMISE_S, f"no answer held the dead address later than {PROMISE_S:.1f} s "
