@@ -228,6 +228,11 @@ static uint32_t read_record(struct walk *walk, uint32_t offset)
 
 static uint32_t place_of_record(struct walk *walk, uint32_t offset)
 {
+	/* A record that points into the gap between tree and data has wrapped around. */
+	if (offset >= walk->database.data_section_size) {
+		snprintf(walk->problem, sizeof(walk->problem), "damaged search tree: no data at %u", offset);
+		return PLACE_NONE;
+	}
 	size_t known = walk->offsets.count;
 	uint32_t number = intern_put(&walk->offsets, &offset);
 	if (walk->offsets.count == known)
