@@ -24,10 +24,10 @@ int64_t store_fleet_changed_unix_ms(struct store *store); /* last accepted chang
 /* ---- controls ---- */
 struct control_row {
 	char region[64];
-	char service[64];  /* "" = all services; unused for VIPs */
+	char service[64];	   /* "" = all services; unused for VIPs */
 	char address[IP_TEXT_MAX]; /* "" = a region's control */
-	int share;	   /* 0..100, or SHARE_DOWN */
-	int64_t expires_unix_ms; /* 0: until restored */
+	int share;		   /* 0..100, or SHARE_DOWN */
+	int64_t expires_unix_ms;   /* 0: until restored */
 	int64_t since_unix_ms;
 	char *reason, *author; /* "" when absent; owned by the row's holder */
 };
@@ -38,7 +38,7 @@ bool store_each_control(struct store *store, store_control_fn *fn, void *user);
 struct audit_line {
 	int64_t time_unix_ms;
 	const char *author, *via, *verb, *object, *reason; /* never NULL */
-	json_t *before, *after; /* borrowed; NULL = null */
+	json_t *before, *after;				   /* borrowed; NULL = null */
 };
 struct store_change {
 	const struct fleet_result *fleet; /* touched store objects; NULL: none */
