@@ -21,6 +21,7 @@ struct ctl_option {
 };
 
 struct ctl {
+	struct arena *arena; /* names of options */
 	const char *socket_path;
 	uint64_t timeout_ms;
 	enum ctl_output output;

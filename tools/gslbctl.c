@@ -2,6 +2,7 @@
  * gslbctl: the operator's hand. This file: the table of verbs, the reading of the command line and
  * the help. Every verb is a call of the API of one gslbd (reference: gslbctl --help). One thread.
  */
+#include "lib/arena.h"
 #include "lib/mem.h"
 #include "lib/text.h"
 #include "tools/ctl.h"
@@ -349,7 +350,8 @@ static enum ctl_exit read_option(struct ctl *ctl, int argc, char **argv, int *at
 	char *value = strchr(written, '=');
 	if (written[1] != '-')
 		value = written[2] == '=' ? argv[*at] + 2 : NULL;
-	char *bare = strncmp(written, "--", 2) == 0 ? xstrndup(name, strcspn(name, "=")) : xstrdup(name);
+	bool is_long = strncmp(written, "--", 2) == 0;
+	const char *bare = arena_strndup(ctl->arena, name, is_long ? strcspn(name, "=") : strlen(name));
 	char kind = option_kind("socket: output: timeout: help version", bare);
 	bool is_global = kind != 0;
 	if (!kind && ctl->verb)
@@ -375,7 +377,7 @@ static enum ctl_exit read_option(struct ctl *ctl, int argc, char **argv, int *at
 		return set_global(ctl, bare, value);
 	else if (ctl->option_count == CTL_OPTIONS_MAX)
 		return ctl_usage(ctl, "more than %d options", CTL_OPTIONS_MAX);
-	else /* lives as long as the process */
+	else
 		ctl->options[ctl->option_count++] = (struct ctl_option){bare, value};
 	return CTL_DONE;
 }
@@ -458,7 +460,9 @@ int main(int argc, char **argv)
 	static struct ctl ctl; /* zeroed; too large for comfort on the stack */
 	ctl.socket_path = socket_path && *socket_path ? socket_path : SOCKET_DEFAULT;
 	ctl.timeout_ms = 10000;
+	ctl.arena = arena_new();
 	enum ctl_exit code = run(&ctl, argc, argv);
+	arena_free(ctl.arena);
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		perror("gslbctl: standard output");
 		code = CTL_FAILED;
