@@ -63,7 +63,8 @@ struct control *control_new(struct event_base *base, const char *config_path, co
 	control->api = api_new(control, errors);
 	if (!control->api)
 		goto failed;
-	control->loader = loader_start(base, config_path, NULL, NULL, on_loaded, control);
+	struct load_previous nothing = {0};
+	control->loader = loader_start(base, config_path, &nothing, on_loaded, control);
 	return control;
 failed:
 	control_free(control);
@@ -94,7 +95,8 @@ void control_free(struct control *control)
 bool control_check(const char *config_path, struct err_list *errors)
 {
 	struct load_result result;
-	load_run(config_path, LOAD_CHECK, NULL, NULL, &result);
+	struct load_previous nothing = {0};
+	load_run(config_path, LOAD_CHECK, &nothing, &result);
 	bool is_good = result.config && !err_has_errors(&result.errors);
 	err_move(errors, &result.errors);
 	load_result_done(&result);
@@ -331,8 +333,10 @@ void control_reload(struct control *control, const struct requester *requester, 
 	struct load_request *request = xcalloc(1, sizeof *request);
 	*request = (struct load_request){done, user, xstrdup(requester->author), xstrdup(requester->via)};
 	control->reload = request;
-	control->loader = loader_start(control->base, control->config_path, world_builder_geo(control->builder),
-				       control->geo_signature, on_loaded, control);
+	struct load_previous previous = {.geo_signature = xstrdup(control->geo_signature),
+					 .locations_hash = load_locations_hash(control->fleet)};
+	world_builder_share(control->builder, &previous.places, &previous.laid, &previous.orders);
+	control->loader = loader_start(control->base, control->config_path, &previous, on_loaded, control);
 }
 
 static void on_expiry(evutil_socket_t fd, short what, void *user)

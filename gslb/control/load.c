@@ -3,6 +3,7 @@
 #include "gslb/control/geo_load.h"
 #include "gslb/control/plan_build.h"
 #include "lib/doc.h"
+#include "lib/hash.h"
 #include "lib/mem.h"
 #include <pthread.h>
 #include <stdlib.h>
@@ -54,12 +55,12 @@ static char *sign_geo(const struct node_config *config)
 	return signature;
 }
 
-static void load_geo(struct places *current, const char *current_signature, struct load_result *ret)
+static void load_geo(const struct load_previous *previous, struct load_result *ret)
 {
 	const struct node_config *config = ret->config;
 	ret->geo_signature = sign_geo(config);
-	if (current && current_signature && strcmp(current_signature, ret->geo_signature) == 0)
-		ret->places = places_ref(current);
+	if (previous->places && strcmp(previous->geo_signature, ret->geo_signature) == 0)
+		ret->places = places_ref(previous->places);
 	else if (config->geo_count == 0)
 		ret->places = places_new_empty();
 	else
@@ -67,10 +68,16 @@ static void load_geo(struct places *current, const char *current_signature, stru
 }
 
 /* The orders that the base's tenants need, each (service, allowed regions) once. */
-static void compile_orders(struct load_result *ret)
+static void compile_orders(struct load_previous *previous, struct load_result *ret)
 {
-	ret->laid = places_with_locations(ret->places, ret->fleet);
-	ret->orders = order_cache_new();
+	if (previous->places == ret->places && previous->locations_hash == load_locations_hash(ret->fleet)) {
+		ret->laid = places_ref(previous->laid);
+		ret->orders = previous->orders;
+		previous->orders = NULL;
+	} else {
+		ret->laid = places_with_locations(ret->places, ret->fleet);
+		ret->orders = order_cache_new();
+	}
 	size_t at = 0;
 	const struct fleet_object *last_service = NULL;
 	region_set last_allowed = 0, candidates = 0;
@@ -89,7 +96,31 @@ static void compile_orders(struct load_result *ret)
 	}
 }
 
-void load_run(const char *config_path, enum load_depth depth, struct places *places, const char *geo_signature,
+uint64_t load_locations_hash(const struct fleet *fleet)
+{
+	uint64_t hash = 0;
+	size_t at = 0;
+	for (struct fleet_object *object; (object = fleet_next(fleet, FLEET_LOCATION, &at));) {
+		json_t *json = fleet_object_to_json(object);
+		char *text = json_dumps(json, JSON_COMPACT);
+		hash = hash_bytes(object->id, strlen(object->id), hash);
+		hash = hash_bytes(text, strlen(text), hash);
+		free(text);
+		json_decref(json);
+	}
+	return hash;
+}
+
+void load_previous_done(struct load_previous *previous)
+{
+	places_unref(previous->places);
+	places_unref(previous->laid);
+	order_cache_free(previous->orders);
+	free(previous->geo_signature);
+	memset(previous, 0, sizeof *previous);
+}
+
+void load_run(const char *config_path, enum load_depth depth, struct load_previous *previous,
 	      struct load_result *ret)
 {
 	memset(ret, 0, sizeof *ret);
@@ -97,9 +128,9 @@ void load_run(const char *config_path, enum load_depth depth, struct places *pla
 	if (ret->config)
 		load_fleet(ret->config, ret);
 	if (!err_has_errors(&ret->errors) || (depth == LOAD_CHECK && ret->config))
-		load_geo(places, geo_signature, ret);
+		load_geo(previous, ret);
 	if (depth == LOAD_ALL && !err_has_errors(&ret->errors))
-		compile_orders(ret);
+		compile_orders(previous, ret);
 	err_sort(&ret->errors);
 }
 
@@ -118,8 +149,8 @@ void load_result_done(struct load_result *result)
 /* ---- the helper thread ---- */
 
 struct loader {
-	char *config_path, *geo_signature;
-	struct places *places;
+	char *config_path;
+	struct load_previous previous;
 	struct load_result result;
 	pthread_t thread;
 	int wakeup; /* eventfd: the thread is done */
@@ -131,7 +162,7 @@ struct loader {
 static void *run(void *user)
 {
 	struct loader *loader = user;
-	load_run(loader->config_path, LOAD_ALL, loader->places, loader->geo_signature, &loader->result);
+	load_run(loader->config_path, LOAD_ALL, &loader->previous, &loader->result);
 	uint64_t one = 1;
 	if (write(loader->wakeup, &one, sizeof one) != sizeof one)
 		abort(); /* an eventfd that was never written cannot be full */
@@ -147,13 +178,13 @@ static void on_done(evutil_socket_t fd, short what, void *user)
 	loader_free(loader);
 }
 
-struct loader *loader_start(struct event_base *base, const char *config_path, struct places *places,
-			    const char *geo_signature, loader_done_fn *done, void *user)
+struct loader *loader_start(struct event_base *base, const char *config_path, struct load_previous *previous,
+			    loader_done_fn *done, void *user)
 {
 	struct loader *loader = xcalloc(1, sizeof *loader);
 	loader->config_path = xstrdup(config_path);
-	loader->geo_signature = geo_signature ? xstrdup(geo_signature) : NULL;
-	loader->places = places ? places_ref(places) : NULL;
+	loader->previous = *previous;
+	memset(previous, 0, sizeof *previous);
 	loader->done = done;
 	loader->user = user;
 	loader->wakeup = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -175,8 +206,7 @@ void loader_free(struct loader *loader)
 	event_free(loader->event);
 	close(loader->wakeup);
 	load_result_done(&loader->result);
-	places_unref(loader->places);
+	load_previous_done(&loader->previous);
 	free(loader->config_path);
-	free(loader->geo_signature);
 	free(loader);
 }

@@ -22,6 +22,21 @@ struct order_cache *order_cache_new(void)
 	return xcalloc(1, sizeof(struct order_cache));
 }
 
+struct order_cache *order_cache_clone(const struct order_cache *cache)
+{
+	struct order_cache *clone = order_cache_new();
+	xgrow((void **)&clone->items, &clone->capacity, cache->count + 1, sizeof *clone->items);
+	for (size_t i = 0; i < cache->count; i++) {
+		struct cached *to = &clone->items[clone->count++];
+		*to = cache->items[i];
+		to->rules = xmemdup(to->rules, (to->spec.rule_count + 1) * sizeof *to->rules);
+		to->places = places_ref(to->places);
+		to->order = order_ref(to->order);
+		to->is_used = false;
+	}
+	return clone;
+}
+
 static void cached_done(struct cached *cached)
 {
 	order_unref(cached->order);

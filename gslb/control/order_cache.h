@@ -10,6 +10,8 @@ struct order_cache;
 
 struct order_cache *order_cache_new(void);
 void order_cache_free(struct order_cache *cache); /* NULL is fine */
+/* The same entries, with references of its own: for the load helper. */
+struct order_cache *order_cache_clone(const struct order_cache *cache);
 /* The order of the service's candidates among `allowed`, over these places; borrowed from the cache
  * until the next sweep. */
 struct order *order_cache_get(struct order_cache *cache, const struct fleet *fleet,

@@ -287,9 +287,12 @@ void world_builder_load(struct world_builder *builder, struct places *geo, struc
 	rebuild(builder);
 }
 
-struct places *world_builder_geo(const struct world_builder *builder)
+void world_builder_share(const struct world_builder *builder, struct places **ret_geo, struct places **ret_laid,
+			 struct order_cache **ret_orders)
 {
-	return builder->geo;
+	*ret_geo = places_ref(builder->geo);
+	*ret_laid = places_ref(builder->places);
+	*ret_orders = order_cache_clone(builder->orders);
 }
 
 static bool touches(const struct fleet_result *result, enum fleet_kind kind)

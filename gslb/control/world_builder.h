@@ -23,8 +23,9 @@ void world_builder_free(struct world_builder *builder);
  * (as read) and laid (with `locations:` laid over), and the orders compiled over it. */
 void world_builder_load(struct world_builder *builder, struct places *geo, struct places *laid,
 			struct order_cache *orders);
-/* Geography as read from files, NULL before the first load; borrowed. */
-struct places *world_builder_geo(const struct world_builder *builder);
+/* References to what the next load may use again: geography as read, as laid, and the orders. */
+void world_builder_share(const struct world_builder *builder, struct places **ret_geo, struct places **ret_laid,
+			 struct order_cache **ret_orders);
 /* Publishes what a fleet change touched. */
 void world_builder_fleet_changed(struct world_builder *builder, const struct fleet_result *result);
 /* A target's health changed: its services are recompiled and published a few milliseconds later, all

@@ -43,7 +43,7 @@ struct order_outcome {
 };
 
 struct order {
-	unsigned references;
+	_Atomic unsigned references; /* the load helper and the control thread share them */
 	struct order_spec spec; /* rules sorted by kind and content */
 	struct tiers *tiers;
 	size_t tiers_count, outcome_count;
