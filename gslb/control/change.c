@@ -158,6 +158,14 @@ static bool control_names_are_known(struct control *control, const struct contro
 				    struct err_list *errors)
 {
 	size_t before = errors->errors;
+	struct ip ip;
+	char address[IP_TEXT_MAX] = "";
+	if (request->address && ip_parse(request->address, &ip))
+		ip_format(&ip, address);
+	/* What is controlled may have left the fleet; its control can still be taken away. */
+	if (request->share == SHARE_RESTORE &&
+	    controls_get(control->controls, request->region, request->service ? request->service : "", address))
+		return true;
 	bool has_region = fleet_get(control->fleet, FLEET_REGION, request->region) != NULL;
 	if (!has_region)
 		err_unknown(control, FLEET_REGION, request->region, errors);

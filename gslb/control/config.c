@@ -424,7 +424,6 @@ struct node_config *config_load(const char *path, struct err_list *errors)
 	struct node_config *config = xcalloc(1, sizeof(*config));
 	struct doc_reader reader = {.doc = doc, .errors = errors};
 	struct draft draft = {.config = config, .socket = "gslb.sock"};
-	size_t before = errors->errors;
 	config->path = xstrdup(path);
 	config->workers = 1;
 	config->start_wait_ms = 10000;
@@ -437,10 +436,7 @@ struct node_config *config_load(const char *path, struct err_list *errors)
 	doc_read_mapping(&reader, doc->root, config_keys, &draft);
 	finish(&reader, &draft);
 	doc_free(doc);
-	if (errors->errors == before)
-		return config;
-	config_free(config);
-	return NULL;
+	return config;
 }
 
 static void free_texts(char **texts, size_t count)

@@ -29,6 +29,5 @@ struct node_config {
  * usable, so that the files that it names can be checked in the same pass. */
 struct node_config *config_load(const char *path, struct err_list *errors);
 void config_free(struct node_config *config); /* NULL is fine */
-/* The first key that only a restart takes over (node, bus, dns.listen, dns.workers, admin) and that
- * differs, or NULL. */
+/* The first restart-only key (node, bus, dns.listen, dns.workers) that differs, or NULL. */
 const char *config_restart_only_difference(const struct node_config *a, const struct node_config *b);

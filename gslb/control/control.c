@@ -290,7 +290,8 @@ static bool finish_reload(struct control *control, struct load_result *result)
 			err_add(errors, control->config_path, 0, 0,
 				"'%s' changed, which only a restart can take over", key);
 	}
-	if (err_has_errors(errors) || !apply_store(control, result->fleet, errors))
+	if (err_has_errors(errors) || !apply_store(control, result->fleet, errors) ||
+	    !api_rebind(control->api, result->config, errors))
 		return false;
 	control->fleet_version++;
 	control->invalid_objects = 0;
