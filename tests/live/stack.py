@@ -207,17 +207,22 @@ class Stack:
             raise AssertionError(f"gslbd ended with {code}")
 
     def stop(self):
+        """Ends all. gslbd must end well by itself: a sanitizer speaks through its exit code."""
         if self.client:
             self.client.close()
+        code = 0
         if self.process and self.process.poll() is None:
-            self.process.terminate()
             try:
-                self.process.wait(5)
+                code, _ = self.terminate()
             except subprocess.TimeoutExpired:
+                code = "no answer to SIGTERM"
                 self.kill()
         for origin in self.origins.values():
             origin.stop()
+        log = self.log()
         shutil.rmtree(self.directory, ignore_errors=True)
+        if code != 0:
+            raise AssertionError(f"gslbd ended with {code}:\n{log[-4000:]}")
 
     # ---- the operator ----
 
