@@ -316,7 +316,7 @@ static void measure(enum kind kind, unsigned batch, const struct publish *world)
 
 int main(void)
 {
-	struct publish world = {0};
+	struct publish world = {NULL};
 	require(publish_swap(&world, make_world()) == NULL, "the first world");
 	CALLGRIND_START_INSTRUMENTATION;
 	for (enum kind kind = STATIC; kind < KINDS; kind++)

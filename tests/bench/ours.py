@@ -1,0 +1,119 @@
+"""gslbd under test: a static zone, or tenants with a service for each set of addresses."""
+import contextlib
+import json
+import os
+import socket
+import threading
+
+import data
+from data import CONTINENT_REGION, DEFAULT_REGION, ORIGIN, REGIONS, tenant
+from servers import Server
+
+PLACES = {"na": [38.95, -77.45], "sa": [-23.55, -46.63], "eu": [50.11, 8.68], "ap": [1.35, 103.82]}
+CHECKED_MAX = 4000  # addresses with a listener each, more are no use here
+
+
+class Gslbd(Server):
+    """JSON text is YAML as well, so the files are written as JSON."""
+
+    def prepare(self):
+        os.makedirs(self.path("state"), exist_ok=True)
+        for file in os.listdir(self.path("state")):
+            os.unlink(self.path("state", file))
+        self.write_zone("zone")
+        self.write("fleet.yaml", json.dumps(self.fleet()))
+        node = {
+            "node": {"name": "bench", "state_dir": "state"},
+            "fleet": ["fleet.yaml"],
+            "dns": {"listen": [f"127.0.0.1@{self.port}"], "workers": 1, "start_wait": "5m"},
+        }
+        if self.workload == "geo":
+            node["geo"] = [self.mmdb]
+        node.update(self.more_node())
+        self.write("node.yaml", json.dumps(node))
+        self.run(self.binary(), "--check", "-c", self.path("node.yaml"))
+
+    def binary(self):
+        return self.config["build"] + "/gslb/gslbd"
+
+    def fleet(self):
+        return {"zones": {ORIGIN: {"file": "zone"}}}
+
+    def more_node(self):
+        return {}
+
+    def command(self):
+        return [self.binary(), "-c", self.path("node.yaml")]
+
+
+class GslbdGeo(Gslbd):
+    """The regions by continent as gdnsd's map has them, `split: sticky`. --checks: every address is
+    probed, and is one of 127.0.0.0/8 where this process listens; --order nearest: by coordinates."""
+    workload = "geo"
+    weights = [1]
+    listener = None
+
+    def address(self, number, region, member=0):
+        address = super().address(number, region, member)
+        return "127" + address[2:] if self.config["checks"] else address
+
+    def write_zone(self, name):
+        with open(self.path(name), "w") as f:
+            f.write(data.head())
+
+    def vips(self, number, region):
+        if len(self.weights) == 1:
+            return [self.address(number, region)]
+        return [{"address": self.address(number, region, member), "weight": weight}
+                for member, weight in enumerate(self.weights)]
+
+    def fleet(self):
+        order = {r: [REGIONS[r]] + [x for x in REGIONS if x != REGIONS[r]] for r in range(len(REGIONS))}
+        service = {"ttl": "5s..30s", "steering": {"order": self.config["order"], "split": "sticky"}}
+        if self.config["order"] == "map":
+            service["steering"]["map"] = "continents"
+        fleet = {
+            "regions": {x: {"at": PLACES[x]} for x in REGIONS},
+            "maps": {"continents": {**{c: order[r] for c, r in CONTINENT_REGION.items()},
+                                    "default": order[DEFAULT_REGION]}},
+            "zones": {ORIGIN: {"file": "zone"}},
+        }
+        if self.config["checks"]:
+            if self.sets() * len(REGIONS) * len(self.weights) > CHECKED_MAX:
+                raise RuntimeError(f"--checks needs --shared, so that at most {CHECKED_MAX} addresses are probed")
+            service["check"] = "alive"
+            fleet["checks"] = {"alive": {"type": "tcp", "port": self.listen(), "interval": "5s", "timeout": "1s"}}
+        fleet["services"] = {f"s{i}": {**service, "vips": {x: self.vips(i, r) for r, x in enumerate(REGIONS)}}
+                             for i in range(self.sets())}
+        fleet["tenants"] = {tenant(i): {"zone": ORIGIN, "service": f"s{self.own(i)}"} for i in range(self.names)}
+        return fleet
+
+    def more_node(self):
+        return {"probes": {"vantage": "bench"}} if self.config["checks"] else {}
+
+    def listen(self):
+        """A port that accepts on every address of loopback and on no other interface."""
+        self.listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo\0")
+        self.listener.bind(("0.0.0.0", 0))
+        self.listener.listen(4096)
+        threading.Thread(target=self.accept, args=[self.listener], daemon=True).start()
+        return self.listener.getsockname()[1]
+
+    @staticmethod
+    def accept(listener):
+        with contextlib.suppress(OSError):  # closed
+            while True:
+                listener.accept()[0].close()
+
+    def stop(self):
+        super().stop()
+        if self.listener:
+            self.listener.shutdown(socket.SHUT_RDWR)
+            self.listener.close()
+            self.listener = None
+
+
+class GslbdGeoWeighted(GslbdGeo):
+    weights = [3, 1]
+    members = 2
