@@ -313,7 +313,7 @@ static void check_counts(struct apply *apply)
 {
 	bool is_reported[FLEET_KINDS] = {false};
 
-	for (size_t i = 0; i < apply->change->count; i++) {
+	for (size_t i = apply->change->count; i-- > 0;) { /* the last one is one too many */
 		const struct fleet_stage *stage = &apply->change->stages[i];
 		size_t count = fleet_count(apply->fleet, stage->kind);
 		if (count <= limits[stage->kind] || is_reported[stage->kind])

@@ -123,27 +123,29 @@ static bool parse_key(const char *key, struct fleet_map_rule *rule)
 
 static void report_key(const struct doc_reader *reader, const struct doc_node *node)
 {
-	static const char *const words[] = {"default", "AF", "AN",	"AS",	       "EU", "NA",
-					    "OC",      "SA", "country", "subdivision", "as", "nearest"};
-	char quoted[TEXT_QUOTE_MAX], kind[16];
-	const char *text = node->key;
+	static const char *const words[] = {"default", "country", "subdivision", "as", "AF", "AN",
+					    "AS",      "EU",	  "NA",		 "OC", "SA"};
+	char quoted[TEXT_QUOTE_MAX], kind[64];
 
-	text_quote(text, quoted);
-	if (strchr(text, '/') != NULL) {
+	text_quote(node->key, quoted);
+	if (strchr(node->key, '/') != NULL) {
 		doc_err_key(reader->errors, reader->doc, node,
 			    "%s is not a prefix (192.0.2.0/24, 2001:db8::/32; no bits beyond its length)",
 			    quoted);
 		return;
 	}
-	snprintf(kind, sizeof(kind), "%.*s", (int)strcspn(text, ":"), text);
-	const char *nearest = text_nearest(kind, words, sizeof(words) / sizeof(words[0]) - 1);
-	struct err *err = doc_err_key(
-		reader->errors, reader->doc, node,
-		"unknown map key %s%s%s%s; a key is a prefix, as:N, subdivision:CC-S, country:CC, a "
-		"continent (AF, AN, AS, EU, NA, OC, SA) or default",
-		quoted, nearest != NULL ? "; did you mean '" : "", nearest != NULL ? nearest : "",
-		nearest != NULL ? "'" : "");
-	err_set_nearest(err, nearest);
+	snprintf(kind, sizeof(kind), "%.*s", (int)strcspn(node->key, ":"), node->key);
+	const char *nearest = text_nearest(kind, words, sizeof(words) / sizeof(words[0]));
+	if (nearest != NULL && strcmp(nearest, kind) != 0) {
+		struct err *err = doc_err_key(reader->errors, reader->doc, node,
+					      "unknown map key %s; did you mean '%s'?", quoted, nearest);
+		err_set_nearest(err, nearest);
+		return;
+	}
+	doc_err_key(reader->errors, reader->doc, node,
+		    "unknown map key %s; a key is a prefix, as:N, subdivision:US-CA, country:BR, a continent "
+		    "(AF, AN, AS, EU, NA, OC, SA) or default",
+		    quoted);
 }
 
 static void read_rule(const struct doc_reader *reader, const struct doc_node *node, struct fleet_map *map,

@@ -183,8 +183,8 @@ static void read_steering(const struct doc_reader *reader, const struct doc_node
 	const struct doc_node *map = doc_get(value, "map");
 	if (service->order == FLEET_ORDER_MAP && map == NULL)
 		doc_err(reader->errors, reader->doc, value, "missing key 'map', which order: map needs");
-	if (service->order != FLEET_ORDER_MAP && map != NULL && doc_get(value, "order") == NULL)
-		doc_err_key(reader->errors, reader->doc, map, "'map' needs order: map");
+	if (service->order != FLEET_ORDER_MAP && map != NULL)
+		doc_err_key(reader->errors, reader->doc, map, "'map' is for order: map");
 }
 
 /* ---- vips ---- */

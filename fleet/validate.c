@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LISTED_MAX 8
 #define NEAREST_AMONG_MAX 20000 /* ids that are compared for one near word */
 
 /* The error at a reference of the object, or for an object that was there before at the object. */
@@ -68,6 +69,21 @@ static const char *find_nearest(struct fleet_validation *validation, enum fleet_
 	return nearest;
 }
 
+/* Where no word is near, the ids themselves say what there is, if they are few. */
+static void fail_listing(struct fleet_validation *validation, const struct fleet_reference *reference)
+{
+	const struct fleet_object *object;
+	char known[LISTED_MAX * 72] = "";
+	size_t used = 0;
+
+	if (reference->kind != FLEET_ZONE && fleet_count(validation->fleet, reference->kind) <= LISTED_MAX)
+		for (size_t at = 0; (object = fleet_next(validation->fleet, reference->kind, &at)) != NULL;)
+			used += (size_t)snprintf(known + used, sizeof(known) - used, "%s%s",
+						 used > 0 ? ", " : "; there is ", object->id);
+	fail(validation, reference, NULL, "unknown %s '%s'%s", fleet_kind_name[reference->kind],
+	     reference->id, known);
+}
+
 static void check_object(struct fleet_validation *validation, const struct fleet_reference *reference)
 {
 	const struct fleet_change *change = validation->change;
@@ -83,7 +99,7 @@ static void check_object(struct fleet_validation *validation, const struct fleet
 		fail(validation, reference, nearest, "unknown %s '%s'; did you mean '%s'?", kind,
 		     reference->id, nearest);
 	else
-		fail(validation, reference, NULL, "unknown %s '%s'", kind, reference->id);
+		fail_listing(validation, reference);
 }
 
 /* ---- names of tenants ---- */

@@ -112,6 +112,15 @@ static bool refuse(const struct doc_reader *reader, const struct doc_node *node,
 	return false;
 }
 
+/* Numbers and booleans are plain: in quotes they are text. */
+static bool refuse_plain(const struct doc_reader *reader, const struct doc_node *node, const char *what)
+{
+	char longer[120];
+
+	snprintf(longer, sizeof(longer), "%s%s", what, node->is_quoted ? ", without quotes" : "");
+	return refuse(reader, node, longer);
+}
+
 bool doc_read_id(const struct doc_reader *reader, const struct doc_node *node, const char **ret)
 {
 	static const char what[] = "an id (1 to 63 of a-z, 0-9 and inner hyphens)";
@@ -130,7 +139,7 @@ bool doc_read_bool(const struct doc_reader *reader, const struct doc_node *node,
 		return false;
 	bool is_true = strcmp(node->text, "true") == 0;
 	if (node->is_quoted || (!is_true && strcmp(node->text, "false") != 0))
-		return refuse(reader, node, "true or false, without quotes");
+		return refuse_plain(reader, node, "true or false");
 	*ret = is_true;
 	return true;
 }
@@ -146,7 +155,7 @@ bool doc_read_uint(const struct doc_reader *reader, const struct doc_node *node,
 	if (!doc_read_is_scalar(reader, node, what))
 		return false;
 	if (node->is_quoted || !text_to_uint(node->text, &value) || value < min || value > max)
-		return refuse(reader, node, what);
+		return refuse_plain(reader, node, what);
 	*ret = value;
 	return true;
 }
@@ -161,7 +170,7 @@ bool doc_read_double(const struct doc_reader *reader, const struct doc_node *nod
 	if (!doc_read_is_scalar(reader, node, what))
 		return false;
 	if (node->is_quoted || !text_to_double(node->text, &value) || value < min || value > max)
-		return refuse(reader, node, what);
+		return refuse_plain(reader, node, what);
 	*ret = value;
 	return true;
 }

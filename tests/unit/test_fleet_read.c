@@ -1,0 +1,362 @@
+/* Broken fleet documents: each with every error that is told about it, at its exact place. */
+#include "fleet_fixture.h"
+
+static const struct broken broken[] = {
+	{"wrong: 1\n", "f:1:1: unknown key 'wrong'\n"},
+	{"region: {}\n", "f:1:1: unknown key 'region'; did you mean 'regions'?\n"},
+	{"tiers: {}\n"
+	 "rules: {}\n",
+	 "f:1:1: 'tiers' is not supported by this build\n"
+	 "f:2:1: 'rules' is not supported by this build\n"},
+	{"regions: [eu]\n", "f:1:10: must be a mapping of ids, not a list\n"},
+	{"regions: 5\n", "f:1:10: must be a mapping of ids, not a value\n"},
+	{"- a\n", "f:1:1: must be a mapping, not a list\n"},
+	{"regions: {EU: {at: [1, 2]}}\n",
+	 "f:1:11: 'EU' must be an id (1 to 63 of a-z, 0-9 and inner hyphens)\n"},
+	{"regions: {-a: {at: [1, 2]}}\n",
+	 "f:1:11: '-a' must be an id (1 to 63 of a-z, 0-9 and inner hyphens)\n"},
+	{"regions:\n"
+	 "  eu:\n",
+	 "f:2:6: missing key 'at'\n"},
+	{"regions:\n"
+	 "  eu: {}\n",
+	 "f:2:7: missing key 'at'\n"},
+	{"regions:\n"
+	 "  eu: {at: 5}\n",
+	 "f:2:12: must be [latitude, longitude], not a value\n"},
+	{"regions:\n"
+	 "  eu: {at: [1]}\n",
+	 "f:2:12: must be [latitude, longitude]\n"},
+	{"regions:\n"
+	 "  eu: {at: [91, 181]}\n",
+	 "f:2:13: '91' must be a plain decimal number from -90 to 90\n"
+	 "f:2:17: '181' must be a plain decimal number from -180 to 180\n"},
+	{"regions:\n"
+	 "  eu: {at: [1e1, '2']}\n",
+	 "f:2:13: '1e1' must be a plain decimal number from -90 to 90\n"
+	 "f:2:18: '2' must be a plain decimal number from -180 to 180, without quotes\n"},
+	{"regions:\n"
+	 "  eu: {at: [1, 2], country: De}\n",
+	 "f:2:29: must be a country's two capital letters (ISO 3166-1)\n"},
+	{"regions:\n"
+	 "  eu: {at: [1, 2], capacity: 0}\n",
+	 "f:2:30: '0' must be a plain whole number from 1 to 4294967295\n"},
+	{"regions:\n"
+	 "  eu: {at: [1, 2], capacity: 1.5, cuontry: DE}\n",
+	 "f:2:30: '1.5' must be a plain whole number from 1 to 4294967295\n"
+	 "f:2:35: unknown key 'cuontry'; did you mean 'country'?\n"},
+	{"regions:\n"
+	 "  eu: {at: [1, 2], tags: [a, B, a]}\n",
+	 "f:2:30: 'B' must be an id (1 to 63 of a-z, 0-9 and inner hyphens)\n"
+	 "f:2:33: tag 'a' is listed twice\n"},
+	{"locations:\n"
+	 "  10.0.0.1/16: {}\n",
+	 "f:2:3: '10.0.0.1/16' is not a prefix (192.0.2.0/24, 2001:db8::/32; no bits beyond its length)\n"},
+	{"locations:\n"
+	 "  10.0.0.0/33: {}\n",
+	 "f:2:3: '10.0.0.0/33' is not a prefix (192.0.2.0/24, 2001:db8::/32; no bits beyond its length)\n"},
+	{"locations: {10.0.0.0/8: {continent: XX}}\n",
+	 "f:1:37: unknown continent 'XX'; one of AF, AN, AS, EU, NA, OC, SA\n"},
+	{"locations: {10.0.0.0/8: {subdivision: DE-HE, asn: 4294967296}}\n",
+	 "f:1:39: must be a subdivision's one to three capital letters and digits (ISO 3166-2 without the "
+	 "country)\n"
+	 "f:1:51: '4294967296' must be a plain whole number from 0 to 4294967295\n"},
+	{"locations:\n"
+	 "  \"2001:db8::/32\": {}\n"
+	 "  \"2001:DB8::/32\": {}\n",
+	 "f:3:3: location '2001:db8::/32' is defined twice; first at f:2:3\n"},
+	{"checks:\n"
+	 "  a: {}\n",
+	 "f:2:6: missing key 'type'\n"},
+	{"checks:\n"
+	 "  a: {type: htp}\n",
+	 "f:2:13: unknown type 'htp'; one of tcp, http\n"},
+	{"checks:\n"
+	 "  a: {type: https}\n",
+	 "f:2:13: type 'https' is not supported by this build\n"},
+	{"checks:\n"
+	 "  a: {type: tls}\n"
+	 "  b: {type: dns}\n"
+	 "  c: {type: grpc-health}\n"
+	 "  d: {type: http2}\n"
+	 "  e: {type: exec}\n",
+	 "f:2:13: type 'tls' is not supported by this build\n"
+	 "f:3:13: type 'dns' is not supported by this build\n"
+	 "f:4:13: type 'grpc-health' is not supported by this build\n"
+	 "f:5:13: type 'http2' is not supported by this build\n"
+	 "f:6:13: type 'exec' is not supported by this build\n"},
+	{"checks:\n"
+	 "  a: {type: tcp}\n",
+	 "f:2:6: missing key 'port'; type tcp has no default\n"},
+	{"checks:\n"
+	 "  a: {type: tcp, port: 0}\n",
+	 "f:2:24: '0' must be a plain whole number from 1 to 65535\n"},
+	{"checks:\n"
+	 "  a: {type: http, port: '80'}\n",
+	 "f:2:25: '80' must be a plain whole number from 1 to 65535, without quotes\n"},
+	{"checks:\n"
+	 "  a: {type: http, port: 65536}\n",
+	 "f:2:25: '65536' must be a plain whole number from 1 to 65535\n"},
+	{"checks:\n"
+	 "  a: {type: tcp, port: 1, path: /}\n",
+	 "f:2:27: 'path' is for checks of type http\n"},
+	{"checks:\n"
+	 "  a: {type: http, interval: 99ms}\n",
+	 "f:2:29: '99ms' must be a duration (500ms, 2s, 5m, 12h, 30d) from 100ms to 1h\n"},
+	{"checks:\n"
+	 "  a: {type: http, interval: 2h}\n",
+	 "f:2:29: '2h' must be a duration (500ms, 2s, 5m, 12h, 30d) from 100ms to 1h\n"},
+	{"checks:\n"
+	 "  a: {type: http, interval: 5}\n",
+	 "f:2:29: '5' must be a duration (500ms, 2s, 5m, 12h, 30d) from 100ms to 1h\n"},
+	{"checks:\n"
+	 "  a: {type: http, interval: 1s, timeout: 2s}\n",
+	 "f:2:42: must not be longer than the interval of 1s\n"},
+	{"checks:\n"
+	 "  a: {type: http, timeout: 9ms}\n",
+	 "f:2:28: '9ms' must be a duration (500ms, 2s, 5m, 12h, 30d) from 10ms to 1h\n"},
+	{"checks:\n"
+	 "  a: {type: http, rise: 0, fall: 101, clear: x}\n",
+	 "f:2:25: '0' must be a plain whole number from 1 to 100\n"
+	 "f:2:34: '101' must be a plain whole number from 1 to 100\n"
+	 "f:2:46: 'x' must be a plain whole number from 1 to 100\n"},
+	{"checks:\n"
+	 "  a: {type: http, method: POST}\n",
+	 "f:2:27: unknown method 'POST'; one of GET, HEAD\n"},
+	{"checks:\n"
+	 "  a: {type: http, path: healthz}\n",
+	 "f:2:25: must be a path that begins with '/' and has no spaces or control characters\n"},
+	{"checks:\n"
+	 "  a: {type: http, path: \"/a b\"}\n",
+	 "f:2:25: must be a path that begins with '/' and has no spaces or control characters\n"},
+	{"checks:\n"
+	 "  a: {type: http, host: \"a\\r\\nb\"}\n",
+	 "f:2:25: must be a host name without spaces or control characters\n"},
+	{"checks:\n"
+	 "  a: {type: http, headers: {\"a b\": c, Host: d, x: \"1\\n2\", y: 1, Y: 2}}\n",
+	 "f:2:29: must be a header name (RFC 9110 token)\n"
+	 "f:2:39: must not be Host; use the key 'host'\n"
+	 "f:2:51: must not hold control characters\n"
+	 "f:2:65: header 'Y' is given twice\n"},
+	{"checks:\n"
+	 "  a: {type: http, expect: 2xx}\n",
+	 "f:2:27: must be status codes from 100 to 599, as 200-399 or 200,301-302; at most 64 ranges\n"},
+	{"checks:\n"
+	 "  a: {type: http, expect: 300-200}\n",
+	 "f:2:27: must be status codes from 100 to 599, as 200-399 or 200,301-302; at most 64 ranges\n"},
+	{"checks:\n"
+	 "  a: {type: http, expect: '200,'}\n",
+	 "f:2:27: must be status codes from 100 to 599, as 200-399 or 200,301-302; at most 64 ranges\n"},
+	{"checks:\n"
+	 "  a: {type: http, body: ''}\n",
+	 "f:2:25: must not be empty\n"},
+	{"checks:\n"
+	 "  a: {type: http, sni: x, verify: full, expires_within: 1d}\n",
+	 "f:2:19: 'sni' is not supported by this build\n"
+	 "f:2:27: 'verify' is not supported by this build\n"
+	 "f:2:41: 'expires_within' is not supported by this build\n"},
+	{"checks:\n"
+	 "  a: {type: http, quorum: majority, quorum_down: any, min_vantages: 1, failback: auto, damp: "
+	 "false}\n",
+	 "f:2:19: 'quorum' is not supported by this build\n"
+	 "f:2:37: 'quorum_down' is not supported by this build\n"
+	 "f:2:55: 'min_vantages' is not supported by this build\n"
+	 "f:2:72: 'failback' is not supported by this build\n"
+	 "f:2:88: 'damp' is not supported by this build\n"},
+	{"maps:\n"
+	 "  m: {}\n",
+	 "f:2:6: missing key 'default'\n"},
+	{"maps:\n"
+	 "  m: {default: eu}\n",
+	 "f:2:16: must be a list of regions, a list of tiers [[a, b], [c]], or nearest, not a value\n"},
+	{"maps:\n"
+	 "  m: {default: nearest, XX: []}\n",
+	 "f:2:25: unknown map key 'XX'; a key is a prefix, as:N, subdivision:US-CA, country:BR, a continent "
+	 "(AF, AN, AS, EU, NA, OC, SA) or default\n"},
+	{"maps:\n"
+	 "  m: {default: [], \"contry:DE\": []}\n",
+	 "f:2:20: unknown map key 'contry:DE'; did you mean 'country'?\n"},
+	{"maps:\n"
+	 "  m: {default: [], \"country:de\": []}\n",
+	 "f:2:20: unknown map key 'country:de'; a key is a prefix, as:N, subdivision:US-CA, country:BR, a "
+	 "continent (AF, AN, AS, EU, NA, OC, SA) or default\n"},
+	{"maps:\n"
+	 "  m: {default: [], \"as:x\": [], \"as:4294967296\": []}\n",
+	 "f:2:20: unknown map key 'as:x'; a key is a prefix, as:N, subdivision:US-CA, country:BR, a "
+	 "continent (AF, AN, AS, EU, NA, OC, SA) or default\n"
+	 "f:2:32: unknown map key 'as:4294967296'; a key is a prefix, as:N, subdivision:US-CA, country:BR, a "
+	 "continent (AF, AN, AS, EU, NA, OC, SA) or default\n"},
+	{"maps:\n"
+	 "  m: {default: [], \"subdivision:CA\": []}\n",
+	 "f:2:20: unknown map key 'subdivision:CA'; a key is a prefix, as:N, subdivision:US-CA, country:BR, "
+	 "a continent (AF, AN, AS, EU, NA, OC, SA) or default\n"},
+	{"maps:\n"
+	 "  m: {default: [], 10.0.0.1/8: []}\n",
+	 "f:2:20: '10.0.0.1/8' is not a prefix (192.0.2.0/24, 2001:db8::/32; no bits beyond its length)\n"},
+	{"maps:\n"
+	 "  m: {default: [], \"2001:db8::/32\": [], \"2001:DB8::/32\": []}\n",
+	 "f:2:41: prefix 2001:db8::/32 stands in this map twice\n"},
+	{"regions: {a: {at: [1, 2]}, b: {at: [1, 2]}}\n"
+	 "maps:\n"
+	 "  m: {default: [a, [b]]}\n",
+	 "f:3:17: must be a tier [a, b]: either all members of the list are tiers or none\n"},
+	{"regions: {a: {at: [1, 2]}}\n"
+	 "maps:\n"
+	 "  m: {default: [[a], []]}\n",
+	 "f:3:22: must not be an empty tier\n"},
+	{"regions: {a: {at: [1, 2]}}\n"
+	 "maps:\n"
+	 "  m: {default: [a, a]}\n",
+	 "f:3:20: region 'a' is listed twice\n"},
+	{"services:\n"
+	 "  s: {ttl: 0s}\n",
+	 "f:2:12: must be a TTL, or MIN..MAX as 5s..60s, in whole seconds from 1s to 1d\n"},
+	{"services:\n"
+	 "  s: {ttl: 5s..2s}\n",
+	 "f:2:12: must be MIN..MAX; the first is the greater here\n"},
+	{"services:\n"
+	 "  s: {ttl: 1500ms}\n",
+	 "f:2:12: must be a TTL, or MIN..MAX as 5s..60s, in whole seconds from 1s to 1d\n"},
+	{"services:\n"
+	 "  s: {ttl: 5s..25h}\n",
+	 "f:2:12: must be a TTL, or MIN..MAX as 5s..60s, in whole seconds from 1s to 1d\n"},
+	{"services:\n"
+	 "  s: {steering: {order: latency}}\n",
+	 "f:2:25: order 'latency' is not supported by this build\n"},
+	{"services:\n"
+	 "  s: {steering: {order: nearst}}\n",
+	 "f:2:25: unknown order 'nearst'; one of nearest, listed, map, none\n"},
+	{"services:\n"
+	 "  s: {steering: {order: map}}\n",
+	 "f:2:17: missing key 'map', which order: map needs\n"},
+	{"services:\n"
+	 "  s: {steering: {map: world}}\n",
+	 "f:2:18: 'map' is for order: map\n"},
+	{"services:\n"
+	 "  s: {steering: {tolerance: 20001km}}\n",
+	 "f:2:29: must be a distance from 0km to 20000km, as 300km\n"},
+	{"services:\n"
+	 "  s: {steering: {tolerance: 5}}\n",
+	 "f:2:29: must be a distance from 0km to 20000km, as 300km\n"},
+	{"services:\n"
+	 "  s: {steering: {bias: {eu: 5}}}\n",
+	 "f:2:18: 'bias' is not supported by this build\n"},
+	{"services:\n"
+	 "  s: {steering: {split: rand}}\n",
+	 "f:2:25: unknown split 'rand'; one of sticky, random\n"},
+	{"services:\n"
+	 "  s: {steering: {prefix: [7, 129]}}\n",
+	 "f:2:27: '7' must be a plain whole number from 8 to 32\n"
+	 "f:2:30: '129' must be a plain whole number from 16 to 128\n"},
+	{"services:\n"
+	 "  s: {steering: {prefix: 24}}\n",
+	 "f:2:26: must be [bits of IPv4, bits of IPv6], as [24, 56], not a value\n"},
+	{"services:\n"
+	 "  s: {steering: {answers: 33, min_healthy: 101%}}\n",
+	 "f:2:27: '33' must be a plain whole number from 1 to 32\n"
+	 "f:2:44: '101%' must be a percentage from 0% to 100%\n"},
+	{"services:\n"
+	 "  s: {steering: {min_healthy: 0.5}}\n",
+	 "f:2:31: '0.5' must be a percentage from 0% to 100%\n"},
+	{"services:\n"
+	 "  s: {steering: {last_resort: last-good}}\n",
+	 "f:2:31: last_resort 'last-good' is not supported by this build\n"},
+	{"services:\n"
+	 "  s: {steering: {last_resort: [192.0.2.1]}}\n",
+	 "f:2:31: last_resort as a list of addresses is not supported by this build\n"},
+	{"services:\n"
+	 "  s: {steering: {last_resort: lats}}\n",
+	 "f:2:31: unknown last_resort 'lats'; one of all, first, nodata\n"},
+	{"services:\n"
+	 "  s: {https: {alpn: [h2]}, routes: [], origins: {}}\n",
+	 "f:2:7: 'https' is not supported by this build\n"
+	 "f:2:28: 'routes' is not supported by this build\n"
+	 "f:2:40: 'origins' is not supported by this build\n"},
+	{"services:\n"
+	 "  s: {vips: {eu: []}}\n",
+	 "f:2:18: holds 0 VIPs; a region needs 1 to 64\n"},
+	{"services:\n"
+	 "  s: {vips: {eu: 192.0.2.1}}\n",
+	 "f:2:18: must be a list of VIPs, not a value\n"},
+	{"services:\n"
+	 "  s: {vips: {eu: [192.0.2.300]}}\n",
+	 "f:2:19: '192.0.2.300' must be an IPv4 or IPv6 address\n"},
+	{"services:\n"
+	 "  s: {vips: {eu: [lb.example.net]}}\n",
+	 "f:2:19: 'lb.example.net' is a host name; a VIP by name is not supported by this build\n"},
+	{"services:\n"
+	 "  s: {vips: {eu: [{name: lb.example.net}]}}\n",
+	 "f:2:20: 'name' is not supported by this build\n"},
+	{"services:\n"
+	 "  s: {vips: {eu: [{weight: 1000001}]}}\n",
+	 "f:2:19: missing key 'address'\n"
+	 "f:2:28: '1000001' must be a plain whole number from 0 to 1000000\n"},
+	{"services:\n"
+	 "  s: {vips: {eu: [\"2001:db8::1\", {address: \"2001:DB8:0::1\"}]}}\n",
+	 "f:2:34: address 2001:db8::1 stands in region 'eu' twice\n"},
+	{"services:\n"
+	 "  s: {vips: {E.U: [192.0.2.1]}}\n",
+	 "f:2:14: must be the id of a region\n"},
+	{"zones:\n"
+	 "  z.example: {}\n",
+	 "f:2:14: missing key 'file' or 'text'\n"},
+	{"zones:\n"
+	 "  z.example: {file: a, text: b}\n",
+	 "f:2:24: 'text' and 'file' exclude each other\n"},
+	{"zones:\n"
+	 "  z.example: {file: a, dnssec: on, serial: date}\n",
+	 "f:2:32: dnssec other than off is not supported by this build\n"
+	 "f:2:44: unknown serial 'date'; one of file, change\n"},
+	{"zones:\n"
+	 "  a..b: {text: x}\n",
+	 "f:2:3: 'a..b' is not the name of a zone: empty label\n"},
+	{"zones:\n"
+	 "  z.example: {file: ''}\n",
+	 "f:2:21: must be a path, not empty\n"},
+	{"zones:\n"
+	 "  z.example:\n"
+	 "    text: |\n"
+	 "      @ SOA a b 1 2 3 4 5\n"
+	 "      @ NS n\n"
+	 "      w A 192.0.2.300\n",
+	 "f:6: A record: invalid IPv4 address\n"},
+	{"tenants:\n"
+	 "  t: {}\n",
+	 "f:2:6: missing key 'zone'\n"
+	 "f:2:6: missing key 'service'\n"},
+	{"tenants:\n"
+	 "  t: {zone: a..b, service: S!}\n",
+	 "f:2:13: must be the name of a zone: empty label\n"
+	 "f:2:28: 'S!' must be an id (1 to 63 of a-z, 0-9 and inner hyphens)\n"},
+	{"tenants:\n"
+	 "  t: {zone: z, service: s, tier: gold}\n",
+	 "f:2:28: 'tier' is not supported by this build\n"},
+	{"tenants:\n"
+	 "  t: {zone: z, service: s, state: paused, tgas: []}\n",
+	 "f:2:35: unknown state 'paused'; one of active, suspended\n"
+	 "f:2:43: unknown key 'tgas'; did you mean 'tags'?\n"},
+	{"tenants:\n"
+	 "  t: {zone: z, service: s, regions: eu, hosts: x, domains: {}}\n",
+	 "f:2:37: must be a list of region ids, not a value\n"
+	 "f:2:48: must be a list of names, not a value\n"
+	 "f:2:60: must be a list of names, not a mapping\n"},
+	{"tenants:\n"
+	 "  t: {zone: z, service: s, hosts: [a*, x.*.y, a, A.z]}\n",
+	 "f:2:36: must be a host name: '*' stands only as the whole left label\n"
+	 "f:2:40: must be a host name: '*' stands only as the whole left label\n"},
+	{"tenants:\n"
+	 "  t: {zone: z, service: s, domains: [a.test, t.z]}\n",
+	 "f:2:46: the name 't.z.' is listed twice\n"},
+};
+
+static void test_every_error_is_told_at_its_place(void **state)
+{
+	assert_all_broken(broken, sizeof(broken) / sizeof(broken[0]));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_error_is_told_at_its_place)};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
