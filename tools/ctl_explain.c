@@ -241,11 +241,10 @@ static void print_answer(const json_t *reply)
 		       (long long)json_integer_value(get(record, "ttl")), text_of(record, "type"),
 		       text_of(record, "data"));
 	}
-	if (json_is_object(ede) || json_is_string(ede)) {
-		char *words = ctl_words(ede);
-		printf("error    %s\n", words);
-		free(words);
-	}
+	if (json_is_object(ede)) /* RFC 8914 */
+		printf("error    extended DNS error %lld%s%s\n",
+		       (long long)json_integer_value(get(ede, "code")), *text_of(ede, "text") ? ": " : "",
+		       text_of(ede, "text"));
 	const char *why = text_of(ttl, "why");
 	for (size_t i = 0; i < sizeof(whys) / sizeof(*whys); i++)
 		if (strcmp(whys[i].why, why) == 0)
@@ -256,7 +255,7 @@ static void print_answer(const json_t *reply)
 		       (long long)json_integer_value(get(ttl, "min")),
 		       (long long)json_integer_value(get(ttl, "max")), why);
 	const json_t *scope = get(get(reply, "client"), "scope");
-	if (json_is_integer(scope))
+	if (json_is_integer(scope) && *text_of(reply, "zone"))
 		printf("scope    /%lld: a resolver may give this answer to all of that prefix\n",
 		       (long long)json_integer_value(scope));
 }

@@ -17,13 +17,13 @@ static void tenant_row(void *user, const json_t *item)
 	char *cells[7];
 	for (size_t i = 0; i < 7; i++)
 		cells[i] = ctl_words(json_object_get(item, keys[i]));
-	if (!*cells[3]) {
-		free(cells[3]);
-		cells[3] = xstrdup("all");
-	}
-	if (!*cells[5]) {
-		free(cells[5]);
-		cells[5] = xstrdup("active");
+	const char *const defaults[7] = {
+		[3] = "all", [4] = json_string_value(json_object_get(item, "id")), [5] = "active"};
+	for (size_t i = 0; i < 7; i++) {
+		if (*cells[i] || !defaults[i])
+			continue;
+		free(cells[i]);
+		cells[i] = xstrdup(defaults[i]);
 	}
 	ctl_table_row(user, (const char *const *)cells);
 	for (size_t i = 0; i < 7; i++)

@@ -188,32 +188,41 @@ enum ctl_exit ctl_state_vips(struct ctl *ctl)
 
 /* ---- audit ---- */
 
-static char *short_words(const json_t *value)
+static char *share_words(const json_t *control)
 {
-	const json_t *share = json_object_get(value, "share");
-	char *words = json_is_integer(share) ? xasprintf("%lld%%", (long long)json_integer_value(share))
-					     : ctl_words(share ? share : value);
-	if (strlen(words) > 40)
-		strcpy(words + 37, "...");
+	const json_t *share = json_object_get(control, "share");
+	return json_is_integer(share) ? xasprintf("%lld%%", (long long)json_integer_value(share))
+				      : xstrdup(share ? json_string_value(share) : "-");
+}
+
+/* "100% -> 50%" for controls; other objects are too long for a table: -o json has them. */
+static char *change_words(const json_t *before, const json_t *after)
+{
+	if (!json_object_get(before, "share") && !json_object_get(after, "share")) {
+		bool has_before = json_is_object(before), has_after = json_is_object(after);
+		return xstrdup(has_before && has_after ? "changed"
+			       : has_after	       ? "added"
+			       : has_before	       ? "removed"
+						       : "");
+	}
+	char *from = share_words(before), *to = share_words(after);
+	char *words = xasprintf("%s -> %s", from, to);
+	free(from);
+	free(to);
 	return words;
 }
 
 static void audit_row(void *user, const json_t *item)
 {
-	char *before = short_words(json_object_get(item, "before"));
-	char *after = short_words(json_object_get(item, "after"));
 	char *cells[] = {
 		ctl_words(json_object_get(item, "seq")),
 		ctl_words(json_object_get(item, "time")),
 		ctl_words(json_object_get(item, "author")),
 		ctl_words(json_object_get(item, "verb")),
 		ctl_words(json_object_get(item, "object")),
-		*before || *after ? xasprintf("%s -> %s", *before ? before : "-", *after ? after : "-")
-				  : xstrdup(""),
+		change_words(json_object_get(item, "before"), json_object_get(item, "after")),
 		ctl_words(json_object_get(item, "reason")),
 	};
-	free(before);
-	free(after);
 	add_row(user, cells);
 }
 
