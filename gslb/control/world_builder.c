@@ -117,7 +117,6 @@ static void load_services(struct world_builder *builder)
 		slot->candidates = plan_build_candidates(fleet, slot->service);
 		slot->is_dirty = true;
 	}
-	compile_dirty(builder);
 }
 
 /* ---- policies ---- */
@@ -184,6 +183,7 @@ static void arm_for_next_ttl(struct world_builder *builder)
 static void publish_world(struct world_builder *builder)
 {
 	struct control *control = builder->control;
+	compile_dirty(builder); /* whoever publishes takes along what waited for the timer */
 	struct world *next =
 		world_new(++control->epoch, control->fleet_version, index_ref(builder->index), build_plan(builder),
 			  places_ref(builder->places), &control->config->settings);
@@ -195,7 +195,6 @@ static void on_timer(evutil_socket_t fd, short what, void *user)
 {
 	struct world_builder *builder = user;
 	builder->due_ms = UINT64_MAX;
-	compile_dirty(builder);
 	publish_world(builder);
 }
 
@@ -234,7 +233,6 @@ void world_builder_controls_changed(struct world_builder *builder, const struct 
 		note_control_change(builder, &rows[i], now_ms);
 	for (size_t i = 0; i < builder->service_count; i++)
 		builder->services[i].is_dirty = true;
-	compile_dirty(builder);
 	publish_world(builder);
 }
 
@@ -305,7 +303,9 @@ static bool touches(const struct fleet_result *result, enum fleet_kind kind)
 
 void world_builder_fleet_changed(struct world_builder *builder, const struct fleet_result *result)
 {
-	name_index_renew_serials(builder->control->fleet, result, clock_unix_ms() / 1000);
+	/* The very time that the store knows: a restart finds the same serial. */
+	name_index_renew_serials(builder->control->fleet, result,
+				 store_fleet_changed_unix_ms(builder->control->store) / 1000);
 	if (result->structure_changed) {
 		if (touches(result, FLEET_LOCATION)) {
 			places_unref(builder->places);

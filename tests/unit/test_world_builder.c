@@ -1,0 +1,248 @@
+/* What is published, when, and what each change of the fleet, of health and of controls touches. */
+#include "gslb/control/world_builder.h"
+#include "lib/mem.h"
+#include "tests/support/rig.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#define FLEET                                                                               \
+	"regions:\n"                                                                        \
+	"  eu: {at: [50, 8]}\n"                                                             \
+	"  us: {at: [39, -77]}\n"                                                           \
+	"checks:\n"                                                                         \
+	"  web: {type: http}\n"                                                             \
+	"services:\n"                                                                       \
+	"  shop: {check: web, steering: {order: listed}, ttl: 5s..40s,\n"                   \
+	"         vips: {eu: [192.0.2.1], us: [192.0.2.2]}}\n"                              \
+	"  plain: {steering: {order: listed}, vips: {eu: [192.0.2.3], us: [192.0.2.4]}}\n"  \
+	"zones:\n"                                                                          \
+	"  app.test: {text: \"@ 60 SOA ns h 1 2 3 4 5\\n@ 60 NS ns.elsewhere.\\n\"}\n"
+
+static struct rig rig;
+
+static int setup(void **state)
+{
+	rig_init(&rig);
+	rig_set_health(NULL, "192.0.2.1", "web", VIP_UP, 0);
+	rig_set_health(NULL, "192.0.2.2", "web", VIP_UP, 0);
+	rig_must_start(&rig, FLEET "tenants:\n"
+				     "  acme: {zone: app.test, service: shop}\n"
+				     "  plum: {zone: app.test, service: plain, hosts: [plum, \"*.plum\"]}\n");
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	rig_done(&rig);
+	return 0;
+}
+
+static const char *ask(const char *name)
+{
+	return rig_answer(&rig, rig_world(&rig), name, "198.51.100.7", NULL);
+}
+
+static uint64_t epoch(void)
+{
+	return rig_world(&rig)->epoch;
+}
+
+static uint64_t epoch_before;
+
+static bool has_new_world(struct rig *unused)
+{
+	return epoch() > epoch_before;
+}
+
+static void await_world(void)
+{
+	rig_await(&rig, has_new_world);
+}
+
+static void test_the_first_world_answers(void **state)
+{
+	assert_int_equal(epoch(), 1);
+	assert_int_equal(rig.control->epoch, 1);
+	assert_string_equal(ask("acme.app.test"), "NOERROR 192.0.2.1");
+	assert_string_equal(ask("a.b.plum.app.test"), "NOERROR 192.0.2.3");
+	assert_string_equal(ask("nobody.app.test"), "NXDOMAIN");
+	assert_string_equal(ask("other.test"), "REFUSED");
+}
+
+static void test_tenants_come_change_and_go_one_world_each(void **state)
+{
+	assert_int_equal(rig_apply(&rig, "tenants: {bolt: {zone: app.test, service: shop, regions: [us]}}", NULL),
+			 CHANGE_DONE);
+	assert_int_equal(epoch(), 2);
+	assert_int_equal(rig_world(&rig)->fleet_version, rig.control->fleet_version);
+	assert_string_equal(ask("bolt.app.test"), "NOERROR 192.0.2.2");
+
+	rig_apply(&rig, "tenants: {bolt: {zone: app.test, service: plain, hosts: [nut]}}", NULL);
+	assert_int_equal(epoch(), 3);
+	assert_string_equal(ask("bolt.app.test"), "NXDOMAIN");
+	assert_string_equal(ask("nut.app.test"), "NOERROR 192.0.2.3");
+
+	assert_int_equal(rig_remove_tenant(&rig, "bolt", NULL), CHANGE_DONE);
+	assert_int_equal(epoch(), 4);
+	assert_string_equal(ask("nut.app.test"), "NXDOMAIN");
+	assert_string_equal(ask("acme.app.test"), "NOERROR 192.0.2.1");
+}
+
+static void test_a_host_moves_between_tenants_in_one_change(void **state)
+{
+	rig_apply(&rig,
+		   "tenants:\n"
+		   "  one: {zone: app.test, service: shop, hosts: [spot]}\n"
+		   "  two: {zone: app.test, service: plain}\n",
+		   NULL);
+	assert_string_equal(ask("spot.app.test"), "NOERROR 192.0.2.1");
+	rig_apply(&rig,
+		   "tenants:\n"
+		   "  two: {zone: app.test, service: plain, hosts: [two, spot]}\n"
+		   "  one: {zone: app.test, service: shop}\n",
+		   NULL);
+	assert_string_equal(ask("spot.app.test"), "NOERROR 192.0.2.3");
+	assert_string_equal(ask("one.app.test"), "NOERROR 192.0.2.1");
+	assert_string_equal(ask("two.app.test"), "NOERROR 192.0.2.3");
+}
+
+/* What answers a tenant is found by number: a new tenant may get the number of one that went. */
+static void test_numbers_are_looked_up_and_reused(void **state)
+{
+	uint32_t number = fleet_get(rig.control->fleet, FLEET_TENANT, "acme")->number;
+	assert_string_equal(world_builder_tenant(rig.control->builder, number)->object.id, "acme");
+	assert_null(world_builder_tenant(rig.control->builder, 1000000));
+	rig_apply(&rig, "tenants: {bolt: {zone: app.test, service: shop}}", NULL);
+	number = fleet_get(rig.control->fleet, FLEET_TENANT, "bolt")->number;
+	assert_string_equal(world_builder_tenant(rig.control->builder, number)->object.id, "bolt");
+	rig_remove_tenant(&rig, "bolt", NULL);
+	assert_null(world_builder_tenant(rig.control->builder, number));
+	rig_apply(&rig, "tenants: {cork: {zone: app.test, service: shop}}", NULL);
+	assert_int_equal(fleet_get(rig.control->fleet, FLEET_TENANT, "cork")->number, number);
+	assert_string_equal(world_builder_tenant(rig.control->builder, number)->object.id, "cork");
+}
+
+static void test_the_structure_changes(void **state)
+{
+	rig_apply(&rig,
+		   "regions: {ap: {at: [1, 103]}}\n"
+		   "services: {east: {vips: {ap: [192.0.2.9]}}}\n"
+		   "zones: {new.test: {text: \"@ 60 SOA ns h 1 2 3 4 5\\nwww 60 A 192.0.2.80\\n\"}}\n"
+		   "tenants: {koi: {zone: new.test, service: east}}\n",
+		   NULL);
+	assert_int_equal(epoch(), 2);
+	assert_string_equal(ask("koi.new.test"), "NOERROR 192.0.2.9");
+	assert_string_equal(ask("www.new.test"), "NOERROR static");
+	assert_string_equal(ask("acme.app.test"), "NOERROR 192.0.2.1");
+	rig_apply(&rig, "services: {east: {vips: {ap: [192.0.2.10]}}}\n", NULL);
+	assert_int_equal(epoch(), 3);
+	assert_string_equal(ask("koi.new.test"), "NOERROR 192.0.2.10");
+	uint32_t number = fleet_get(rig.control->fleet, FLEET_SERVICE, "east")->number;
+	assert_string_equal(world_builder_service(rig.control->builder, number)->id, "east");
+	assert_null(world_builder_service(rig.control->builder, 9999));
+}
+
+static void test_locations_of_a_change_are_laid_over(void **state)
+{
+	rig_apply(&rig,
+		   "locations: {198.51.100.0/24: {at: [40, -75]}}\n"
+		   "services: {near: {vips: {eu: [192.0.2.5], us: [192.0.2.6]}}}\n"
+		   "tenants: {fir: {zone: app.test, service: near}}\n",
+		   NULL);
+	assert_string_equal(ask("fir.app.test"), "NOERROR 192.0.2.6");
+	rig_apply(&rig, "locations: {198.51.100.0/24: {at: [51, 7]}}\n", NULL);
+	assert_string_equal(ask("fir.app.test"), "NOERROR 192.0.2.5");
+}
+
+static void test_health_changes_of_one_moment_are_one_world(void **state)
+{
+	epoch_before = epoch();
+	rig_set_health(&rig, "192.0.2.1", "web", VIP_DOWN, 0);
+	rig_set_health(&rig, "192.0.2.2", "web", VIP_UP, 1);
+	rig_set_health(&rig, "192.0.2.1", "web", VIP_DOWN, 1);
+	assert_int_equal(epoch(), epoch_before);
+	await_world();
+	assert_int_equal(epoch(), epoch_before + 1);
+	assert_string_equal(ask("acme.app.test"), "NOERROR 192.0.2.2");
+	assert_string_equal(ask("plum.app.test"), "NOERROR 192.0.2.3");
+}
+
+/* A VIP is down and, before the moment of coalescing is over, something else publishes. */
+static void test_health_is_not_lost_to_another_change(void **state)
+{
+	rig_advance_clocks(600000); /* all TTLs have grown: no timer of theirs comes to the rescue */
+	epoch_before = epoch();
+	world_builder_state_changed(rig.control->builder, NULL);
+	await_world();
+
+	rig_set_health(&rig, "192.0.2.1", "web", VIP_DOWN, 0);
+	rig_apply(&rig, "tenants: {bolt: {zone: app.test, service: plain}}", NULL);
+	assert_string_equal(ask("acme.app.test"), "NOERROR 192.0.2.2");
+	rig_set_health(&rig, "192.0.2.1", "web", VIP_UP, 0);
+	rig_control(&rig, "us", NULL, NULL, 50, 0);
+	assert_string_equal(ask("acme.app.test"), "NOERROR 192.0.2.1");
+}
+
+static void test_the_ttl_grows_by_itself(void **state)
+{
+	uint32_t ttl;
+	rig_advance_clocks(600000);
+	epoch_before = epoch();
+	world_builder_state_changed(rig.control->builder, NULL);
+	await_world();
+	rig_answer(&rig, rig_world(&rig), "acme.app.test", "198.51.100.7", &ttl);
+	assert_int_equal(ttl, 40);
+	epoch_before = epoch();
+	rig_set_health(&rig, "192.0.2.1", "web", VIP_DOWN, 0);
+	await_world();
+	rig_answer(&rig, rig_world(&rig), "acme.app.test", "198.51.100.7", &ttl);
+	assert_int_equal(ttl, 5);
+	for (uint32_t grown = 10; grown <= 40; grown *= 2) {
+		char tenant[80]; /* any world that is published takes the new TTL along */
+		snprintf(tenant, sizeof tenant, "tenants: {t%u: {zone: app.test, service: plain}}", grown);
+		rig_advance_clocks(5000);
+		rig_apply(&rig, tenant, NULL);
+		rig_answer(&rig, rig_world(&rig), "acme.app.test", "198.51.100.7", &ttl);
+		assert_int_equal(ttl, grown);
+	}
+}
+
+static void test_a_what_if_world_is_private(void **state)
+{
+	uint64_t before = epoch();
+	struct what_if down = {.region = "eu", .kind = WHAT_IF_STATE, .is_up = false};
+	struct what_if drained = {.address = "192.0.2.3", .kind = WHAT_IF_SHARE, .share = 0};
+	struct what_if both[] = {down, drained};
+	struct world *world = world_builder_what_if(rig.control->builder, both, 2);
+	assert_int_equal(world->epoch, before);
+	assert_string_equal(rig_answer(&rig, world, "acme.app.test", "198.51.100.7", NULL), "NOERROR 192.0.2.2");
+	assert_string_equal(rig_answer(&rig, world, "plum.app.test", "198.51.100.7", NULL), "NOERROR 192.0.2.4");
+	world_free(world);
+	assert_int_equal(epoch(), before);
+	assert_string_equal(ask("acme.app.test"), "NOERROR 192.0.2.1");
+	assert_string_equal(ask("plum.app.test"), "NOERROR 192.0.2.3");
+	/* Nor does it leave anything behind for the next world. */
+	rig_apply(&rig, "tenants: {bolt: {zone: app.test, service: plain}}", NULL);
+	assert_string_equal(ask("acme.app.test"), "NOERROR 192.0.2.1");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_the_first_world_answers, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_tenants_come_change_and_go_one_world_each, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_host_moves_between_tenants_in_one_change, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_numbers_are_looked_up_and_reused, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_the_structure_changes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_locations_of_a_change_are_laid_over, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_health_changes_of_one_moment_are_one_world, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_health_is_not_lost_to_another_change, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_the_ttl_grows_by_itself, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_what_if_world_is_private, setup, teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
