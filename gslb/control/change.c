@@ -68,15 +68,22 @@ enum change_outcome control_change_fleet(struct control *control, struct fleet_c
 	if (ret->structure_changed)
 		health_book_sync(control->health, control->fleet);
 	world_builder_fleet_changed(control->builder, ret);
+	control_health_progress(control); /* what the start waited for may have left the fleet */
 	return CHANGE_DONE;
 }
 
-void change_restore_serials(struct control *control, struct fleet *fleet)
+static int64_t zone_changed_unix_s(const struct fleet *fleet, const char *id)
+{
+	const struct fleet_zone *zone = (const struct fleet_zone *)fleet_get(fleet, FLEET_ZONE, id);
+	return zone && zone->serial_is_change ? zone->changed_unix_s : 0;
+}
+
+void change_restore_serials(struct control *control, const struct node_config *config, struct fleet *fleet)
 {
 	int64_t changed_unix_s = store_fleet_changed_unix_ms(control->store) / 1000;
-	for (size_t i = 0; i < control->config->fleet_count; i++) {
+	for (size_t i = 0; i < config->fleet_count; i++) {
 		struct stat st;
-		if (stat(control->config->fleet[i], &st) == 0 && st.st_mtim.tv_sec > changed_unix_s)
+		if (stat(config->fleet[i], &st) == 0 && st.st_mtim.tv_sec > changed_unix_s)
 			changed_unix_s = st.st_mtim.tv_sec;
 	}
 	size_t at = 0;
@@ -84,7 +91,9 @@ void change_restore_serials(struct control *control, struct fleet *fleet)
 		struct fleet_zone *zone = (struct fleet_zone *)object;
 		if (!zone->serial_is_change)
 			continue;
-		zone->changed_unix_s = changed_unix_s;
+		zone->changed_unix_s = zone_changed_unix_s(control->fleet, object->id);
+		if (changed_unix_s > zone->changed_unix_s)
+			zone->changed_unix_s = changed_unix_s;
 		if (zone->zone->modified_unix_s > zone->changed_unix_s)
 			zone->changed_unix_s = zone->zone->modified_unix_s;
 		if (zone->changed_unix_s > zone->zone->serial)

@@ -6,5 +6,6 @@
 void change_expire_controls(struct control *control);
 void change_arm_expiry(struct control *control);
 void change_audit_reload(struct control *control, const char *author, const char *via);
-/* Zones with `serial: change`: the time of the last change that the files and the store know. */
-void change_restore_serials(struct control *control, struct fleet *fleet);
+/* Zones with `serial: change` of a fleet that is about to be taken over: the time of the last change
+ * that the files, the store and the same zone of the current fleet know. */
+void change_restore_serials(struct control *control, const struct node_config *config, struct fleet *fleet);

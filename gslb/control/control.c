@@ -71,6 +71,15 @@ failed:
 	return NULL;
 }
 
+static void free_request(struct load_request *request)
+{
+	if (!request)
+		return;
+	free(request->author);
+	free(request->via);
+	free(request);
+}
+
 void control_free(struct control *control)
 {
 	if (!control)
@@ -87,6 +96,7 @@ void control_free(struct control *control)
 	config_free(control->config);
 	event_free(control->start_timer);
 	event_free(control->expiry_timer);
+	free_request(control->reload);
 	free(control->geo_signature);
 	free(control->config_path);
 	free(control);
@@ -274,10 +284,10 @@ static void finish_start(struct control *control, struct load_result *result)
 		apply_store_one_by_one(control, result->fleet);
 	err_done(&clashes);
 	log_warnings(errors);
-	change_restore_serials(control, result->fleet);
+	change_restore_serials(control, result->config, result->fleet);
 	take_over(control, result);
 	control->is_loaded = true;
-	change_arm_expiry(control);
+	change_expire_controls(control); /* no answer by one that was due while nobody ran */
 	begin_start_wait(control);
 }
 
@@ -295,8 +305,9 @@ static bool finish_reload(struct control *control, struct load_result *result)
 		return false;
 	control->fleet_version++;
 	control->invalid_objects = 0;
-	change_restore_serials(control, result->fleet);
+	change_restore_serials(control, result->config, result->fleet);
 	take_over(control, result);
+	control_health_progress(control); /* what the start waited for may have left the fleet */
 	change_audit_reload(control, control->reload->author, control->reload->via);
 	return true;
 }
@@ -316,9 +327,7 @@ static void on_loaded(void *user, struct load_result *result)
 	}
 	control->reload = NULL;
 	request->done(request->user, &result->errors);
-	free(request->author);
-	free(request->via);
-	free(request);
+	free_request(request);
 }
 
 void control_reload(struct control *control, const struct requester *requester, control_reloaded_fn *done,

@@ -21,6 +21,8 @@ static void load_fleet(const struct node_config *config, struct load_result *ret
 		struct doc *doc = doc_from_file(config->fleet[i], &ret->errors);
 		if (doc)
 			fleet_change_add_document(change, doc, &ret->errors);
+		else
+			fleet_change_set_incomplete(change);
 		doc_free(doc);
 	}
 	struct fleet *fleet = fleet_new();

@@ -469,8 +469,11 @@ static bool write_version(struct store *store, const struct store_change *change
 {
 	sqlite3_stmt *statement = get(store, VERSION_SET);
 	sqlite3_bind_int64(statement, 1, (sqlite3_int64)change->fleet_version);
-	sqlite3_bind_int64(statement, 2,
-			   change->audit_count ? change->audit[0].time_unix_ms : clock_unix_ms());
+	/* A reload is an accepted state of the files, which know themselves when they changed. */
+	int64_t changed_unix_ms = store_fleet_changed_unix_ms(store);
+	if (change->fleet)
+		changed_unix_ms = change->audit_count ? change->audit[0].time_unix_ms : clock_unix_ms();
+	sqlite3_bind_int64(statement, 2, changed_unix_ms);
 	return run(store, VERSION_SET);
 }
 
