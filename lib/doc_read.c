@@ -108,7 +108,10 @@ static bool refuse(const struct doc_reader *reader, const struct doc_node *node,
 	char quoted[TEXT_QUOTE_MAX];
 
 	text_quote(node->text, quoted);
-	doc_err(reader->errors, reader->doc, node, "%s must be %s", quoted, what);
+	if (is_absent(node))
+		doc_err(reader->errors, reader->doc, node, "must be %s, not empty", what);
+	else
+		doc_err(reader->errors, reader->doc, node, "%s must be %s", quoted, what);
 	return false;
 }
 
