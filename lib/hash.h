@@ -24,13 +24,25 @@ static inline uint64_t hash_load64(const uint8_t *p)
 	return v;
 }
 
-/* Up to 7 bytes, little-endian, zero-extended. */
+static inline uint64_t hash_load32(const uint8_t *p)
+{
+	uint32_t v;
+	memcpy(&v, p, 4);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	v = __builtin_bswap32(v);
+#endif
+	return v;
+}
+
+/* Up to 7 bytes, little-endian, zero-extended. The loads overlap where they need not meet. */
 static inline uint64_t hash_load_tail(const uint8_t *p, size_t length)
 {
-	uint64_t v = 0;
-	for (size_t i = 0; i < length; i++)
-		v |= (uint64_t)p[i] << (8 * i);
-	return v;
+	if (length >= 4)
+		return hash_load32(p) | hash_load32(p + length - 4) << 8 * (length - 4);
+	if (length == 0)
+		return 0;
+	return p[0] | (uint64_t)p[length / 2] << 8 * (length / 2) |
+	       (uint64_t)p[length - 1] << 8 * (length - 1);
 }
 
 static inline uint64_t hash_bytes(const void *bytes, size_t length, uint64_t seed)

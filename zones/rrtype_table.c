@@ -12,80 +12,79 @@
  */
 struct row {
 	uint16_t type;
-	bool is_compressible;
 	char mnemonic[11];
 	char layout[11];
 };
 
 /* Sorted by type. */
 static const struct row rows[] = {
-	{RR_A, false, "A", "4"},
-	{RR_NS, true, "NS", "n"},
-	{3, true, "MD", "n"},
-	{4, true, "MF", "n"},
-	{RR_CNAME, true, "CNAME", "n"},
-	{RR_SOA, true, "SOA", "nn44444"},
-	{7, true, "MB", "n"},
-	{8, true, "MG", "n"},
-	{9, true, "MR", "n"},
-	{10, false, "NULL", ""},
-	{11, false, "WKS", "41*"},
-	{RR_PTR, true, "PTR", "n"},
-	{13, false, "HINFO", "ss"},
-	{14, true, "MINFO", "nn"},
-	{RR_MX, true, "MX", "2n"},
-	{RR_TXT, false, "TXT", "S"},
-	{17, false, "RP", "nn"},
-	{18, false, "AFSDB", "2n"},
-	{19, false, "X25", "s"},
-	{20, false, "ISDN", "S"},
-	{21, false, "RT", "2n"},
-	{24, false, "SIG", "2114442n*"},
-	{25, false, "KEY", "211*"},
-	{RR_AAAA, false, "AAAA", "6"},
-	{29, false, "LOC", ""},
-	{RR_SRV, false, "SRV", "222n"},
-	{RR_NAPTR, false, "NAPTR", "22sssn"},
-	{36, false, "KX", "2n"},
-	{37, false, "CERT", "221*"},
-	{RR_DNAME, false, "DNAME", "n"},
-	{RR_OPT, false, "OPT", ""},
-	{42, false, "APL", ""},
-	{RR_DS, false, "DS", "211*"},
-	{44, false, "SSHFP", "11*"},
-	{45, false, "IPSECKEY", "111*"},
-	{RR_RRSIG, false, "RRSIG", "2114442n*"},
-	{RR_NSEC, false, "NSEC", "n*"},
-	{RR_DNSKEY, false, "DNSKEY", "211*"},
-	{49, false, "DHCID", ""},
-	{50, false, "NSEC3", "112ss*"},
-	{51, false, "NSEC3PARAM", "112s"},
-	{52, false, "TLSA", "111*"},
-	{53, false, "SMIMEA", "111*"},
-	{55, false, "HIP", ""},
-	{59, false, "CDS", "211*"},
-	{60, false, "CDNSKEY", "211*"},
-	{61, false, "OPENPGPKEY", ""},
-	{62, false, "CSYNC", "42*"},
-	{63, false, "ZONEMD", "411*"},
-	{RR_SVCB, false, "SVCB", "2n*"},
-	{RR_HTTPS, false, "HTTPS", "2n*"},
-	{99, false, "SPF", "S"},
-	{104, false, "NID", "244"},
-	{105, false, "L32", "24"},
-	{106, false, "L64", "244"},
-	{107, false, "LP", "2n"},
-	{108, false, "EUI48", "42"},
-	{109, false, "EUI64", "44"},
-	{249, false, "TKEY", ""},
-	{250, false, "TSIG", ""},
-	{RR_IXFR, false, "IXFR", ""},
-	{RR_AXFR, false, "AXFR", ""},
-	{253, false, "MAILB", ""},
-	{254, false, "MAILA", ""},
-	{RR_ANY, false, "ANY", ""},
-	{256, false, "URI", "22*"},
-	{RR_CAA, false, "CAA", "1s*"},
+	{RR_A, "A", "4"},
+	{RR_NS, "NS", "n"},
+	{3, "MD", "n"},
+	{4, "MF", "n"},
+	{RR_CNAME, "CNAME", "n"},
+	{RR_SOA, "SOA", "nn44444"},
+	{7, "MB", "n"},
+	{8, "MG", "n"},
+	{9, "MR", "n"},
+	{10, "NULL", ""},
+	{11, "WKS", "41*"},
+	{RR_PTR, "PTR", "n"},
+	{13, "HINFO", "ss"},
+	{14, "MINFO", "nn"},
+	{RR_MX, "MX", "2n"},
+	{RR_TXT, "TXT", "S"},
+	{17, "RP", "nn"},
+	{18, "AFSDB", "2n"},
+	{19, "X25", "s"},
+	{20, "ISDN", "S"},
+	{21, "RT", "2n"},
+	{24, "SIG", "2114442n*"},
+	{25, "KEY", "211*"},
+	{RR_AAAA, "AAAA", "6"},
+	{29, "LOC", ""},
+	{RR_SRV, "SRV", "222n"},
+	{RR_NAPTR, "NAPTR", "22sssn"},
+	{36, "KX", "2n"},
+	{37, "CERT", "221*"},
+	{RR_DNAME, "DNAME", "n"},
+	{RR_OPT, "OPT", ""},
+	{42, "APL", ""},
+	{RR_DS, "DS", "211*"},
+	{44, "SSHFP", "11*"},
+	{45, "IPSECKEY", "111*"},
+	{RR_RRSIG, "RRSIG", "2114442n*"},
+	{RR_NSEC, "NSEC", "n*"},
+	{RR_DNSKEY, "DNSKEY", "211*"},
+	{49, "DHCID", ""},
+	{50, "NSEC3", "112ss*"},
+	{51, "NSEC3PARAM", "112s"},
+	{52, "TLSA", "111*"},
+	{53, "SMIMEA", "111*"},
+	{55, "HIP", ""},
+	{59, "CDS", "211*"},
+	{60, "CDNSKEY", "211*"},
+	{61, "OPENPGPKEY", ""},
+	{62, "CSYNC", "42*"},
+	{63, "ZONEMD", "411*"},
+	{RR_SVCB, "SVCB", "2n*"},
+	{RR_HTTPS, "HTTPS", "2n*"},
+	{99, "SPF", "S"},
+	{104, "NID", "244"},
+	{105, "L32", "24"},
+	{106, "L64", "244"},
+	{107, "LP", "2n"},
+	{108, "EUI48", "42"},
+	{109, "EUI64", "44"},
+	{249, "TKEY", ""},
+	{250, "TSIG", ""},
+	{RR_IXFR, "IXFR", ""},
+	{RR_AXFR, "AXFR", ""},
+	{253, "MAILB", ""},
+	{254, "MAILA", ""},
+	{RR_ANY, "ANY", ""},
+	{256, "URI", "22*"},
+	{RR_CAA, "CAA", "1s*"},
 };
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 
@@ -197,9 +196,30 @@ static bool names_of(const struct row *row, uint8_t *ret_prefix, uint8_t *ret_na
 
 bool rrtype_compressible(uint16_t type, uint8_t *ret_prefix, uint8_t *ret_names)
 {
-	const struct row *row = row_of(type);
-
-	return row && row->is_compressible && names_of(row, ret_prefix, ret_names);
+	switch (type) {
+	case RR_NS:
+	case 3: /* MD */
+	case 4: /* MF */
+	case RR_CNAME:
+	case 7: /* MB */
+	case 8: /* MG */
+	case 9: /* MR */
+	case RR_PTR:
+		*ret_prefix = 0;
+		*ret_names = 1;
+		return true;
+	case RR_SOA:
+	case 14: /* MINFO */
+		*ret_prefix = 0;
+		*ret_names = 2;
+		return true;
+	case RR_MX: /* behind the preference */
+		*ret_prefix = 2;
+		*ret_names = 1;
+		return true;
+	default:
+		return false;
+	}
 }
 
 bool rrtype_additional_offset(uint16_t type, uint8_t *ret_offset)

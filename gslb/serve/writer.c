@@ -107,13 +107,14 @@ static uint16_t find_name(const struct writer *writer, const uint8_t *name, size
 	return 0;
 }
 
-static void put_name(struct writer *writer, const uint8_t *name)
+/* `length`: of the name. */
+static void put_name(struct writer *writer, const uint8_t *name, size_t length)
 {
 	if (writer->is_full) /* names[] may speak of what was not written */
 		return;
 	if (!writer->has_question_names)
 		remember_question(writer);
-	size_t left = name_length(name);
+	size_t left = length;
 	const uint8_t *label = name;
 	uint16_t found = 0;
 	for (; *label != 0 && (found = find_name(writer, label, left)) == 0; label += 1u + *label) {
@@ -147,7 +148,7 @@ static void put_owner(struct writer *writer, struct owner *owner)
 {
 	if (owner->offset == 0) {
 		size_t start = writer->at;
-		put_name(writer, owner->name);
+		put_name(writer, owner->name, name_length(owner->name));
 		if (writer->is_full)
 			return;
 		if (writer->out[start] >= POINTER_MARK >> 8)
@@ -171,8 +172,9 @@ static void put_compressed_rdata(struct writer *writer, const uint8_t *rdata, si
 	size_t start = writer->at, at = prefix;
 	put(writer, rdata, prefix);
 	for (unsigned i = 0; i < names; i++) {
-		put_name(writer, rdata + at);
-		at += name_length(rdata + at);
+		size_t octets = name_length(rdata + at);
+		put_name(writer, rdata + at, octets);
+		at += octets;
 	}
 	put(writer, rdata + at, length - at);
 	if (!writer->is_full)
