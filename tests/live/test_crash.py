@@ -22,8 +22,8 @@ class Crash(stack.StackTest):
         self.tenants = {}  # id -> regions, of the store
         self.shares = {}   # region -> share
 
-    # A change is (apply to the model, tell gslbd). Pairs of tenants come by one document, so that a
-    # half-done change would show.
+    # What the model becomes, and the call that makes it so. Pairs of tenants come by one document and
+    # two regions by one flip, so that a half-done change would show.
     def random_change(self, number):
         kind = self.random.choice(("pair", "add", "set", "remove", "drain", "restore", "flip"))
         tenants, shares = dict(self.tenants), dict(self.shares)
@@ -48,14 +48,28 @@ class Crash(stack.StackTest):
         elif kind == "restore" and shares:
             region = self.random.choice(sorted(shares))
             del shares[region]
-            call = ("DELETE", f"/v1/controls/regions/{region}", None)
+            call = ("gslbctl", "region", "restore", region)
         elif kind == "flip":
             shares.update(eu=0, us=100)
-            call = ("POST", "/v1/batch", {"changes": [{"region": "eu", "share": 0}, {"region": "us", "share": 100}]})
+            call = ("gslbctl", "flip", "eu", "us")
         else:
             tenants[f"t{number}"] = ("eu",)
             call = ("PUT", path + f"t{number}", {"zone": stack.ZONE, "service": "shop", "regions": ["eu"]})
         return tenants, shares, call
+
+    def tell(self, call):
+        """Whether the change was acknowledged. Anything but a lost gslbd is a failure."""
+        if call[0] == "gslbctl":
+            done = self.stack.ctl(*call[1:], code=None)
+            if done.returncode != 0:
+                stack.until(lambda: self.stack.process.poll() is not None, 1, f"the end after {done.stderr}")
+            return done.returncode == 0
+        try:
+            status, body = self.stack.api(*call)
+        except (OSError, http.client.HTTPException):
+            return False
+        self.assertIn(status, (200, 201), f"{call}: {body}")
+        return True
 
     def seen(self):
         items, after = [], ""
@@ -85,13 +99,9 @@ class Crash(stack.StackTest):
         while number < CHANGES or kills < KILLS:
             number += 1
             tenants, shares, call = self.random_change(number)
-            try:
-                status, body = self.stack.api(*call)
-                self.assertIn(status, (200, 201), f"{call}: {body}")
+            if self.tell(call):
                 self.tenants, self.shares = tenants, shares
                 continue
-            except (OSError, http.client.HTTPException):
-                pass
             timer.join()
             self.stack.process.wait()
             kills += 1
