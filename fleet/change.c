@@ -9,7 +9,7 @@
 
 static fleet_read_fn *const readers[FLEET_KINDS] = {
 	fleet_read_region,  fleet_read_location, fleet_read_check,  fleet_read_map,
-	fleet_read_service, fleet_read_zone,	 fleet_read_tenant,
+	fleet_read_service, fleet_read_zone,	 fleet_read_tier,   fleet_read_tenant,
 };
 
 struct fleet_change *fleet_change_new(enum fleet_source source)
@@ -298,8 +298,8 @@ static const struct doc_key document_keys[] = {
 	{"maps", read_section},
 	{"services", read_section},
 	{"zones", read_section},
+	{"tiers", read_section},
 	{"tenants", read_section},
-	{"tiers", NULL},
 	{"rules", NULL},
 	{NULL},
 };

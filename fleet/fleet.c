@@ -5,9 +5,9 @@
 #include <string.h>
 
 const char *const fleet_kind_key[FLEET_KINDS] = {"regions",  "locations", "checks", "maps",
-						 "services", "zones",	  "tenants"};
+						 "services", "zones",	  "tiers",  "tenants"};
 const char *const fleet_kind_name[FLEET_KINDS] = {"region",  "location", "check", "map",
-						  "service", "zone",	 "tenant"};
+						  "service", "zone",	 "tier",  "tenant"};
 
 struct fleet *fleet_new(void)
 {

@@ -15,6 +15,7 @@
 #define FLEET_MAPS_MAX 1024
 #define FLEET_SERVICES_MAX 10000
 #define FLEET_ZONES_MAX 100000
+#define FLEET_TIERS_MAX 1000
 #define FLEET_TENANTS_MAX 10000000
 
 enum fleet_kind {
@@ -24,6 +25,7 @@ enum fleet_kind {
 	FLEET_MAP,
 	FLEET_SERVICE,
 	FLEET_ZONE,
+	FLEET_TIER,
 	FLEET_TENANT,
 	FLEET_KINDS
 };
@@ -141,6 +143,11 @@ struct fleet_service {
 	size_t region_count; /* steering.regions, or the key order of vips */
 	char **regions;
 	uint32_t tolerance_km;
+	size_t bias_count;
+	struct fleet_bias {
+		char *region;
+		int8_t percent; /* -99..99 */
+	} * bias;
 	enum fleet_split split;
 	uint8_t prefix4, prefix6;
 	uint8_t answers;
@@ -167,12 +174,22 @@ struct fleet_zone {
 	int64_t changed_unix_s;
 };
 
+/* What its tenants share in kind: each tenant has these budgets for itself. */
+struct fleet_tier {
+	struct fleet_object object;
+	struct fleet_rate {
+		char *written; /* NULL: no limit */
+		double per_second;
+	} dns_queries, dns_nxdomain;
+};
+
 /* One block of memory each: there may be millions. Names are lower-case wire form, only as long as
  * they are. */
 struct fleet_tenant {
 	struct fleet_object object;
 	const uint8_t *zone;
 	char *service;
+	char *tier; /* NULL: none */
 	bool has_regions;
 	bool has_hosts;
 	bool is_suspended;

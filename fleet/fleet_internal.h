@@ -100,7 +100,7 @@ void fleet_pointer_escape(const char *text, char *out, size_t size);
 typedef struct fleet_object *fleet_read_fn(const struct doc_reader *reader, const struct doc_node *node,
 					   const char *id);
 fleet_read_fn fleet_read_region, fleet_read_location, fleet_read_check, fleet_read_map, fleet_read_service,
-	fleet_read_zone, fleet_read_tenant;
+	fleet_read_zone, fleet_read_tier, fleet_read_tenant;
 
 /* An object of `size` bytes with its id, in its own arena. */
 void *fleet_object_new(size_t size, enum fleet_kind kind, const char *id);

@@ -146,6 +146,13 @@ static json_t *steering_to_json(const struct fleet_service *service)
 		snprintf(text, sizeof(text), "%ukm", service->tolerance_km);
 		set_text(json, "tolerance", text);
 	}
+	json_t *bias = json_object();
+	for (size_t i = 0; i < service->bias_count; i++)
+		if (service->bias[i].percent != 0)
+			json_object_set_new(bias, service->bias[i].region, json_integer(service->bias[i].percent));
+	if (json_object_size(bias) > 0)
+		json_object_set(json, "bias", bias);
+	json_decref(bias);
 	if (service->split == FLEET_SPLIT_RANDOM)
 		set_text(json, "split", "random");
 	if (service->prefix4 != 24 || service->prefix6 != 56) {
@@ -225,6 +232,14 @@ static void zone_to_json(const struct fleet_zone *zone, json_t *json)
 		set_text(json, "serial", "change");
 }
 
+static void tier_to_json(const struct fleet_tier *tier, json_t *json)
+{
+	if (tier->dns_queries.written != NULL)
+		set_text(json, "dns_queries", tier->dns_queries.written);
+	if (tier->dns_nxdomain.written != NULL)
+		set_text(json, "dns_nxdomain", tier->dns_nxdomain.written);
+}
+
 /* The tenant's id alone is what hosts says by itself. */
 static bool has_own_hosts(const struct fleet_tenant *tenant)
 {
@@ -239,6 +254,8 @@ static void tenant_to_json(const struct fleet_tenant *tenant, json_t *json)
 	name_to_text(tenant->zone, name);
 	set_text(json, "zone", name);
 	set_text(json, "service", tenant->service);
+	if (tenant->tier != NULL)
+		set_text(json, "tier", tenant->tier);
 	if (tenant->has_regions)
 		json_object_set_new(json, "regions", texts(tenant->regions, tenant->region_count));
 	if (has_own_hosts(tenant))
@@ -279,6 +296,9 @@ json_t *fleet_object_to_json(const struct fleet_object *object)
 		break;
 	case FLEET_ZONE:
 		zone_to_json((const struct fleet_zone *)object, json);
+		break;
+	case FLEET_TIER:
+		tier_to_json((const struct fleet_tier *)object, json);
 		break;
 	case FLEET_TENANT:
 		tenant_to_json((const struct fleet_tenant *)object, json);

@@ -51,6 +51,8 @@ static bool is_same_tenant(const struct fleet_tenant *a, const struct fleet_tena
 	if (a->region_count != b->region_count || a->host_count != b->host_count ||
 	    a->domain_count != b->domain_count || a->tag_count != b->tag_count)
 		return false;
+	if ((a->tier == NULL) != (b->tier == NULL) || (a->tier != NULL && strcmp(a->tier, b->tier) != 0))
+		return false;
 	return is_same_list(a->regions, b->regions, a->region_count) &&
 	       is_same_names(a->hosts, b->hosts, a->host_count) &&
 	       is_same_names(a->domains, b->domains, a->domain_count) &&

@@ -6,6 +6,7 @@
 
 #define TTL_SECONDS_MAX 86400
 #define TOLERANCE_KM_MAX 20000
+#define BIAS_MAX 99
 
 static struct arena *arena_of(const struct fleet_service *service)
 {
@@ -109,6 +110,44 @@ static void read_tolerance(const struct doc_reader *reader, const struct doc_nod
 		((struct fleet_service *)target)->tolerance_km = km;
 }
 
+/* The key is a region; whether there is one is checked as a reference. */
+static void read_region_bias(const struct doc_reader *reader, const struct doc_node *node,
+			     struct fleet_service *service)
+{
+	bool is_negative = node->kind == DOC_SCALAR && node->text[0] == '-';
+	uint64_t size;
+
+	if (!text_is_id(node->key)) {
+		doc_err_key(reader->errors, reader->doc, node, "must be the id of a region");
+		return;
+	}
+	if (node->kind != DOC_SCALAR || node->is_quoted || !text_to_uint(node->text + is_negative, &size) ||
+	    size > BIAS_MAX) {
+		doc_err(reader->errors, reader->doc, node, "must be a plain whole number from -%d to %d",
+			BIAS_MAX, BIAS_MAX);
+		return;
+	}
+	struct fleet_bias *bias = &service->bias[service->bias_count++];
+	bias->region = arena_strndup(arena_of(service), node->key, strlen(node->key));
+	bias->percent = (int8_t)(is_negative ? -(int)size : (int)size);
+}
+
+static void read_bias(const struct doc_reader *reader, const struct doc_node *value, void *target)
+{
+	struct fleet_service *service = target;
+
+	if (!doc_read_is_mapping(reader, value, "a mapping of regions to numbers, as {eu: 20, us: -10}"))
+		return;
+	if (value->count > FLEET_REGIONS_MAX) {
+		doc_err(reader->errors, reader->doc, value, "names %u regions; at most %d", value->count,
+			FLEET_REGIONS_MAX);
+		return;
+	}
+	service->bias = arena_alloc(arena_of(service), (value->count + 1) * sizeof(*service->bias));
+	for (const struct doc_node *node = value->first; node != NULL; node = node->next)
+		read_region_bias(reader, node, service);
+}
+
 static void read_split(const struct doc_reader *reader, const struct doc_node *value, void *target)
 {
 	static const char *const splits[] = {"sticky", "random", NULL}; /* enum fleet_split */
@@ -166,12 +205,12 @@ static const struct doc_key steering_keys[] = {
 	{"map", read_map},
 	{"regions", read_regions},
 	{"tolerance", read_tolerance},
+	{"bias", read_bias},
 	{"split", read_split},
 	{"prefix", read_prefix},
 	{"answers", read_answers},
 	{"min_healthy", read_min_healthy},
 	{"last_resort", read_last_resort},
-	{"bias", NULL},
 	{NULL},
 };
 

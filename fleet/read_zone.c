@@ -133,7 +133,7 @@ struct tenant_draft {
 	const char *id;
 	struct name zone;
 	bool has_zone;
-	const char *service;
+	const char *service, *tier;
 	bool is_suspended;
 	const struct doc_node *regions, *hosts, *domains, *tags;
 	struct arena *arena; /* for the time of reading */
@@ -155,6 +155,11 @@ static void read_tenant_zone(const struct doc_reader *reader, const struct doc_n
 static void read_tenant_service(const struct doc_reader *reader, const struct doc_node *value, void *target)
 {
 	doc_read_id(reader, value, &((struct tenant_draft *)target)->service);
+}
+
+static void read_tenant_tier(const struct doc_reader *reader, const struct doc_node *value, void *target)
+{
+	doc_read_id(reader, value, &((struct tenant_draft *)target)->tier);
 }
 
 static void read_state(const struct doc_reader *reader, const struct doc_node *value, void *target)
@@ -200,11 +205,8 @@ static void ignore(const struct doc_reader *reader, const struct doc_node *value
 
 #define TENANT_KEYS                                                                                 \
 	{"zone", read_tenant_zone, true}, {"service", read_tenant_service, true},                   \
-		{"regions", read_tenant_regions}, {"hosts", read_hosts}, {"domains", read_domains}, \
-		{"state", read_state}, {"tags", read_tags},                                         \
-	{                                                                                           \
-		"tier", NULL                                                                        \
-	}
+		{"tier", read_tenant_tier}, {"regions", read_tenant_regions}, {"hosts", read_hosts}, \
+		{"domains", read_domains}, {"state", read_state}, {"tags", read_tags}
 
 static const struct doc_key tenant_keys[] = {TENANT_KEYS, {NULL}};
 static const struct doc_key lone_tenant_keys[] = {
@@ -314,6 +316,7 @@ static struct fleet_tenant *pack_tenant(const struct tenant_draft *draft, const 
 		(lists->region_count + lists->tag_count + 2 * lists->host_count + lists->domain_count) *
 		sizeof(void *);
 	size_t size = text_size(draft->id) + draft->zone.length + text_size(draft->service) +
+		      text_size(draft->tier) +
 		      names_size(lists->hosts, lists->host_count) +
 		      names_size(lists->domains, lists->domain_count) +
 		      texts_size(lists->regions, lists->region_count) +
@@ -330,6 +333,7 @@ static struct fleet_tenant *pack_tenant(const struct tenant_draft *draft, const 
 	tenant->object.id = put_text(&at, draft->id);
 	tenant->zone = put(&at, draft->zone.octets, draft->zone.length);
 	tenant->service = put_text(&at, draft->service);
+	tenant->tier = draft->tier != NULL ? put_text(&at, draft->tier) : NULL;
 	tenant->has_regions = draft->regions != NULL;
 	tenant->has_hosts = draft->hosts != NULL;
 	tenant->is_suspended = draft->is_suspended;

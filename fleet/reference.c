@@ -40,6 +40,16 @@ static void visit_list(const struct walk *walk, char *const *regions, size_t cou
 	}
 }
 
+/* A key that is the id of a region. */
+static void visit_key(const struct walk *walk, const char *region, const char *path)
+{
+	walk->fn(walk->user, &(struct fleet_reference){.role = REFERENCE_OBJECT,
+						       .kind = FLEET_REGION,
+						       .id = region,
+						       .path = path,
+						       .is_key = true});
+}
+
 static void walk_map(const struct fleet_map *map, const struct walk *walk)
 {
 	char path[PATH_MAX_OCTETS], key[PATH_MAX_OCTETS - 64];
@@ -73,15 +83,15 @@ static void walk_service(const struct fleet_service *service, const struct walk 
 		visit(walk, FLEET_MAP, service->map, "/steering/map");
 	if (service->has_regions)
 		visit_list(walk, service->regions, service->region_count, "/steering/regions");
+	for (size_t i = 0; i < service->bias_count; i++) {
+		snprintf(path, sizeof(path), "/steering/bias/%s", service->bias[i].region);
+		visit_key(walk, service->bias[i].region, path);
+	}
 	for (size_t r = 0; r < service->vip_region_count; r++) {
 		const struct fleet_vips *vips = &service->vips[r];
 
 		snprintf(path, sizeof(path), "/vips/%s", vips->region);
-		walk->fn(walk->user, &(struct fleet_reference){.role = REFERENCE_OBJECT,
-							       .kind = FLEET_REGION,
-							       .id = vips->region,
-							       .path = path,
-							       .is_key = true});
+		visit_key(walk, vips->region, path);
 		for (size_t i = 0; i < vips->count; i++) {
 			if (vips->vips[i].check == NULL)
 				continue;
@@ -112,6 +122,8 @@ static void walk_tenant(const struct fleet_tenant *tenant, const struct walk *wa
 	visit(walk, FLEET_ZONE, zone, "/zone");
 	visit(walk, FLEET_SERVICE, tenant->service, "/service");
 	visit_list(walk, tenant->regions, tenant->region_count, "/regions");
+	if (tenant->tier != NULL)
+		visit(walk, FLEET_TIER, tenant->tier, "/tier");
 	walk_names(walk, REFERENCE_HOST, tenant->host_count, tenant->has_hosts ? "hosts" : NULL);
 	walk_names(walk, REFERENCE_DOMAIN, tenant->domain_count, "domains");
 }

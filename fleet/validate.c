@@ -80,6 +80,8 @@ static void fail_listing(struct fleet_validation *validation, const struct fleet
 		for (size_t at = 0; (object = fleet_next(validation->fleet, reference->kind, &at)) != NULL;)
 			used += (size_t)snprintf(known + used, sizeof(known) - used, "%s%s",
 						 used > 0 ? ", " : "; there is ", object->id);
+	if (fleet_count(validation->fleet, reference->kind) == 0)
+		snprintf(known, sizeof(known), "; there are no %s", fleet_kind_key[reference->kind]);
 	fail(validation, reference, NULL, "unknown %s '%s'%s", fleet_kind_name[reference->kind],
 	     reference->id, known);
 }

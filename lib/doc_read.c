@@ -206,6 +206,17 @@ bool doc_read_percent(const struct doc_reader *reader, const struct doc_node *no
 	return true;
 }
 
+bool doc_read_rate(const struct doc_reader *reader, const struct doc_node *node, double *ret_per_second)
+{
+	static const char what[] = "a rate (500/s, 600/m) from 0/s to 10000000/s";
+
+	if (!doc_read_is_scalar(reader, node, what))
+		return false;
+	if (!text_to_rate(node->text, ret_per_second))
+		return refuse(reader, node, what);
+	return true;
+}
+
 bool doc_read_word(const struct doc_reader *reader, const struct doc_node *node, const char *what,
 		   const char *const *words, const char *const *later, unsigned *ret)
 {

@@ -13,20 +13,23 @@
 
 static void tenant_row(void *user, const json_t *item)
 {
-	static const char *const keys[] = {"id", "zone", "service", "regions", "hosts", "state", "source"};
-	char *cells[7];
-	for (size_t i = 0; i < 7; i++)
+	static const char *const keys[] = {"id",      "zone",  "service", "tier",
+					   "regions", "hosts", "state",	  "source"};
+	char *cells[8];
+	for (size_t i = 0; i < 8; i++)
 		cells[i] = ctl_words(json_object_get(item, keys[i]));
-	const char *const defaults[7] = {
-		[3] = "all", [4] = json_string_value(json_object_get(item, "id")), [5] = "active"};
-	for (size_t i = 0; i < 7; i++) {
+	const char *const defaults[8] = {[3] = "-",
+					 [4] = "all",
+					 [5] = json_string_value(json_object_get(item, "id")),
+					 [6] = "active"};
+	for (size_t i = 0; i < 8; i++) {
 		if (*cells[i] || !defaults[i])
 			continue;
 		free(cells[i]);
 		cells[i] = xstrdup(defaults[i]);
 	}
 	ctl_table_row(user, (const char *const *)cells);
-	for (size_t i = 0; i < 7; i++)
+	for (size_t i = 0; i < 8; i++)
 		free(cells[i]);
 }
 
@@ -37,17 +40,17 @@ static void print_table(void *user)
 
 enum ctl_exit ctl_fleet_tenants(struct ctl *ctl)
 {
-	static const char *const heads[] = {"TENANT", "ZONE",  "SERVICE", "REGIONS",
-					    "HOSTS",  "STATE", "SOURCE"};
+	static const char *const heads[] = {"TENANT",  "ZONE",	 "SERVICE", "TIER",
+					    "REGIONS", "HOSTS", "STATE",	  "SOURCE"};
 	struct ctl_table table;
-	ctl_table_init(&table, heads, 7);
+	ctl_table_init(&table, heads, 8);
 	return ctl_list(ctl, "/v1/tenants", tenant_row, print_table, &table);
 }
 
 static void print_tenant(const json_t *tenant)
 {
-	static const char *const keys[] = {"id",      "source", "version", "zone",  "service",
-					   "regions", "hosts",	"domains", "state", "tags"};
+	static const char *const keys[] = {"id",   "source",  "version", "zone",    "service", "tier",
+					   "regions", "hosts", "domains", "state", "tags"};
 	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
 		char *words = ctl_words(json_object_get(tenant, keys[i]));
 		if (*words)
@@ -82,7 +85,7 @@ static void set_from_options(const struct ctl *ctl, json_t *tenant)
 	static const struct {
 		const char *option, *key;
 		bool is_list;
-	} keys[] = {{"zone", "zone", false},	 {"service", "service", false}, {"state", "state", false},
+	} keys[] = {{"zone", "zone", false},	 {"service", "service", false}, {"tier", "tier", false}, {"state", "state", false},
 		    {"region", "regions", true}, {"host", "hosts", true},	{"domain", "domains", true},
 		    {"tag", "tags", true}};
 	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
@@ -91,7 +94,10 @@ static void set_from_options(const struct ctl *ctl, json_t *tenant)
 		if (!value)
 			continue;
 		if (!keys[i].is_list) {
-			json_object_set_new(tenant, keys[i].key, json_string(value));
+			if (*value)
+				json_object_set_new(tenant, keys[i].key, json_string(value));
+			else
+				json_object_del(tenant, keys[i].key);
 			continue;
 		}
 		json_t *list = json_array();

@@ -13,11 +13,12 @@
 #include <unistd.h>
 
 #define SOCKET_DEFAULT "/run/gslb/gslb.sock"
-#define TENANT_OPTIONS "zone: service: region+ host+ domain+ state: tag+"
+#define TENANT_OPTIONS "zone: service: tier: region+ host+ domain+ state: tag+"
 #define LIST_OPTIONS "limit: after:"
 #define TENANT_MORE                                                                         \
 	"  --zone ZONE        the zone of its host names\n"                                 \
 	"  --service SERVICE  the service that answers\n"                                   \
+	"  --tier TIER        the tier whose budgets hold\n"                                \
 	"  --region REGION    an allowed region; repeat for more; none given: all\n"        \
 	"  --host HOST        a name relative to the zone (@ is the apex, * a wildcard);\n" \
 	"                     repeat for more; none given: the tenant's id\n"               \
@@ -86,14 +87,15 @@ static const struct ctl_verb verbs[] = {
 
 	{"Tenants and fleet", "tenants", "", LIST_OPTIONS, "", 0, 0, ctl_fleet_tenants, "the tenants", NULL},
 	{"Tenants and fleet", "tenant show", "ID", "", "", 1, 1, ctl_fleet_tenant_show, "one tenant", NULL},
-	{"Tenants and fleet", "tenant add", "ID --zone ZONE --service SERVICE", TENANT_OPTIONS, "tier:", 1, 1,
+	{"Tenants and fleet", "tenant add", "ID --zone ZONE --service SERVICE", TENANT_OPTIONS, "", 1, 1,
 	 ctl_fleet_tenant_add, "a new tenant; its name is answered at once",
 	 TENANT_MORE "\n"
 		     "  gslbctl tenant add acme --zone app.example.net --service shop --region eu\n"},
-	{"Tenants and fleet", "tenant set", "ID", TENANT_OPTIONS, "tier:", 1, 1, ctl_fleet_tenant_set,
+	{"Tenants and fleet", "tenant set", "ID", TENANT_OPTIONS, "", 1, 1, ctl_fleet_tenant_set,
 	 "change what is given, keep the rest",
 	 TENANT_MORE "\n"
-		     "A repeated option replaces the whole list; --region '' (or --host '', …) empties it.\n"
+		     "A repeated option replaces the whole list; --region '' (or --host '', …) empties it,\n"
+		     "and --tier '' takes the tier away.\n"
 		     "\n"
 		     "  gslbctl tenant set acme --region eu --region us\n"},
 	{"Tenants and fleet", "tenant remove", "ID", "", "", 1, 1, ctl_fleet_tenant_remove, "remove a tenant",

@@ -198,7 +198,7 @@ class Cli(stack.StackTest):
         for words in (["drill", "list"], ["domain", "add", "x"], ["diff", "a", "b"],
                       ["region", "drain", "eu", "--over", "5m"], ["region", "drain", "eu", "--dry-run"],
                       ["region", "drain", "eu", "--confirm-within", "5m"], ["--server", "x", "status"],
-                      ["status", "--token-file", "x"], ["tenant", "add", "a", "--tier", "gold"]):
+                      ["status", "--token-file", "x"]):
             self.wrong(words, 2, "not supported by this build")
 
     def test_help_and_version(self):

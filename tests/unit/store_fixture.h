@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 const char *const fleet_kind_name[FLEET_KINDS] = {"region",  "location", "check", "map",
-						  "service", "zone",	 "tenant"};
+						  "service", "zone",	 "tier",  "tenant"};
 
 json_t *fleet_object_to_json(const struct fleet_object *object)
 {

@@ -304,7 +304,7 @@ static void test_tenant_refusals(void **state)
 	expect("errors/0/pointer", "\"/service\"");
 	must_refuse("PUT", "/v1/tenants/acme",
 		    "{\"zone\":\"example.net\",\"service\":\"shop\",\"tier\":\"gold\"}", 422,
-		    "not supported by this build");
+		    "unknown tier 'gold'");
 	must_refuse("PUT", "/v1/tenants/ACME", ACME, 422, "urn:gslb:invalid");
 	must_refuse("PUT", "/v1/tenants/base", "{\"zone\":\"example.net\",\"service\":\"free\"}", 409,
 		    "urn:gslb:base-object");

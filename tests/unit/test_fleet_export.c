@@ -42,8 +42,11 @@ static const char everything[] =
 	"      @ NS n.test.\n"
 	"      t\\.x TXT \"# no comment\"\n"
 	"  quoted.example: {text: \"@ SOA n h 1 2 3 4 5 \\n\\n@ NS n.test. ; no newline\"}\n"
+	"tiers:\n"
+	"  gold: {dns_queries: 600/m, dns_nxdomain: 0/s}\n"
+	"  bare: {}\n"
 	"tenants:\n"
-	"  acme: {zone: z.example, service: shop, regions: [eu]}\n"
+	"  acme: {zone: z.example, service: shop, tier: gold, regions: [eu]}\n"
 	"  yes: {zone: Z.example., service: shop, hosts: [yes, \"*.wild\", '@'], domains: "
 	"[www.wild.example],\n"
 	"        state: suspended, tags: [x]}\n"
@@ -56,9 +59,9 @@ static void test_export_comes_back_unchanged(void **state)
 	apply_good(fleet, FLEET_STORE, everything);
 	char *yaml = fleet_export_yaml(fleet, false);
 	struct fleet_result again = apply_good(fleet, FLEET_STORE, yaml);
-	assert_int_equal(again.unchanged, 19);
+	assert_int_equal(again.unchanged, 21);
 	assert_int_equal(again.added + again.changed + again.removed, 0);
-	assert_int_equal(apply_good(copy, FLEET_BASE, yaml).added, 19);
+	assert_int_equal(apply_good(copy, FLEET_BASE, yaml).added, 21);
 	char *second = fleet_export_yaml(copy, true);
 	assert_string_equal(second, yaml);
 	char *none = fleet_export_yaml(copy, false);
@@ -97,8 +100,10 @@ static void test_json_leaves_defaults_out(void **state)
 		"\"answers\":3,\"min_healthy\":\"33.25%\",\"last_resort\":\"first\"},"
 		"\"vips\":{\"us\":[{\"address\":\"198.51.100.12\",\"weight\":0,\"check\":\"port\"}],"
 		"\"eu\":[\"192.0.2.11\",\"2001:db8:1::11\"]}}");
+	assert_json(fleet, FLEET_TIER, "gold", "{\"dns_queries\":\"600/m\",\"dns_nxdomain\":\"0/s\"}");
+	assert_json(fleet, FLEET_TIER, "bare", "{}");
 	assert_json(fleet, FLEET_TENANT, "acme",
-		    "{\"zone\":\"z.example.\",\"service\":\"shop\",\"regions\":[\"eu\"]}");
+		    "{\"zone\":\"z.example.\",\"service\":\"shop\",\"tier\":\"gold\",\"regions\":[\"eu\"]}");
 	assert_json(fleet, FLEET_TENANT, "yes",
 		    "{\"zone\":\"z.example.\",\"service\":\"shop\",\"hosts\":[\"yes\",\"*.wild\",\"@\"],"
 		    "\"domains\":[\"www.wild.example.\"],\"state\":\"suspended\",\"tags\":[\"x\"]}");

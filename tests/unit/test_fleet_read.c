@@ -6,8 +6,28 @@ static const struct broken broken[] = {
 	{"region: {}\n", "f:1:1: unknown key 'region'; did you mean 'regions'?\n"},
 	{"tiers: {}\n"
 	 "rules: {}\n",
-	 "f:1:1: 'tiers' is not supported by this build\n"
 	 "f:2:1: 'rules' is not supported by this build\n"},
+	{"tiers:\n"
+	 "  gold: {dns_queries: 500, dns_nxdomain: -1/s, dns_querys: 1/s}\n",
+	 "f:2:23: '500' must be a rate (500/s, 600/m) from 0/s to 10000000/s\n"
+	 "f:2:42: '-1/s' must be a rate (500/s, 600/m) from 0/s to 10000000/s\n"
+	 "f:2:48: unknown key 'dns_querys'; did you mean 'dns_queries'?\n"},
+	{"tiers:\n"
+	 "  gold: {dns_queries: 10000001/s, dns_nxdomain: [1/s]}\n"
+	 "  GOLD: {}\n",
+	 "f:2:23: '10000001/s' must be a rate (500/s, 600/m) from 0/s to 10000000/s\n"
+	 "f:2:49: must be a rate (500/s, 600/m) from 0/s to 10000000/s, not a list\n"
+	 "f:3:3: 'GOLD' must be an id (1 to 63 of a-z, 0-9 and inner hyphens)\n"},
+	{"tiers:\n"
+	 "  gold: {rate: 1/s, burst: 1, concurrency: 1, bandwidth: 1MB/s, body: 1MB, websockets: true, "
+	 "priority: low}\n",
+	 "f:2:10: 'rate' is not supported by this build\n"
+	 "f:2:21: 'burst' is not supported by this build\n"
+	 "f:2:31: 'concurrency' is not supported by this build\n"
+	 "f:2:47: 'bandwidth' is not supported by this build\n"
+	 "f:2:65: 'body' is not supported by this build\n"
+	 "f:2:76: 'websockets' is not supported by this build\n"
+	 "f:2:94: 'priority' is not supported by this build\n"},
 	{"regions: [eu]\n", "f:1:10: must be a mapping of ids, not a list\n"},
 	{"regions: 5\n", "f:1:10: must be a mapping of ids, not a value\n"},
 	{"- a\n", "f:1:1: must be a mapping, not a list\n"},
@@ -329,8 +349,8 @@ static const struct broken broken[] = {
 	 "f:2:13: must be the name of a zone: empty label\n"
 	 "f:2:28: 'S!' must be an id (1 to 63 of a-z, 0-9 and inner hyphens)\n"},
 	{"tenants:\n"
-	 "  t: {zone: z, service: s, tier: gold}\n",
-	 "f:2:28: 'tier' is not supported by this build\n"},
+	 "  t: {zone: z, service: s, tier: [gold]}\n",
+	 "f:2:34: must be an id (1 to 63 of a-z, 0-9 and inner hyphens), not a list\n"},
 	{"tenants:\n"
 	 "  t: {zone: z, service: s, state: paused, tgas: []}\n",
 	 "f:2:35: unknown state 'paused'; one of active, suspended\n"

@@ -15,6 +15,13 @@ static const struct broken broken[] = {
 	 "f:6:13: unknown zone 'z.exampel.'; did you mean 'z.example.'?\n"
 	 "f:6:33: unknown service 'shp'; did you mean 'shop'?\n"
 	 "f:6:48: unknown region 'ue'; there is eu, us\n"},
+	{BASE "tiers: {gold: {}, silver: {}}\n"
+	      "tenants:\n"
+	      "  t: {zone: z.example, service: shop, tier: glod, regions: [eu]}\n"
+	      "  u: {zone: z.example, service: shop, regions: [us], tier: x}\n",
+	 "f:7:45: unknown tier 'glod'; did you mean 'gold'?\n"
+	 "f:8:49: none of the tenant's regions has a VIP of service 'shop'\n"
+	 "f:8:60: unknown tier 'x'; there is gold, silver\n"},
 	{BASE "tenants:\n"
 	      "  t: {zone: z.example, service: shop, regions: [us]}\n",
 	 "f:6:49: none of the tenant's regions has a VIP of service 'shop'\n"},
@@ -81,7 +88,7 @@ static const struct broken broken[] = {
 	 "  s: {check: wbe, steering: {order: map, map: m, regions: [eu, ue]}, vips: {eu: [192.0.2.1, "
 	 "{address: 192.0.2.2, check: nope}], ue: [192.0.2.1]}}\n",
 	 "f:5:14: unknown check 'wbe'; did you mean 'web'?\n"
-	 "f:5:47: unknown map 'm'\n"
+	 "f:5:47: unknown map 'm'; there are no maps\n"
 	 "f:5:64: unknown region 'ue'; there is eu\n"
 	 "f:5:121: unknown check 'nope'; there is web\n"
 	 "f:5:129: unknown region 'ue'; there is eu\n"},
@@ -133,14 +140,16 @@ static void test_what_may_stand_together(void **state)
 
 static void test_removal_of_what_others_need_is_refused(void **state)
 {
-	static const char text[] = BASE "tenants:\n"
-					"  t: {zone: z.example, service: shop, regions: [eu]}\n";
+	static const char text[] = BASE "tiers: {gold: {}}\n"
+					"tenants:\n"
+					"  t: {zone: z.example, service: shop, tier: gold, regions: [eu]}\n";
 	static const struct {
 		enum fleet_kind kind;
 		const char *id, *error;
 	} needed[] = {
-		{FLEET_SERVICE, "shop", "tenant 't': unknown service 'shop'\n"},
-		{FLEET_ZONE, "z.example", "tenant 't': unknown zone 'z.example.'\n"},
+		{FLEET_SERVICE, "shop", "tenant 't': unknown service 'shop'; there are no services\n"},
+		{FLEET_ZONE, "z.example", "tenant 't': unknown zone 'z.example.'; there are no zones\n"},
+		{FLEET_TIER, "gold", "tenant 't': unknown tier 'gold'; there are no tiers\n"},
 		{FLEET_REGION, "eu",
 		 "service 'shop': unknown region 'eu'; there is us\n"
 		 "tenant 't': unknown region 'eu'; there is us\n"},
@@ -197,10 +206,10 @@ static void test_a_missing_document_excuses_references(void **state)
 	struct err_list errors = {0};
 
 	fleet_change_set_incomplete(change);
-	add_yaml(change, "f", "tenants:\n  t: {zone: z.example, service: shop, tier: x}\n", &errors);
+	add_yaml(change, "f", "tenants:\n  t: {zone: z.example, service: shop, tier: x, tag: []}\n", &errors);
 	assert_false(fleet_apply(fleet, change, 1, false, &result, &errors));
 	char *told = print_errors(&errors);
-	assert_string_equal(told, "f:2:39: 'tier' is not supported by this build\n");
+	assert_string_equal(told, "f:2:48: unknown key 'tag'; did you mean 'tags'?\n");
 	free(told);
 	fleet_change_free(change);
 	fleet_free(fleet);
