@@ -2,6 +2,7 @@
 #include "gslb/control/config.h"
 #include "lib/doc_read.h"
 #include "lib/mem.h"
+#include "lib/rng.h"
 #include "lib/text.h"
 #include <sched.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@ struct draft {
 	const char *socket;
 	const struct doc_node *socket_node; /* NULL: not given */
 	const char *nsid;		    /* NULL: the node's name */
+	double rrl_rate;		    /* responses a second for a prefix, all workers together */
 };
 
 /* ---- paths ---- */
@@ -284,6 +286,114 @@ static void read_start_wait(const struct doc_reader *reader, const struct doc_no
 		((struct draft *)target)->config->start_wait_ms = (uint32_t)ms;
 }
 
+/* 32 hex digits → 16 octets. */
+static bool parse_secret(const char *text, uint8_t ret[static 16])
+{
+	if (strlen(text) != 32 || strspn(text, "0123456789abcdefABCDEF") != 32)
+		return false;
+	for (unsigned i = 0; i < 16; i++) {
+		char pair[3] = {text[2 * i], text[2 * i + 1], 0};
+		ret[i] = (uint8_t)strtoul(pair, NULL, 16);
+	}
+	return true;
+}
+
+static void read_secrets(const struct doc_reader *reader, const struct doc_node *value, void *target)
+{
+	struct draft *draft = target;
+	struct serve_settings *settings = &draft->config->settings;
+
+	if (!doc_read_is_sequence(reader, value, "a list of secrets, each 32 hex digits"))
+		return;
+	if (value->count == 0 || value->count > COOKIE_SECRETS_MAX) {
+		doc_err(reader->errors, reader->doc, value, "must hold 1 to %d secrets", COOKIE_SECRETS_MAX);
+		return;
+	}
+	draft->config->has_random_cookie_secret = false;
+	settings->cookie_secret_count = 0;
+	for (const struct doc_node *item = value->first; item != NULL; item = item->next) {
+		const char *text;
+		if (!doc_read_text(reader, item, "a secret of 32 hex digits", &text))
+			continue;
+		/* the value itself stays out of messages and logs */
+		if (!parse_secret(text, settings->cookie_secrets[settings->cookie_secret_count]))
+			doc_err(reader->errors, reader->doc, item, "must be a secret of 32 hex digits");
+		else
+			settings->cookie_secret_count++;
+	}
+}
+
+static void read_cookies(const struct doc_reader *reader, const struct doc_node *value, void *target)
+{
+	static const struct doc_key keys[] = {{"secrets", read_secrets, true}, {NULL}};
+	struct node_config *config = ((struct draft *)target)->config;
+	bool is_on;
+
+	if (value->kind == DOC_MAPPING) {
+		doc_read_mapping(reader, value, keys, target);
+	} else if (doc_read_bool(reader, value, &is_on)) {
+		if (is_on) /* what absent means; said aloud it may look like more than it is */
+			doc_err(reader->errors, reader->doc, value,
+				"must be false or {secrets: [32 hex digits, …]}; leave it out for one random secret");
+		config->has_random_cookie_secret = false;
+		config->settings.cookie_secret_count = 0;
+	}
+}
+
+static void read_rrl_rate(const struct doc_reader *reader, const struct doc_node *value, void *target)
+{
+	struct draft *draft = target;
+	double rate;
+
+	if (!doc_read_is_scalar(reader, value, "a rate like 500/s"))
+		return;
+	if (!text_to_rate(value->text, &rate)) {
+		doc_err(reader->errors, reader->doc, value, "'%s' must be a rate like 500/s or 600/m",
+			value->text);
+		return;
+	}
+	draft->rrl_rate = rate;
+	draft->config->settings.rrl_is_on = true;
+}
+
+static void read_rrl_slip(const struct doc_reader *reader, const struct doc_node *value, void *target)
+{
+	uint64_t slip;
+
+	if (doc_read_uint(reader, value, 0, 10, &slip))
+		((struct draft *)target)->config->settings.rrl_slip = (uint8_t)slip;
+}
+
+static void read_rrl_exempt(const struct doc_reader *reader, const struct doc_node *value, void *target)
+{
+	struct serve_settings *settings = &((struct draft *)target)->config->settings;
+
+	if (!doc_read_is_sequence(reader, value, "a list of prefixes like 192.0.2.0/24"))
+		return;
+	if (value->count > RRL_EXEMPT_MAX) {
+		doc_err(reader->errors, reader->doc, value, "must hold at most %d prefixes", RRL_EXEMPT_MAX);
+		return;
+	}
+	for (const struct doc_node *item = value->first; item != NULL; item = item->next) {
+		const char *text;
+		if (!doc_read_text(reader, item, "a prefix like 192.0.2.0/24", &text))
+			continue;
+		if (!prefix_parse(text, &settings->rrl_exempt[settings->rrl_exempt_count]))
+			doc_err(reader->errors, reader->doc, item, "'%s' must be a prefix like 192.0.2.0/24", text);
+		else
+			settings->rrl_exempt_count++;
+	}
+}
+
+static void read_rrl(const struct doc_reader *reader, const struct doc_node *value, void *target)
+{
+	static const struct doc_key keys[] = {
+		{"rate", read_rrl_rate, true}, {"slip", read_rrl_slip}, {"exempt", read_rrl_exempt}, {NULL}};
+
+	((struct draft *)target)->config->settings.rrl_slip = 2;
+	doc_read_mapping(reader, value, keys, target);
+}
+
 static const struct doc_key dns_keys[] = {
 	{"listen", read_listen, true},
 	{"workers", read_workers},
@@ -292,8 +402,8 @@ static const struct doc_key dns_keys[] = {
 	{"ecs", read_ecs},
 	{"tcp", read_tcp},
 	{"start_wait", read_start_wait},
-	{"cookies", NULL},
-	{"rrl", NULL},
+	{"cookies", read_cookies},
+	{"rrl", read_rrl},
 	{"tls", NULL},
 	{NULL},
 };
@@ -390,6 +500,20 @@ static const struct doc_key config_keys[] = {
 /* The kernel's limit on the path of a Unix socket, its final NUL included (unix(7)). */
 #define SOCKET_PATH_MAX (sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
 
+static void fill_random_secret(uint8_t secret[static 16])
+{
+	struct rng rng;
+
+	rng_seed_from_system(&rng);
+	memcpy(secret, rng.s, sizeof(rng.s));
+}
+
+/* What one worker may send to a prefix: the workers share the rate. */
+static uint64_t rrl_interval_ns(double rate, unsigned workers)
+{
+	return rate > 0 ? (uint64_t)(1e9 * workers / rate) : RRL_NOTHING;
+}
+
 static void finish(const struct doc_reader *reader, struct draft *draft)
 {
 	struct node_config *config = draft->config;
@@ -399,6 +523,7 @@ static void finish(const struct doc_reader *reader, struct draft *draft)
 		settings->nsid_length = (uint8_t)strlen(config->name); /* an id: at most 63 */
 		memcpy(settings->nsid, config->name, settings->nsid_length);
 	}
+	settings->rrl_interval_ns = rrl_interval_ns(draft->rrl_rate, config->workers);
 	if (config->state_dir == NULL)
 		return;
 	if (draft->socket[0] == '/')
@@ -433,6 +558,9 @@ struct node_config *config_load(const char *path, struct err_list *errors)
 						   .tcp_connections = 4096,
 						   .tcp_per_client = 256,
 						   .tcp_idle_ms = 10000};
+	config->has_random_cookie_secret = true;
+	config->settings.cookie_secret_count = 1;
+	fill_random_secret(config->settings.cookie_secrets[0]);
 	doc_read_mapping(&reader, doc->root, config_keys, &draft);
 	finish(&reader, &draft);
 	doc_free(doc);

@@ -15,6 +15,7 @@ struct node_config {
 	bool workers_auto;
 	unsigned workers; /* `auto` resolved to the usable cores */
 	struct serve_settings settings;
+	bool has_random_cookie_secret; /* none was given: a reload keeps it */
 	uint32_t start_wait_ms;
 	char *admin_socket; /* resolved against state_dir */
 	bool has_admin_http;

@@ -242,6 +242,9 @@ static void take_over(struct control *control, struct load_result *result)
 {
 	struct node_config *old_config = control->config;
 	struct fleet *old_fleet = control->fleet;
+	if (old_config->has_random_cookie_secret && result->config->has_random_cookie_secret)
+		memcpy(result->config->settings.cookie_secrets[0], old_config->settings.cookie_secrets[0],
+		       sizeof old_config->settings.cookie_secrets[0]);
 	control->config = result->config;
 	control->fleet = result->fleet;
 	free(control->geo_signature);

@@ -85,6 +85,8 @@ static const char *rcode_name(unsigned row, char text[static 16])
 		return names[row];
 	if (row == 16)
 		return "BADVERS";
+	if (row == 23)
+		return "BADCOOKIE";
 	if (row == STATS_RCODES - 1)
 		return "other";
 	snprintf(text, 16, "RCODE%u", row);

@@ -184,9 +184,10 @@ static void publish_world(struct world_builder *builder)
 {
 	struct control *control = builder->control;
 	compile_dirty(builder); /* whoever publishes takes along what waited for the timer */
-	struct world *next =
-		world_new(++control->epoch, control->fleet_version, index_ref(builder->index), build_plan(builder),
-			  places_ref(builder->places), &control->config->settings);
+	struct serve_settings settings = control->config->settings;
+	settings.unix_offset_ns = clock_unix_ms() * 1000000 - (int64_t)clock_mono_ns();
+	struct world *next = world_new(++control->epoch, control->fleet_version, index_ref(builder->index),
+				       build_plan(builder), places_ref(builder->places), &settings);
 	world_free(publish_swap(control->world, next));
 	arm_for_next_ttl(builder);
 }

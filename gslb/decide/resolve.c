@@ -284,6 +284,7 @@ void resolve(const struct world *world, const struct question *question, const s
 {
 	ret->rcode = RCODE_NOERROR;
 	ret->is_authoritative = true;
+	ret->is_truncated = false;
 	ret->uses_client = false;
 	ret->scope = 0;
 	ret->ede = EDE_NONE;

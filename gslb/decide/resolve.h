@@ -12,7 +12,7 @@
 
 enum { /* response codes */
 	RCODE_NOERROR = 0, RCODE_FORMERR = 1, RCODE_SERVFAIL = 2, RCODE_NXDOMAIN = 3,
-	RCODE_NOTIMP = 4, RCODE_REFUSED = 5, RCODE_YXDOMAIN = 6, RCODE_BADVERS = 16,
+	RCODE_NOTIMP = 4, RCODE_REFUSED = 5, RCODE_YXDOMAIN = 6, RCODE_BADVERS = 16, RCODE_BADCOOKIE = 23,
 };
 enum { /* extended DNS errors, RFC 8914 §4; EDE_NONE is ours */
 	EDE_NONE = -1, EDE_OTHER = 0, EDE_NOT_AUTHORITATIVE = 20,
@@ -44,6 +44,7 @@ struct question {
 struct answer {
 	uint8_t rcode;
 	bool is_authoritative;
+	bool is_truncated; /* over a limit: no records but TC, so that a real client comes by TCP */
 	bool uses_client; /* a tenant's rule decided: `scope` counts, else SCOPE is 0 */
 	uint8_t scope;
 	int16_t ede;		/* EDE_NONE or a code */

@@ -6,13 +6,14 @@
 #include "lib/counter.h"
 #include "zones/rrtype.h"
 
-#define STATS_RCODES 24		     /* 0..22 and "other" */
+#define STATS_RCODES 25		     /* 0..22 and "other" */
 #define STATS_TENANTS_MAX (1u << 20) /* tenants with a higher number count as "other" */
 #define STATS_SERVICES_MAX 10000u
 #define STATS_REGIONS 64u
 #define STATS_STEPS 5u
 #define STATS_LATENCY_BUCKETS 24 /* bucket b: up to 2^b microseconds; the last is +Inf */
 
+enum limited_reason { LIMITED_CLIENT, LIMITED_TENANT, LIMITED_REASONS }; /* truncated replies */
 enum drop_reason { DROP_MALFORMED, DROP_RESPONSE, DROP_SOCKET, DROP_LIMIT, DROP_REASONS };
 
 struct stats_transport {
@@ -25,6 +26,7 @@ struct stats_transport {
 struct stats {
 	struct stats_transport transport[2]; /* enum transport */
 	counter dropped[DROP_REASONS];
+	counter limited[LIMITED_REASONS];
 	counter ecs_queries[2]; /* IPv4, IPv6 */
 	counter tenant_other;
 	counter *tenant;   /* [STATS_TENANTS_MAX] */

@@ -6,6 +6,10 @@
 #include "gslb/decide/plan.h"
 #include "zones/index.h"
 
+#define COOKIE_SECRETS_MAX 8
+#define RRL_EXEMPT_MAX 64
+#define RRL_NOTHING UINT64_MAX /* a rate of 0 */
+
 struct serve_settings { /* what a reload may change about serving */
 	uint16_t edns_size; /* octets; announced, and the most that UDP sends */
 	bool ecs;	    /* the client subnet is believed */
@@ -14,6 +18,14 @@ struct serve_settings { /* what a reload may change about serving */
 	uint32_t tcp_connections, tcp_per_client;
 	uint32_t tcp_queries; /* per connection; 0 = no bound */
 	uint32_t tcp_idle_ms;
+	uint8_t cookie_secret_count; /* 0: no cookies; the first signs, all verify (RFC 9018 §5) */
+	uint8_t cookie_secrets[COOKIE_SECRETS_MAX][16];
+	int64_t unix_offset_ns; /* wall clock minus monotonic clock, for the stamps of cookies */
+	bool rrl_is_on;
+	uint8_t rrl_slip;	   /* each slip-th limited query gets a truncated reply; 0: none */
+	uint8_t rrl_exempt_count;
+	uint64_t rrl_interval_ns; /* between two responses to a prefix by one worker, or RRL_NOTHING */
+	struct prefix rrl_exempt[RRL_EXEMPT_MAX];
 };
 
 struct world {

@@ -1,8 +1,10 @@
 /* The pipeline of one query: parse, decide, write, count. Any reader thread. */
 #include "gslb/serve/answer.h"
 #include "gslb/decide/resolve.h"
+#include "gslb/serve/cookie.h"
 #include "gslb/serve/message.h"
 #include "gslb/serve/reply.h"
+#include "gslb/serve/rrl.h"
 #include "gslb/serve/tally.h"
 
 /* What holds before the first world is there. */
@@ -11,7 +13,7 @@ static const struct serve_settings settings_before = {.edns_size = 1232};
 static void decline(uint8_t rcode, int16_t ede, struct answer *ret)
 {
 	ret->rcode = rcode;
-	ret->is_authoritative = ret->uses_client = false;
+	ret->is_authoritative = ret->uses_client = ret->is_truncated = false;
 	ret->scope = 0;
 	ret->ede = ede;
 	ret->ede_text = "";
@@ -48,38 +50,96 @@ static size_t reply_limit(enum transport transport, const struct edns *edns,
 	return limit < capacity ? limit : capacity;
 }
 
+/* Cookies (RFC 7873 §5.2): what the client's is worth; a fresh one of ours goes back with the reply. */
+static enum cookie_state check_cookie(const struct serve_context *context, const struct serve_settings *settings,
+				      const struct ip *peer, struct edns *edns)
+{
+	if (edns->cookie_length == 0)
+		return COOKIE_ABSENT;
+	uint32_t now_unix_s =
+		(uint32_t)(((int64_t)context->now_ns + settings->unix_offset_ns) / 1000000000);
+	enum cookie_state state =
+		cookie_check(settings, now_unix_s, peer, edns->cookie, edns->cookie_length);
+	edns->has_server_cookie = state != COOKIE_ABSENT;
+	if (edns->has_server_cookie)
+		cookie_make(settings, now_unix_s, peer, edns->cookie, edns->server_cookie);
+	return state;
+}
+
+/* False: silence. Who shows a good cookie has shown that its address is its own. */
+static bool pass_rate_limit(struct serve_context *context, const struct serve_settings *settings,
+			    enum transport transport, enum cookie_state cookie, const struct ip *peer,
+			    struct answer *answer)
+{
+	if (!context->rrl || transport != TRANSPORT_UDP || cookie == COOKIE_GOOD)
+		return true;
+	switch (rrl_check(context->rrl, settings, peer, context->now_ns)) {
+	case RRL_PASS:
+		return true;
+	case RRL_SLIP:
+		counter_add(&context->stats->limited[LIMITED_CLIENT], 1);
+		answer->is_truncated = true;
+		return true;
+	case RRL_DROP:
+		break;
+	}
+	counter_add(&context->stats->dropped[DROP_LIMIT], 1);
+	return false;
+}
+
+/* What the verdict of the parser asks for; with a well-formed question, the decision. */
+static void answer_verdict(struct serve_context *context, const struct world *world, enum transport transport,
+			   const struct ip *peer, const struct message *message, enum verdict verdict,
+			   enum cookie_state cookie)
+{
+	struct answer *answer = context->scratch;
+	if (cookie == COOKIE_BAD && transport == TRANSPORT_UDP &&
+	    (verdict == VERDICT_ANSWER || verdict == VERDICT_COOKIE)) {
+		decline(RCODE_BADCOOKIE, EDE_NONE, answer); /* RFC 7873 §5.2.3 */
+		return;
+	}
+	switch (verdict) {
+	case VERDICT_ANSWER:
+		if (world)
+			decide(context, world, message, peer);
+		else
+			decline(RCODE_REFUSED, EDE_NOT_READY, answer);
+		return;
+	case VERDICT_COOKIE:
+		decline(cookie == COOKIE_ABSENT ? RCODE_FORMERR : RCODE_NOERROR, EDE_NONE, answer);
+		return;
+	case VERDICT_NOTIMP:
+		decline(RCODE_NOTIMP, EDE_NONE, answer);
+		return;
+	case VERDICT_BADVERS:
+		decline(RCODE_BADVERS, EDE_NONE, answer);
+		return;
+	case VERDICT_UNSUPPORTED:
+		decline(RCODE_REFUSED, EDE_NOT_SUPPORTED, answer);
+		return;
+	default:
+		decline(RCODE_FORMERR, EDE_NONE, answer);
+		return;
+	}
+}
+
 size_t answer_query(struct serve_context *context, const struct world *world, enum transport transport,
 		    const struct ip *peer, const uint8_t *query, size_t length, uint8_t *out, size_t capacity)
 {
 	const struct serve_settings *settings = world ? &world->settings : &settings_before;
 	struct answer *answer = context->scratch;
 	struct message message;
-	switch (message_parse(query, length, settings->ecs, &message)) {
-	case VERDICT_NOT_A_HEADER:
-		counter_add(&context->stats->dropped[DROP_MALFORMED], 1);
+	enum verdict verdict = message_parse(query, length, settings->ecs, &message);
+	if (verdict == VERDICT_NOT_A_HEADER || verdict == VERDICT_NOT_A_QUERY) {
+		counter_add(&context->stats->dropped[verdict == VERDICT_NOT_A_QUERY ? DROP_RESPONSE
+										    : DROP_MALFORMED],
+			    1);
 		return 0;
-	case VERDICT_NOT_A_QUERY:
-		counter_add(&context->stats->dropped[DROP_RESPONSE], 1);
-		return 0;
-	case VERDICT_FORMERR:
-		decline(RCODE_FORMERR, EDE_NONE, answer);
-		break;
-	case VERDICT_NOTIMP:
-		decline(RCODE_NOTIMP, EDE_NONE, answer);
-		break;
-	case VERDICT_BADVERS:
-		decline(RCODE_BADVERS, EDE_NONE, answer);
-		break;
-	case VERDICT_UNSUPPORTED:
-		decline(RCODE_REFUSED, EDE_NOT_SUPPORTED, answer);
-		break;
-	case VERDICT_ANSWER:
-		if (world)
-			decide(context, world, &message, peer);
-		else
-			decline(RCODE_REFUSED, EDE_NOT_READY, answer);
-		break;
 	}
+	enum cookie_state cookie = check_cookie(context, settings, peer, &message.edns);
+	answer_verdict(context, world, transport, peer, &message, verdict, cookie);
+	if (!pass_rate_limit(context, settings, transport, cookie, peer, answer))
+		return 0;
 	tally_reply(context->stats, transport, &message, answer);
 	return reply_write(&message, answer, settings,
 			   reply_limit(transport, &message.edns, settings, capacity), out);

@@ -17,6 +17,13 @@ static inline void bytes_put16(uint8_t *at, uint16_t value)
 	memcpy(at, &value, sizeof value);
 }
 
+static inline uint32_t bytes_get32(const uint8_t *at)
+{
+	uint32_t value;
+	memcpy(&value, at, sizeof value);
+	return be32toh(value);
+}
+
 static inline void bytes_put32(uint8_t *at, uint32_t value)
 {
 	value = htobe32(value);

@@ -1,9 +1,10 @@
 /* The OPT record: see edns.h. Any reader thread; no allocation. */
 #include "gslb/serve/edns.h"
 #include "gslb/serve/bytes.h"
+#include "gslb/serve/cookie.h"
 #include <string.h>
 
-enum { OPTION_NSID = 3, OPTION_SUBNET = 8, OPTION_EDE = 15 };
+enum { OPTION_NSID = 3, OPTION_SUBNET = 8, OPTION_COOKIE = 10, OPTION_EDE = 15 };
 enum { SUBNET_NONE = 0, SUBNET_IPV4 = 1, SUBNET_IPV6 = 2 }; /* address family numbers (IANA) */
 
 #define OPT_FIXED_OCTETS 11   /* the record without options */
@@ -54,6 +55,12 @@ bool edns_parse_options(const uint8_t *options, size_t length, bool believe_ecs,
 				return false;
 			edns->subnet = data;
 			edns->subnet_length = octets;
+		} else if (code == OPTION_COOKIE && edns->cookie_length == 0) {
+			/* RFC 7873 §5.2.2: a client cookie, alone or with a server cookie of 8..32 octets */
+			if (octets != COOKIE_CLIENT_OCTETS && (octets < 16 || octets > 40))
+				return false;
+			edns->cookie = data;
+			edns->cookie_length = octets;
 		}
 	}
 	return true;
@@ -82,6 +89,8 @@ size_t edns_length(const struct edns *edns, const struct serve_settings *setting
 	size_t length = OPT_FIXED_OCTETS;
 	if (edns->subnet_length != 0)
 		length += OPTION_FIXED_OCTETS + edns->subnet_length;
+	if (edns->has_server_cookie)
+		length += OPTION_FIXED_OCTETS + COOKIE_CLIENT_OCTETS + COOKIE_SERVER_OCTETS;
 	if (edns->wants_nsid && settings->nsid_length != 0)
 		length += OPTION_FIXED_OCTETS + settings->nsid_length;
 	return length;
@@ -115,6 +124,11 @@ size_t edns_write(const struct edns *edns, const struct serve_settings *settings
 		memcpy(data, edns->subnet, edns->subnet_length);
 		bool is_located = edns->subnet_length > SUBNET_FIXED_OCTETS && answer->uses_client;
 		data[3] = is_located ? answer->scope : 0;
+	}
+	if (edns->has_server_cookie &&
+	    (data = put_option(out, &at, room, OPTION_COOKIE, COOKIE_CLIENT_OCTETS + COOKIE_SERVER_OCTETS))) {
+		memcpy(data, edns->cookie, COOKIE_CLIENT_OCTETS);
+		memcpy(data + COOKIE_CLIENT_OCTETS, edns->server_cookie, COOKIE_SERVER_OCTETS);
 	}
 	if (edns->wants_nsid && settings->nsid_length != 0 &&
 	    (data = put_option(out, &at, room, OPTION_NSID, settings->nsid_length)))

@@ -110,13 +110,16 @@ enum verdict message_parse(const uint8_t *wire, size_t length, bool believe_ecs,
 	ret->type = ret->class = 0;
 	ret->name_length = 0;
 	ret->edns = (struct edns){0};
-	bool is_well_formed = parse_question(ret) && parse_records(ret, believe_ecs);
+	bool has_question = bytes_get16(wire + 4) != 0;
+	bool is_well_formed = (!has_question || parse_question(ret)) && parse_records(ret, believe_ecs);
 	if (wire[2] & MASK_OPCODE)
 		return VERDICT_NOTIMP;
 	if (!is_well_formed)
 		return VERDICT_FORMERR;
 	if (ret->edns.version != 0) /* RFC 6891 §6.1.3 */
 		return VERDICT_BADVERS;
+	if (!has_question)
+		return ret->edns.cookie_length != 0 ? VERDICT_COOKIE : VERDICT_FORMERR;
 	if (ret->class != RR_CLASS_IN || ret->type == RR_AXFR || ret->type == RR_IXFR)
 		return VERDICT_UNSUPPORTED;
 	return VERDICT_ANSWER;

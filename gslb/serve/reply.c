@@ -88,7 +88,7 @@ size_t reply_write(const struct message *message, const struct answer *answer,
 	struct writer writer;
 	writer_init(&writer, out, limit - opt_length, message);
 	struct counts counts = {0};
-	bool is_whole = put_sections(&writer, answer, &counts);
+	bool is_whole = !answer->is_truncated && put_sections(&writer, answer, &counts);
 	size_t length = writer.at;
 	if (edns->is_present) {
 		length += edns_write(edns, settings, answer, out + length, limit - length);

@@ -187,7 +187,7 @@ static unsigned answer_queries(struct connection *connection, const struct world
 static void serve_connection(struct connection *connection)
 {
 	struct tcp_server *server = connection->server;
-	uint64_t start_ns = clock_mono_ns();
+	uint64_t start_ns = server->context.now_ns = clock_mono_ns();
 	publish_reader_online(&server->reader);
 	unsigned answered = answer_queries(connection, publish_get(server->world));
 	publish_reader_offline(&server->reader);

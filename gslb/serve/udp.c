@@ -113,7 +113,7 @@ void *udp_run(void *argument)
 		int received = recvmmsg(worker->socket, batch->in, UDP_BATCH, MSG_WAITFORONE, NULL);
 		if (received <= 0)
 			continue;
-		uint64_t start_ns = clock_mono_ns();
+		uint64_t start_ns = worker->context.now_ns = clock_mono_ns();
 		publish_reader_online(&reader);
 		unsigned replies = answer_batch(worker, publish_get(worker->world), (unsigned)received);
 		publish_reader_offline(&reader);
