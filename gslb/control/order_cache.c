@@ -106,9 +106,13 @@ static void fill_spec(const struct fleet *fleet, const struct fleet_service *ser
 {
 	memset(spec, 0, sizeof *spec); /* specs are compared octet by octet */
 	spec->kind = (enum order_kind)service->order;
-	spec->tolerance_km = service->order == FLEET_ORDER_LISTED || service->order == FLEET_ORDER_NONE
-				     ? 0
-				     : service->tolerance_km;
+	bool uses_distance = service->order == FLEET_ORDER_NEAREST || service->order == FLEET_ORDER_MAP;
+	spec->tolerance_km = uses_distance ? service->tolerance_km : 0;
+	for (size_t i = 0; uses_distance && i < service->bias_count; i++) {
+		const struct fleet_object *object = fleet_get(fleet, FLEET_REGION, service->bias[i].region);
+		if (object && (allowed & ((region_set)1 << object->number)))
+			spec->bias[object->number] = service->bias[i].percent;
+	}
 	for (size_t i = 0; i < service->region_count; i++) {
 		const struct fleet_object *object = fleet_get(fleet, FLEET_REGION, service->regions[i]);
 		if (!object || !(allowed & ((region_set)1 << object->number)))

@@ -41,6 +41,7 @@ struct order_spec {
 	uint8_t listed[REGIONS_MAX];
 	/* of each region number */
 	double latitude[REGIONS_MAX], longitude[REGIONS_MAX];
+	int8_t bias[REGIONS_MAX]; /* -99..99, see order_biased_km */
 	size_t rule_count;
 	const struct map_rule *rules; /* with kind ORDER_MAP; exactly one MAP_DEFAULT */
 };
@@ -55,7 +56,8 @@ struct order_result {
 
 /* `spec` is copied. Listed regions that a rule names but that are no candidates are left out of the
  * tiers. nearest: each tier begins with the nearest region left and holds all others left whose
- * distance is within tolerance_km of it; equal distances keep the order of listed. */
+ * distance is within tolerance_km of it; equal distances keep the order of listed. Distances are those
+ * of order_biased_km. */
 struct order *order_compile(const struct order_spec *spec, const struct places *places);
 struct order *order_ref(struct order *order);
 void order_unref(struct order *order);
@@ -65,6 +67,12 @@ size_t order_bytes(const struct order *order);
  * else NULL. No allocation, no lock. */
 struct order_result order_find(const struct order *order, const struct ip *client, const struct ip *resolver);
 void order_prefetch(const struct order *order, const struct ip *client);
+
+/* configuration.md, "bias": d·(1−b/100) for b ≥ 0, d/(1+|b|/100) for b < 0. */
+static inline double order_biased_km(double distance_km, int bias)
+{
+	return bias >= 0 ? distance_km * (100 - bias) / 100 : distance_km * 100 / (100 - bias);
+}
 
 /* For explain: the rule of the map that matched, NULL without ORDER_MAP. Leaves are folded by tiers
  * alone, so the rules are evaluated again on `places`, those that the order was compiled from. The

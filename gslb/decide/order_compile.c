@@ -79,6 +79,7 @@ static uint32_t put_nearest(struct compiler *compiler, const struct place *place
 		uint8_t region = spec->listed[i];
 		double d = place_distance_km(latitude, longitude, spec->latitude[region],
 					     spec->longitude[region]);
+		d = order_biased_km(d, spec->bias[region]);
 		unsigned at = i;
 		for (; at > 0 && distance[at - 1] > d; at--) {
 			distance[at] = distance[at - 1];

@@ -27,6 +27,8 @@ MAP = {"EU": ["eu", "us"], "NA": "nearest", "country:BR": [["sa", "us"], "eu"], 
 CASES = [
     ("nearest", CITY, {"order": "nearest", "tolerance": 0}, 3000),
     ("nearest within 1000 km", CITY, {"order": "nearest", "tolerance": 1000}, 1500),
+    ("nearest with bias", CITY, {"order": "nearest", "tolerance": 300,
+                                 "bias": {"us": -99, "uw": 40, "eu": 99, "ap": -7, "sa": 0}}, 1500),
     ("map", CITY, {"order": "map", "tolerance": 500, "map": MAP}, 3000),
     ("map by country", COUNTRY, {"order": "map", "map": {**MAP, "NA": ["us"], "81.0.0.0/9": ["ap"],
                                                          "2600:1f00::/24": ["uw"]}}, 1500),

@@ -5,7 +5,7 @@ Reads the same MMDB files by python3-maxminddb and evaluates the rules of config
 it shares no code with gslbd. SPEC.json:
 
   {"regions": {"eu": {"at": [50.1, 8.7]}, ...}, "order": "nearest|listed|map|none", "tolerance": km,
-   "candidates": ["eu", ...], "map": {"EU": ["eu", ["us", "ap"]], "as:64500": "nearest", "default": []},
+   "candidates": ["eu", ...], "bias": {"eu": 20}, "map": {"EU": ["eu", ["us", "ap"]], "as:64500": "nearest", "default": []},
    "locations": {"10.1.0.0/16": {"at": [..], "country": "DE", ...}}, "centroids": {"DE": [51, 9]}}
 
 oracle.py SPEC.json [DB.mmdb ...] < clients: a line of input is `address` or `address resolver`; a line
@@ -43,6 +43,10 @@ def distance_km(a, b):
     return 2 * 6371.0088 * math.asin(math.sqrt(min(1.0, h)))
 
 
+def biased(distance, bias):
+    return distance * (1 - bias / 100) if bias >= 0 else distance / (1 + abs(bias) / 100)
+
+
 def fields_of(record):
     """Both schemas to {at, country, continent, subdivision, asn}, only what is known."""
     if not isinstance(record, dict):
@@ -72,6 +76,7 @@ class Oracle:
         self.readers = [maxminddb.open_database(path, maxminddb.MODE_MMAP) for path in databases]
         self.regions = {name: tuple(region["at"]) for name, region in spec["regions"].items()}
         self.candidates = spec.get("candidates", list(self.regions))
+        self.bias = spec.get("bias", {})
         self.tolerance = spec.get("tolerance", 0)
         self.locations = sorted(((ipaddress.ip_network(prefix), fields)
                                  for prefix, fields in spec.get("locations", {}).items()),
@@ -100,7 +105,7 @@ class Oracle:
         at = place.get("at") or self.spec.get("centroids", {}).get(place.get("country"))
         if not at:
             return [[region] for region in self.candidates]
-        left = sorted((distance_km(at, self.regions[region]), i, region)
+        left = sorted((biased(distance_km(at, self.regions[region]), self.bias.get(region, 0)), i, region)
                       for i, region in enumerate(self.candidates))
         tiers = []
         while left:

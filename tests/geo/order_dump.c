@@ -89,6 +89,8 @@ static void read_spec(const json_t *json, struct order_spec *spec)
 	size_t i;
 	json_array_foreach (json_object_get(json, "candidates"), i, value)
 		spec->listed[spec->listed_count++] = region_number(json_string_value(value));
+	json_object_foreach (json_object_get(json, "bias"), key, value)
+		spec->bias[region_number(key)] = (int8_t)json_integer_value(value);
 	spec->tolerance_km = (uint32_t)json_integer_value(json_object_get(json, "tolerance"));
 	const char *order = json_string_value(json_object_get(json, "order"));
 	static const char *const kinds[] = {"nearest", "listed", "map", "none"};

@@ -259,8 +259,20 @@ static const struct broken broken[] = {
 	 "  s: {steering: {tolerance: 5}}\n",
 	 "f:2:29: must be a distance from 0km to 20000km, as 300km\n"},
 	{"services:\n"
-	 "  s: {steering: {bias: {eu: 5}}}\n",
-	 "f:2:18: 'bias' is not supported by this build\n"},
+	 "  s: {steering: {bias: {eu: 100, us: -100, ap: 1.5, sa: \"5\", EU: 5, au: --5}}}\n",
+	 "f:2:29: must be a plain whole number from -99 to 99\n"
+	 "f:2:38: must be a plain whole number from -99 to 99\n"
+	 "f:2:48: must be a plain whole number from -99 to 99\n"
+	 "f:2:57: must be a plain whole number from -99 to 99\n"
+	 "f:2:62: must be the id of a region\n"
+	 "f:2:73: must be a plain whole number from -99 to 99\n"},
+	{"services:\n"
+	 "  s: {steering: {bias: 5}}\n",
+	 "f:2:24: must be a mapping of regions to numbers, as {eu: 20, us: -10}, not a value\n"},
+	{"regions: {eu: {at: [1, 2]}}\n"
+	 "services:\n"
+	 "  s: {steering: {bias: {ue: -5}}}\n",
+	 "f:3:25: unknown region 'ue'; there is eu\n"},
 	{"services:\n"
 	 "  s: {steering: {split: rand}}\n",
 	 "f:2:25: unknown split 'rand'; one of sticky, random\n"},

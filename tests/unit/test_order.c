@@ -155,6 +155,42 @@ static void tolerance_joins_tiers(void **state)
 	places_unref(places);
 }
 
+static void a_bias_stretches_the_distance(void **state)
+{
+	struct location list[] = {at("10.0.0.0/8", 0, 0)};
+	struct places *places = places_from(list, 1);
+	struct order_spec s = spec(ORDER_NEAREST);
+	s.latitude[EU] = s.latitude[US] = s.latitude[AP] = 0;
+	s.longitude[EU] = 10, s.longitude[US] = 15, s.longitude[AP] = 25;
+	s.bias[US] = 32; /* 15 degrees count as 10.2 */
+	struct order *order = order_compile(&s, places);
+	expect(order, "10.0.0.1", NULL, "eu|us|ap", 8, false);
+	order_unref(order);
+	s.bias[US] = 34; /* as 9.9 */
+	order = order_compile(&s, places);
+	expect(order, "10.0.0.1", NULL, "us|eu|ap", 0, false);
+	order_unref(order);
+	s.bias[US] = 0, s.bias[EU] = 60, s.bias[AP] = 60; /* 4, 15, 10 */
+	order = order_compile(&s, places);
+	expect(order, "10.0.0.1", NULL, "eu|ap|us", 8, false);
+	order_unref(order);
+	/* Below 0 the distance is divided by 1 + |b|/100: 20 degrees count as 10.05 and as 9.95. */
+	s.bias[EU] = 0, s.bias[AP] = 0, s.bias[US] = -99, s.longitude[US] = 20;
+	order = order_compile(&s, places);
+	expect(order, "10.0.0.1", NULL, "eu|us|ap", 8, false);
+	order_unref(order);
+	s.longitude[US] = 19.8;
+	order = order_compile(&s, places);
+	expect(order, "10.0.0.1", NULL, "us|eu|ap", 0, false);
+	order_unref(order);
+	/* Tolerance is measured on the biased distances, too: 10 and 10.05 degrees. */
+	s.bias[US] = 33, s.longitude[US] = 15, s.tolerance_km = 10;
+	order = order_compile(&s, places);
+	expect(order, "10.0.0.1", NULL, "eu us|ap", 8, false);
+	order_unref(order);
+	places_unref(places);
+}
+
 static void listed_and_none_need_no_place(void **state)
 {
 	struct places *places = three_cities();
@@ -326,6 +362,7 @@ int main(void)
 		cmocka_unit_test(nearest_goes_by_distance),
 		cmocka_unit_test(an_unlocated_client_is_where_its_resolver_is),
 		cmocka_unit_test(tolerance_joins_tiers),
+		cmocka_unit_test(a_bias_stretches_the_distance),
 		cmocka_unit_test(listed_and_none_need_no_place),
 		cmocka_unit_test(without_geography_everybody_gets_the_list),
 		cmocka_unit_test(map_takes_the_most_specific_rule),
