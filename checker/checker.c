@@ -23,6 +23,7 @@ struct checker_target {
 	struct checker *checker;
 	struct ip address;
 	struct probe_spec spec; /* owned copy */
+	struct probe_kept kept; /* from round to round */
 	void *user;
 	struct event *timer;
 	uint64_t due_ms;     /* planned start of the round that is due next */
@@ -38,6 +39,7 @@ struct checker {
 	unsigned concurrency, in_flight;
 	struct rng rng;
 	checker_result_fn *on_result;
+	struct tls_client *tls; /* from the first target that needs it */
 	size_t target_count;
 	LIST_HEAD(, checker_target) targets;
 	TAILQ_HEAD(, checker_target) queue; /* first come, first served */
@@ -76,6 +78,8 @@ static void copy_spec(struct probe_spec *to, const struct probe_spec *from)
 	to->path = copy_text(from->path);
 	to->host = copy_text(from->host);
 	to->body = copy_text(from->body);
+	to->sni = copy_text(from->sni);
+	to->question = from->question ? xmemdup(from->question, from->question_length) : NULL;
 	struct probe_header *headers = xcalloc(from->header_count + 1, sizeof *headers);
 	for (size_t i = 0; i < from->header_count; i++) {
 		headers[i].name = xstrdup(from->headers[i].name);
@@ -100,6 +104,8 @@ static void free_spec(struct probe_spec *spec)
 	free((char *)spec->path);
 	free((char *)spec->host);
 	free((char *)spec->body);
+	free((char *)spec->sni);
+	free((void *)spec->question);
 }
 
 /* ---- rounds ---- */
@@ -126,8 +132,8 @@ static void start_what_fits(struct checker *checker)
 		TAILQ_REMOVE(&checker->queue, target, queue);
 		target->is_queued = false;
 		checker->in_flight++;
-		target->probe =
-			probe_start(checker->base, &target->address, &target->spec, on_probe_done, target);
+		target->probe = probe_start(checker->base, &target->address, &target->spec, &target->kept,
+					    on_probe_done, target);
 	}
 }
 
@@ -178,6 +184,9 @@ struct checker_target *checker_add(struct checker *checker, const struct ip *add
 	target->address = *address;
 	target->user = user;
 	copy_spec(&target->spec, spec);
+	if (probe_speaks_tls(spec) && !checker->tls)
+		checker->tls = tls_client_new();
+	target->kept.tls = checker->tls;
 	target->timer = evtimer_new(checker->base, on_due, target);
 	assert(target->timer);
 	uint32_t spread_ms =
@@ -197,6 +206,7 @@ static void drop_target(struct checker *checker, struct checker_target *target)
 	if (target->probe)
 		checker->in_flight--;
 	probe_cancel(target->probe);
+	probe_kept_done(&target->kept);
 	event_free(target->timer);
 	LIST_REMOVE(target, all);
 	checker->target_count--;
@@ -218,5 +228,6 @@ void checker_free(struct checker *checker)
 		return;
 	for (struct checker_target *target; (target = LIST_FIRST(&checker->targets));)
 		drop_target(checker, target);
+	tls_client_free(checker->tls);
 	free(checker);
 }

@@ -9,13 +9,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum probe_type { PROBE_TCP, PROBE_HTTP };
+enum probe_type { PROBE_TCP, PROBE_HTTP, PROBE_TLS, PROBE_HTTPS, PROBE_DNS, PROBE_GRPC };
+enum probe_verify { PROBE_VERIFY_NONE, PROBE_VERIFY_CHAIN, PROBE_VERIFY_FULL };
 
 struct probe_spec { /* one check, as the checker needs it; copied */
 	enum probe_type type;
 	uint16_t port;
 	uint32_t interval_ms, timeout_ms;
-	const char *method, *path, *host; /* host NULL: the address */
+	const char *method, *path, *host; /* host NULL: the address. http(s): Host, grpc-health: :authority */
 	size_t header_count;
 	const struct probe_header {
 		const char *name, *value;
@@ -25,6 +26,15 @@ struct probe_spec { /* one check, as the checker needs it; copied */
 		uint16_t from, to;
 	} * expect;
 	const char *body; /* substring in the first 64 KiB of the body; NULL: none */
+	/* tls, https. A check that judges the certificate (verify, expires_within) makes a whole handshake
+	 * each round: a resumed session would hide that the certificate changed. */
+	const char *sni; /* NULL: the host where it is a name, else none is sent */
+	enum probe_verify verify;
+	uint64_t expires_within_ms; /* 0: does not matter */
+	/* dns: the name that is asked for, in wire form; the type is SOA, which every zone and every
+	 * resolver can answer. NULL: the root. NOERROR is up, with or without data. */
+	const uint8_t *question;
+	size_t question_length;
 };
 
 struct probe_result {

@@ -18,7 +18,8 @@ enum part { /* what the next byte belongs to */
 	    PART_BODY,
 	    PART_CHUNK_SIZE,
 	    PART_CHUNK_DATA,
-	    PART_CHUNK_END
+	    PART_CHUNK_END,
+	    PART_TRAILER
 };
 enum framing { FRAMING_CLOSE, FRAMING_LENGTH, FRAMING_CHUNKED };
 
@@ -35,13 +36,43 @@ struct http_response {
 	uint64_t left; /* of the body or chunk */
 	char *body;
 	size_t body_length, body_capacity;
+	bool wants_end;	    /* the connection is to be kept */
+	bool is_good;	    /* the verdict stands; the rest is read for the connection's sake */
+	bool is_whole;	    /* the message's end was read */
+	bool is_closing;    /* the server, or what it sent, ends the connection */
+	size_t spare_bytes; /* of the body, read after the verdict */
 	char reason[96];
 };
+
+/* `word` is in a list of tokens as Connection holds (RFC 9110 §7.6.1). */
+static bool has_token(const char *list, size_t length, const char *word)
+{
+	size_t word_length = strlen(word);
+	for (const char *end = list + length; list < end;) {
+		size_t token = strcspn(list, " \t,"); /* a line is NUL-terminated */
+		if (token == word_length && list + token <= end && strncasecmp(list, word, token) == 0)
+			return true;
+		list += token + 1;
+	}
+	return false;
+}
+
+bool http_response_may_keep(const struct probe_spec *spec)
+{
+	for (size_t i = 0; i < spec->header_count; i++) {
+		const char *value = spec->headers[i].value;
+		if (strcasecmp(spec->headers[i].name, "Connection") == 0 &&
+		    has_token(value, strlen(value), "keep-alive"))
+			return true;
+	}
+	return false;
+}
 
 struct http_response *http_response_new(const struct probe_spec *spec)
 {
 	struct http_response *response = xcalloc(1, sizeof *response);
 	response->spec = spec;
+	response->wants_end = http_response_may_keep(spec);
 	return response;
 }
 
@@ -59,8 +90,21 @@ const char *http_response_reason(const struct http_response *response)
 	return response->reason;
 }
 
+bool http_response_is_good(const struct http_response *response)
+{
+	return response->is_good;
+}
+
+bool http_response_is_reusable(const struct http_response *response)
+{
+	return response->is_whole && !response->is_closing;
+}
+
+/* Once the verdict stands, what follows cannot change it: it only ends the connection. */
 static enum http_progress bad(struct http_response *response, const char *reason)
 {
+	if (response->is_good)
+		return HTTP_GOOD;
 	snprintf(response->reason, sizeof response->reason, "%s", reason);
 	return HTTP_BAD;
 }
@@ -86,8 +130,27 @@ static enum http_progress body_lacks(struct http_response *response)
 	return HTTP_BAD;
 }
 
+/* What the check asked for is there. */
+static enum http_progress good(struct http_response *response)
+{
+	response->is_good = response->wants_end;
+	return response->wants_end ? HTTP_MORE : HTTP_GOOD;
+}
+
+static enum http_progress on_message_end(struct http_response *response)
+{
+	if (!response->is_good)
+		return body_lacks(response);
+	response->is_whole = true;
+	return HTTP_GOOD;
+}
+
 static enum http_progress add_body(struct http_response *response, const char *bytes, size_t length)
 {
+	if (response->is_good) {
+		response->spare_bytes += length;
+		return response->spare_bytes > HTTP_BODY_BYTES_MAX ? HTTP_GOOD : HTTP_MORE;
+	}
 	const char *wanted = response->spec->body;
 	size_t wanted_length = strlen(wanted), before = response->body_length;
 	size_t room = HTTP_BODY_BYTES_MAX - before;
@@ -99,7 +162,7 @@ static enum http_progress add_body(struct http_response *response, const char *b
 	/* Only what the new bytes can complete is searched again. */
 	size_t from = before >= wanted_length ? before - wanted_length + 1 : 0;
 	if (memmem(response->body + from, response->body_length - from, wanted, wanted_length))
-		return HTTP_GOOD;
+		return good(response);
 	return response->body_length == HTTP_BODY_BYTES_MAX ? body_lacks(response) : HTTP_MORE;
 }
 
@@ -124,6 +187,7 @@ static enum http_progress on_status_line(struct http_response *response)
 	response->status = (line[9] - '0') * 100 + (line[10] - '0') * 10 + (line[11] - '0');
 	response->part = PART_FIELDS;
 	response->has_field = response->has_length = false;
+	response->is_closing = line[7] == '0'; /* HTTP/1.0 */
 	response->framing = FRAMING_CLOSE;
 	return HTTP_MORE;
 }
@@ -194,6 +258,8 @@ static enum http_progress on_field_line(struct http_response *response)
 	} else if (name_length == 17 && strncasecmp(line, "transfer-encoding", 17) == 0) {
 		response->is_framing_field = true;
 		take_transfer_encoding(response, value, end - value);
+	} else if (name_length == 10 && strncasecmp(line, "connection", 10) == 0) {
+		response->is_closing |= has_token(value, end - value, "close");
 	}
 	return HTTP_MORE;
 }
@@ -211,12 +277,17 @@ static enum http_progress on_head_end(struct http_response *response)
 		snprintf(response->reason, sizeof response->reason, "status %u", response->status);
 		return HTTP_BAD;
 	}
-	if (!spec->body || !*spec->body)
+	bool is_judged_by_head = !spec->body || !*spec->body;
+	if (is_judged_by_head && good(response) == HTTP_GOOD)
 		return HTTP_GOOD;
 	bool has_no_body = response->status < 200 || response->status == 204 || response->status == 304 ||
 			   (spec->method && strcmp(spec->method, "HEAD") == 0); /* RFC 9112 §6.3 */
+	if (response->status == 101) /* the connection speaks something else now */
+		response->is_closing = true;
 	if (has_no_body || (response->framing == FRAMING_LENGTH && response->left == 0))
-		return body_lacks(response);
+		return on_message_end(response);
+	if (response->is_good && response->framing == FRAMING_CLOSE)
+		return HTTP_GOOD;
 	response->part = response->framing == FRAMING_CHUNKED ? PART_CHUNK_SIZE : PART_BODY;
 	return HTTP_MORE;
 }
@@ -233,8 +304,10 @@ static enum http_progress on_chunk_size(struct http_response *response)
 	char after = digits < response->line_length ? response->line[digits] : ';';
 	if (digits == 0 || digits > 15 || (after != ';' && after != ' ' && after != '\t'))
 		return invalid(response);
-	if (size == 0)
-		return body_lacks(response);
+	if (size == 0) {
+		response->part = PART_TRAILER;
+		return response->is_good ? HTTP_MORE : body_lacks(response);
+	}
 	response->left = size;
 	response->part = PART_CHUNK_DATA;
 	return HTTP_MORE;
@@ -254,6 +327,11 @@ static enum http_progress on_line(struct http_response *response)
 			return invalid(response);
 		response->part = PART_CHUNK_SIZE;
 		return HTTP_MORE;
+	case PART_TRAILER:
+		response->spare_bytes += response->line_length;
+		if (response->line_length == 0)
+			return on_message_end(response);
+		return response->spare_bytes > HTTP_BODY_BYTES_MAX ? HTTP_GOOD : HTTP_MORE;
 	default:
 		return invalid(response);
 	}
@@ -323,7 +401,7 @@ static size_t feed_body(struct http_response *response, const char *bytes, size_
 	if (response->part == PART_CHUNK_DATA)
 		response->part = PART_CHUNK_END;
 	else
-		*ret = body_lacks(response);
+		*ret = on_message_end(response);
 	return take;
 }
 
@@ -337,11 +415,15 @@ enum http_progress http_response_feed(struct http_response *response, const char
 		bytes += taken;
 		length -= taken;
 	}
+	if (length > 0) /* more than was asked for */
+		response->is_closing = true;
 	return progress;
 }
 
 enum http_progress http_response_end(struct http_response *response)
 {
+	if (response->is_good)
+		return HTTP_GOOD;
 	if (response->part == PART_BODY && response->framing == FRAMING_CLOSE)
 		return body_lacks(response);
 	if (response->part == PART_STATUS && response->head_bytes == 0)

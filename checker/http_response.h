@@ -16,6 +16,13 @@ enum http_progress { HTTP_MORE, HTTP_GOOD, HTTP_BAD };
 /* Only expect, body and method of the spec count; it must outlive the reader. */
 struct http_response *http_response_new(const struct probe_spec *spec);
 void http_response_free(struct http_response *response); /* NULL is fine */
+/* The check's own headers say `Connection: keep-alive`: then GOOD waits for the message's end, as long
+ * as there is something to feed, so that the connection can be used again. */
+bool http_response_may_keep(const struct probe_spec *spec);
+/* The verdict stands, though the message goes on: the caller may stop here. */
+bool http_response_is_good(const struct http_response *response);
+/* After GOOD: the message ended with the last byte fed, and the server leaves the connection open. */
+bool http_response_is_reusable(const struct http_response *response);
 /* After GOOD or BAD nothing more may be fed. */
 enum http_progress http_response_feed(struct http_response *response, const char *bytes, size_t length);
 /* The peer closed: GOOD or BAD. */

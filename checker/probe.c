@@ -1,6 +1,6 @@
 /*
  * One probe: non-blocking connect, one deadline over everything, one result. What is said over the
- * connection is the kind's (probe_tcp.c, probe_http.c). Runs on the checker's thread.
+ * connection is the kind's (probe_tcp.c, probe_http.c, …). Runs on the checker's thread.
  */
 #include "checker/probe.h"
 #include "lib/clock.h"
@@ -13,21 +13,19 @@
 #include <string.h>
 #include <unistd.h>
 
+/* A probe that succeeded closes politely (FIN): the server sees the end of a normal connection,
+ * not an error in its log. Where the server closed first, as HTTP is asked to, nothing stays
+ * behind here; elsewhere a TIME_WAIT entry of some 250 bytes does, for a minute: 15 MB at 1,000
+ * probes a second. Ports do not run out, since the kernel shares them between destinations.
+ * A probe that was given up closes with RST (SO_LINGER 0): a hung peer never acknowledges a FIN,
+ * and orphans in FIN_WAIT are few (tcp_max_orphans) and cost retransmissions. */
 static void close_socket(struct probe *probe)
 {
-	if (probe->fd < 0)
-		return;
-	/* A probe that succeeded closes politely (FIN): the server sees the end of a normal connection,
-	 * not an error in its log. Where the server closed first, as HTTP is asked to, nothing stays
-	 * behind here; elsewhere a TIME_WAIT entry of some 250 bytes does, for a minute: 15 MB at 1,000
-	 * probes a second. Ports do not run out, since the kernel shares them between destinations.
-	 * A probe that was given up closes with RST (SO_LINGER 0): a hung peer never acknowledges a FIN,
-	 * and orphans in FIN_WAIT are few (tcp_max_orphans) and cost retransmissions. */
-	if (!probe->result.is_ok) {
-		struct linger abort_now = {.l_onoff = 1, .l_linger = 0};
-		setsockopt(probe->fd, SOL_SOCKET, SO_LINGER, &abort_now, sizeof abort_now);
-	}
-	close(probe->fd);
+	bool is_aborted = !probe->result.is_ok;
+	if (probe->fd >= 0 && !probe->stream) /* a stream takes care of what it took over */
+		probe->stream = stream_plain(probe->fd);
+	stream_free(probe->stream, is_aborted);
+	probe->stream = NULL;
 	probe->fd = -1;
 }
 
@@ -38,7 +36,16 @@ static void release(struct probe *probe)
 	event_free(probe->deadline);
 	close_socket(probe);
 	probe_http_done(probe);
+	probe_grpc_done(probe);
 	free(probe);
+}
+
+void probe_kept_done(struct probe_kept *kept)
+{
+	stream_free(kept->stream, false);
+	kept->stream = NULL;
+	tls_client_session_free(kept->session);
+	kept->session = NULL;
 }
 
 /* The result is told from the loop, never from inside the call that found it: callers may hold the
@@ -110,6 +117,14 @@ void probe_fail_errno(struct probe *probe, int error)
 	probe_fail(probe, "%s", words ? words : strerror(error));
 }
 
+void probe_fail_stream(struct probe *probe, const char *what)
+{
+	if (stream_errno(probe->stream) != 0)
+		probe_fail_errno(probe, stream_errno(probe->stream));
+	else
+		probe_fail(probe, "%s%s", what, stream_reason(probe->stream));
+}
+
 void probe_wait(struct probe *probe, short events, event_callback_fn fn)
 {
 	struct event_base *base = event_get_base(probe->deadline);
@@ -118,6 +133,11 @@ void probe_wait(struct probe *probe, short events, event_callback_fn fn)
 	probe->io = event_new(base, probe->fd, events, fn, probe);
 	if (!probe->io || event_add(probe->io, NULL) != 0)
 		probe_fail_errno(probe, ENOMEM);
+}
+
+void probe_wait_stream(struct probe *probe, enum stream_status wants, event_callback_fn fn)
+{
+	probe_wait(probe, wants == STREAM_WANTS_WRITE ? EV_WRITE : EV_READ, fn);
 }
 
 /* Both the deadline and the way a finished probe tells its result. */
@@ -144,6 +164,22 @@ static bool is_connected_to_itself(int fd)
 	return own_length == peer_length && memcmp(&own, &peer, own_length) == 0;
 }
 
+bool probe_speaks_tls(const struct probe_spec *spec)
+{
+	return spec->type == PROBE_TLS || spec->type == PROBE_HTTPS;
+}
+
+/* The kind's turn. */
+static void go_on(struct probe *probe)
+{
+	static void (*const turns[])(struct probe *) = {
+		[PROBE_TCP] = probe_tcp_connected, [PROBE_HTTP] = probe_http_connected,
+		[PROBE_TLS] = probe_tls_connected, [PROBE_HTTPS] = probe_http_connected,
+		[PROBE_DNS] = probe_dns_connected, [PROBE_GRPC] = probe_grpc_connected,
+	};
+	turns[probe->spec->type](probe);
+}
+
 static void on_connected(evutil_socket_t fd, short events, void *user)
 {
 	struct probe *probe = user;
@@ -153,12 +189,14 @@ static void on_connected(evutil_socket_t fd, short events, void *user)
 		error = errno;
 	if (error == 0 && is_connected_to_itself(probe->fd))
 		error = ECONNREFUSED;
-	if (error != 0)
+	if (error != 0) {
 		probe_fail_errno(probe, error);
-	else if (probe->spec->type == PROBE_TCP)
-		probe_tcp_connected(probe);
-	else
-		probe_http_connected(probe);
+	} else if (probe_speaks_tls(probe->spec)) {
+		probe_tls_start(probe, go_on);
+	} else {
+		probe->stream = stream_plain(probe->fd);
+		go_on(probe);
+	}
 }
 
 static socklen_t target_sockaddr(const struct ip *address, uint16_t port, struct sockaddr_storage *ret)
@@ -178,24 +216,66 @@ static socklen_t target_sockaddr(const struct ip *address, uint16_t port, struct
 	return sizeof *v6;
 }
 
-static void connect_to_target(struct probe *probe)
+static bool open_socket(struct probe *probe, int type)
 {
 	struct sockaddr_storage target;
 	socklen_t length = target_sockaddr(&probe->address, probe->spec->port, &target);
-	probe->fd = socket(target.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
-	if (probe->fd < 0 ||
-	    (connect(probe->fd, (struct sockaddr *)&target, length) != 0 && errno != EINPROGRESS)) {
-		probe_fail_errno(probe, errno);
-		return;
+	probe->fd = socket(target.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (probe->fd >= 0 &&
+	    (connect(probe->fd, (struct sockaddr *)&target, length) == 0 || errno == EINPROGRESS))
+		return true;
+	probe_fail_errno(probe, errno);
+	return false;
+}
+
+/* Also where a socket was there before: over UDP, or a connection that was kept. */
+void probe_connect(struct probe *probe)
+{
+	if (probe->io)
+		event_del(probe->io);
+	close_socket(probe);
+	if (open_socket(probe, SOCK_STREAM))
+		probe_wait(probe, EV_WRITE, on_connected);
+}
+
+bool probe_open_udp(struct probe *probe)
+{
+	return open_socket(probe, SOCK_DGRAM);
+}
+
+/* True: the connection that the last round left is this one's. */
+static bool take_kept(struct probe *probe)
+{
+	if (!probe->kept || !probe->kept->stream)
+		return false;
+	struct stream *stream = probe->kept->stream;
+	probe->kept->stream = NULL;
+	if (!stream_is_reusable(stream)) {
+		stream_free(stream, false);
+		return false;
 	}
-	probe_wait(probe, EV_WRITE, on_connected);
+	probe->stream = stream;
+	probe->fd = stream_fd(stream);
+	probe->is_reused = true;
+	return true;
+}
+
+bool probe_reconnect(struct probe *probe)
+{
+	if (!probe->is_reused)
+		return false;
+	probe->is_reused = false;
+	probe_http_done(probe);
+	probe_connect(probe);
+	return true;
 }
 
 struct probe *probe_start(struct event_base *base, const struct ip *address, const struct probe_spec *spec,
-			  probe_done_fn *done, void *user)
+			  struct probe_kept *kept, probe_done_fn *done, void *user)
 {
 	struct probe *probe = xcalloc(1, sizeof *probe);
 	probe->spec = spec;
+	probe->kept = kept;
 	probe->address = *address;
 	probe->fd = -1;
 	probe->done = done;
@@ -205,7 +285,12 @@ struct probe *probe_start(struct event_base *base, const struct ip *address, con
 	assert(probe->deadline);
 	struct timeval timeout = {spec->timeout_ms / 1000, spec->timeout_ms % 1000 * 1000};
 	evtimer_add(probe->deadline, &timeout);
-	connect_to_target(probe);
+	if (take_kept(probe))
+		go_on(probe);
+	else if (spec->type == PROBE_DNS)
+		probe_dns_start(probe);
+	else
+		probe_connect(probe);
 	return probe;
 }
 

@@ -1,11 +1,11 @@
 /*
- * The http check: one HTTP/1.1 request, one response, and the connection ends. Runs on the checker's
- * thread. Reading the response is http_response.c.
+ * The http and https checks: one HTTP/1.1 request, one response, and the connection ends, unless the
+ * check's headers say `Connection: keep-alive`: a new connection each round is what a new client makes,
+ * so it is what is probed by default. Runs on the checker's thread. The response is http_response.c's.
  */
 #include "checker/http_response.h"
 #include "checker/probe.h"
 #include "lib/mem.h"
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,20 +20,25 @@ static bool has_header(const struct probe_spec *spec, const char *name)
 }
 
 /* RFC 9110 §7.2: the authority of the target URI, so an IPv6 address stands in brackets and a port that
- * is not 80 is part of it. A host that the check names is sent as written: it may carry its own port,
- * and virtual hosts are often matched without one. */
-static void write_host(FILE *out, const struct ip *address, const struct probe_spec *spec)
+ * is not the scheme's is part of it. */
+void probe_http_authority(const struct ip *address, const struct probe_spec *spec,
+			  char out[static PROBE_AUTHORITY_MAX])
 {
 	char text[IP_TEXT_MAX];
-	if (spec->host) {
-		fprintf(out, "Host: %s\r\n", spec->host);
-		return;
-	}
+	uint16_t usual = spec->type == PROBE_HTTPS ? 443 : 80;
 	ip_format(address, text);
-	fprintf(out, address->family == 6 ? "Host: [%s]" : "Host: %s", text);
-	if (spec->port != 80)
-		fprintf(out, ":%u", spec->port);
-	fputs("\r\n", out);
+	int length = snprintf(out, PROBE_AUTHORITY_MAX, address->family == 6 ? "[%s]" : "%s", text);
+	if (spec->port != usual)
+		snprintf(out + length, PROBE_AUTHORITY_MAX - length, ":%u", spec->port);
+}
+
+/* A host that the check names is sent as written: it may carry its own port, and virtual hosts are often
+ * matched without one. */
+static void write_host(FILE *out, const struct ip *address, const struct probe_spec *spec)
+{
+	char authority[PROBE_AUTHORITY_MAX];
+	probe_http_authority(address, spec, authority);
+	fprintf(out, "Host: %s\r\n", spec->host ? spec->host : authority);
 }
 
 char *probe_http_request(const struct ip *address, const struct probe_spec *spec, size_t *ret_length)
@@ -63,45 +68,97 @@ char *probe_http_request(const struct ip *address, const struct probe_spec *spec
 	return request;
 }
 
-/* Reads until the socket is empty or the verdict stands. */
+/* A connection is kept where the check's own headers ask for it and nothing of the exchange is left on
+ * it. A certificate that is judged is asked for anew each round, so its connection is never kept. */
+static void keep_connection(struct probe *probe)
+{
+	const struct probe_spec *spec = probe->spec;
+	struct probe_kept *kept = probe->kept;
+	if (!kept)
+		return;
+	bool is_judged = spec->verify != PROBE_VERIFY_NONE || spec->expires_within_ms > 0;
+	struct ssl_session_st *session = is_judged ? NULL : stream_take_session(probe->stream);
+	if (session) {
+		tls_client_session_free(kept->session);
+		kept->session = session;
+	}
+	if (is_judged || !http_response_is_reusable(probe->http.response))
+		return;
+	if (probe->io) /* the descriptor outlives the event */
+		event_del(probe->io);
+	kept->stream = probe->stream;
+	probe->stream = NULL;
+	probe->fd = -1;
+}
+
+static void judge(struct probe *probe, enum http_progress progress)
+{
+	if (progress == HTTP_GOOD) {
+		keep_connection(probe);
+		probe_succeed(probe);
+	} else {
+		probe_fail(probe, "%s", http_response_reason(probe->http.response));
+	}
+}
+
+static void on_readable(evutil_socket_t fd, short events, void *user);
+
+/* Nothing more can be read now. */
+static void on_stopped(struct probe *probe, enum stream_status status)
+{
+	struct probe_http *http = &probe->http;
+	bool is_waiting = status == STREAM_WANTS_READ || status == STREAM_WANTS_WRITE;
+	if (http_response_is_good(http->response)) /* the rest of a body is not worth waiting for */
+		judge(probe, HTTP_GOOD);
+	else if (is_waiting)
+		probe_wait_stream(probe, status, on_readable);
+	else if (!http->has_bytes && probe_reconnect(probe))
+		return;
+	else if (status == STREAM_FAILED)
+		probe_fail_stream(probe, "TLS failed: ");
+	else
+		judge(probe, http_response_end(http->response));
+}
+
+/* Reads until the connection has no more or the verdict stands. */
 static void on_readable(evutil_socket_t fd, short events, void *user)
 {
 	struct probe *probe = user;
+	struct probe_http *http = &probe->http;
 	char bytes[16384];
 	enum http_progress progress = HTTP_MORE;
 	while (progress == HTTP_MORE) {
-		ssize_t length = recv(fd, bytes, sizeof bytes, 0);
-		if (length < 0 && (errno == EAGAIN || errno == EINTR)) {
-			probe_wait(probe, EV_READ, on_readable);
+		size_t length = 0;
+		enum stream_status status = stream_read(probe->stream, bytes, sizeof bytes, &length);
+		if (status != STREAM_GOOD) {
+			on_stopped(probe, status);
 			return;
 		}
-		if (length < 0) {
-			probe_fail_errno(probe, errno);
-			return;
-		}
-		progress = length > 0 ? http_response_feed(probe->http.response, bytes, length)
-				      : http_response_end(probe->http.response);
+		http->has_bytes = true;
+		progress = http_response_feed(http->response, bytes, length);
 	}
-	if (progress == HTTP_GOOD)
-		probe_succeed(probe);
-	else
-		probe_fail(probe, "%s", http_response_reason(probe->http.response));
+	judge(probe, progress);
 }
 
 static void on_writable(evutil_socket_t fd, short events, void *user)
 {
 	struct probe *probe = user;
 	struct probe_http *http = &probe->http;
-	ssize_t sent = send(fd, http->request + http->request_sent, http->request_length - http->request_sent,
-			    MSG_NOSIGNAL);
-	if (sent < 0 && errno != EAGAIN && errno != EINTR) {
-		probe_fail_errno(probe, errno);
-		return;
-	}
-	if (sent > 0)
+	while (http->request_sent < http->request_length) {
+		size_t sent = 0;
+		enum stream_status status = stream_write(probe->stream, http->request + http->request_sent,
+							 http->request_length - http->request_sent, &sent);
 		http->request_sent += sent;
-	bool is_sent = http->request_sent == http->request_length;
-	probe_wait(probe, is_sent ? EV_READ : EV_WRITE, is_sent ? on_readable : on_writable);
+		if (status == STREAM_WANTS_READ || status == STREAM_WANTS_WRITE) {
+			probe_wait_stream(probe, status, on_writable);
+			return;
+		}
+		if (status != STREAM_GOOD) {
+			on_stopped(probe, status);
+			return;
+		}
+	}
+	probe_wait(probe, EV_READ, on_readable);
 }
 
 void probe_http_connected(struct probe *probe)
@@ -116,4 +173,5 @@ void probe_http_done(struct probe *probe)
 {
 	free(probe->http.request);
 	http_response_free(probe->http.response);
+	probe->http = (struct probe_http){0};
 }

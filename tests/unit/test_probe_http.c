@@ -103,7 +103,7 @@ static const char *probe(struct probe_spec *spec, const char *address)
 	spec->port = origin.port;
 	spec->timeout_ms = spec->timeout_ms ? spec->timeout_ms : 5000;
 	outcome.is_there = false;
-	probe_start(base, &ip, spec, on_done, NULL);
+	probe_start(base, &ip, spec, NULL, on_done, NULL);
 	assert_false(outcome.is_there); /* never told before it returns */
 	event_base_dispatch(base);
 	assert_true(outcome.is_there);
@@ -193,7 +193,7 @@ static void a_cancelled_probe_is_not_heard_of(void **state)
 	struct probe_spec spec = {.type = PROBE_HTTP, .port = origin.port, .path = "/", .timeout_ms = 50};
 	struct ip ip = ip_of("127.0.0.1");
 	outcome.is_there = false;
-	probe_cancel(probe_start(base, &ip, &spec, on_done, NULL));
+	probe_cancel(probe_start(base, &ip, &spec, NULL, on_done, NULL));
 	event_base_loopexit(base, &(const struct timeval){.tv_usec = 100000});
 	event_base_dispatch(base);
 	assert_false(outcome.is_there);

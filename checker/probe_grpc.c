@@ -1,0 +1,215 @@
+/*
+ * The grpc-health check: grpc.health.v1.Health/Check for the whole server (an empty service name), over
+ * HTTP/2 without TLS and with prior knowledge (RFC 9113 §3.3). SERVING is up. Runs on the checker's
+ * thread; framing is libnghttp2's, the verdict grpc_response.c's.
+ */
+#include "checker/grpc_response.h"
+#include "checker/probe.h"
+#include "lib/mem.h"
+#include <nghttp2/nghttp2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HEADER_LIST_BYTES_MAX (16 << 10)
+
+struct probe_grpc {
+	nghttp2_session *session;
+	const uint8_t *out; /* of the session; to be written before it is asked again */
+	size_t out_length, request_sent;
+	size_t header_bytes;
+	bool is_over;	/* the stream was closed … */
+	uint32_t error; /* … with this */
+	struct grpc_response response;
+};
+
+/* Compressed flag 0, length 0: HealthCheckRequest with every field at its default. */
+static const uint8_t request_body[5];
+
+static ssize_t read_request_body(nghttp2_session *session, int32_t stream_id, uint8_t *out, size_t size,
+				 uint32_t *flags, nghttp2_data_source *source, void *user)
+{
+	struct probe_grpc *grpc = ((struct probe *)user)->grpc;
+	size_t left = sizeof request_body - grpc->request_sent;
+	size_t take = left < size ? left : size;
+	memcpy(out, request_body + grpc->request_sent, take);
+	grpc->request_sent += take;
+	if (grpc->request_sent == sizeof request_body)
+		*flags |= NGHTTP2_DATA_FLAG_EOF;
+	return (ssize_t)take;
+}
+
+static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
+		     size_t name_length, const uint8_t *value, size_t value_length, uint8_t flags, void *user)
+{
+	struct probe_grpc *grpc = ((struct probe *)user)->grpc;
+	grpc->header_bytes += name_length + value_length;
+	if (grpc->header_bytes > HEADER_LIST_BYTES_MAX)
+		return NGHTTP2_ERR_CALLBACK_FAILURE;
+	grpc_response_header(&grpc->response, name, name_length, value, value_length);
+	return 0;
+}
+
+static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream_id, const uint8_t *bytes,
+		   size_t length, void *user)
+{
+	grpc_response_data(&((struct probe *)user)->grpc->response, bytes, length);
+	return 0;
+}
+
+static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t error, void *user)
+{
+	struct probe_grpc *grpc = ((struct probe *)user)->grpc;
+	grpc->is_over = true;
+	grpc->error = error;
+	return 0;
+}
+
+static void judge(struct probe *probe)
+{
+	char buffer[96];
+	struct probe_grpc *grpc = probe->grpc;
+	/* A server may end our side with RST_STREAM(NO_ERROR) once it has answered (RFC 9113 §8.1). */
+	if (grpc->error != NGHTTP2_NO_ERROR) {
+		probe_fail(probe, "stream reset: %s", nghttp2_http2_strerror(grpc->error));
+		return;
+	}
+	const char *reason = grpc_response_judge(&grpc->response, buffer);
+	if (reason)
+		probe_fail(probe, "%s", reason);
+	else
+		probe_succeed(probe);
+}
+
+static void on_ready(evutil_socket_t fd, short events, void *user);
+
+static void on_stopped(struct probe *probe, enum stream_status status)
+{
+	if (status == STREAM_FAILED)
+		probe_fail_stream(probe, "");
+	else
+		probe_fail(probe, probe->grpc->response.http_status != 0
+					  ? "answer cut short"
+					  : "connection closed without an answer");
+}
+
+/* Writes what the session has to say. False: the probe is over, or waits to go on. */
+static bool write_out(struct probe *probe)
+{
+	struct probe_grpc *grpc = probe->grpc;
+	for (;;) {
+		if (grpc->out_length == 0) {
+			ssize_t length = nghttp2_session_mem_send(grpc->session, &grpc->out);
+			if (length == 0)
+				return true;
+			if (length < 0) {
+				probe_fail(probe, "no valid HTTP/2: %s", nghttp2_strerror((int)length));
+				return false;
+			}
+			grpc->out_length = (size_t)length;
+		}
+		size_t sent = 0;
+		enum stream_status status = stream_write(probe->stream, grpc->out, grpc->out_length, &sent);
+		if (status == STREAM_WANTS_WRITE) {
+			probe_wait(probe, EV_WRITE, on_ready);
+			return false;
+		}
+		if (status != STREAM_GOOD) {
+			on_stopped(probe, status);
+			return false;
+		}
+		grpc->out += sent;
+		grpc->out_length -= sent;
+	}
+}
+
+static void on_ready(evutil_socket_t fd, short events, void *user)
+{
+	struct probe *probe = user;
+	struct probe_grpc *grpc = probe->grpc;
+	uint8_t bytes[4096];
+	while (write_out(probe)) {
+		if (!nghttp2_session_want_read(grpc->session)) {
+			on_stopped(probe, STREAM_CLOSED); /* it said goodbye */
+			return;
+		}
+		size_t length = 0;
+		enum stream_status status = stream_read(probe->stream, bytes, sizeof bytes, &length);
+		if (status == STREAM_WANTS_READ) {
+			probe_wait(probe, EV_READ, on_ready);
+			return;
+		}
+		if (status != STREAM_GOOD) {
+			on_stopped(probe, status);
+			return;
+		}
+		ssize_t taken = nghttp2_session_mem_recv(grpc->session, bytes, length);
+		if (taken < 0) {
+			probe_fail(probe, grpc->header_bytes == 0 ? "the answer is not HTTP/2"
+								  : "no valid HTTP/2 answer");
+			return;
+		}
+		if (grpc->is_over) {
+			judge(probe);
+			return;
+		}
+	}
+}
+
+#define FIELD(name, value)                                                                              \
+	{                                                                                               \
+		(uint8_t *)name, (uint8_t *)(value), sizeof name - 1, strlen(value), NGHTTP2_NV_FLAG_NONE \
+	}
+
+static void submit_request(struct probe *probe)
+{
+	char address[PROBE_AUTHORITY_MAX], timeout[16];
+	const struct probe_spec *spec = probe->spec;
+	probe_http_authority(&probe->address, spec, address);
+	snprintf(timeout, sizeof timeout, "%um", spec->timeout_ms);
+	const nghttp2_nv fields[] = {
+		FIELD(":method", "POST"),
+		FIELD(":scheme", "http"),
+		FIELD(":authority", spec->host ? spec->host : address),
+		FIELD(":path", "/grpc.health.v1.Health/Check"),
+		FIELD("te", "trailers"),
+		FIELD("grpc-timeout", timeout),
+		FIELD("content-type", "application/grpc"),
+		FIELD("user-agent", "gslb-probe/" GSLB_VERSION),
+	};
+	const nghttp2_data_provider body = {.read_callback = read_request_body};
+	struct probe_grpc *grpc = probe->grpc;
+	const nghttp2_settings_entry settings[] = {
+		{NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
+		{NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, HEADER_LIST_BYTES_MAX},
+	};
+	nghttp2_submit_settings(grpc->session, NGHTTP2_FLAG_NONE, settings, 2);
+	if (nghttp2_submit_request(grpc->session, NULL, fields, sizeof fields / sizeof fields[0], &body,
+				   NULL) < 0)
+		abort();
+}
+
+void probe_grpc_connected(struct probe *probe)
+{
+	nghttp2_session_callbacks *callbacks;
+	struct probe_grpc *grpc = probe->grpc = xcalloc(1, sizeof *grpc);
+	if (nghttp2_session_callbacks_new(&callbacks) != 0)
+		abort();
+	nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
+	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
+	nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
+	if (nghttp2_session_client_new(&grpc->session, callbacks, probe) != 0)
+		abort();
+	nghttp2_session_callbacks_del(callbacks);
+	submit_request(probe);
+	on_ready(probe->fd, EV_WRITE, probe);
+}
+
+void probe_grpc_done(struct probe *probe)
+{
+	if (!probe->grpc)
+		return;
+	nghttp2_session_del(probe->grpc->session);
+	free(probe->grpc);
+	probe->grpc = NULL;
+}

@@ -1,0 +1,71 @@
+/*
+ * The tls check: a handshake, and a certificate that is as the check wants it. https goes through the
+ * same door. Runs on the checker's thread.
+ */
+#include "checker/probe.h"
+#include <assert.h>
+#include <string.h>
+
+/* The host may carry a port, and a final dot that no certificate has (RFC 6066 §3). Addresses are no
+ * names: false. */
+static bool name_of_host(const char *host, char name[static PROBE_NAME_MAX])
+{
+	struct ip ip;
+	size_t length = strcspn(host, ":");
+	if (host[0] == '[' || ip_parse(host, &ip))
+		return false;
+	if (length > 0 && host[length - 1] == '.')
+		length--;
+	if (length == 0 || length >= PROBE_NAME_MAX)
+		return false;
+	memcpy(name, host, length);
+	name[length] = '\0';
+	return !ip_parse(name, &ip);
+}
+
+struct tls_question probe_tls_question(const struct ip *address, const struct probe_spec *spec,
+				       char name[static PROBE_NAME_MAX])
+{
+	const char *host = spec->sni ? spec->sni : spec->host;
+	return (struct tls_question){
+		.name = host && name_of_host(host, name) ? name : NULL,
+		.address = *address,
+		.alpn = spec->type == PROBE_HTTPS ? "http/1.1" : NULL,
+		.verify = spec->verify,
+		.expires_within_ms = spec->expires_within_ms,
+	};
+}
+
+static void on_handshake(evutil_socket_t fd, short events, void *user)
+{
+	struct probe *probe = user;
+	enum stream_status status = stream_handshake(probe->stream);
+	if (status == STREAM_WANTS_READ || status == STREAM_WANTS_WRITE) {
+		probe_wait_stream(probe, status, on_handshake);
+		return;
+	}
+	if (status != STREAM_GOOD) {
+		probe_fail_stream(probe, "handshake failed: ");
+		return;
+	}
+	const char *wrong = stream_judge_certificate(probe->stream);
+	if (wrong)
+		probe_fail(probe, "%s", wrong);
+	else
+		probe->tls_ready(probe);
+}
+
+void probe_tls_start(struct probe *probe, void (*ready)(struct probe *probe))
+{
+	char name[PROBE_NAME_MAX];
+	assert(probe->kept && probe->kept->tls);
+	struct tls_question question = probe_tls_question(&probe->address, probe->spec, name);
+	probe->tls_ready = ready;
+	probe->stream = stream_tls(probe->fd, probe->kept->tls, &question, probe->kept->session);
+	on_handshake(probe->fd, EV_WRITE, probe);
+}
+
+void probe_tls_connected(struct probe *probe)
+{
+	probe_succeed(probe);
+}
