@@ -67,7 +67,10 @@ struct fleet_location {
 	uint32_t asn;
 };
 
-enum check_type { CHECK_TCP, CHECK_HTTP };
+enum check_type { CHECK_TCP, CHECK_HTTP, CHECK_TLS, CHECK_HTTPS, CHECK_DNS, CHECK_GRPC, CHECK_TYPES };
+extern const char *const fleet_check_type_name[CHECK_TYPES + 1]; /* as written; ends with NULL */
+enum check_verify { CHECK_VERIFY_NONE, CHECK_VERIFY_CHAIN, CHECK_VERIFY_FULL };
+extern const char *const fleet_check_verify_name[]; /* as written; ends with NULL */
 
 struct fleet_check {
 	struct fleet_object object;
@@ -77,7 +80,7 @@ struct fleet_check {
 	uint32_t rise, fall, clear;
 	char *method; /* "GET" or "HEAD" */
 	char *path;   /* "/" … */
-	char *host;   /* NULL: the VIP's address */
+	char *host;   /* NULL: the VIP's address; dns: the name that is asked for, NULL = the root */
 	size_t header_count;
 	struct fleet_header {
 		char *name, *value;
@@ -88,6 +91,9 @@ struct fleet_check {
 	} * expect; /* "200-399,418" */
 	char *expect_text;
 	char *body; /* substring of the first 64 KiB; NULL: none */
+	char *sni;  /* NULL: the host where it is a name */
+	enum check_verify verify;
+	uint64_t expires_within_ms; /* 0: does not matter */
 };
 
 /* An ordered list of tiers of region ids, or `nearest`. */
@@ -200,6 +206,8 @@ struct fleet_tenant {
 	const uint8_t **domains;
 	char **tags;
 };
+
+uint16_t fleet_check_default_port(enum check_type type); /* 0: the check names it */
 
 struct fleet;
 

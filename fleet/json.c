@@ -72,8 +72,6 @@ static void http_to_json(const struct fleet_check *check, json_t *json)
 		set_text(json, "method", check->method);
 	if (strcmp(check->path, "/") != 0)
 		set_text(json, "path", check->path);
-	if (check->host != NULL)
-		set_text(json, "host", check->host);
 	if (check->header_count > 0) {
 		json_t *headers = json_object();
 		for (size_t i = 0; i < check->header_count; i++)
@@ -86,13 +84,22 @@ static void http_to_json(const struct fleet_check *check, json_t *json)
 		set_text(json, "body", check->body);
 }
 
+static void tls_to_json(const struct fleet_check *check, json_t *json)
+{
+	if (check->sni != NULL)
+		set_text(json, "sni", check->sni);
+	if (check->verify != CHECK_VERIFY_NONE)
+		set_text(json, "verify", fleet_check_verify_name[check->verify]);
+	if (check->expires_within_ms > 0)
+		set_duration(json, "expires_within", check->expires_within_ms);
+}
+
 static void check_to_json(const struct fleet_check *check, json_t *json)
 {
-	bool is_http = check->type == CHECK_HTTP;
 	uint32_t timeout_default = check->interval_ms < 1000 ? check->interval_ms : 1000;
 
-	set_text(json, "type", is_http ? "http" : "tcp");
-	if (!is_http || check->port != 80)
+	set_text(json, "type", fleet_check_type_name[check->type]);
+	if (check->port != fleet_check_default_port(check->type))
 		json_object_set_new(json, "port", json_integer(check->port));
 	if (check->interval_ms != 5000)
 		set_duration(json, "interval", check->interval_ms);
@@ -104,8 +111,12 @@ static void check_to_json(const struct fleet_check *check, json_t *json)
 		json_object_set_new(json, "fall", json_integer(check->fall));
 	if (check->clear != check->rise)
 		json_object_set_new(json, "clear", json_integer(check->clear));
-	if (is_http)
+	if (check->host != NULL)
+		set_text(json, "host", check->host);
+	if (check->type == CHECK_HTTP || check->type == CHECK_HTTPS)
 		http_to_json(check, json);
+	if (check->type == CHECK_TLS || check->type == CHECK_HTTPS)
+		tls_to_json(check, json);
 }
 
 static json_t *tiers_to_json(const struct fleet_tiers *tiers)
@@ -149,7 +160,8 @@ static json_t *steering_to_json(const struct fleet_service *service)
 	json_t *bias = json_object();
 	for (size_t i = 0; i < service->bias_count; i++)
 		if (service->bias[i].percent != 0)
-			json_object_set_new(bias, service->bias[i].region, json_integer(service->bias[i].percent));
+			json_object_set_new(bias, service->bias[i].region,
+					    json_integer(service->bias[i].percent));
 	if (json_object_size(bias) > 0)
 		json_object_set(json, "bias", bias);
 	json_decref(bias);

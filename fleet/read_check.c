@@ -2,32 +2,52 @@
 #include "fleet/fleet_internal.h"
 #include "lib/text.h"
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define INTERVAL_MS_DEFAULT 5000
 #define TIMEOUT_MS_DEFAULT 1000
 #define TIMEOUT_MS_MIN 10
-#define HTTP_PORT 80
 
 struct draft {
 	struct fleet_check *check;
 	bool has_type, has_timeout, has_clear;
-	const struct doc_node *http_only; /* the first key that only http checks have */
 };
 
-static const char *const types[] = {"tcp", "http", NULL}; /* by enum check_type */
-static const char *const later_types[] = {"tls", "https", "dns", "grpc-health", "http2", "exec", NULL};
+const char *const fleet_check_type_name[] = {"tcp", "http", "tls", "https", "dns", "grpc-health", NULL};
+const char *const fleet_check_verify_name[] = {"none", "chain", "full", NULL};
+static const char *const later_types[] = {"http2", "exec", NULL};
+
+/* Which types have a key that not all have. */
+#define OF(type) (1u << (type))
+#define OF_HTTP (OF(CHECK_HTTP) | OF(CHECK_HTTPS))
+#define OF_TLS (OF(CHECK_TLS) | OF(CHECK_HTTPS))
+static const struct special_key {
+	const char *key;
+	unsigned types;
+} special_keys[] = {
+	{"method", OF_HTTP},
+	{"path", OF_HTTP},
+	{"host", OF_HTTP | OF_TLS | OF(CHECK_DNS) | OF(CHECK_GRPC)},
+	{"headers", OF_HTTP},
+	{"expect", OF_HTTP},
+	{"body", OF_HTTP},
+	{"sni", OF_TLS},
+	{"verify", OF_TLS},
+	{"expires_within", OF_TLS},
+};
+
+uint16_t fleet_check_default_port(enum check_type type)
+{
+	static const uint16_t ports[CHECK_TYPES] = {
+		[CHECK_HTTP] = 80, [CHECK_TLS] = 443, [CHECK_HTTPS] = 443, [CHECK_DNS] = 53};
+	return ports[type];
+}
 
 static char *copy(const struct draft *draft, const char *text)
 {
 	return arena_strndup(draft->check->object.arena, text, strlen(text));
-}
-
-static void mark_http(struct draft *draft, const struct doc_node *value)
-{
-	if (draft->http_only == NULL)
-		draft->http_only = value;
 }
 
 static void read_type(const struct doc_reader *reader, const struct doc_node *value, void *target)
@@ -35,7 +55,7 @@ static void read_type(const struct doc_reader *reader, const struct doc_node *va
 	struct draft *draft = target;
 	unsigned word;
 
-	if (!doc_read_word(reader, value, "type", types, later_types, &word))
+	if (!doc_read_word(reader, value, "type", fleet_check_type_name, later_types, &word))
 		return;
 	draft->has_type = true;
 	draft->check->type = (enum check_type)word;
@@ -101,7 +121,6 @@ static void read_method(const struct doc_reader *reader, const struct doc_node *
 	struct draft *draft = target;
 	unsigned word;
 
-	mark_http(draft, value);
 	if (doc_read_word(reader, value, "method", methods, NULL, &word))
 		draft->check->method = copy(draft, methods[word]);
 }
@@ -147,7 +166,6 @@ static void read_path(const struct doc_reader *reader, const struct doc_node *va
 	struct draft *draft = target;
 	const char *text;
 
-	mark_http(draft, value);
 	if (!doc_read_text(reader, value, "a path", &text) || !is_short(reader, value, FLEET_TEXT_MAX))
 		return;
 	if (text[0] != '/' || !is_graphic(text))
@@ -162,7 +180,6 @@ static void read_host(const struct doc_reader *reader, const struct doc_node *va
 	struct draft *draft = target;
 	const char *text;
 
-	mark_http(draft, value);
 	if (!doc_read_text(reader, value, "a host name", &text) || !is_short(reader, value, FLEET_TEXT_MAX))
 		return;
 	if (text[0] == '\0' || !is_graphic(text))
@@ -203,7 +220,6 @@ static void read_headers(const struct doc_reader *reader, const struct doc_node 
 {
 	struct draft *draft = target;
 
-	mark_http(draft, value);
 	if (!doc_read_is_mapping(reader, value, "a mapping of header names to values"))
 		return;
 	if (value->count > FLEET_HEADERS_MAX) {
@@ -261,7 +277,6 @@ static void read_expect(const struct doc_reader *reader, const struct doc_node *
 	struct draft *draft = target;
 	const char *text;
 
-	mark_http(draft, value);
 	if (!doc_read_text(reader, value, "status codes", &text))
 		return;
 	size_t count = parse_expect(text, ranges);
@@ -278,13 +293,52 @@ static void read_body(const struct doc_reader *reader, const struct doc_node *va
 	struct draft *draft = target;
 	const char *text;
 
-	mark_http(draft, value);
 	if (!doc_read_text(reader, value, "text", &text) || !is_short(reader, value, FLEET_BODY_MAX))
 		return;
 	if (text[0] == '\0')
 		doc_err(reader->errors, reader->doc, value, "must not be empty");
 	else
 		draft->check->body = copy(draft, text);
+}
+
+/* What TLS sends in the clear and certificates are compared with: letters, digits, '-', '_' and '.'. */
+static bool is_host_name(const char *text)
+{
+	struct name name;
+	struct ip ip;
+
+	for (const char *at = text; *at != '\0'; at++)
+		if (!isalnum((unsigned char)*at) && strchr("-_.", *at) == NULL)
+			return false;
+	return strcmp(text, ".") != 0 && !ip_parse(text, &ip) && name_from_text(text, NULL, &name) == NULL;
+}
+
+static void read_sni(const struct doc_reader *reader, const struct doc_node *value, void *target)
+{
+	struct draft *draft = target;
+	const char *text;
+
+	if (!doc_read_text(reader, value, "a host name", &text))
+		return;
+	if (!is_host_name(text))
+		doc_err(reader->errors, reader->doc, value,
+			"must be a host name, not an address or a pattern");
+	else
+		draft->check->sni = copy(draft, text);
+}
+
+static void read_verify(const struct doc_reader *reader, const struct doc_node *value, void *target)
+{
+	unsigned word;
+
+	if (doc_read_word(reader, value, "verify", fleet_check_verify_name, NULL, &word))
+		((struct draft *)target)->check->verify = (enum check_verify)word;
+}
+
+static void read_expires_within(const struct doc_reader *reader, const struct doc_node *value, void *target)
+{
+	doc_read_duration_ms(reader, value, 1000, (uint64_t)365 * 86400000,
+			     &((struct draft *)target)->check->expires_within_ms);
 }
 
 static const struct doc_key check_keys[] = {
@@ -301,9 +355,9 @@ static const struct doc_key check_keys[] = {
 	{"headers", read_headers},
 	{"expect", read_expect},
 	{"body", read_body},
-	{"sni", NULL},
-	{"verify", NULL},
-	{"expires_within", NULL},
+	{"sni", read_sni},
+	{"verify", read_verify},
+	{"expires_within", read_expires_within},
 	{"quorum", NULL},
 	{"quorum_down", NULL},
 	{"min_vantages", NULL},
@@ -311,6 +365,58 @@ static const struct doc_key check_keys[] = {
 	{"damp", NULL},
 	{NULL},
 };
+
+/* "tls and https", "http, https, tls, dns and grpc-health" */
+static void list_types(unsigned of, char *out, size_t size)
+{
+	size_t length = 0;
+
+	for (unsigned type = 0; of != 0 && length < size; type++) {
+		if (!(of & OF(type)))
+			continue;
+		of &= ~OF(type);
+		const char *before = length == 0 ? "" : of == 0 ? " and " : ", ";
+		length += (size_t)snprintf(out + length, size - length, "%s%s", before,
+					   fleet_check_type_name[type]);
+	}
+}
+
+static void check_special_keys(const struct doc_reader *reader, const struct doc_node *node,
+			       enum check_type type)
+{
+	char types[80];
+
+	for (size_t i = 0; i < sizeof(special_keys) / sizeof(special_keys[0]); i++) {
+		const struct special_key *special = &special_keys[i];
+		const struct doc_node *value = doc_get(node, special->key);
+		if (value == NULL || special->types & OF(type))
+			continue;
+		list_types(special->types, types, sizeof(types));
+		doc_err_key(reader->errors, reader->doc, value, "'%s' is for checks of type %s", special->key,
+			    types);
+	}
+}
+
+static void finish_type(const struct doc_reader *reader, const struct doc_node *node,
+			struct fleet_check *check)
+{
+	struct name name;
+
+	check_special_keys(reader, node, check->type);
+	if (doc_get(node, "port") == NULL) {
+		check->port = fleet_check_default_port(check->type);
+		if (check->port == 0)
+			doc_err(reader->errors, reader->doc, node,
+				"missing key 'port'; type %s has no default",
+				fleet_check_type_name[check->type]);
+	}
+	if (check->type != CHECK_DNS || check->host == NULL)
+		return;
+	const char *wrong = name_from_text(check->host, NULL, &name);
+	if (wrong != NULL)
+		doc_err(reader->errors, reader->doc, doc_get(node, "host"), "must be the name to ask for: %s",
+			wrong);
+}
 
 /* What one key says about another. */
 static void finish(const struct doc_reader *reader, const struct doc_node *node, struct draft *draft)
@@ -327,15 +433,8 @@ static void finish(const struct doc_reader *reader, const struct doc_node *node,
 		doc_err(reader->errors, reader->doc, doc_get(node, "timeout"),
 			"must not be longer than the interval of %s", interval);
 	}
-	if (!draft->has_type)
-		return;
-	if (check->type == CHECK_TCP && doc_get(node, "port") == NULL)
-		doc_err(reader->errors, reader->doc, node, "missing key 'port'; type tcp has no default");
-	if (check->type == CHECK_TCP && draft->http_only != NULL)
-		doc_err_key(reader->errors, reader->doc, draft->http_only, "'%s' is for checks of type http",
-			    draft->http_only->key);
-	if (check->type == CHECK_HTTP && check->port == 0)
-		check->port = HTTP_PORT;
+	if (draft->has_type)
+		finish_type(reader, node, check);
 }
 
 struct fleet_object *fleet_read_check(const struct doc_reader *reader, const struct doc_node *node,

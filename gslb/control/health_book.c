@@ -71,8 +71,15 @@ static uint64_t digest_question(const struct fleet_check *check)
 {
 	uint64_t digest = digest_number(check->type, 0);
 	digest = digest_number(check->port, digest);
-	if (check->type != CHECK_HTTP)
+	if (check->type == CHECK_TCP)
 		return digest;
+	if (check->type == CHECK_TLS || check->type == CHECK_HTTPS) {
+		digest = digest_text(check->sni, digest);
+		digest = digest_number(check->verify, digest);
+		digest = digest_number(check->expires_within_ms, digest);
+	}
+	if (check->type != CHECK_HTTP && check->type != CHECK_HTTPS)
+		return digest_text(check->host, digest);
 	digest = digest_text(check->method, digest);
 	digest = digest_text(check->path, digest);
 	digest = digest_text(check->host, digest);
@@ -277,10 +284,21 @@ static void on_result(void *user, const struct probe_result *result)
 
 /* ---- targets ---- */
 
+static const enum probe_type probe_types[CHECK_TYPES] = {
+	[CHECK_TCP] = PROBE_TCP,     [CHECK_HTTP] = PROBE_HTTP, [CHECK_TLS] = PROBE_TLS,
+	[CHECK_HTTPS] = PROBE_HTTPS, [CHECK_DNS] = PROBE_DNS,	[CHECK_GRPC] = PROBE_GRPC,
+};
+static const enum probe_verify verifies[] = {
+	[CHECK_VERIFY_NONE] = PROBE_VERIFY_NONE,
+	[CHECK_VERIFY_CHAIN] = PROBE_VERIFY_CHAIN,
+	[CHECK_VERIFY_FULL] = PROBE_VERIFY_FULL,
+};
+
 static void start_probe(struct target *target, const struct fleet_check *check)
 {
+	struct name question;
 	struct probe_spec spec = {
-		.type = check->type == CHECK_HTTP ? PROBE_HTTP : PROBE_TCP,
+		.type = probe_types[check->type],
 		.port = check->port,
 		.interval_ms = check->interval_ms,
 		.timeout_ms = check->timeout_ms,
@@ -288,7 +306,14 @@ static void start_probe(struct target *target, const struct fleet_check *check)
 		.path = check->path,
 		.host = check->host,
 		.body = check->body,
+		.sni = check->sni,
+		.verify = verifies[check->verify],
+		.expires_within_ms = check->expires_within_ms,
 	};
+	if (check->type == CHECK_DNS && check->host && !name_from_text(check->host, NULL, &question)) {
+		spec.question = question.octets;
+		spec.question_length = question.length;
+	}
 	struct probe_header *headers = xcalloc(check->header_count + 1, sizeof *headers);
 	for (size_t i = 0; i < check->header_count; i++)
 		headers[i] = (struct probe_header){check->headers[i].name, check->headers[i].value};

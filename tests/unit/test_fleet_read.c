@@ -90,21 +90,35 @@ static const struct broken broken[] = {
 	 "f:2:6: missing key 'type'\n"},
 	{"checks:\n"
 	 "  a: {type: htp}\n",
-	 "f:2:13: unknown type 'htp'; one of tcp, http\n"},
+	 "f:2:13: unknown type 'htp'; one of tcp, http, tls, https, dns, grpc-health\n"},
 	{"checks:\n"
-	 "  a: {type: https}\n",
-	 "f:2:13: type 'https' is not supported by this build\n"},
-	{"checks:\n"
-	 "  a: {type: tls}\n"
-	 "  b: {type: dns}\n"
-	 "  c: {type: grpc-health}\n"
 	 "  d: {type: http2}\n"
 	 "  e: {type: exec}\n",
-	 "f:2:13: type 'tls' is not supported by this build\n"
-	 "f:3:13: type 'dns' is not supported by this build\n"
-	 "f:4:13: type 'grpc-health' is not supported by this build\n"
-	 "f:5:13: type 'http2' is not supported by this build\n"
-	 "f:6:13: type 'exec' is not supported by this build\n"},
+	 "f:2:13: type 'http2' is not supported by this build\n"
+	 "f:3:13: type 'exec' is not supported by this build\n"},
+	{"checks:\n"
+	 "  a: {type: grpc-health, timeout: 100ms}\n",
+	 "f:2:6: missing key 'port'; type grpc-health has no default\n"},
+	{"checks:\n"
+	 "  a: {type: tls, sni: 192.0.2.1, verify: yes, expires_within: 366d}\n",
+	 "f:2:23: must be a host name, not an address or a pattern\n"
+	 "f:2:42: unknown verify 'yes'; one of none, chain, full\n"
+	 "f:2:63: '366d' must be a duration (500ms, 2s, 5m, 12h, 30d) from 1s to 365d\n"},
+	{"checks:\n"
+	 "  a: {type: https, sni: '*.example.net', expires_within: 14}\n",
+	 "f:2:25: must be a host name, not an address or a pattern\n"
+	 "f:2:58: '14' must be a duration (500ms, 2s, 5m, 12h, 30d) from 1s to 365d\n"},
+	{"checks:\n"
+	 "  a: {type: tls, path: /, expect: 200}\n",
+	 "f:2:18: 'path' is for checks of type http and https\n"
+	 "f:2:27: 'expect' is for checks of type http and https\n"},
+	{"checks:\n"
+	 "  a: {type: dns, host: a..b, verify: full}\n",
+	 "f:2:24: must be the name to ask for: empty label\n"
+	 "f:2:30: 'verify' is for checks of type tls and https\n"},
+	{"checks:\n"
+	 "  a: {type: tcp, port: 1, host: a}\n",
+	 "f:2:27: 'host' is for checks of type http, tls, https, dns and grpc-health\n"},
 	{"checks:\n"
 	 "  a: {type: tcp}\n",
 	 "f:2:6: missing key 'port'; type tcp has no default\n"},
@@ -119,7 +133,7 @@ static const struct broken broken[] = {
 	 "f:2:25: '65536' must be a plain whole number from 1 to 65535\n"},
 	{"checks:\n"
 	 "  a: {type: tcp, port: 1, path: /}\n",
-	 "f:2:27: 'path' is for checks of type http\n"},
+	 "f:2:27: 'path' is for checks of type http and https\n"},
 	{"checks:\n"
 	 "  a: {type: http, interval: 99ms}\n",
 	 "f:2:29: '99ms' must be a duration (500ms, 2s, 5m, 12h, 30d) from 100ms to 1h\n"},
@@ -172,9 +186,9 @@ static const struct broken broken[] = {
 	 "f:2:25: must not be empty\n"},
 	{"checks:\n"
 	 "  a: {type: http, sni: x, verify: full, expires_within: 1d}\n",
-	 "f:2:19: 'sni' is not supported by this build\n"
-	 "f:2:27: 'verify' is not supported by this build\n"
-	 "f:2:41: 'expires_within' is not supported by this build\n"},
+	 "f:2:19: 'sni' is for checks of type tls and https\n"
+	 "f:2:27: 'verify' is for checks of type tls and https\n"
+	 "f:2:41: 'expires_within' is for checks of type tls and https\n"},
 	{"checks:\n"
 	 "  a: {type: http, quorum: majority, quorum_down: any, min_vantages: 1, failback: auto, damp: "
 	 "false}\n",
