@@ -143,7 +143,7 @@ static void on_probe_done(void *user, const struct probe_result *result)
 	struct checker *checker = target->checker;
 	target->probe = NULL;
 	checker->in_flight--;
-	if (target->is_overdue) {
+	if (target->is_overdue || result->is_late) {
 		target->is_overdue = false;
 		enqueue(target);
 	}

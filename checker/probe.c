@@ -13,6 +13,10 @@
 #include <string.h>
 #include <unistd.h>
 
+/* A loop that comes this long after a deadline was not there when the answer may have come: stopped,
+ * starved, or on a machine that slept. */
+#define LATE_MS 100
+
 /* A probe that succeeded closes politely (FIN): the server sees the end of a normal connection,
  * not an error in its log. Where the server closed first, as HTTP is asked to, nothing stays
  * behind here; elsewhere a TIME_WAIT entry of some 250 bytes does, for a minute: 15 MB at 1,000
@@ -53,9 +57,15 @@ void probe_kept_done(struct probe_kept *kept)
 static void finish(struct probe *probe)
 {
 	assert(!probe->is_finished);
+	uint64_t took_ns = clock_mono_ns() - probe->started_ns;
 	probe->is_finished = true;
-	probe->result.latency_us = (uint32_t)((clock_mono_ns() - probe->started_ns) / 1000);
+	probe->result.latency_us = (uint32_t)(took_ns / 1000);
 	probe->result.reason = probe->reason;
+	if (took_ns / 1000000 > (uint64_t)probe->spec->timeout_ms + LATE_MS) {
+		probe->result.is_ok = false;
+		probe->result.is_inconclusive = probe->result.is_late = true;
+		snprintf(probe->reason, sizeof probe->reason, "this process stood still");
+	}
 	if (probe->io)
 		event_del(probe->io);
 	event_active(probe->deadline, EV_TIMEOUT, 0);

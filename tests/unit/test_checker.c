@@ -215,6 +215,24 @@ static void running_out_of_descriptors_is_not_the_targets_fault(void **state)
 	tear_down();
 }
 
+/* A process that was stopped finds the deadline over and an answer that it could not wait for. */
+static void standing_still_is_not_the_targets_fault(void **state)
+{
+	struct tally tally = {0};
+	set_up_with(10);
+	unsigned before = open_descriptors();
+	origin_reply(&origin, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+	add(PROBE_HTTP, 3600000, 50, &tally);
+	while (open_descriptors() == before)
+		event_base_loop(base, EVLOOP_ONCE);
+	usleep(250000); /* what is tested: nobody turns the loop */
+	uint64_t took_ms = await(2);
+	assert_int_equal(tally.inconclusive, 1);
+	assert_int_equal(tally.good, 1); /* probed again at once, not after an hour */
+	assert_in_range(took_ms, 0, 1000);
+	tear_down();
+}
+
 static void no_descriptor_is_left_behind(void **state)
 {
 	struct tally good = {0}, hanging = {0};
@@ -237,6 +255,7 @@ int main(void)
 		cmocka_unit_test(the_limit_holds_and_the_queue_is_fair),
 		cmocka_unit_test(a_removed_target_is_silent_and_makes_room),
 		cmocka_unit_test(running_out_of_descriptors_is_not_the_targets_fault),
+		cmocka_unit_test(standing_still_is_not_the_targets_fault),
 		cmocka_unit_test(no_descriptor_is_left_behind),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
