@@ -198,10 +198,6 @@ static void on_reloaded(void *user, const struct err_list *errors)
 
 void api_post_reload(struct api_request *request, struct api_reply *reply)
 {
-	if (request->control->loader) {
-		api_reply_problem(reply, PROBLEM_CONFLICT, NULL, "a reload is under way already");
-		return;
-	}
 	reply->is_deferred = true;
 	control_reload(request->control, &request->requester, on_reloaded, request->deferred);
 }

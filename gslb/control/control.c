@@ -12,10 +12,12 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct load_request {
+	struct load_request *next; /* asked meanwhile, too */
 	control_reloaded_fn *done;
 	void *user;
 	char *author, *via;
@@ -65,19 +67,23 @@ struct control *control_new(struct event_base *base, const char *config_path, co
 		goto failed;
 	struct load_previous nothing = {0};
 	control->loader = loader_start(base, config_path, &nothing, on_loaded, control);
-	return control;
+	if (control->loader)
+		return control;
+	err_add(errors, config_path, 0, 0, "the files cannot be read: %s", strerror(errno));
 failed:
 	control_free(control);
 	return NULL;
 }
 
-static void free_request(struct load_request *request)
+static void free_requests(struct load_request *request)
 {
-	if (!request)
-		return;
-	free(request->author);
-	free(request->via);
-	free(request);
+	while (request) {
+		struct load_request *next = request->next;
+		free(request->author);
+		free(request->via);
+		free(request);
+		request = next;
+	}
 }
 
 void control_free(struct control *control)
@@ -96,7 +102,8 @@ void control_free(struct control *control)
 	config_free(control->config);
 	event_free(control->start_timer);
 	event_free(control->expiry_timer);
-	free_request(control->reload);
+	free_requests(control->reload);
+	free_requests(control->waiting);
 	free(control->geo_signature);
 	free(control->config_path);
 	free(control);
@@ -315,41 +322,59 @@ static bool finish_reload(struct control *control, struct load_result *result)
 	return true;
 }
 
+/* Tells everybody who waits for this reload. */
+static void end_reload(struct control *control, const struct err_list *errors)
+{
+	struct load_request *first = control->reload;
+	control->reload = NULL;
+	for (struct load_request *request = first; request; request = request->next)
+		request->done(request->user, errors);
+	free_requests(first);
+}
+
+static void start_reload(struct control *control)
+{
+	control->reload = control->waiting;
+	control->waiting = NULL;
+	struct load_previous previous = {.geo_signature = xstrdup(control->geo_signature),
+					 .locations_hash = load_locations_hash(control->fleet)};
+	world_builder_share(control->builder, &previous.places, &previous.laid, &previous.orders);
+	control->loader = loader_start(control->base, control->config_path, &previous, on_loaded, control);
+	if (control->loader)
+		return;
+	struct err_list errors = {0};
+	err_add(&errors, NULL, 0, 0, "the files cannot be read now: %s", strerror(errno));
+	end_reload(control, &errors);
+	err_done(&errors);
+}
+
 static void on_loaded(void *user, struct load_result *result)
 {
 	struct control *control = user;
 	control->loader = NULL;
 	if (!control->is_loaded) {
 		finish_start(control, result);
-		return;
+	} else {
+		if (finish_reload(control, result)) {
+			log_warnings(&result->errors);
+			log_info("reloaded: fleet version %llu", (unsigned long long)control->fleet_version);
+		}
+		end_reload(control, &result->errors);
 	}
-	struct load_request *request = control->reload;
-	if (finish_reload(control, result)) {
-		log_warnings(&result->errors);
-		log_info("reloaded: fleet version %llu", (unsigned long long)control->fleet_version);
-	}
-	control->reload = NULL;
-	request->done(request->user, &result->errors);
-	free_request(request);
+	if (control->waiting && control->is_loaded && !control->loader)
+		start_reload(control);
 }
 
 void control_reload(struct control *control, const struct requester *requester, control_reloaded_fn *done,
 		    void *user)
 {
-	if (control->loader) {
-		struct err_list errors = {0};
-		err_add(&errors, NULL, 0, 0, "files are being loaded already; try again in a moment");
-		done(user, &errors);
-		err_done(&errors);
-		return;
-	}
-	struct load_request *request = xcalloc(1, sizeof *request);
-	*request = (struct load_request){done, user, xstrdup(requester->author), xstrdup(requester->via)};
-	control->reload = request;
-	struct load_previous previous = {.geo_signature = xstrdup(control->geo_signature),
-					 .locations_hash = load_locations_hash(control->fleet)};
-	world_builder_share(control->builder, &previous.places, &previous.laid, &previous.orders);
-	control->loader = loader_start(control->base, control->config_path, &previous, on_loaded, control);
+	struct load_request *request = xcalloc(1, sizeof *request), **last = &control->waiting;
+	*request = (struct load_request){NULL, done, user, xstrdup(requester->author), xstrdup(requester->via)};
+	while (*last)
+		last = &(*last)->next;
+	*last = request;
+	if (!control->loader)
+		start_reload(control);
 }
 
 static void on_expiry(evutil_socket_t fd, short what, void *user)

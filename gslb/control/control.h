@@ -33,7 +33,8 @@ struct control {
 	struct world_builder *builder; /* world_builder.h */
 	struct api *api;	       /* api.h */
 	struct loader *loader;	       /* load.h; NULL: nothing is being loaded */
-	struct load_request *reload;   /* who waits for it */
+	struct load_request *reload;   /* who waits for it; NULL: the start */
+	struct load_request *waiting;  /* who waits for the one after it */
 	struct publish *world;	       /* main.c owns it; workers read it */
 	uint64_t epoch, fleet_version;
 	uint64_t started_mono_ms;
@@ -89,8 +90,8 @@ enum change_outcome control_change_controls(struct control *control, const struc
 					    const char *verb, struct err_list *errors);
 
 /* Reads node.yaml, fleet, zones and geo anew on a helper thread and calls `done` on the control thread:
- * all of it taken over (errors hold at most warnings), or nothing changed. Calls at once with an error
- * when a reload is under way. */
+ * all of it taken over (errors hold at most warnings), or nothing changed. The files are read after the
+ * call: where they are being read already, they are read once more for all who asked meanwhile. */
 typedef void control_reloaded_fn(void *user, const struct err_list *errors);
 void control_reload(struct control *control, const struct requester *requester, control_reloaded_fn *done,
 		    void *user);

@@ -5,6 +5,7 @@
 #include "lib/doc.h"
 #include "lib/hash.h"
 #include "lib/mem.h"
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -190,13 +191,20 @@ struct loader *loader_start(struct event_base *base, const char *config_path, st
 	loader->done = done;
 	loader->user = user;
 	loader->wakeup = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (loader->wakeup < 0)
-		abort(); /* out of descriptors before anything is served */
-	loader->event = event_new(base, loader->wakeup, EV_READ, on_done, loader);
-	event_add(loader->event, NULL);
-	if (pthread_create(&loader->thread, NULL, run, loader) != 0)
-		abort();
-	return loader;
+	int reason = errno;
+	if (loader->wakeup >= 0) {
+		loader->event = event_new(base, loader->wakeup, EV_READ, on_done, loader);
+		if (!loader->event)
+			abort(); /* out of memory */
+		event_add(loader->event, NULL);
+		reason = pthread_create(&loader->thread, NULL, run, loader);
+		if (reason == 0)
+			return loader;
+		loader->thread = 0;
+	}
+	loader_free(loader);
+	errno = reason;
+	return NULL;
 }
 
 void loader_free(struct loader *loader)
@@ -205,8 +213,10 @@ void loader_free(struct loader *loader)
 		return;
 	if (loader->thread)
 		pthread_join(loader->thread, NULL);
-	event_free(loader->event);
-	close(loader->wakeup);
+	if (loader->event)
+		event_free(loader->event);
+	if (loader->wakeup >= 0)
+		close(loader->wakeup);
 	load_result_done(&loader->result);
 	load_previous_done(&loader->previous);
 	free(loader->config_path);
