@@ -298,13 +298,19 @@ static int bind_plain(const struct listen_address *address, const char *written,
 	return fd;
 }
 
-static void remove_socket(struct api *api)
+/* Is the file at the address the one that we bound? Somebody may have removed it. */
+static bool is_socket_ours(const struct api *api)
 {
 	struct stat status;
 	const char *path = api->unix_socket.written;
-	if (path && lstat(path, &status) == 0 && status.st_dev == api->socket_device &&
-	    status.st_ino == api->socket_inode)
-		unlink(path);
+	return path && lstat(path, &status) == 0 && status.st_dev == api->socket_device &&
+	       status.st_ino == api->socket_inode;
+}
+
+static void remove_socket(struct api *api)
+{
+	if (is_socket_ours(api))
+		unlink(api->unix_socket.written);
 }
 
 static bool is_same(const char *a, const char *b)
@@ -315,7 +321,7 @@ static bool is_same(const char *a, const char *b)
 bool api_rebind(struct api *api, const struct node_config *config, struct err_list *errors)
 {
 	const char *plain = config->has_admin_http ? config->admin_http_written : NULL;
-	bool new_unix = !is_same(api->unix_socket.written, config->admin_socket);
+	bool new_unix = !is_same(api->unix_socket.written, config->admin_socket) || !is_socket_ours(api);
 	bool new_plain = !is_same(api->plain.written, plain);
 	int unix_fd = -1, plain_fd = -1;
 	if (new_plain && plain && (plain_fd = bind_plain(&config->admin_http, plain, errors)) < 0)
