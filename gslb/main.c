@@ -5,10 +5,12 @@
 #include "gslb/control/control.h"
 #include "gslb/serve/workers.h"
 #include "lib/log.h"
+#include <errno.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 struct gslbd {
 	struct event_base *base;
@@ -67,7 +69,7 @@ static void on_reload(evutil_socket_t signal, short what, void *user)
 {
 	struct gslbd *gslbd = user;
 	struct requester requester = {.author = "SIGHUP", .via = "signal"};
-	if (gslbd->control && gslbd->control->is_loaded)
+	if (gslbd->control)
 		control_reload(gslbd->control, &requester, on_reloaded, gslbd);
 }
 
@@ -79,6 +81,18 @@ static void watch_signals(struct gslbd *gslbd)
 	for (size_t i = 0; i < 3; i++)
 		evsignal_add(gslbd->signals[i], NULL);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of that write, like a full disk */
+}
+
+/* The soft limit is low for programs that use select(2), of which this is none. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+		log_warning("the number of open files stays limited: %s", strerror(errno));
 }
 
 static int run(const char *config_path)
@@ -91,6 +105,7 @@ static int run(const char *config_path)
 	struct err_list errors = {0};
 	int status = 1;
 	watch_signals(&gslbd);
+	raise_descriptor_limit();
 	gslbd.control = control_new(gslbd.base, config_path, &hooks, &gslbd.world, &errors);
 	err_print(&errors, stderr);
 	err_done(&errors);

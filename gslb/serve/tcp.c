@@ -22,12 +22,15 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/queue.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define LENGTH_OCTETS 2		       /* RFC 1035 §4.2.2 */
 #define UNREAD_MAX ((size_t)128 << 10) /* octets of queries that wait; more than one message */
 #define UNSENT_MAX ((size_t)256 << 10) /* octets of replies that wait before reading stops */
 #define ACCEPT_PAUSE_US 100000	       /* after the process ran out of descriptors */
+#define SPARE_MAX 1024		       /* descriptors that are left to the rest of the process: */
+#define SPARE_PART 4		       /* a quarter, at most so many */
 
 /* Before the first world there is nothing to answer, so these are not tuned. */
 static const struct serve_settings settings_before = {
@@ -232,6 +235,17 @@ static void on_event(struct bufferevent *stream, short what, void *argument)
 
 /* ---- new connections ---- */
 
+/* Probes, reloads and the operator need descriptors too, so clients do not get the last ones. The kernel
+ * gives the lowest free number: it tells how many are in use. */
+static bool is_spare(int fd)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+		return false;
+	rlim_t spare = limit.rlim_cur / SPARE_PART;
+	return (rlim_t)fd >= limit.rlim_cur - (spare < SPARE_MAX ? spare : SPARE_MAX);
+}
+
 static bool has_room(struct tcp_server *server, const struct ip *peer)
 {
 	struct serve_settings settings = current_settings(server);
@@ -252,7 +266,7 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
 {
 	struct tcp_server *server = argument;
 	struct ip peer = ip_from_sockaddr(address);
-	if (!has_room(server, &peer)) {
+	if (is_spare(fd) || !has_room(server, &peer)) {
 		counter_add(&server->context.stats->dropped[DROP_LIMIT], 1);
 		close(fd);
 		return;
