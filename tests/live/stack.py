@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import random
+import resource
 import shutil
 import signal
 import socket
@@ -106,6 +107,25 @@ class Origin:
             self.kill()
 
 
+class Crowd:
+    """Origins on all of 127.0.0.0/8 at one port, in one process of its own (crowd.py)."""
+
+    def __init__(self, delay_ms=0):
+        self.process = subprocess.Popen([sys.executable, str(HERE / "crowd.py"), "0", str(delay_ms)],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+        self.port = int(self.process.stdout.readline())
+
+    def set(self, *words):
+        self.process.stdin.write(" ".join(words) + "\n")
+        return self.process.stdout.readline().strip()
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+
 class UnixConnection(http.client.HTTPConnection):
     def __init__(self, path, timeout=10):
         super().__init__("localhost", timeout=timeout)
@@ -148,6 +168,9 @@ class Stack:
         self.client = None
         self.port = None
         self.log_path = self.directory / "gslbd.log"
+        self.wrapper = []  # words before gslbd's own; they must end in exec, so that the process is gslbd
+        self.environment = {}
+        self.limits = {}  # resource.RLIMIT_X -> (soft, hard)
         self.write()
 
     def write(self):
@@ -160,8 +183,13 @@ class Stack:
 
     def spawn(self):
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen([str(GSLBD), "-c", str(self.directory / "node.yaml")],
-                                            stdout=log, stderr=log)
+            self.process = subprocess.Popen(
+                [*self.wrapper, str(GSLBD), "-c", str(self.directory / "node.yaml")], stdout=log, stderr=log,
+                env={**os.environ, **self.environment}, preexec_fn=self.set_limits if self.limits else None)
+
+    def set_limits(self):
+        for which, limit in self.limits.items():
+            resource.setrlimit(which, limit)
 
     def start(self, seconds=15.0):
         self.spawn()
