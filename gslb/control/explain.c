@@ -317,6 +317,17 @@ static json_t *ttl_json(const struct story *story)
 
 /* ---- the whole ---- */
 
+/* The name that the decision hashes: at a wildcard the one that was asked, not the node's. */
+static uint64_t decided_hash(const struct story *story)
+{
+	const struct answer *answer = story->answer;
+	const struct name *asked = &story->request->name;
+	bool is_chain = answer->answer_count > 0 && answer->items[0].type != story->request->type;
+	if (!is_chain)
+		return name_hash(asked->octets, asked->length);
+	return name_hash(answer->node->name, answer->node->name_length);
+}
+
 /* Whose rule decided, also where the type or a suspension kept it from choosing. */
 static void find_tenant(struct story *story, uint64_t random)
 {
@@ -331,8 +342,7 @@ static void find_tenant(struct story *story, uint64_t random)
 	if (answer->choice.policy)
 		story->choice = answer->choice;
 	else
-		choose_region(policy, &story->client,
-			      name_hash(answer->node->name, answer->node->name_length), random, &story->choice);
+		choose_region(policy, &story->client, decided_hash(story), random, &story->choice);
 }
 
 static json_t *tell(struct story *story)

@@ -122,6 +122,15 @@ static void renew(struct fleet *fleet, const char *zone_id, int64_t now_unix_s)
 	zone_renew_serial(zone->zone, (uint32_t)now_unix_s);
 }
 
+/* A new object with the serial of its text: the one that it replaces says how far the serials got. */
+static void renew_of_zone(struct fleet *fleet, const struct fleet_touched *touched, int64_t now_unix_s)
+{
+	const struct fleet_zone *before = (const struct fleet_zone *)touched->before;
+	if (before && before->serial_is_change && before->changed_unix_s > now_unix_s)
+		now_unix_s = before->changed_unix_s;
+	renew(fleet, touched->after->id, now_unix_s);
+}
+
 static void renew_of_tenant(struct fleet *fleet, const struct fleet_object *object, int64_t now_unix_s)
 {
 	char text[NAME_TEXT_MAX];
@@ -136,7 +145,7 @@ void name_index_renew_serials(struct fleet *fleet, const struct fleet_result *re
 	for (size_t i = 0; i < result->touched_count; i++) {
 		const struct fleet_touched *touched = &result->touched[i];
 		if (touched->kind == FLEET_ZONE && touched->after)
-			renew(fleet, touched->after->id, now_unix_s);
+			renew_of_zone(fleet, touched, now_unix_s);
 		if (touched->kind != FLEET_TENANT)
 			continue;
 		renew_of_tenant(fleet, touched->before, now_unix_s);

@@ -29,6 +29,7 @@
 	"         vips: {eu: [192.0.2.1], us: [{address: 192.0.2.2, weight: 3}], ap: [192.0.2.3]}}\n"  \
 	"  maps: {steering: {order: map, map: world, regions: [us, eu]},\n"                            \
 	"         vips: {eu: [192.0.2.4], us: [192.0.2.5], ap: [192.0.2.6]}}\n"                        \
+	"  flat: {steering: {order: none}, vips: {eu: [192.0.2.7], us: [192.0.2.8]}}\n"               \
 	"zones:\n"                                                                                     \
 	"  app.test: {text: \"@ 60 SOA ns h 1 2 3 4 30\\n@ 60 NS ns.elsewhere.\\nwww 300 TXT hi\\nto 60 CNAME acme\\n\"}\n" \
 	"tenants:\n"                                                                                   \
@@ -206,6 +207,30 @@ static void test_a_suspended_tenant(void **state)
 	expect(reply, "answer",
 	       "{\"rcode\":\"NOERROR\",\"records\":[],\"ede\":{\"code\":0,\"text\":\"tenant suspended\"}}");
 	json_decref(reply);
+}
+
+/* The regions are those that the name would get, below a wildcard too. */
+static void test_a_suspended_wildcard(void **state)
+{
+	json_t *regions[26];
+	for (int pass = 0; pass < 2; pass++) {
+		rig_apply(&rig,
+			  pass == 0 ? "tenants: {wild: {zone: app.test, service: flat, hosts: [\"*.wild\"]}}"
+				    : "tenants: {wild: {zone: app.test, service: flat, hosts: [\"*.wild\"], state: suspended}}",
+			  NULL);
+		for (char c = 'a'; c <= 'z'; c++) {
+			char name[] = "x.wild.app.test";
+			name[0] = c;
+			json_t *reply = ask_a(name);
+			if (pass == 0) {
+				regions[c - 'a'] = json_incref(json_object_get(reply, "regions"));
+			} else {
+				assert_true(json_equal(json_object_get(reply, "regions"), regions[c - 'a']));
+				json_decref(regions[c - 'a']);
+			}
+			json_decref(reply);
+		}
+	}
 }
 
 /* ---- reasons ---- */
@@ -404,6 +429,7 @@ int main(void)
 		TEST(test_names_that_are_not_there),
 		TEST(test_a_chain_ends_with_the_tenants_decision),
 		TEST(test_a_suspended_tenant),
+		TEST(test_a_suspended_wildcard),
 		TEST(test_reasons_of_place),
 		TEST(test_reasons_of_state),
 		TEST(test_a_share_passes_clients_over),

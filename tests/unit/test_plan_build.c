@@ -1,0 +1,308 @@
+/* Health, controls, weights and suppositions → what the plan of a service says. */
+#include "gslb/control/plan_build.h"
+#include "gslb/control/controls.h"
+#include "lib/clock.h"
+#include "tests/support/rig.h"
+#include "tests/unit/fleet_fixture.h"
+
+#define NOW 1000000000 /* ms; long after anything */
+
+static struct control control;
+static struct map *control_changes;
+
+static int setup(void **state)
+{
+	rig_forget_health();
+	control = (struct control){.fleet = fleet_new(), .controls = controls_new()};
+	control_changes = map_new();
+	apply_good(control.fleet, FLEET_BASE,
+		   "regions: {eu: {at: [50, 8]}, us: {at: [39, -77]}, ap: {at: [1, 103]}}\n"
+		   "checks: {web: {type: http, interval: 2s}, deep: {type: tcp, port: 25, interval: 10s}}\n"
+		   "services:\n"
+		   "  shop: {check: web, ttl: 5s..60s, steering: {min_healthy: 60%, last_resort: first, answers: 2,\n"
+		   "         split: random, prefix: [20, 48], regions: [us, eu]},\n"
+		   "         vips: {eu: [192.0.2.1, {address: 192.0.2.2, weight: 3}], us: [{address: 192.0.2.3, check: deep}],\n"
+		   "                ap: [192.0.2.4]}}\n"
+		   "  plain: {ttl: 30s, vips: {eu: [192.0.2.1]}}\n"
+		   "zones: {app.test: {text: \"@ 60 SOA ns h 7 2 3 4 5\\n@ 60 NS ns.x.\\n\"}}\n"
+		   "tenants:\n"
+		   "  all: {zone: app.test, service: shop}\n"
+		   "  some: {zone: app.test, service: shop, regions: [us, ap]}\n");
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	size_t at = 0;
+	const char *key;
+	for (void *value; (value = map_next(control_changes, &at, &key));)
+		free(value);
+	map_free(control_changes);
+	controls_free(control.controls);
+	fleet_free(control.fleet);
+	rig_forget_health();
+	return 0;
+}
+
+static const struct fleet_service *service(const char *id)
+{
+	return (const struct fleet_service *)fleet_get(control.fleet, FLEET_SERVICE, id);
+}
+
+static struct plan_service *build(const char *id, const struct what_if *what_if, size_t count, uint64_t *ret_next_ms)
+{
+	struct plan_build input = {.control = &control, .control_changes = control_changes, .what_if = what_if,
+				   .what_if_count = count, .now_ms = NOW};
+	uint64_t next_ms;
+	return plan_build_service(&input, service(id), ret_next_ms ? ret_next_ms : &next_ms);
+}
+
+static unsigned number(const char *region)
+{
+	return fleet_get(control.fleet, FLEET_REGION, region)->number;
+}
+
+static const struct plan_region *region(const struct plan_service *plan, const char *id)
+{
+	return &plan->regions[plan->slot[number(id)]];
+}
+
+static bool has(region_set set, const char *id)
+{
+	return set >> number(id) & 1;
+}
+
+/* The VIP is up (or down) since `ago_ms`. */
+static void set_health(const char *address, const char *check, enum vip_state state, unsigned pending, uint64_t ago_ms)
+{
+	struct ip ip;
+	rig_set_health(NULL, address, check, state, pending);
+	ip_parse(address, &ip);
+	((struct health_entry *)health_book_find(NULL, &ip, check))->changed_ms = NOW - ago_ms;
+}
+
+static void all_up(void)
+{
+	set_health("192.0.2.1", "web", VIP_UP, 0, NOW);
+	set_health("192.0.2.2", "web", VIP_UP, 0, NOW);
+	set_health("192.0.2.3", "deep", VIP_UP, 0, NOW);
+	set_health("192.0.2.4", "web", VIP_UP, 0, NOW);
+}
+
+static void set_control(const char *region_id, const char *service_id, const char *address, int share, uint64_t ago_ms)
+{
+	struct control_row row = {.share = share, .reason = (char *)"", .author = (char *)""};
+	char key[CONTROL_KEY_MAX];
+	snprintf(row.region, sizeof row.region, "%s", region_id);
+	snprintf(row.service, sizeof row.service, "%s", service_id);
+	snprintf(row.address, sizeof row.address, "%s", address);
+	controls_put(control.controls, &row);
+	control_change_key(region_id, service_id, address, key);
+	uint64_t *changed = xmalloc(sizeof *changed);
+	*changed = NOW - ago_ms;
+	free(map_put(control_changes, key, changed));
+}
+
+static void test_steering_comes_through(void **state)
+{
+	all_up();
+	struct plan_service *plan = build("shop", NULL, 0, NULL);
+	assert_string_equal(plan->id, "shop");
+	assert_int_equal(plan->number, service("shop")->object.number);
+	assert_int_equal(plan->split, SPLIT_RANDOM);
+	assert_int_equal(plan->last_resort, LAST_RESORT_FIRST);
+	assert_int_equal(plan->answers, 2);
+	assert_int_equal(plan->prefix4, 20);
+	assert_int_equal(plan->prefix6, 48);
+	assert_int_equal(plan->ttl_min, 5);
+	assert_int_equal(plan->ttl_max, 60);
+	assert_int_equal(plan->region_count, 3);
+	assert_int_equal(region(plan, "eu")->vip_count, 2);
+	assert_int_equal(region(plan, "eu")->vips[1].weight, 3);
+	assert_int_equal(region(plan, "eu")->share, 100);
+	assert_int_equal(region(plan, "eu")->ttl, 60);
+	plan_service_unref(plan);
+}
+
+static void test_weights_and_health(void **state)
+{
+	all_up();
+	set_health("192.0.2.2", "web", VIP_DOWN, 1, NOW); /* three quarters of the weight */
+	struct plan_service *plan = build("shop", NULL, 0, NULL);
+	assert_int_equal(region(plan, "eu")->healthy_permille, 250);
+	assert_false(has(plan->ok, "eu")); /* below min_healthy */
+	assert_true(has(plan->healthy, "eu"));
+	assert_true(has(plan->ok, "us"));
+	assert_int_equal(region(plan, "eu")->vips[1].state, VIP_DOWN);
+	assert_int_equal(region(plan, "eu")->vips[1].score, 0);
+	assert_int_equal(region(plan, "eu")->vips[1].pending, 1);
+	plan_service_unref(plan);
+}
+
+static void test_what_nobody_knows_counts_as_up(void **state)
+{
+	uint64_t next_ms;
+	struct plan_service *plan = build("shop", NULL, 0, &next_ms);
+	assert_true(has(plan->ok, "eu"));
+	assert_int_equal(region(plan, "eu")->vips[0].state, VIP_UNKNOWN);
+	assert_int_equal(region(plan, "eu")->vips[0].score, SCORE_FULL);
+	assert_int_equal(region(plan, "eu")->ttl, 5);
+	assert_true(region(plan, "eu")->vips[0].ttl_is_pending);
+	assert_int_equal(next_ms, UINT64_MAX); /* nothing that grows by itself */
+	plan_service_unref(plan);
+	plan = build("plain", NULL, 0, &next_ms); /* without a check: up, never changing */
+	assert_int_equal(region(plan, "eu")->vips[0].state, VIP_UP);
+	assert_int_equal(region(plan, "eu")->ttl, 30);
+	assert_int_equal(next_ms, UINT64_MAX);
+	plan_service_unref(plan);
+}
+
+static void test_the_ttl_doubles(void **state)
+{
+	static const struct {
+		uint64_t ago_ms;
+		uint32_t ttl;
+		uint64_t next_in_ms;
+	} steps[] = {{0, 5, 5000}, {4999, 5, 1}, {5000, 10, 5000}, {14000, 20, 1000}, {15000, 40, 5000}, {20000, 60, 0}};
+	uint64_t next_ms;
+	all_up();
+	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+		set_health("192.0.2.1", "web", VIP_DOWN, 0, steps[i].ago_ms);
+		struct plan_service *plan = build("shop", NULL, 0, &next_ms);
+		assert_int_equal(region(plan, "eu")->ttl, steps[i].ttl);
+		assert_int_equal(region(plan, "us")->ttl, 60);
+		assert_true(region(plan, "eu")->vips[0].ttl_is_recent == (steps[i].ttl < 60));
+		assert_int_equal(next_ms, steps[i].next_in_ms ? NOW + steps[i].next_in_ms : UINT64_MAX);
+		plan_service_unref(plan);
+	}
+	/* The interval of the VIP's own check is longer than MIN. */
+	set_health("192.0.2.3", "deep", VIP_UP, 0, 9999);
+	struct plan_service *plan = build("shop", NULL, 0, &next_ms);
+	assert_int_equal(region(plan, "us")->ttl, 5);
+	assert_int_equal(next_ms, NOW + 1);
+	plan_service_unref(plan);
+}
+
+static void test_controls(void **state)
+{
+	uint64_t next_ms;
+	all_up();
+	set_control("eu", "", "", 30, 1000);
+	set_control("us", "", "", SHARE_DOWN, NOW);
+	set_control("us", "shop", "", 70, NOW); /* the service's own goes first */
+	set_control("eu", "", "192.0.2.1", 0, NOW);
+	struct plan_service *plan = build("shop", NULL, 0, &next_ms);
+	assert_int_equal(region(plan, "eu")->share, 30);
+	assert_int_equal(region(plan, "us")->share, 70);
+	assert_int_equal(region(plan, "ap")->share, 100);
+	assert_true(has(plan->partial, "eu"));
+	assert_true(region(plan, "eu")->vips[0].is_drained);
+	assert_false(region(plan, "eu")->vips[1].is_drained);
+	assert_int_equal(region(plan, "eu")->healthy_permille, 1000); /* the drained one is not missed */
+	assert_int_equal(region(plan, "eu")->ttl, 5);		      /* a change of a second ago */
+	assert_true(region(plan, "eu")->vips[0].ttl_is_recent);
+	assert_int_equal(region(plan, "us")->ttl, 60);
+	assert_int_equal(next_ms, NOW + 4000);
+	plan_service_unref(plan);
+	plan = build("plain", NULL, 0, &next_ms);
+	assert_int_equal(region(plan, "eu")->ttl, 30); /* no check: MAX */
+	assert_int_equal(next_ms, UINT64_MAX);
+	plan_service_unref(plan);
+}
+
+static void test_a_restored_state_is_settled_until_a_control_changes(void **state)
+{
+	struct ip ip;
+	set_health("192.0.2.3", "deep", VIP_UP, 0, 1);
+	ip_parse("192.0.2.3", &ip);
+	((struct health_entry *)health_book_find(NULL, &ip, "deep"))->is_settled = true;
+	struct plan_service *plan = build("shop", NULL, 0, NULL);
+	assert_int_equal(region(plan, "us")->ttl, 60);
+	plan_service_unref(plan);
+	set_control("us", "", "192.0.2.3", 100, 0);
+	plan = build("shop", NULL, 0, NULL);
+	assert_int_equal(region(plan, "us")->ttl, 5);
+	plan_service_unref(plan);
+}
+
+static void test_what_if(void **state)
+{
+	all_up();
+	set_control("us", "shop", "", 0, NOW);
+	set_control("ap", "", "192.0.2.4", 0, NOW);
+	struct what_if supposed[] = {
+		{.region = "eu", .kind = WHAT_IF_STATE, .is_up = false},
+		{.address = "192.0.2.2", .kind = WHAT_IF_STATE, .is_up = true},
+		{.region = "us", .kind = WHAT_IF_SHARE, .share = 40},
+		{.address = "192.0.2.4", .kind = WHAT_IF_SHARE, .share = 100},
+	};
+	struct plan_service *plan = build("shop", supposed, 4, NULL);
+	assert_int_equal(region(plan, "eu")->vips[0].state, VIP_DOWN);
+	assert_int_equal(region(plan, "eu")->vips[0].score, 0);
+	assert_int_equal(region(plan, "eu")->vips[1].state, VIP_UP); /* the later one wins */
+	assert_int_equal(region(plan, "eu")->vips[1].score, SCORE_FULL);
+	assert_int_equal(region(plan, "us")->share, 40);
+	assert_false(region(plan, "ap")->vips[0].is_drained);
+	plan_service_unref(plan);
+	struct what_if forced = {.region = "us", .kind = WHAT_IF_SHARE, .share = SHARE_DOWN};
+	plan = build("shop", &forced, 1, NULL);
+	assert_true(has(plan->down, "us"));
+	assert_int_equal(region(plan, "eu")->vips[0].state, VIP_UP);
+	plan_service_unref(plan);
+}
+
+static void test_candidates(void **state)
+{
+	const struct fleet_object *all = fleet_get(control.fleet, FLEET_TENANT, "all");
+	const struct fleet_object *some = fleet_get(control.fleet, FLEET_TENANT, "some");
+	region_set candidates = plan_build_candidates(control.fleet, service("shop"));
+	assert_true(has(candidates, "eu") && has(candidates, "us") && !has(candidates, "ap"));
+	region_set allowed = plan_build_tenant_regions(control.fleet, (const struct fleet_tenant *)some);
+	assert_true(!has(allowed, "eu") && has(allowed, "us") && has(allowed, "ap"));
+	allowed = plan_build_tenant_regions(control.fleet, (const struct fleet_tenant *)all);
+	assert_true(has(allowed, "eu") && has(allowed, "us") && has(allowed, "ap"));
+}
+
+static void test_locations_are_laid_over(void **state)
+{
+	struct places *places = places_new_empty();
+	struct places *same = places_with_locations(places, control.fleet);
+	assert_ptr_equal(same, places);
+	places_unref(same);
+	apply_good(control.fleet, FLEET_STORE,
+		   "locations: {192.0.2.0/24: {at: [1.5, 2.5], country: DE, subdivision: HE, continent: EU, asn: 7},\n"
+		   "            \"2001:db8::/32\": {country: FR}}\n");
+	struct places *laid = places_with_locations(places, control.fleet);
+	struct ip ip;
+	ip_parse("192.0.2.9", &ip);
+	const struct place *place = places_find(laid, &ip);
+	assert_true(place->has_at && place->latitude == 1.5 && place->longitude == 2.5);
+	assert_string_equal(place->country, "DE");
+	assert_string_equal(place->subdivision, "HE");
+	assert_string_equal(place->continent, "EU");
+	assert_int_equal(place->asn, 7);
+	assert_int_equal(place->source, PLACE_FROM_LOCATIONS);
+	ip_parse("2001:db8::1", &ip);
+	assert_string_equal(places_find(laid, &ip)->country, "FR");
+	assert_false(places_find(laid, &ip)->has_at);
+	places_unref(laid);
+	places_unref(places);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_steering_comes_through),
+		TEST(test_weights_and_health),
+		TEST(test_what_nobody_knows_counts_as_up),
+		TEST(test_the_ttl_doubles),
+		TEST(test_controls),
+		TEST(test_a_restored_state_is_settled_until_a_control_changes),
+		TEST(test_what_if),
+		TEST(test_candidates),
+		TEST(test_locations_are_laid_over),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
