@@ -34,7 +34,8 @@ class Gslbd(Server):
         self.run(self.binary(), "--check", "-c", self.path("node.yaml"))
 
     def binary(self):
-        return self.config["build"] + "/gslb/gslbd"
+        """KIND@DIR is the gslbd of another build directory: two builds in one run."""
+        return (self.kind.partition("@")[2] or self.config["build"]) + "/gslb/gslbd"
 
     def fleet(self):
         return {"zones": {ORIGIN: {"file": "zone"}}}

@@ -1,4 +1,5 @@
 """The other name servers, each configured for its best on one core: no logging, one worker, no limits."""
+import glob
 import os
 
 import data
@@ -126,6 +127,8 @@ class KnotGeo(Knot):
 
     def module(self):
         """One entry for each tenant and continent; the default region is the zone's own record."""
+        if not glob.glob("/usr/lib/*/knot/modules-*/geoip.so"):
+            raise RuntimeError("Debian's knot-module-geoip is not installed")
         others = [(c, r) for c, r in CONTINENT_REGION.items() if r != DEFAULT_REGION]
         with open(self.path("geo.conf"), "w") as f:
             for i in range(self.names):

@@ -7,10 +7,14 @@ def median(values):
     return statistics.median(values) if values else float("nan")
 
 
+CLEAN_MIN = 3  # a median of fewer says little
+
+
 def clean(rows, kind):
-    """The samples of a kind that nothing disturbed; all of them where none is clean."""
+    """The samples of a kind that nothing disturbed; all of them where too few are clean."""
     mine = [r for r in rows if r["kind"] == kind]
-    return [r for r in mine if r["is_clean"]] or mine
+    quiet = [r for r in mine if r["is_clean"]]
+    return quiet if len(quiet) >= CLEAN_MIN else mine
 
 
 def rates(rows):
@@ -29,7 +33,7 @@ def udp_table(rows, late, counts, running, floor):
     table = []
     for server in running:
         mine = clean(rows, server.kind)
-        line = {"kind": server.kind, "samples": len(mine), "disturbed": sum(not r["is_clean"] for r in mine),
+        line = {"kind": server.kind, "samples": len(mine), "clean": sum(r["is_clean"] for r in mine),
                 "qps": round(median(r["qps"] for r in mine)),
                 "qps min": round(min(r["qps"] for r in mine)), "qps max": round(max(r["qps"] for r in mine))}
         if floor_rows:
