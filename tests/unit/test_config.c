@@ -61,9 +61,20 @@ static const struct broken broken[] = {
 	 "f:2:38: must not be longer than 255 octets\n"},
 	{"node: {name: n, state_dir: s}\n"
 	 "dns: {listen: [\"127.0.0.1@0\"], cookies: false, rrl: {}, tls: {}}\n",
-	 "f:2:32: 'cookies' is not supported by this build\n"
-	 "f:2:48: 'rrl' is not supported by this build\n"
+	 "f:2:53: missing key 'rate'\n"
 	 "f:2:57: 'tls' is not supported by this build\n"},
+	{"node: {name: n, state_dir: s}\n"
+	 "dns: {listen: [\"127.0.0.1@0\"], cookies: {secrets: [0123, \"00112233445566778899aabbccddeefg\"]}}\n",
+	 "f:2:52: must be a secret of 32 hex digits\n"
+	 "f:2:58: must be a secret of 32 hex digits\n"},
+	{"node: {name: n, state_dir: s}\n"
+	 "dns: {listen: [\"127.0.0.1@0\"], cookies: {secrets: []}}\n",
+	 "f:2:51: must hold 1 to 8 secrets\n"},
+	{"node: {name: n, state_dir: s}\n"
+	 "dns: {listen: [\"127.0.0.1@0\"], rrl: {rate: 5, slip: 11, exempt: [10.0.0.1/8]}}\n",
+	 "f:2:44: '5' must be a rate (500/s, 600/m) from 0/s to 10000000/s\n"
+	 "f:2:53: '11' must be a plain whole number from 0 to 10\n"
+	 "f:2:66: '10.0.0.1/8' must be a prefix like 192.0.2.0/24\n"},
 	{"node: {name: n, state_dir: s}\n"
 	 "dns: {listen: [\"127.0.0.1@0\"], tcp: {connections: 0, per_client: 0, idle: 0s, queries: -1, idel: "
 	 "1}}\n",

@@ -224,7 +224,9 @@ static struct expected expected_find(struct model *model, const struct name *nam
 	if (is_ds && name->length > 1 && name_equal(zone->apex.octets, name->octets)) {
 		struct name parent = parent_of(name);
 		struct model_zone *above = zone_above(model, &parent);
-		zone = above ? above : zone;
+		struct expected expected = expected_in(model, above ? above : zone, name, is_ds);
+		/* a parent that does not know the child must not deny all that is in it */
+		return expected.kind == FIND_MISSING ? expected_in(model, zone, name, false) : expected;
 	}
 	return expected_in(model, zone, name, is_ds);
 }
