@@ -58,14 +58,24 @@ static void add_addresses(struct state *state, const uint8_t *target, const stru
 	size_t length = name_length(target);
 	memcpy(lower, target, length);
 	name_lower(lower, length);
-	const struct node *node = index_get(state->world->index, lower, length, name_hash(lower, length));
+	const struct index *index = state->world->index;
+	uint64_t hash = name_hash(lower, length);
+	const struct node *node = index_get(index, lower, length, hash);
+	const uint8_t *owner;
+	if (node) {
+		owner = node->name;
+	} else { /* RFC 4592 §3.3.1: the name may exist by a wildcard */
+		struct find find = index_find(index, lower, length, hash);
+		node = find.kind == FIND_WILDCARD ? find.node : NULL;
+		owner = target;
+	}
 	if (!node || node->zone != zone || ((node->flags & ZONE_NODE_OCCLUDED) && !takes_glue))
 		return;
 	static const uint16_t types[] = {RR_A, RR_AAAA};
 	for (unsigned i = 0; i < 2; i++) {
 		const struct rrset *set = rrset_find(node->sets, types[i]);
 		if (set)
-			add_set(state->answer, &state->answer->additional_count, node->name, set, set->ttl);
+			add_set(state->answer, &state->answer->additional_count, owner, set, set->ttl);
 	}
 }
 
@@ -134,12 +144,23 @@ static enum progress follow_cname(struct state *state, const struct rrset *cname
 	return FOLLOW;
 }
 
-/* RFC 6672 §2.2, §3.2: the DNAME, and a CNAME synthesised from it. */
+static bool is_answered(const struct answer *answer, const struct rrset *set)
+{
+	for (unsigned i = 0; i < answer->answer_count; i++)
+		if (answer->items[i].set == set)
+			return true;
+	return false;
+}
+
+/* RFC 6672 §2.2, §3.2: the DNAME, and a CNAME synthesised from it. The chain ends there for who asked for
+ * that CNAME (RFC 1034 §4.3.2, step 3a), where it comes back, and where the DNAME leads below itself, for
+ * then every step would only make the name longer. */
 static enum progress follow_dname(struct state *state, const struct node *owner)
 {
 	struct answer *answer = state->answer;
 	const struct rrset *dname = rrset_find(owner->sets, RR_DNAME);
-	add_set(answer, &answer->answer_count, owner->name, dname, dname->ttl);
+	if (!is_answered(answer, dname))
+		add_set(answer, &answer->answer_count, owner->name, dname, dname->ttl);
 	const uint8_t *target = dname->wire + 12;
 	size_t kept = state->length - owner->name_length;
 	size_t target_length = name_length(target);
@@ -160,10 +181,11 @@ static enum progress follow_dname(struct state *state, const struct node *owner)
 	item->ttl = dname->ttl;
 	item->owner = state->owner;
 	item->set = NULL;
+	bool is_end = state->question->type == RR_CNAME || is_loop(state, synthesised.octets);
 	move_to(state, synthesised.octets);
 	state->owner = state->name; /* the synthesised name lives in scratch alone */
 	item->target = state->name;
-	return FOLLOW;
+	return is_end || name_is_below(state->name + kept, owner->name) ? DONE : FOLLOW;
 }
 
 static enum progress answer_missing(struct state *state, const struct find *find)
