@@ -40,9 +40,9 @@ struct probe_spec { /* one check, as the checker needs it; copied */
 struct probe_result {
 	bool is_ok;
 	bool is_inconclusive; /* it could not run here (no descriptor, no port): says nothing of the target */
-	bool is_late;	      /* inconclusive, for this process stood still meanwhile; it is probed again at once */
-	uint32_t latency_us;  /* from start to verdict */
-	const char *reason;   /* "connection refused", "timeout", "status 500", …; valid in the callback */
+	bool is_late; /* inconclusive, for this process stood still meanwhile; it is probed again at once */
+	uint32_t latency_us; /* from start to verdict */
+	const char *reason;  /* "connection refused", "timeout", "status 500", …; valid in the callback */
 };
 
 struct checker;

@@ -156,8 +156,8 @@ static void on_ready(evutil_socket_t fd, short events, void *user)
 	}
 }
 
-#define FIELD(name, value)                                                                              \
-	{                                                                                               \
+#define FIELD(name, value)                                                                                \
+	{                                                                                                 \
 		(uint8_t *)name, (uint8_t *)(value), sizeof name - 1, strlen(value), NGHTTP2_NV_FLAG_NONE \
 	}
 

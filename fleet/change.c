@@ -8,8 +8,8 @@
 #include <string.h>
 
 static fleet_read_fn *const readers[FLEET_KINDS] = {
-	fleet_read_region,  fleet_read_location, fleet_read_check,  fleet_read_map,
-	fleet_read_service, fleet_read_zone,	 fleet_read_tier,   fleet_read_tenant,
+	fleet_read_region,  fleet_read_location, fleet_read_check, fleet_read_map,
+	fleet_read_service, fleet_read_zone,	 fleet_read_tier,  fleet_read_tenant,
 };
 
 struct fleet_change *fleet_change_new(enum fleet_source source)

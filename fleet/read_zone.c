@@ -203,10 +203,13 @@ static void read_own_id(const struct doc_reader *reader, const struct doc_node *
 
 static void ignore(const struct doc_reader *reader, const struct doc_node *value, void *target) {}
 
-#define TENANT_KEYS                                                                                 \
-	{"zone", read_tenant_zone, true}, {"service", read_tenant_service, true},                   \
+#define TENANT_KEYS                                                                                  \
+	{"zone", read_tenant_zone, true}, {"service", read_tenant_service, true},                    \
 		{"tier", read_tenant_tier}, {"regions", read_tenant_regions}, {"hosts", read_hosts}, \
-		{"domains", read_domains}, {"state", read_state}, {"tags", read_tags}
+		{"domains", read_domains}, {"state", read_state},                                    \
+	{                                                                                            \
+		"tags", read_tags                                                                    \
+	}
 
 static const struct doc_key tenant_keys[] = {TENANT_KEYS, {NULL}};
 static const struct doc_key lone_tenant_keys[] = {
@@ -316,8 +319,7 @@ static struct fleet_tenant *pack_tenant(const struct tenant_draft *draft, const 
 		(lists->region_count + lists->tag_count + 2 * lists->host_count + lists->domain_count) *
 		sizeof(void *);
 	size_t size = text_size(draft->id) + draft->zone.length + text_size(draft->service) +
-		      text_size(draft->tier) +
-		      names_size(lists->hosts, lists->host_count) +
+		      text_size(draft->tier) + names_size(lists->hosts, lists->host_count) +
 		      names_size(lists->domains, lists->domain_count) +
 		      texts_size(lists->regions, lists->region_count) +
 		      texts_size(lists->tags, lists->tag_count) + texts_size(hosts, lists->host_count);

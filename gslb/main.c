@@ -61,8 +61,9 @@ static void on_reloaded(void *user, const struct err_list *errors)
 {
 	for (size_t i = 0; i < errors->count; i++)
 		if (!errors->items[i].is_warning)
-			log_error("reload refused: %s:%u:%u: %s", errors->items[i].file ? errors->items[i].file : "",
-				  errors->items[i].line, errors->items[i].column, errors->items[i].message);
+			log_error("reload refused: %s:%u:%u: %s",
+				  errors->items[i].file ? errors->items[i].file : "", errors->items[i].line,
+				  errors->items[i].column, errors->items[i].message);
 }
 
 static void on_reload(evutil_socket_t signal, short what, void *user)

@@ -18,10 +18,8 @@ static void tenant_row(void *user, const json_t *item)
 	char *cells[8];
 	for (size_t i = 0; i < 8; i++)
 		cells[i] = ctl_words(json_object_get(item, keys[i]));
-	const char *const defaults[8] = {[3] = "-",
-					 [4] = "all",
-					 [5] = json_string_value(json_object_get(item, "id")),
-					 [6] = "active"};
+	const char *const defaults[8] = {
+		[3] = "-", [4] = "all", [5] = json_string_value(json_object_get(item, "id")), [6] = "active"};
 	for (size_t i = 0; i < 8; i++) {
 		if (*cells[i] || !defaults[i])
 			continue;
@@ -40,8 +38,8 @@ static void print_table(void *user)
 
 enum ctl_exit ctl_fleet_tenants(struct ctl *ctl)
 {
-	static const char *const heads[] = {"TENANT",  "ZONE",	 "SERVICE", "TIER",
-					    "REGIONS", "HOSTS", "STATE",	  "SOURCE"};
+	static const char *const heads[] = {"TENANT",  "ZONE",	"SERVICE", "TIER",
+					    "REGIONS", "HOSTS", "STATE",   "SOURCE"};
 	struct ctl_table table;
 	ctl_table_init(&table, heads, 8);
 	return ctl_list(ctl, "/v1/tenants", tenant_row, print_table, &table);
@@ -49,8 +47,8 @@ enum ctl_exit ctl_fleet_tenants(struct ctl *ctl)
 
 static void print_tenant(const json_t *tenant)
 {
-	static const char *const keys[] = {"id",   "source",  "version", "zone",    "service", "tier",
-					   "regions", "hosts", "domains", "state", "tags"};
+	static const char *const keys[] = {"id",      "source", "version", "zone",  "service", "tier",
+					   "regions", "hosts",	"domains", "state", "tags"};
 	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
 		char *words = ctl_words(json_object_get(tenant, keys[i]));
 		if (*words)
@@ -85,9 +83,9 @@ static void set_from_options(const struct ctl *ctl, json_t *tenant)
 	static const struct {
 		const char *option, *key;
 		bool is_list;
-	} keys[] = {{"zone", "zone", false},	 {"service", "service", false}, {"tier", "tier", false}, {"state", "state", false},
-		    {"region", "regions", true}, {"host", "hosts", true},	{"domain", "domains", true},
-		    {"tag", "tags", true}};
+	} keys[] = {{"zone", "zone", false},	 {"service", "service", false}, {"tier", "tier", false},
+		    {"state", "state", false},	 {"region", "regions", true},	{"host", "hosts", true},
+		    {"domain", "domains", true}, {"tag", "tags", true}};
 	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
 		size_t at = 0;
 		const char *value = ctl_option_next(ctl, keys[i].option, &at);

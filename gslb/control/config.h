@@ -1,8 +1,8 @@
 /* node.yaml (reference/configuration.md). Owned by the control thread. */
 #pragma once
+#include "gslb/decide/world.h"
 #include "lib/err.h"
 #include "lib/net.h"
-#include "gslb/decide/world.h"
 
 struct node_config {
 	char *path;

@@ -64,9 +64,7 @@ void control_free(struct control *control); /* NULL is fine */
 /* --check: node.yaml, fleet, zones, geo; opens no socket and no store. True: good. */
 bool control_check(const char *config_path, struct err_list *errors);
 
-enum change_outcome {
-	CHANGE_DONE, CHANGE_INVALID, CHANGE_BASE_OBJECT, CHANGE_NOT_FOUND, CHANGE_UNAVAILABLE
-};
+enum change_outcome { CHANGE_DONE, CHANGE_INVALID, CHANGE_BASE_OBJECT, CHANGE_NOT_FOUND, CHANGE_UNAVAILABLE };
 
 /* Fleet: durable and answered by this node when it returns CHANGE_DONE; otherwise nothing changed.
  * Consumes `change`. `ret` counts; call fleet_result_done. */
@@ -82,12 +80,12 @@ struct control_request {
 	const char *service; /* NULL: all */
 	const char *address; /* not NULL: a VIP's control, canonical text */
 	int share;
-	uint64_t for_ms; /* 0: until restored */
+	uint64_t for_ms;    /* 0: until restored */
 	const char *reason; /* NULL: none */
 };
 enum change_outcome control_change_controls(struct control *control, const struct control_request *requests,
-					    size_t count, const struct requester *requester,
-					    const char *verb, struct err_list *errors);
+					    size_t count, const struct requester *requester, const char *verb,
+					    struct err_list *errors);
 
 /* Reads node.yaml, fleet, zones and geo anew on a helper thread and calls `done` on the control thread:
  * all of it taken over (errors hold at most warnings), or nothing changed. The files are read after the

@@ -24,8 +24,8 @@ void world_builder_free(struct world_builder *builder);
 void world_builder_load(struct world_builder *builder, struct places *geo, struct places *laid,
 			struct order_cache *orders);
 /* References to what the next load may use again: geography as read, as laid, and the orders. */
-void world_builder_share(const struct world_builder *builder, struct places **ret_geo, struct places **ret_laid,
-			 struct order_cache **ret_orders);
+void world_builder_share(const struct world_builder *builder, struct places **ret_geo,
+			 struct places **ret_laid, struct order_cache **ret_orders);
 /* Publishes what a fleet change touched. */
 void world_builder_fleet_changed(struct world_builder *builder, const struct fleet_result *result);
 /* A target's health changed: its services are recompiled and published a few milliseconds later, all
@@ -33,7 +33,8 @@ void world_builder_fleet_changed(struct world_builder *builder, const struct fle
 void world_builder_state_changed(struct world_builder *builder, const struct ip *vip);
 /* Controls changed at this moment: published when it returns. Rows name the objects; the values are
  * read from control->controls. */
-void world_builder_controls_changed(struct world_builder *builder, const struct control_row *rows, size_t count);
+void world_builder_controls_changed(struct world_builder *builder, const struct control_row *rows,
+				    size_t count);
 /* The service's compiled state now, for the API; NULL: none. */
 const struct plan_service *world_builder_service(const struct world_builder *builder, uint32_t number);
 const struct places *world_builder_places(const struct world_builder *builder);

@@ -27,7 +27,8 @@ bool choose_inside_share(const struct plan_region *region, uint64_t client_hash)
 	return draw * 100 < (uint64_t)(region->share > 0 ? region->share : 0) << 32;
 }
 
-uint64_t choose_client_hash(const struct plan_service *service, const struct client *client, uint64_t name_hash)
+uint64_t choose_client_hash(const struct plan_service *service, const struct client *client,
+			    uint64_t name_hash)
 {
 	if (client->address.family == 4) {
 		uint32_t address = (uint32_t)client->address.bytes[0] << 24 |
@@ -169,8 +170,8 @@ static uint32_t consulted_ttl(const struct plan_service *service, region_set con
 	return ttl;
 }
 
-void choose_region(const struct policy *policy, const struct client *client, uint64_t name_hash, uint64_t random,
-		   struct choice *ret)
+void choose_region(const struct policy *policy, const struct client *client, uint64_t name_hash,
+		   uint64_t random, struct choice *ret)
 {
 	const struct plan_service *service = policy->service;
 	ret->policy = policy;

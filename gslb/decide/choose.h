@@ -6,8 +6,8 @@
 #include "gslb/decide/plan.h"
 
 struct client {
-	struct ip address; /* the ECS prefix with missing bits zero, or the resolver's address */
-	struct ip resolver; /* address of the peer */
+	struct ip address;   /* the ECS prefix with missing bits zero, or the resolver's address */
+	struct ip resolver;  /* address of the peer */
 	uint8_t source_bits; /* of the ECS prefix; 32 or 128 without ECS */
 	bool is_ecs;
 };
@@ -19,13 +19,13 @@ struct choice {
 	enum pick_mode mode;
 	const struct policy *policy;
 	struct order_result order;
-	region_set kept;      /* regions of the chosen tier that the split picked from */
-	region_set consulted; /* regions whose state had a say (TTL, scope) */
+	region_set kept;		  /* regions of the chosen tier that the split picked from */
+	region_set consulted;		  /* regions whose state had a say (TTL, scope) */
 	const struct plan_region *region; /* NULL with STEP_NONE */
-	uint32_t ttl; /* seconds */
-	uint8_t client_family; /* 4 or 6 */
-	bool share_split; /* a share between 1 and 99 was consulted */
-	uint64_t client_hash; /* of client prefix and name */
+	uint32_t ttl;			  /* seconds */
+	uint8_t client_family;		  /* 4 or 6 */
+	bool share_split;		  /* a share between 1 and 99 was consulted */
+	uint64_t client_hash;		  /* of client prefix and name */
 };
 
 /* name_hash: name_hash() of the lower-case name that is decided. random: 64 fresh bits, used by

@@ -44,7 +44,7 @@ struct order_outcome {
 
 struct order {
 	_Atomic unsigned references; /* the load helper and the control thread share them */
-	struct order_spec spec; /* rules sorted by kind and content */
+	struct order_spec spec;	     /* rules sorted by kind and content */
 	struct tiers *tiers;
 	size_t tiers_count, outcome_count;
 	struct order_outcome *outcomes;

@@ -4,11 +4,12 @@
 #include "lib/siphash.h"
 
 #define COOKIE_VERSION 1
-#define COOKIE_PAST_S 3600 /* RFC 9018 §4.3: accepted for an hour, */
+#define COOKIE_PAST_S 3600  /* RFC 9018 §4.3: accepted for an hour, */
 #define COOKIE_FUTURE_S 300 /* and five minutes ahead */
 
 /* RFC 9018 §4.4: Client Cookie | Version | Reserved | Timestamp | Client-IP. */
-static uint64_t mac(const uint8_t *secret, const uint8_t *client_cookie, const uint8_t *head, const struct ip *peer)
+static uint64_t mac(const uint8_t *secret, const uint8_t *client_cookie, const uint8_t *head,
+		    const struct ip *peer)
 {
 	uint8_t input[COOKIE_CLIENT_OCTETS + 8 + 16];
 	size_t address = peer->family == 4 ? 4 : 16;
@@ -39,8 +40,8 @@ static bool is_fresh(uint32_t stamp, uint32_t now)
 	return age <= COOKIE_PAST_S && age >= -COOKIE_FUTURE_S;
 }
 
-enum cookie_state cookie_check(const struct serve_settings *settings, uint32_t now_unix_s, const struct ip *peer,
-			       const uint8_t *cookie, size_t length)
+enum cookie_state cookie_check(const struct serve_settings *settings, uint32_t now_unix_s,
+			       const struct ip *peer, const uint8_t *cookie, size_t length)
 {
 	if (!cookie || settings->cookie_secret_count == 0)
 		return COOKIE_ABSENT;

@@ -16,8 +16,8 @@ enum cookie_state {
 };
 
 /* `cookie`: the option's data, 8 or 16..40 octets (the parser saw to it); NULL: absent. */
-enum cookie_state cookie_check(const struct serve_settings *settings, uint32_t now_unix_s, const struct ip *peer,
-			       const uint8_t *cookie, size_t length);
+enum cookie_state cookie_check(const struct serve_settings *settings, uint32_t now_unix_s,
+			       const struct ip *peer, const uint8_t *cookie, size_t length);
 /* The server cookie for this client cookie, by the first secret. */
 void cookie_make(const struct serve_settings *settings, uint32_t now_unix_s, const struct ip *peer,
 		 const uint8_t *client_cookie, uint8_t ret[static COOKIE_SERVER_OCTETS]);

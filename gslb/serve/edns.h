@@ -1,7 +1,7 @@
 /*
  * EDNS (RFC 6891): the OPT record of the query and of the reply, with the options NSID (RFC 5001),
- * client subnet (RFC 7871), cookies (RFC 7873) and extended errors (RFC 8914); all other options are ignored. Any reader
- * thread.
+ * client subnet (RFC 7871), cookies (RFC 7873) and extended errors (RFC 8914); all other options are ignored.
+ * Any reader thread.
  */
 #pragma once
 #include "gslb/decide/resolve.h"
@@ -18,11 +18,11 @@ struct edns {
 	bool is_dnssec_ok; /* the DO bit: copied (RFC 3225 §3) */
 	bool wants_nsid;
 	uint8_t version;
-	uint16_t payload;      /* the peer's, at least UDP_PAYLOAD_MIN */
-	uint8_t subnet_length; /* octets of `subnet`; 0: no client subnet */
-	uint8_t cookie_length; /* 8, or 16..40 octets; 0: no cookie */
+	uint16_t payload;	/* the peer's, at least UDP_PAYLOAD_MIN */
+	uint8_t subnet_length;	/* octets of `subnet`; 0: no client subnet */
+	uint8_t cookie_length;	/* 8, or 16..40 octets; 0: no cookie */
 	bool has_server_cookie; /* `server_cookie` is to be sent back */
-	const uint8_t *cookie; /* inside the query */
+	const uint8_t *cookie;	/* inside the query */
 	uint8_t server_cookie[16];
 	const uint8_t *subnet; /* FAMILY, SOURCE, SCOPE, ADDRESS inside the query: the reply repeats it */
 };

@@ -12,7 +12,7 @@ enum verdict {
 	VERDICT_ANSWER,	      /* one well-formed question of class IN */
 	VERDICT_NOT_A_HEADER, /* shorter than a header: silence */
 	VERDICT_NOT_A_QUERY,  /* itself a response: silence, or two servers talk for ever */
-	VERDICT_COOKIE, /* no question, but a cookie: RFC 7873 §5.4 */
+	VERDICT_COOKIE,	      /* no question, but a cookie: RFC 7873 §5.4 */
 	VERDICT_FORMERR,
 	VERDICT_NOTIMP,
 	VERDICT_BADVERS,

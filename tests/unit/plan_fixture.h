@@ -27,13 +27,19 @@ static inline struct plan_service *fixture_service(const struct fixture_region *
 {
 	struct plan_region_input inputs[REGIONS_MAX];
 	struct plan_service_input input = {
-		.id = "shop", .prefix4 = 24, .prefix6 = 56, .answers = 1, .ttl_min = 5, .ttl_max = 60,
+		.id = "shop",
+		.prefix4 = 24,
+		.prefix6 = 56,
+		.answers = 1,
+		.ttl_min = 5,
+		.ttl_max = 60,
 		.min_healthy_hundredths = 5000,
 	};
 	if (tune)
 		input = *tune;
 	for (unsigned i = 0; i < count; i++)
-		inputs[i] = (struct plan_region_input){.number = (uint8_t)i, .id = regions[i].id,
+		inputs[i] = (struct plan_region_input){.number = (uint8_t)i,
+						       .id = regions[i].id,
 						       .share = (int8_t)regions[i].share,
 						       .vip_count = (uint8_t)regions[i].vip_count,
 						       .vips = regions[i].vips};
@@ -68,6 +74,7 @@ static inline struct client fixture_client_number(uint32_t number)
 {
 	char text[IP_TEXT_MAX];
 	uint32_t spread = number * 2654435761u;
-	snprintf(text, sizeof text, "%u.%u.%u.7", 1 + (spread >> 24) % 200, spread >> 16 & 255, spread >> 8 & 255);
+	snprintf(text, sizeof text, "%u.%u.%u.7", 1 + (spread >> 24) % 200, spread >> 16 & 255,
+		 spread >> 8 & 255);
 	return fixture_client(text);
 }

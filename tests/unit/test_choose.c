@@ -39,16 +39,21 @@ static void assert_choice(struct plan_service *service, enum step step, int regi
 	plan_service_unref(service);
 }
 
-static struct plan_service *three(int s0, enum vip_state v0, int s1, enum vip_state v1, int s2, enum vip_state v2,
-				  enum last_resort last_resort)
+static struct plan_service *three(int s0, enum vip_state v0, int s1, enum vip_state v1, int s2,
+				  enum vip_state v2, enum last_resort last_resort)
 {
 	struct fixture_region regions[] = {
 		{"eu", s0, 1, {fixture_vip("192.0.2.11", v0)}},
 		{"us", s1, 1, {fixture_vip("198.51.100.12", v1)}},
 		{"ap", s2, 1, {fixture_vip("203.0.113.13", v2)}},
 	};
-	struct plan_service_input tune = {.id = "shop", .prefix4 = 24, .prefix6 = 56, .answers = 1,
-					  .ttl_min = 5, .ttl_max = 60, .min_healthy_hundredths = 5000,
+	struct plan_service_input tune = {.id = "shop",
+					  .prefix4 = 24,
+					  .prefix6 = 56,
+					  .answers = 1,
+					  .ttl_min = 5,
+					  .ttl_max = 60,
+					  .min_healthy_hundredths = 5000,
 					  .last_resort = last_resort};
 	return fixture_service(regions, 3, &tune);
 }
@@ -68,24 +73,33 @@ static void test_steps(void **state)
 	/* the last resorts */
 	assert_choice(three(0, DOWN, 100, DOWN, 100, DOWN, LAST_RESORT_ALL), STEP_LAST_RESORT, 1, 5);
 	assert_choice(three(0, DOWN, 100, DOWN, 100, DOWN, LAST_RESORT_FIRST), STEP_LAST_RESORT, 0, 5);
-	assert_choice(three(SHARE_DOWN, DOWN, 100, DOWN, 100, DOWN, LAST_RESORT_FIRST), STEP_LAST_RESORT, 1, 5);
+	assert_choice(three(SHARE_DOWN, DOWN, 100, DOWN, 100, DOWN, LAST_RESORT_FIRST), STEP_LAST_RESORT, 1,
+		      5);
 	assert_choice(three(100, DOWN, 100, DOWN, 100, DOWN, LAST_RESORT_NODATA), STEP_NONE, -1, 0);
 	/* nobody is left */
-	assert_choice(three(SHARE_DOWN, UP, SHARE_DOWN, UP, SHARE_DOWN, UP, LAST_RESORT_ALL), STEP_NONE, -1, 0);
+	assert_choice(three(SHARE_DOWN, UP, SHARE_DOWN, UP, SHARE_DOWN, UP, LAST_RESORT_ALL), STEP_NONE, -1,
+		      0);
 }
 
 static void test_min_healthy_degrades(void **state)
 {
 	struct fixture_region regions[] = {
-		{"eu", 100, 3,
-		 {fixture_vip("192.0.2.1", UP), fixture_vip("192.0.2.2", DOWN), fixture_vip("192.0.2.3", DOWN)}},
-		{"us", 100, 3,
-		 {fixture_vip("198.51.100.1", UP), fixture_vip("198.51.100.2", UP), fixture_vip("198.51.100.3", DOWN)}},
+		{"eu",
+		 100,
+		 3,
+		 {fixture_vip("192.0.2.1", UP), fixture_vip("192.0.2.2", DOWN),
+		  fixture_vip("192.0.2.3", DOWN)}},
+		{"us",
+		 100,
+		 3,
+		 {fixture_vip("198.51.100.1", UP), fixture_vip("198.51.100.2", UP),
+		  fixture_vip("198.51.100.3", DOWN)}},
 	};
 	struct client client = fixture_client("192.0.2.1");
 	struct plan_service *service = fixture_service(regions, 2, NULL);
 	struct choice choice = choose(service, ORDER_LISTED, 2, &client, ALL_REGIONS);
-	assert_int_equal(choice.region->number, 1); /* a third of eu is too little, two thirds of us are not */
+	assert_int_equal(choice.region->number,
+			 1); /* a third of eu is too little, two thirds of us are not */
 	assert_int_equal(choice.step, STEP_TIER);
 	plan_service_unref(service);
 
@@ -124,7 +138,8 @@ static void test_share_is_exact_and_monotone(void **state)
 			stayed[i] = stays;
 			inside += stays;
 		}
-		assert_in_range(inside + 400, (unsigned)share * CLIENTS / 100, (unsigned)share * CLIENTS / 100 + 800);
+		assert_in_range(inside + 400, (unsigned)share * CLIENTS / 100,
+				(unsigned)share * CLIENTS / 100 + 800);
 		plan_service_unref(service);
 	}
 }
@@ -168,7 +183,9 @@ static void test_split_follows_weights(void **state)
 static void test_only_the_failing_vips_clients_move(void **state)
 {
 	enum { CLIENTS = 20000 };
-	struct fixture_region regions[] = {{"eu", 100, 4,
+	struct fixture_region regions[] = {{"eu",
+					    100,
+					    4,
 					    {fixture_vip("192.0.2.1", UP), fixture_vip("192.0.2.2", UP),
 					     fixture_vip("192.0.2.3", UP), fixture_vip("192.0.2.4", UP)}}};
 	struct plan_service *all_up = fixture_service(regions, 1, NULL);
@@ -200,8 +217,13 @@ static void test_random_split_draws_per_query(void **state)
 	struct fixture_region regions[] = {
 		{"eu", 100, 2, {fixture_vip("192.0.2.1", UP), fixture_vip("192.0.2.2", UP)}}};
 	regions[0].vips[1].weight = 3;
-	struct plan_service_input tune = {.id = "shop", .split = SPLIT_RANDOM, .prefix4 = 24, .prefix6 = 56,
-					  .answers = 1, .ttl_min = 5, .ttl_max = 60};
+	struct plan_service_input tune = {.id = "shop",
+					  .split = SPLIT_RANDOM,
+					  .prefix4 = 24,
+					  .prefix6 = 56,
+					  .answers = 1,
+					  .ttl_min = 5,
+					  .ttl_max = 60};
 	struct plan_service *service = fixture_service(regions, 1, &tune);
 	struct client client = fixture_client("192.0.2.1");
 	struct choice choice = choose(service, ORDER_LISTED, 1, &client, ALL_REGIONS);
@@ -218,12 +240,14 @@ static void test_random_split_draws_per_query(void **state)
 
 static void test_answers_are_distinct_and_limited(void **state)
 {
-	struct fixture_region regions[] = {{"eu", 100, 5,
-					    {fixture_vip("192.0.2.1", UP), fixture_vip("192.0.2.2", UP),
-					     fixture_vip("192.0.2.3", UP), fixture_vip("192.0.2.4", DOWN),
-					     fixture_vip("2001:db8::1", UP)}}};
-	struct plan_service_input tune = {.id = "shop", .prefix4 = 24, .prefix6 = 56, .answers = 2,
-					  .ttl_min = 5, .ttl_max = 60};
+	struct fixture_region regions[] = {
+		{"eu",
+		 100,
+		 5,
+		 {fixture_vip("192.0.2.1", UP), fixture_vip("192.0.2.2", UP), fixture_vip("192.0.2.3", UP),
+		  fixture_vip("192.0.2.4", DOWN), fixture_vip("2001:db8::1", UP)}}};
+	struct plan_service_input tune = {
+		.id = "shop", .prefix4 = 24, .prefix6 = 56, .answers = 2, .ttl_min = 5, .ttl_max = 60};
 	struct plan_service *service = fixture_service(regions, 1, &tune);
 	for (uint32_t i = 0; i < 500; i++) {
 		struct client client = fixture_client_number(i);
@@ -277,8 +301,9 @@ static void test_vectors(void **state)
 	struct client v4 = fixture_client("192.0.2.77"), v6 = fixture_client("2001:db8:1:2345::1");
 	assert_int_equal(choose_client_hash(service, &v4, NAME_HASH), 0x8d69d3cbf2c8279fu);
 	assert_int_equal(choose_client_hash(service, &v6, NAME_HASH), 0x92cb4f4d45b910d4u);
-	static const char *const clients[] = {"192.0.2.1", "198.51.100.9", "203.0.113.200", "8.8.8.8", "1.1.1.1",
-					      "9.9.9.9",   "81.2.69.160",  "2001:db8::1",   "2a00::", "2600::"};
+	static const char *const clients[] = {"192.0.2.1", "198.51.100.9", "203.0.113.200", "8.8.8.8",
+					      "1.1.1.1",   "9.9.9.9",	   "81.2.69.160",   "2001:db8::1",
+					      "2a00::",	   "2600::"};
 	char chosen[11] = {0};
 	for (unsigned i = 0; i < 10; i++) {
 		struct client client = fixture_client(clients[i]);

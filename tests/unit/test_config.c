@@ -64,7 +64,8 @@ static const struct broken broken[] = {
 	 "f:2:53: missing key 'rate'\n"
 	 "f:2:57: 'tls' is not supported by this build\n"},
 	{"node: {name: n, state_dir: s}\n"
-	 "dns: {listen: [\"127.0.0.1@0\"], cookies: {secrets: [0123, \"00112233445566778899aabbccddeefg\"]}}\n",
+	 "dns: {listen: [\"127.0.0.1@0\"], cookies: {secrets: [0123, "
+	 "\"00112233445566778899aabbccddeefg\"]}}\n",
 	 "f:2:52: must be a secret of 32 hex digits\n"
 	 "f:2:58: must be a secret of 32 hex digits\n"},
 	{"node: {name: n, state_dir: s}\n"

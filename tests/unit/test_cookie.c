@@ -53,14 +53,14 @@ static void test_rfc_9018_vectors(void **state)
 	struct serve_settings a = with_secrets(SECRET_A, NULL);
 	/* A.1 learning a cookie, A.2 renewing it 40 minutes later */
 	assert_made(&a, 1559731985, "198.51.100.100", "2464c4abcf10c957", "010000005cf79f111f8130c3eee29480");
-	assert_int_equal(check(&a, 1559734385, "198.51.100.100",
-			       "2464c4abcf10c957010000005cf79f111f8130c3eee29480"),
-			 COOKIE_GOOD);
+	assert_int_equal(
+		check(&a, 1559734385, "198.51.100.100", "2464c4abcf10c957010000005cf79f111f8130c3eee29480"),
+		COOKIE_GOOD);
 	assert_made(&a, 1559734385, "198.51.100.100", "2464c4abcf10c957", "010000005cf7a871d4a564a1442aca77");
 	/* A.3 another client's reserved octets are part of what is verified */
-	assert_int_equal(check(&a, 1559727985, "203.0.113.203",
-			       "fc93fc62807ddb8601abcdef5cf78f71a314227b6679ebf5"),
-			 COOKIE_GOOD);
+	assert_int_equal(
+		check(&a, 1559727985, "203.0.113.203", "fc93fc62807ddb8601abcdef5cf78f71a314227b6679ebf5"),
+		COOKIE_GOOD);
 	assert_made(&a, 1559734700, "203.0.113.203", "fc93fc62807ddb86", "010000005cf7a9acf73a7810aca2381e");
 	/* A.4 IPv6 and a secret that was replaced */
 	struct serve_settings both = with_secrets(SECRET_NEW, SECRET_OLD);
@@ -81,9 +81,9 @@ static void test_what_is_refused(void **state)
 	assert_int_equal(check(&a, 1559731985 - 301, "198.51.100.100", good), COOKIE_BAD); /* of the future */
 	assert_int_equal(check(&a, 1559731985, "198.51.100.101", good), COOKIE_BAD);
 	assert_int_equal(check(&a, 1559731985, "198.51.100.100", "2464c4abcf10c957"), COOKIE_CLIENT_ONLY);
-	assert_int_equal(check(&a, 1559731985, "198.51.100.100",
-			       "2464c4abcf10c957020000005cf79f111f8130c3eee29480"),
-			 COOKIE_BAD); /* an unknown version */
+	assert_int_equal(
+		check(&a, 1559731985, "198.51.100.100", "2464c4abcf10c957020000005cf79f111f8130c3eee29480"),
+		COOKIE_BAD); /* an unknown version */
 	assert_int_equal(check(&a, 1559731985, "198.51.100.100", "2464c4abcf10c9570100000000000000"),
 			 COOKIE_BAD); /* eight octets of somebody else's scheme */
 	struct serve_settings off = {0};

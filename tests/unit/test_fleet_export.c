@@ -30,7 +30,8 @@ static const char everything[] =
 	"  bare: {}\n"
 	"  shop:\n"
 	"    check: web\n"
-	"    steering: {order: map, map: world, regions: [us, eu], tolerance: 300km, bias: {no: -99, eu: 7, us: 0}, split: random, prefix: "
+	"    steering: {order: map, map: world, regions: [us, eu], tolerance: 300km, bias: {no: -99, eu: 7, "
+	"us: 0}, split: random, prefix: "
 	"[20, 48],\n"
 	"               answers: 3, min_healthy: 33.25%, last_resort: first}\n"
 	"    ttl: 5s..2m\n"
@@ -97,13 +98,13 @@ static void test_json_leaves_defaults_out(void **state)
 	assert_json(fleet, FLEET_CHECK, "fast", "{\"type\":\"http\",\"interval\":\"250ms\"}");
 	assert_json(fleet, FLEET_CHECK, "port", "{\"type\":\"tcp\",\"port\":22}");
 	assert_json(fleet, FLEET_SERVICE, "bare", "{}");
-	assert_json(
-		fleet, FLEET_SERVICE, "shop",
-		"{\"check\":\"web\",\"ttl\":\"5s..2m\",\"steering\":{\"order\":\"map\",\"map\":\"world\","
-		"\"regions\":[\"us\",\"eu\"],\"tolerance\":\"300km\",\"bias\":{\"no\":-99,\"eu\":7},\"split\":\"random\",\"prefix\":[20,48],"
-		"\"answers\":3,\"min_healthy\":\"33.25%\",\"last_resort\":\"first\"},"
-		"\"vips\":{\"us\":[{\"address\":\"198.51.100.12\",\"weight\":0,\"check\":\"port\"}],"
-		"\"eu\":[\"192.0.2.11\",\"2001:db8:1::11\"]}}");
+	assert_json(fleet, FLEET_SERVICE, "shop",
+		    "{\"check\":\"web\",\"ttl\":\"5s..2m\",\"steering\":{\"order\":\"map\",\"map\":\"world\","
+		    "\"regions\":[\"us\",\"eu\"],\"tolerance\":\"300km\",\"bias\":{\"no\":-99,\"eu\":7},"
+		    "\"split\":\"random\",\"prefix\":[20,48],"
+		    "\"answers\":3,\"min_healthy\":\"33.25%\",\"last_resort\":\"first\"},"
+		    "\"vips\":{\"us\":[{\"address\":\"198.51.100.12\",\"weight\":0,\"check\":\"port\"}],"
+		    "\"eu\":[\"192.0.2.11\",\"2001:db8:1::11\"]}}");
 	assert_json(fleet, FLEET_TIER, "gold", "{\"dns_queries\":\"600/m\",\"dns_nxdomain\":\"0/s\"}");
 	assert_json(fleet, FLEET_TIER, "bare", "{}");
 	assert_json(fleet, FLEET_TENANT, "acme",

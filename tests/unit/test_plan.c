@@ -8,9 +8,12 @@
 
 static void test_healthy_share_counts_weights_of_both_families(void **state)
 {
-	struct fixture_region regions[] = {{"eu", 100, 4,
-					    {fixture_vip("192.0.2.1", VIP_UP), fixture_vip("192.0.2.2", VIP_DOWN),
-					     fixture_vip("2001:db8::1", VIP_UP), fixture_vip("192.0.2.3", VIP_DOWN)}}};
+	struct fixture_region regions[] = {
+		{"eu",
+		 100,
+		 4,
+		 {fixture_vip("192.0.2.1", VIP_UP), fixture_vip("192.0.2.2", VIP_DOWN),
+		  fixture_vip("2001:db8::1", VIP_UP), fixture_vip("192.0.2.3", VIP_DOWN)}}};
 	regions[0].vips[0].weight = 3;
 	regions[0].vips[3].is_drained = true; /* no part of the share */
 	struct plan_service *service = fixture_service(regions, 1, NULL);
@@ -27,8 +30,8 @@ static void test_min_healthy_is_exact(void **state)
 {
 	struct fixture_region regions[] = {
 		{"eu", 100, 2, {fixture_vip("192.0.2.1", VIP_UP), fixture_vip("192.0.2.2", VIP_DOWN)}}};
-	struct plan_service_input tune = {.id = "shop", .prefix4 = 24, .prefix6 = 56, .answers = 1,
-					  .min_healthy_hundredths = 5000};
+	struct plan_service_input tune = {
+		.id = "shop", .prefix4 = 24, .prefix6 = 56, .answers = 1, .min_healthy_hundredths = 5000};
 	struct plan_service *service = fixture_service(regions, 1, &tune);
 	assert_int_equal(service->ok, 1); /* exactly 50 % is enough */
 	plan_service_unref(service);
@@ -90,7 +93,7 @@ static void test_ttl_doubles_with_quiet(void **state)
 		uint64_t after_ms;
 		uint32_t ttl;
 		uint64_t next_after_ms;
-	} rows[] = {{0, 5, 5000},      {4999, 5, 5000},	  {5000, 10, 10000}, {10000, 20, 15000},
+	} rows[] = {{0, 5, 5000},	{4999, 5, 5000},	 {5000, 10, 10000},	   {10000, 20, 15000},
 		    {15000, 40, 20000}, {20000, 60, UINT64_MAX}, {9999999, 60, UINT64_MAX}};
 	for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
 		uint64_t next_ms;

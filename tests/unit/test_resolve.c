@@ -9,41 +9,40 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char world_text[] =
-	"region eu 50.1 8.7\n"
-	"region us 38.9 -77.4\n"
-	"place 81.2.69.0/24 51.5 -0.1\n"
-	"place 216.160.83.0/24 47.2 -122.3\n"
-	"service shop order=nearest ttl_min=5 ttl_max=60\n"
-	"vip shop eu 192.0.2.11\n"
-	"vip shop us 198.51.100.12\n"
-	"vip shop eu 2001:db8::11\n"
-	"service dead order=listed ttl_min=5 ttl_max=60\n"
-	"vip dead eu 192.0.2.99 state=down\n"
-	"zone app.test\n"
-	"@ 300 IN SOA ns1 hostmaster 7 3600 600 86400 120\n"
-	"@ 300 IN NS ns1\n"
-	"@ 300 IN NS ns.elsewhere.test.\n"
-	"@ 300 IN MX 10 mail\n"
-	"ns1 300 IN A 192.0.2.1\n"
-	"mail 300 IN A 192.0.2.2\n"
-	"mail 300 IN AAAA 2001:db8::2\n"
-	"acme 300 IN TXT \"static beside the tenant\"\n"
-	"alias 60 IN CNAME acme\n"
-	"out 60 IN CNAME www.example.org.\n"
-	"loop1 60 IN CNAME loop2\n"
-	"loop2 60 IN CNAME loop1\n"
-	"gone 60 IN CNAME nothing\n"
-	"tree 60 IN DNAME leaf\n"
-	"t 60 IN DNAME a-target-label-that-is-long-enough-to-run-over-the-limit\n"
-	"a.leaf 60 IN TXT \"found\"\n"
-	"sub 60 IN NS ns.sub\n"
-	"ns.sub 60 IN A 192.0.2.3\n"
-	"end\n"
-	"tenant acme.app.test shop\n"
-	"tenant eu-only.app.test shop regions=eu\n"
-	"tenant stopped.app.test shop suspended=1\n"
-	"tenant dead.app.test dead\n";
+static const char world_text[] = "region eu 50.1 8.7\n"
+				 "region us 38.9 -77.4\n"
+				 "place 81.2.69.0/24 51.5 -0.1\n"
+				 "place 216.160.83.0/24 47.2 -122.3\n"
+				 "service shop order=nearest ttl_min=5 ttl_max=60\n"
+				 "vip shop eu 192.0.2.11\n"
+				 "vip shop us 198.51.100.12\n"
+				 "vip shop eu 2001:db8::11\n"
+				 "service dead order=listed ttl_min=5 ttl_max=60\n"
+				 "vip dead eu 192.0.2.99 state=down\n"
+				 "zone app.test\n"
+				 "@ 300 IN SOA ns1 hostmaster 7 3600 600 86400 120\n"
+				 "@ 300 IN NS ns1\n"
+				 "@ 300 IN NS ns.elsewhere.test.\n"
+				 "@ 300 IN MX 10 mail\n"
+				 "ns1 300 IN A 192.0.2.1\n"
+				 "mail 300 IN A 192.0.2.2\n"
+				 "mail 300 IN AAAA 2001:db8::2\n"
+				 "acme 300 IN TXT \"static beside the tenant\"\n"
+				 "alias 60 IN CNAME acme\n"
+				 "out 60 IN CNAME www.example.org.\n"
+				 "loop1 60 IN CNAME loop2\n"
+				 "loop2 60 IN CNAME loop1\n"
+				 "gone 60 IN CNAME nothing\n"
+				 "tree 60 IN DNAME leaf\n"
+				 "t 60 IN DNAME a-target-label-that-is-long-enough-to-run-over-the-limit\n"
+				 "a.leaf 60 IN TXT \"found\"\n"
+				 "sub 60 IN NS ns.sub\n"
+				 "ns.sub 60 IN A 192.0.2.3\n"
+				 "end\n"
+				 "tenant acme.app.test shop\n"
+				 "tenant eu-only.app.test shop regions=eu\n"
+				 "tenant stopped.app.test shop suspended=1\n"
+				 "tenant dead.app.test dead\n";
 
 static struct world *world;
 static struct answer answer;
@@ -55,8 +54,11 @@ static void ask(const char *name, uint16_t type, const char *client_address)
 	assert_null(name_from_text(name, NULL, &asked));
 	assert_true(ip_parse(client_address, &client.address));
 	client.resolver = client.address;
-	struct question question = {.name = asked.octets, .as_asked = asked.octets, .length = asked.length,
-				    .type = type, .hash = name_hash(asked.octets, asked.length)};
+	struct question question = {.name = asked.octets,
+				    .as_asked = asked.octets,
+				    .length = asked.length,
+				    .type = type,
+				    .hash = name_hash(asked.octets, asked.length)};
 	memset(&answer, 0xa5, sizeof answer); /* nothing may rely on a clean slate */
 	resolve(world, &question, &client, 1, &answer);
 }
@@ -131,7 +133,7 @@ static void test_negative_answers(void **state)
 	assert_int_equal(answer.rcode, RCODE_NXDOMAIN);
 	assert_sections(0, 1, 0);
 	assert_int_equal(answer.items[0].ttl, 120); /* min(300, 120) */
-	ask("leaf.app.test", RR_A, "81.2.69.7"); /* empty non-terminal */
+	ask("leaf.app.test", RR_A, "81.2.69.7");    /* empty non-terminal */
 	assert_int_equal(answer.rcode, RCODE_NOERROR);
 	assert_sections(0, 1, 0);
 	ask("www.example.org", RR_A, "81.2.69.7");
