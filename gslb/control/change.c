@@ -32,11 +32,20 @@ static bool commit_fleet(struct control *control, const struct fleet_result *res
 	json_t *after = is_single ? (touched->after ? fleet_object_to_json(touched->after) : NULL)
 				  : counts_json(result);
 	struct audit_line line = {
-		.time_unix_ms = clock_unix_ms(), .author = requester->author, .via = requester->via,
-		.verb = verb, .object = object, .reason = "", .before = before, .after = after,
+		.time_unix_ms = clock_unix_ms(),
+		.author = requester->author,
+		.via = requester->via,
+		.verb = verb,
+		.object = object,
+		.reason = "",
+		.before = before,
+		.after = after,
 	};
 	struct store_change change = {
-		.fleet = result, .fleet_version = version, .audit = &line, .audit_count = 1,
+		.fleet = result,
+		.fleet_version = version,
+		.audit = &line,
+		.audit_count = 1,
 	};
 	bool is_durable = store_commit(control->store, &change, errors);
 	json_decref(before);
@@ -45,8 +54,9 @@ static bool commit_fleet(struct control *control, const struct fleet_result *res
 }
 
 enum change_outcome control_change_fleet(struct control *control, struct fleet_change *change, bool dry_run,
-					 const struct requester *requester, const char *verb, const char *object,
-					 struct fleet_result *ret, struct err_list *errors)
+					 const struct requester *requester, const char *verb,
+					 const char *object, struct fleet_result *ret,
+					 struct err_list *errors)
 {
 	if (!control->is_loaded) {
 		err_add(errors, NULL, 0, 0, "the fleet is still being loaded");
@@ -150,15 +160,17 @@ static bool region_has_vip(const struct control *control, const char *region, co
 	return false;
 }
 
-static void err_unknown(struct control *control, enum fleet_kind kind, const char *id, struct err_list *errors)
+static void err_unknown(struct control *control, enum fleet_kind kind, const char *id,
+			struct err_list *errors)
 {
 	size_t count = 0, at = 0;
 	const char **ids = xcalloc(fleet_count(control->fleet, kind) + 1, sizeof *ids);
 	for (struct fleet_object *object; (object = fleet_next(control->fleet, kind, &at));)
 		ids[count++] = object->id;
 	const char *nearest = text_nearest(id, ids, count);
-	struct err *err = err_add(errors, NULL, 0, 0, "no %s '%s'%s%s%s", fleet_kind_name[kind], id,
-				  nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+	struct err *err =
+		err_add(errors, NULL, 0, 0, "no %s '%s'%s%s%s", fleet_kind_name[kind], id,
+			nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
 	err_set_nearest(err, nearest);
 	free(ids);
 }
@@ -173,7 +185,8 @@ static bool control_names_are_known(struct control *control, const struct contro
 		ip_format(&ip, address);
 	/* What is controlled may have left the fleet; its control can still be taken away. */
 	if (request->share == SHARE_RESTORE &&
-	    controls_get(control->controls, request->region, request->service ? request->service : "", address))
+	    controls_get(control->controls, request->region, request->service ? request->service : "",
+			 address))
 		return true;
 	bool has_region = fleet_get(control->fleet, FLEET_REGION, request->region) != NULL;
 	if (!has_region)
@@ -229,13 +242,21 @@ enum change_outcome control_change_controls(struct control *control, const struc
 		const struct control_row *old =
 			controls_get(control->controls, rows[i].region, rows[i].service, rows[i].address);
 		lines[i] = (struct audit_line){
-			.time_unix_ms = now_unix_ms, .author = requester->author, .via = requester->via,
-			.verb = verb, .object = objects[i], .reason = rows[i].reason,
-			.before = row_json(old), .after = removed[i] ? NULL : row_json(&rows[i]),
+			.time_unix_ms = now_unix_ms,
+			.author = requester->author,
+			.via = requester->via,
+			.verb = verb,
+			.object = objects[i],
+			.reason = rows[i].reason,
+			.before = row_json(old),
+			.after = removed[i] ? NULL : row_json(&rows[i]),
 		};
 	}
 	struct store_change change = {
-		.control_count = count, .controls = rows, .removed = removed, .audit = lines,
+		.control_count = count,
+		.controls = rows,
+		.removed = removed,
+		.audit = lines,
 		.audit_count = count,
 	};
 	bool is_durable = store_commit(control->store, &change, errors);
@@ -277,12 +298,21 @@ static void note_expired(void *user, const struct control_row *row)
 	describe_object(row, object, sizeof object);
 	json_t *before = row_json(row);
 	struct audit_line line = {
-		.time_unix_ms = clock_unix_ms(), .author = "gslbd", .via = "expiry", .verb = "restore",
-		.object = object, .reason = row->reason, .before = before,
+		.time_unix_ms = clock_unix_ms(),
+		.author = "gslbd",
+		.via = "expiry",
+		.verb = "restore",
+		.object = object,
+		.reason = row->reason,
+		.before = before,
 	};
 	bool removed = true;
 	struct store_change change = {
-		.control_count = 1, .controls = row, .removed = &removed, .audit = &line, .audit_count = 1,
+		.control_count = 1,
+		.controls = row,
+		.removed = &removed,
+		.audit = &line,
+		.audit_count = 1,
 	};
 	struct err_list errors = {0};
 	/* Not durable is no harm: a restart finds the row and lets it expire again. */
@@ -322,8 +352,12 @@ void change_arm_expiry(struct control *control)
 void change_audit_reload(struct control *control, const char *author, const char *via)
 {
 	struct audit_line line = {
-		.time_unix_ms = clock_unix_ms(), .author = author, .via = via, .verb = "reload",
-		.object = control->config_path, .reason = "",
+		.time_unix_ms = clock_unix_ms(),
+		.author = author,
+		.via = via,
+		.verb = "reload",
+		.object = control->config_path,
+		.reason = "",
 	};
 	struct store_change change = {
 		.fleet_version = control->fleet_version, .audit = &line, .audit_count = 1};

@@ -32,8 +32,8 @@ static void load_control_row(void *user, const struct control_row *row)
 	controls_put(((struct control *)user)->controls, row);
 }
 
-struct control *control_new(struct event_base *base, const char *config_path, const struct control_hooks *hooks,
-			    struct publish *world, struct err_list *errors)
+struct control *control_new(struct event_base *base, const char *config_path,
+			    const struct control_hooks *hooks, struct publish *world, struct err_list *errors)
 {
 	struct control *control = xcalloc(1, sizeof *control);
 	control->base = base;
@@ -185,7 +185,8 @@ struct store_reader {
 	size_t set_aside;
 };
 
-static void read_store_object(void *user, enum fleet_kind kind, const char *id, const char *json, uint64_t version)
+static void read_store_object(void *user, enum fleet_kind kind, const char *id, const char *json,
+			      uint64_t version)
 {
 	struct store_reader *reader = user;
 	struct err_list errors = {0};
@@ -369,7 +370,8 @@ void control_reload(struct control *control, const struct requester *requester, 
 		    void *user)
 {
 	struct load_request *request = xcalloc(1, sizeof *request), **last = &control->waiting;
-	*request = (struct load_request){NULL, done, user, xstrdup(requester->author), xstrdup(requester->via)};
+	*request =
+		(struct load_request){NULL, done, user, xstrdup(requester->author), xstrdup(requester->via)};
 	while (*last)
 		last = &(*last)->next;
 	*last = request;

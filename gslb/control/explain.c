@@ -35,7 +35,8 @@ static void set_client(struct story *story)
 	const struct explain_request *request = story->request;
 	struct client *client = &story->client;
 	client->address = request->has_client ? request->client.ip : request->via;
-	client->source_bits = (uint8_t)(request->has_client ? request->client.length : ip_bits(&request->via));
+	client->source_bits =
+		(uint8_t)(request->has_client ? request->client.length : ip_bits(&request->via));
 	client->is_ecs = request->has_client && request->has_via;
 	client->resolver = request->has_via ? request->via : client->address;
 }
@@ -62,8 +63,8 @@ static json_t *client_json(struct story *story)
 	return json_pack("{s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "source",
 			 story->request->has_client ? "argument" : "resolver", "address", address, "scope",
 			 story->answer->uses_client ? story->answer->scope : 0, "at", at, "continent",
-			 text_or_null(place_continent(place)), "country", text_or_null(place->country), "subdivision",
-			 text_or_null(place->subdivision), "asn",
+			 text_or_null(place_continent(place)), "country", text_or_null(place->country),
+			 "subdivision", text_or_null(place->subdivision), "asn",
 			 own->asn ? json_integer(own->asn) : json_null(), "from", text_or_null(from));
 }
 
@@ -83,7 +84,8 @@ static int tier_of(const struct story *story, unsigned number)
 
 static int kept_tier(const struct story *story)
 {
-	return story->choice.kept ? tier_of(story, (unsigned)__builtin_ctzll(story->choice.kept)) : REGIONS_MAX;
+	return story->choice.kept ? tier_of(story, (unsigned)__builtin_ctzll(story->choice.kept))
+				  : REGIONS_MAX;
 }
 
 static bool names(char *const *ids, size_t count, const char *id)
@@ -94,7 +96,8 @@ static bool names(char *const *ids, size_t count, const char *id)
 	return false;
 }
 
-static const char *region_reason(const struct story *story, const char *id, const struct plan_region *region, int tier)
+static const char *region_reason(const struct story *story, const char *id, const struct plan_region *region,
+				 int tier)
 {
 	const struct fleet_service *service = story->service;
 	if (!region)
@@ -129,8 +132,8 @@ static json_t *vip_json(const struct plan_vip *vip)
 	static const char *const states[] = {"down", "up", "unknown"};
 	char address[IP_TEXT_MAX];
 	ip_format(&vip->ip, address);
-	return json_pack("{s:s, s:s, s:f, s:i, s:i}", "address", address, "state", states[vip->state], "score",
-			 vip->score / (double)SCORE_FULL, "weight", (int)vip->weight, "pending",
+	return json_pack("{s:s, s:s, s:f, s:i, s:i}", "address", address, "state", states[vip->state],
+			 "score", vip->score / (double)SCORE_FULL, "weight", (int)vip->weight, "pending",
 			 (int)vip->pending);
 }
 
@@ -162,18 +165,18 @@ static json_t *region_json(const struct story *story, const char *id)
 		json_array_append_new(vips, vip_json(&region->vips[i]));
 	json_t *distance = json_null();
 	if (story->has_place)
-		distance = json_integer((json_int_t)(place_distance_km(story->latitude, story->longitude,
-								       fleet_region->latitude,
-								       fleet_region->longitude) +
-						     0.5));
+		distance = json_integer(
+			(json_int_t)(place_distance_km(story->latitude, story->longitude,
+						       fleet_region->latitude, fleet_region->longitude) +
+				     0.5));
 	json_t *share = json_integer(region ? region->share : 100);
 	if (region && region->share == SHARE_DOWN) {
 		json_decref(share);
 		share = json_string("down");
 	}
 	return json_pack("{s:s, s:o, s:o, s:o, s:f, s:f, s:n, s:b, s:s, s:o}", "region", id, "tier",
-			 is_candidate ? json_integer(tier) : json_null(), "distance_km", distance, "share", share,
-			 "healthy", region ? region->healthy_permille / 1000.0 : 0.0, "weight",
+			 is_candidate ? json_integer(tier) : json_null(), "distance_km", distance, "share",
+			 share, "healthy", region ? region->healthy_permille / 1000.0 : 0.0, "weight",
 			 region ? region_weight(region) : 0.0, "load", "kept",
 			 (story->choice.kept >> number & 1) != 0, "reason", reason, "vips", vips);
 }
@@ -230,23 +233,24 @@ static json_t *probabilities_json(const struct story *story)
 
 /* ---- answer ---- */
 
-static void add_record(json_t *records, const uint8_t *owner, uint16_t type, uint32_t ttl, const uint8_t *rdata,
-		       size_t length)
+static void add_record(json_t *records, const uint8_t *owner, uint16_t type, uint32_t ttl,
+		       const uint8_t *rdata, size_t length)
 {
 	char name[NAME_TEXT_MAX], type_text[16];
 	char *data = xmalloc(4 * length + 4096);
 	name_to_text(owner, name);
 	rrtype_to_text(type, type_text);
 	rrtype_rdata_to_text(type, rdata, length, data, 4 * length + 4096);
-	json_array_append_new(records, json_pack("{s:s, s:s, s:I, s:s}", "name", name, "type", type_text, "ttl",
-						 (json_int_t)ttl, "data", data));
+	json_array_append_new(records, json_pack("{s:s, s:s, s:I, s:s}", "name", name, "type", type_text,
+						 "ttl", (json_int_t)ttl, "data", data));
 	free(data);
 }
 
 static void add_item(json_t *records, const struct answer *answer, const struct answer_item *item)
 {
 	if (item->kind == ITEM_CNAME) {
-		add_record(records, item->owner, RR_CNAME, item->ttl, item->target, name_length(item->target));
+		add_record(records, item->owner, RR_CNAME, item->ttl, item->target,
+			   name_length(item->target));
 	} else if (item->kind == ITEM_VIPS) {
 		for (unsigned i = 0; i < answer->vip_count; i++)
 			add_record(records, item->owner, item->type, item->ttl, answer->vips[i]->ip.bytes,
@@ -356,11 +360,12 @@ static json_t *tell(struct story *story)
 	const char *kind = story->tenant ? "tenant" : story->answer->zone ? "static" : "none";
 	if (!story->tenant && story->answer->rcode == RCODE_NXDOMAIN)
 		kind = "none";
-	json_t *reply = json_pack("{s:{s:s, s:s}, s:I, s:I, s:o}", "query", "name", name, "type", type, "epoch",
-				  (json_int_t)story->world->epoch, "fleet_version",
+	json_t *reply = json_pack("{s:{s:s, s:s}, s:I, s:I, s:o}", "query", "name", name, "type", type,
+				  "epoch", (json_int_t)story->world->epoch, "fleet_version",
 				  (json_int_t)story->world->fleet_version, "client", client_json(story));
 	json_object_set_new(reply, "tenant", text_or_null(story->tenant ? story->tenant->object.id : NULL));
-	json_object_set_new(reply, "service", text_or_null(story->service ? story->service->object.id : NULL));
+	json_object_set_new(reply, "service",
+			    text_or_null(story->service ? story->service->object.id : NULL));
 	json_object_set_new(reply, "zone", text_or_null(zone));
 	json_object_set_new(reply, "kind", json_string(kind));
 	json_object_set_new(reply, "policy", policy_json(story));
@@ -384,8 +389,11 @@ json_t *explain(struct control *control, const struct explain_request *request)
 	rng_seed_from_system(&rng);
 	uint64_t random = rng_next(&rng);
 	struct question question = {
-		.name = request->name.octets, .as_asked = request->name.octets, .length = request->name.length,
-		.type = request->type, .hash = name_hash(request->name.octets, request->name.length),
+		.name = request->name.octets,
+		.as_asked = request->name.octets,
+		.length = request->name.length,
+		.type = request->type,
+		.hash = name_hash(request->name.octets, request->name.length),
 	};
 	story.answer = xmalloc(sizeof *story.answer);
 	resolve(world, &question, &story.client, random, story.answer);

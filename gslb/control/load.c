@@ -49,8 +49,8 @@ static char *sign_geo(const struct node_config *config)
 	for (size_t i = 0; i < config->geo_count; i++) {
 		struct stat st = {0};
 		int is_missing = stat(config->geo[i], &st);
-		char *longer = xasprintf("%s%s|%d|%lld|%lld.%09ld|%llu\n", signature, config->geo[i], is_missing,
-					 (long long)st.st_size, (long long)st.st_mtim.tv_sec,
+		char *longer = xasprintf("%s%s|%d|%lld|%lld.%09ld|%llu\n", signature, config->geo[i],
+					 is_missing, (long long)st.st_size, (long long)st.st_mtim.tv_sec,
 					 st.st_mtim.tv_nsec, (unsigned long long)st.st_ino);
 		free(signature);
 		signature = longer;

@@ -139,7 +139,8 @@ struct order *order_cache_get(struct order_cache *cache, const struct fleet *fle
 	fill_spec(fleet, service, allowed, &spec);
 	const struct fleet_object *map =
 		service->order == FLEET_ORDER_MAP ? fleet_get(fleet, FLEET_MAP, service->map) : NULL;
-	struct map_rule *rules = map ? build_rules(fleet, (const struct fleet_map *)map) : xcalloc(1, sizeof *rules);
+	struct map_rule *rules =
+		map ? build_rules(fleet, (const struct fleet_map *)map) : xcalloc(1, sizeof *rules);
 	spec.rule_count = map ? ((const struct fleet_map *)map)->rule_count : 0;
 	spec.rules = rules;
 	for (size_t i = 0; i < cache->count; i++) {
@@ -163,7 +164,8 @@ const char *map_rule_key(const struct fleet_map *map, const struct map_rule *rul
 	for (size_t i = 0; i < map->rule_count; i++) {
 		const struct fleet_map_rule *from = &map->rules[i];
 		if ((enum map_rule_kind)from->kind == rule->kind && from->asn == rule->asn &&
-		    strcmp(from->country, rule->country) == 0 && strcmp(from->continent, rule->continent) == 0 &&
+		    strcmp(from->country, rule->country) == 0 &&
+		    strcmp(from->continent, rule->continent) == 0 &&
 		    strcmp(from->subdivision, rule->subdivision) == 0 &&
 		    memcmp(&from->prefix, &rule->prefix, sizeof rule->prefix) == 0)
 			return from->key;

@@ -44,8 +44,7 @@ region_set plan_build_tenant_regions(const struct fleet *fleet, const struct fle
 	if (!tenant->has_regions)
 		return ~(region_set)0;
 	for (size_t i = 0; i < tenant->region_count; i++) {
-		const struct fleet_object *region =
-			fleet_get(fleet, FLEET_REGION, tenant->regions[i]);
+		const struct fleet_object *region = fleet_get(fleet, FLEET_REGION, tenant->regions[i]);
 		allowed |= region ? (region_set)1 << region->number : 0;
 	}
 	return allowed;
@@ -141,8 +140,8 @@ struct plan_service *plan_build_service(const struct plan_build *build, const st
 					uint64_t *ret_next_ms)
 {
 	struct plan_region_input regions[REGIONS_MAX];
-	struct plan_vip_input *vips = xcalloc(service->vip_region_count + 1,
-					      VIPS_PER_REGION_MAX * sizeof *vips);
+	struct plan_vip_input *vips =
+		xcalloc(service->vip_region_count + 1, VIPS_PER_REGION_MAX * sizeof *vips);
 	struct plan_service_input input = {
 		.number = service->object.number,
 		.id = service->object.id,
@@ -163,9 +162,8 @@ struct plan_service *plan_build_service(const struct plan_build *build, const st
 			fleet_get(build->control->fleet, FLEET_REGION, from->region);
 		if (!region)
 			continue;
-		uint64_t changed_ms =
-			later(control_changed_ms(build, from->region, "", ""),
-			      control_changed_ms(build, from->region, service->object.id, ""));
+		uint64_t changed_ms = later(control_changed_ms(build, from->region, "", ""),
+					    control_changed_ms(build, from->region, service->object.id, ""));
 		struct plan_region_input *to = &regions[input.region_count++];
 		struct plan_vip_input *to_vips = vips + r * VIPS_PER_REGION_MAX;
 		to->number = (uint8_t)region->number;

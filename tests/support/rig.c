@@ -65,19 +65,14 @@ struct health_book *health_book_new(struct control *control)
 	return NULL;
 }
 
-void health_book_free(struct health_book *book)
-{
-}
+void health_book_free(struct health_book *book) {}
 
-void health_book_sync(struct health_book *book, const struct fleet *fleet)
-{
-}
+void health_book_sync(struct health_book *book, const struct fleet *fleet) {}
 
-void health_book_save(struct health_book *book)
-{
-}
+void health_book_save(struct health_book *book) {}
 
-const struct health_entry *health_book_find(const struct health_book *book, const struct ip *ip, const char *check)
+const struct health_entry *health_book_find(const struct health_book *book, const struct ip *ip,
+					    const char *check)
 {
 	for (size_t i = 0; i < entry_count; i++)
 		if (ip_equal(&entries[i].ip, ip) && strcmp(entries[i].check, check) == 0)
@@ -101,7 +96,7 @@ bool health_book_is_frozen(const struct health_book *book)
 }
 
 void rig_set_health(struct rig *rig, const char *address, const char *check, enum vip_state state,
-		     unsigned pending)
+		    unsigned pending)
 {
 	struct ip ip;
 	require(ip_parse(address, &ip), "no address");
@@ -225,9 +220,9 @@ void rig_must_start(struct rig *rig, const char *fleet)
 {
 	struct err_list errors = {0};
 	rig_write(rig, "node.yaml",
-		   "node: {name: n1, state_dir: .}\n"
-		   "fleet: [fleet.yaml]\n"
-		   "dns: {listen: [\"127.0.0.1@0\"]}\n");
+		  "node: {name: n1, state_dir: .}\n"
+		  "fleet: [fleet.yaml]\n"
+		  "dns: {listen: [\"127.0.0.1@0\"]}\n");
 	rig_write(rig, "fleet.yaml", fleet);
 	bool is_good = rig_start(rig, &errors);
 	err_print(&errors, stderr);
@@ -289,8 +284,8 @@ static enum change_outcome change(struct rig *rig, struct fleet_change *change, 
 {
 	struct err_list own = {0};
 	struct fleet_result result = {0};
-	enum change_outcome outcome = control_change_fleet(rig->control, change, false, &requester, verb, object,
-							   &result, errors ? errors : &own);
+	enum change_outcome outcome = control_change_fleet(rig->control, change, false, &requester, verb,
+							   object, &result, errors ? errors : &own);
 	fleet_result_done(&result);
 	fleet_change_free(change);
 	err_print(&own, stderr);
@@ -323,7 +318,7 @@ enum change_outcome rig_remove_tenant(struct rig *rig, const char *id, struct er
 }
 
 enum change_outcome rig_control(struct rig *rig, const char *region, const char *service, const char *address,
-				 int share, uint64_t for_ms)
+				int share, uint64_t for_ms)
 {
 	struct err_list errors = {0};
 	struct control_request request = {region, service, address, share, for_ms, "drill"};
@@ -341,7 +336,7 @@ const struct world *rig_world(const struct rig *rig)
 }
 
 const char *rig_answer(const struct rig *rig, const struct world *world, const char *name, const char *client,
-			uint32_t *ret_ttl)
+		       uint32_t *ret_ttl)
 {
 	static char text[2048];
 	static const char *const rcodes[] = {"NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN",
@@ -351,8 +346,11 @@ const char *rig_answer(const struct rig *rig, const struct world *world, const c
 	require(name_from_text(name, NULL, &wire) == NULL && ip_parse(client, &from.address), "bad question");
 	from.resolver = from.address;
 	from.source_bits = (uint8_t)ip_bits(&from.address);
-	struct question question = {.name = wire.octets, .as_asked = wire.octets, .length = wire.length,
-				    .type = RR_A, .hash = name_hash(wire.octets, wire.length)};
+	struct question question = {.name = wire.octets,
+				    .as_asked = wire.octets,
+				    .length = wire.length,
+				    .type = RR_A,
+				    .hash = name_hash(wire.octets, wire.length)};
 	struct answer *answer = xmalloc(sizeof *answer);
 	resolve(world, &question, &from, 1, answer);
 	size_t used = (size_t)snprintf(text, sizeof text, "%s", rcodes[answer->rcode]);

@@ -16,8 +16,8 @@ struct rig {
 	struct control *control; /* NULL: not started */
 	unsigned times_started;	 /* calls of start_serving */
 	bool refuses_start;
-	size_t reloads;		 /* done */
-	char *reload_errors;	 /* as printed, of the last reload */
+	size_t reloads;	     /* done */
+	char *reload_errors; /* as printed, of the last reload */
 };
 
 void rig_init(struct rig *rig); /* an empty directory and a loop */
@@ -29,7 +29,8 @@ char *rig_path(const struct rig *rig, const char *name); /* free() it */
 /* control_new and the loop, until the first world is published or the start has failed; false: failed, and
  * the errors of control_new (not of the loader, which are printed) are in `errors`. */
 bool rig_start(struct rig *rig, struct err_list *errors);
-/* The same with a usual node.yaml, written now, and this fleet.yaml; fails the process when it is not good. */
+/* The same with a usual node.yaml, written now, and this fleet.yaml; fails the process when it is not good.
+ */
 void rig_must_start(struct rig *rig, const char *fleet);
 void rig_stop(struct rig *rig); /* as SIGTERM does; the directory stays */
 /* Turns the loop until it is true; aborts after 20 s. */
@@ -45,15 +46,15 @@ enum change_outcome rig_apply(struct rig *rig, const char *yaml, struct err_list
 enum change_outcome rig_remove_tenant(struct rig *rig, const char *id, struct err_list *errors);
 /* service and address may be NULL. */
 enum change_outcome rig_control(struct rig *rig, const char *region, const char *service, const char *address,
-				 int share, uint64_t for_ms);
+				int share, uint64_t for_ms);
 
 /* ---- what the stand-ins say ---- */
 
 void rig_set_health(struct rig *rig, const char *address, const char *check, enum vip_state state,
-		     unsigned pending); /* the world builder is told */
+		    unsigned pending); /* the world builder is told */
 void rig_forget_health(void);
 void rig_set_health_complete(bool is_complete); /* true at first */
-void rig_advance_clocks(int64_t ms);		 /* of both; libevent's timers keep theirs */
+void rig_advance_clocks(int64_t ms);		/* of both; libevent's timers keep theirs */
 
 /* ---- what a client sees ---- */
 
@@ -61,4 +62,4 @@ const struct world *rig_world(const struct rig *rig);
 /* "NOERROR 192.0.2.11" (addresses, CNAME targets), "NXDOMAIN", "REFUSED", …; ret_ttl may be NULL. Valid until
  * the next call. */
 const char *rig_answer(const struct rig *rig, const struct world *world, const char *name, const char *client,
-			uint32_t *ret_ttl);
+		       uint32_t *ret_ttl);

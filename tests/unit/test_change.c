@@ -81,8 +81,9 @@ static void set_disk_full(bool is_full)
 static void test_a_tenant_comes_changes_and_goes(void **state)
 {
 	uint64_t version = rig.control->fleet_version, epoch = rig_world(&rig)->epoch;
-	assert_int_equal(rig_apply(&rig, "tenants: {acme: {zone: app.test, service: shop, regions: [us]}}", NULL),
-			 CHANGE_DONE);
+	assert_int_equal(
+		rig_apply(&rig, "tenants: {acme: {zone: app.test, service: shop, regions: [us]}}", NULL),
+		CHANGE_DONE);
 	assert_int_equal(rig_world(&rig)->epoch, epoch + 1);
 	assert_int_equal(rig.control->fleet_version, version + 1);
 	assert_string_equal(ask("acme.app.test"), "NOERROR 192.0.2.2");
@@ -103,7 +104,8 @@ static void test_a_tenant_comes_changes_and_goes(void **state)
 
 static void test_many_at_once_are_counted(void **state)
 {
-	rig_apply(&rig, "tenants: {a: {zone: app.test, service: shop}, b: {zone: app.test, service: six}}", NULL);
+	rig_apply(&rig, "tenants: {a: {zone: app.test, service: shop}, b: {zone: app.test, service: six}}",
+		  NULL);
 	expect_audit(1, "{\"after\":{\"added\":2,\"changed\":0,\"removed\":0,\"unchanged\":0},"
 			"\"author\":\"uid:7 (eve)\",\"before\":null,\"object\":\"fleet\",\"reason\":null,"
 			"\"verb\":\"apply\",\"via\":\"api\"}");
@@ -113,8 +115,10 @@ static void test_what_changes_nothing_is_no_change(void **state)
 {
 	rig_apply(&rig, "tenants: {acme: {zone: app.test, service: shop}}", NULL);
 	uint64_t version = rig.control->fleet_version, epoch = rig_world(&rig)->epoch;
-	assert_int_equal(rig_apply(&rig, "tenants: {acme: {zone: app.test, service: shop}}", NULL), CHANGE_DONE);
-	assert_int_equal(rig_apply(&rig, "tenants: {base: {zone: app.test, service: shop}}", NULL), CHANGE_DONE);
+	assert_int_equal(rig_apply(&rig, "tenants: {acme: {zone: app.test, service: shop}}", NULL),
+			 CHANGE_DONE);
+	assert_int_equal(rig_apply(&rig, "tenants: {base: {zone: app.test, service: shop}}", NULL),
+			 CHANGE_DONE);
 	assert_int_equal(rig.control->fleet_version, version);
 	assert_int_equal(rig_world(&rig)->epoch, epoch);
 }
@@ -129,8 +133,8 @@ static void test_a_dry_run_changes_nothing(void **state)
 	fleet_change_add_document(change, doc, &errors);
 	doc_free(doc);
 	uint64_t epoch = rig_world(&rig)->epoch;
-	assert_int_equal(control_change_fleet(rig.control, change, true, &requester, "apply", "fleet", &result,
-					      &errors),
+	assert_int_equal(control_change_fleet(rig.control, change, true, &requester, "apply", "fleet",
+					      &result, &errors),
 			 CHANGE_DONE);
 	assert_int_equal(result.added, 1);
 	fleet_result_done(&result);
@@ -155,10 +159,11 @@ static void test_what_is_refused_changes_nothing(void **state)
 	struct err_list errors = {0};
 	size_t lines;
 	uint64_t version = rig.control->fleet_version, epoch = rig_world(&rig)->epoch;
-	expect_refused(rig_apply(&rig,
-				 "tenants: {a: {zone: app.test, service: shop}, b: {zone: app.test, service: shup}}",
-				 &errors),
-		       CHANGE_INVALID, &errors, "shup");
+	expect_refused(
+		rig_apply(&rig,
+			  "tenants: {a: {zone: app.test, service: shop}, b: {zone: app.test, service: shup}}",
+			  &errors),
+		CHANGE_INVALID, &errors, "shup");
 	expect_refused(rig_apply(&rig, "tenants: {base: {zone: app.test, service: six}}", &errors),
 		       CHANGE_BASE_OBJECT, &errors, "base");
 	expect_refused(rig_remove_tenant(&rig, "base", &errors), CHANGE_BASE_OBJECT, &errors, "base");
@@ -205,8 +210,8 @@ static void test_nothing_is_accepted_before_the_fleet_is_loaded(void **state)
 {
 	struct err_list errors = {0};
 	rig.control->is_loaded = false;
-	expect_refused(rig_apply(&rig, "tenants: {a: {zone: app.test, service: shop}}", &errors), CHANGE_UNAVAILABLE,
-		       &errors, "still being loaded");
+	expect_refused(rig_apply(&rig, "tenants: {a: {zone: app.test, service: shop}}", &errors),
+		       CHANGE_UNAVAILABLE, &errors, "still being loaded");
 	assert_int_equal(rig_control(&rig, "eu", NULL, NULL, 0, 0), CHANGE_UNAVAILABLE);
 	rig.control->is_loaded = true;
 }
@@ -220,8 +225,9 @@ static void test_a_control_is_answered_when_the_call_returns(void **state)
 	assert_int_equal(rig_world(&rig)->epoch, epoch + 1);
 	assert_int_equal(rig.control->fleet_version, version);
 	assert_string_equal(ask("base.app.test"), "NOERROR 192.0.2.2");
-	expect_audit(1, "{\"after\":{\"share\":\"down\"},\"author\":\"uid:7 (eve)\",\"before\":null,"
-			"\"object\":\"region eu\",\"reason\":\"drill\",\"verb\":\"control\",\"via\":\"api\"}");
+	expect_audit(1,
+		     "{\"after\":{\"share\":\"down\"},\"author\":\"uid:7 (eve)\",\"before\":null,"
+		     "\"object\":\"region eu\",\"reason\":\"drill\",\"verb\":\"control\",\"via\":\"api\"}");
 	rig_control(&rig, "eu", "shop", NULL, 100, 0); /* the service's own goes first */
 	assert_string_equal(ask("base.app.test"), "NOERROR 192.0.2.1");
 	expect_audit(2, "{\"after\":{\"share\":100},\"author\":\"uid:7 (eve)\",\"before\":null,"
@@ -232,14 +238,16 @@ static void test_a_control_is_answered_when_the_call_returns(void **state)
 	expect_audit(3, "{\"after\":null,\"author\":\"uid:7 (eve)\",\"before\":{\"share\":100},"
 			"\"object\":\"region eu service shop\",\"reason\":\"drill\",\"verb\":\"control\","
 			"\"via\":\"api\"}");
-	assert_int_equal(rig_control(&rig, "us", NULL, NULL, SHARE_RESTORE, 0), CHANGE_DONE); /* there was none */
+	assert_int_equal(rig_control(&rig, "us", NULL, NULL, SHARE_RESTORE, 0),
+			 CHANGE_DONE); /* there was none */
 }
 
 static void test_a_vip_is_named_in_any_form(void **state)
 {
 	assert_int_equal(rig_control(&rig, "eu", NULL, "2001:DB8:0::1", 0, 0), CHANGE_DONE);
 	expect_audit(1, "{\"after\":{\"share\":0},\"author\":\"uid:7 (eve)\",\"before\":null,"
-			"\"object\":\"vip eu 2001:db8::1\",\"reason\":\"drill\",\"verb\":\"control\",\"via\":\"api\"}");
+			"\"object\":\"vip eu "
+			"2001:db8::1\",\"reason\":\"drill\",\"verb\":\"control\",\"via\":\"api\"}");
 	assert_non_null(controls_get(rig.control->controls, "eu", "", "2001:db8::1"));
 	assert_int_equal(rig_control(&rig, "eu", NULL, "2001:db8::0:1", SHARE_RESTORE, 0), CHANGE_DONE);
 	assert_null(controls_get(rig.control->controls, "eu", "", "2001:db8::1"));

@@ -12,10 +12,11 @@
 	"node: {name: n1, state_dir: .}\n" \
 	"fleet: [fleet.yaml]\n"
 #define ZONE "zones: {app.test: {text: \"@ 60 SOA ns h 1 2 3 4 5\\n@ 60 NS ns.elsewhere.\\n\"}}\n"
-#define FLEET                                                   \
-	"regions: {eu: {at: [50, 8]}, us: {at: [39, -77]}}\n"   \
-	"checks: {web: {type: http}}\n"                         \
-	"services: {shop: {check: web, steering: {order: listed}, vips: {eu: [192.0.2.1], us: [192.0.2.2]}}}\n" ZONE
+#define FLEET                                                                                   \
+	"regions: {eu: {at: [50, 8]}, us: {at: [39, -77]}}\n"                                   \
+	"checks: {web: {type: http}}\n"                                                         \
+	"services: {shop: {check: web, steering: {order: listed}, vips: {eu: [192.0.2.1], us: " \
+	"[192.0.2.2]}}}\n" ZONE
 
 static struct rig rig;
 
@@ -191,8 +192,10 @@ static void test_it_can_be_stopped_at_any_moment(void **state)
 static void test_the_store_is_there_after_a_restart(void **state)
 {
 	rig_must_start(&rig, FLEET);
-	rig_apply(&rig, "services: {own: {vips: {us: [192.0.2.7]}}}\ntenants: {acme: {zone: app.test, service: own}}",
-		  NULL);
+	rig_apply(
+		&rig,
+		"services: {own: {vips: {us: [192.0.2.7]}}}\ntenants: {acme: {zone: app.test, service: own}}",
+		NULL);
 	rig_control(&rig, "us", "own", NULL, 0, 0);
 	uint64_t version = rig.control->fleet_version;
 	rig_stop(&rig);
@@ -290,8 +293,10 @@ static void test_keys_of_a_restart_are_named(void **state)
 	static const struct {
 		const char *text, *key;
 	} changes[] = {
-		{"node: {name: n2, state_dir: .}\nfleet: [fleet.yaml]\ndns: {listen: [\"127.0.0.1@0\"]}\n", "'node"},
-		{"node: {name: n1, state_dir: x}\nfleet: [fleet.yaml]\ndns: {listen: [\"127.0.0.1@0\"]}\n", "'node"},
+		{"node: {name: n2, state_dir: .}\nfleet: [fleet.yaml]\ndns: {listen: [\"127.0.0.1@0\"]}\n",
+		 "'node"},
+		{"node: {name: n1, state_dir: x}\nfleet: [fleet.yaml]\ndns: {listen: [\"127.0.0.1@0\"]}\n",
+		 "'node"},
 		{NODE "dns: {listen: [\"127.0.0.1@0\", \"127.0.0.2@0\"]}\n", "'dns.listen'"},
 		{NODE "dns: {listen: [\"127.0.0.1@0\"], workers: 2}\n", "'dns.workers'"},
 	};
@@ -306,7 +311,8 @@ static void test_a_reload_that_clashes_with_the_store_is_refused(void **state)
 {
 	rig_must_start(&rig, FLEET);
 	rig_apply(&rig, "tenants: {acme: {zone: app.test, service: shop}}", NULL);
-	rig_write(&rig, "fleet.yaml", FLEET "tenants: {acme: {zone: app.test, service: shop, regions: [us]}}\n");
+	rig_write(&rig, "fleet.yaml",
+		  FLEET "tenants: {acme: {zone: app.test, service: shop, regions: [us]}}\n");
 	expect_refused("acme");
 	rig_write(&rig, "fleet.yaml", ZONE); /* the service that it is answered by is gone */
 	expect_refused("shop");
@@ -339,7 +345,8 @@ static void test_reloads_in_a_row(void **state)
 		control_reload(rig.control, &requester, on_told, NULL);
 	assert_int_equal(told, 0);
 	rig_await(&rig, all_told);
-	assert_int_equal(rig.control->fleet_version, version + 2); /* the first, and one for the other three */
+	assert_int_equal(rig.control->fleet_version,
+			 version + 2); /* the first, and one for the other three */
 }
 
 /* ---- serials ---- */
@@ -381,7 +388,8 @@ static void test_serials_say_what_changed(void **state)
 static void test_serials_follow_the_tenants(void **state)
 {
 	rig_write(&rig, "app.zone", "@ 60 SOA ns h 1 2 3 4 5\n@ 60 NS ns.elsewhere.\n");
-	rig_must_start(&rig, "regions: {eu: {at: [1, 1]}}\nservices: {shop: {vips: {eu: [192.0.2.1]}}}\n" CHANGING);
+	rig_must_start(&rig,
+		       "regions: {eu: {at: [1, 1]}}\nservices: {shop: {vips: {eu: [192.0.2.1]}}}\n" CHANGING);
 	uint32_t first = serial("app.test");
 	rig_control(&rig, "eu", NULL, NULL, 50, 0);
 	assert_int_equal(serial("app.test"), first);

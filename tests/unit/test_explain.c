@@ -9,35 +9,36 @@
 #include <string.h>
 #include <cmocka.h>
 
-#define FLEET                                                                                          \
-	"regions:\n"                                                                                   \
-	"  eu: {at: [50, 8]}\n"                                                                        \
-	"  us: {at: [39, -77]}\n"                                                                      \
-	"  ap: {at: [1, 103]}\n"                                                                       \
-	"locations:\n"                                                                                 \
-	"  198.51.100.0/24: {at: [51, 7], country: DE, asn: 64500}\n"                                  \
-	"  2001:db8:7::/48: {country: US, subdivision: CA}\n"                                          \
-	"checks:\n"                                                                                    \
-	"  web: {type: http}\n"                                                                        \
-	"maps:\n"                                                                                      \
-	"  world: {\"country:DE\": [us], \"as:64501\": [], default: [eu, us]}\n"                       \
-	"services:\n"                                                                                  \
+#define FLEET                                                                                             \
+	"regions:\n"                                                                                      \
+	"  eu: {at: [50, 8]}\n"                                                                           \
+	"  us: {at: [39, -77]}\n"                                                                         \
+	"  ap: {at: [1, 103]}\n"                                                                          \
+	"locations:\n"                                                                                    \
+	"  198.51.100.0/24: {at: [51, 7], country: DE, asn: 64500}\n"                                     \
+	"  2001:db8:7::/48: {country: US, subdivision: CA}\n"                                             \
+	"checks:\n"                                                                                       \
+	"  web: {type: http}\n"                                                                           \
+	"maps:\n"                                                                                         \
+	"  world: {\"country:DE\": [us], \"as:64501\": [], default: [eu, us]}\n"                          \
+	"services:\n"                                                                                     \
 	"  shop: {check: web, ttl: 5s..40s, vips: {eu: [192.0.2.1], us: [192.0.2.2], ap: [192.0.2.3]}}\n" \
-	"  some: {check: web, steering: {order: listed, regions: [eu, us, ap]},\n"                     \
-	"         vips: {eu: [192.0.2.1], us: [{address: 192.0.2.2, weight: 3}, \"2001:db8::2\"]}}\n"  \
-	"  dice: {check: web, steering: {order: none, split: random}, ttl: 5s..40s,\n"                 \
-	"         vips: {eu: [192.0.2.1], us: [{address: 192.0.2.2, weight: 3}], ap: [192.0.2.3]}}\n"  \
-	"  maps: {steering: {order: map, map: world, regions: [us, eu]},\n"                            \
-	"         vips: {eu: [192.0.2.4], us: [192.0.2.5], ap: [192.0.2.6]}}\n"                        \
-	"  flat: {steering: {order: none}, vips: {eu: [192.0.2.7], us: [192.0.2.8]}}\n"               \
-	"zones:\n"                                                                                     \
-	"  app.test: {text: \"@ 60 SOA ns h 1 2 3 4 30\\n@ 60 NS ns.elsewhere.\\nwww 300 TXT hi\\nto 60 CNAME acme\\n\"}\n" \
-	"tenants:\n"                                                                                   \
-	"  acme: {zone: app.test, service: shop}\n"                                                    \
-	"  home: {zone: app.test, service: shop, regions: [us, ap]}\n"                                 \
-	"  some: {zone: app.test, service: some}\n"                                                    \
-	"  dice: {zone: app.test, service: dice}\n"                                                    \
-	"  maps: {zone: app.test, service: maps}\n"                                                    \
+	"  some: {check: web, steering: {order: listed, regions: [eu, us, ap]},\n"                        \
+	"         vips: {eu: [192.0.2.1], us: [{address: 192.0.2.2, weight: 3}, \"2001:db8::2\"]}}\n"     \
+	"  dice: {check: web, steering: {order: none, split: random}, ttl: 5s..40s,\n"                    \
+	"         vips: {eu: [192.0.2.1], us: [{address: 192.0.2.2, weight: 3}], ap: [192.0.2.3]}}\n"     \
+	"  maps: {steering: {order: map, map: world, regions: [us, eu]},\n"                               \
+	"         vips: {eu: [192.0.2.4], us: [192.0.2.5], ap: [192.0.2.6]}}\n"                           \
+	"  flat: {steering: {order: none}, vips: {eu: [192.0.2.7], us: [192.0.2.8]}}\n"                   \
+	"zones:\n"                                                                                        \
+	"  app.test: {text: \"@ 60 SOA ns h 1 2 3 4 30\\n@ 60 NS ns.elsewhere.\\nwww 300 TXT hi\\nto 60 " \
+	"CNAME acme\\n\"}\n"                                                                              \
+	"tenants:\n"                                                                                      \
+	"  acme: {zone: app.test, service: shop}\n"                                                       \
+	"  home: {zone: app.test, service: shop, regions: [us, ap]}\n"                                    \
+	"  some: {zone: app.test, service: some}\n"                                                       \
+	"  dice: {zone: app.test, service: dice}\n"                                                       \
+	"  maps: {zone: app.test, service: maps}\n"                                                       \
 	"  gone: {zone: app.test, service: shop, state: suspended}\n"
 
 static struct rig rig;
@@ -84,8 +85,7 @@ static json_t *region_of(json_t *reply, const char *id)
 {
 	size_t at, found = 0;
 	json_t *region, *ret = NULL;
-	json_array_foreach(json_object_get(reply, "regions"), at, region)
-	{
+	json_array_foreach (json_object_get(reply, "regions"), at, region) {
 		if (strcmp(json_string_value(json_object_get(region, "region")), id) == 0) {
 			ret = region;
 			found++;
@@ -97,13 +97,15 @@ static json_t *region_of(json_t *reply, const char *id)
 
 static void expect(json_t *object, const char *key, const char *expected)
 {
-	char *text = json_dumps(json_object_get(object, key), JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
+	char *text = json_dumps(json_object_get(object, key),
+				JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
 	if (strcmp(text ? text : "absent", expected) != 0)
 		fail_msg("%s: %s, expected %s", key, text ? text : "absent", expected);
 	free(text);
 }
 
-static void expect_reason(json_t *reply, const char *region, const char *tier, const char *kept, const char *reason)
+static void expect_reason(json_t *reply, const char *region, const char *tier, const char *kept,
+			  const char *reason)
 {
 	expect(region_of(reply, region), "tier", tier);
 	expect(region_of(reply, region), "kept", kept);
@@ -122,7 +124,8 @@ static void test_a_tenant(void **state)
 	expect(reply, "fleet_version", "0");
 	expect(reply, "client",
 	       "{\"source\":\"argument\",\"address\":\"198.51.100.7/32\",\"scope\":24,\"at\":[51.0,7.0],"
-	       "\"continent\":\"EU\",\"country\":\"DE\",\"subdivision\":null,\"asn\":64500,\"from\":\"locations\"}");
+	       "\"continent\":\"EU\",\"country\":\"DE\",\"subdivision\":null,\"asn\":64500,\"from\":"
+	       "\"locations\"}");
 	expect(reply, "tenant", "\"acme\"");
 	expect(reply, "service", "\"shop\"");
 	expect(reply, "zone", "\"app.test.\"");
@@ -133,8 +136,9 @@ static void test_a_tenant(void **state)
 	       "[{\"address\":\"192.0.2.1\",\"state\":\"up\",\"score\":1.0,\"weight\":1,\"pending\":0}]");
 	json_object_del(region_of(reply, "eu"), "vips");
 	char *eu = json_dumps(region_of(reply, "eu"), JSON_COMPACT);
-	assert_string_equal(eu, "{\"region\":\"eu\",\"tier\":0,\"distance_km\":132,\"share\":100,\"healthy\":1.0,"
-				"\"weight\":1.0,\"load\":null,\"kept\":true,\"reason\":\"chosen\"}");
+	assert_string_equal(eu,
+			    "{\"region\":\"eu\",\"tier\":0,\"distance_km\":132,\"share\":100,\"healthy\":1.0,"
+			    "\"weight\":1.0,\"load\":null,\"kept\":true,\"reason\":\"chosen\"}");
 	free(eu);
 	expect(reply, "step", "\"tier\"");
 	expect(reply, "ttl", "{\"value\":40,\"min\":5,\"max\":40,\"why\":\"stable\"}");
@@ -216,7 +220,8 @@ static void test_a_suspended_wildcard(void **state)
 	for (int pass = 0; pass < 2; pass++) {
 		rig_apply(&rig,
 			  pass == 0 ? "tenants: {wild: {zone: app.test, service: flat, hosts: [\"*.wild\"]}}"
-				    : "tenants: {wild: {zone: app.test, service: flat, hosts: [\"*.wild\"], state: suspended}}",
+				    : "tenants: {wild: {zone: app.test, service: flat, hosts: [\"*.wild\"], "
+				      "state: suspended}}",
 			  NULL);
 		for (char c = 'a'; c <= 'z'; c++) {
 			char name[] = "x.wild.app.test";
@@ -321,7 +326,8 @@ static void test_steps(void **state)
 	expect(json_object_get(reply, "ttl"), "why", "\"fallback\"");
 	json_decref(reply);
 	rig_control(&rig, "eu", NULL, NULL, SHARE_RESTORE, 0);
-	struct what_if all_down[] = {{.region = "eu", .kind = WHAT_IF_STATE}, {.region = "us", .kind = WHAT_IF_STATE}};
+	struct what_if all_down[] = {{.region = "eu", .kind = WHAT_IF_STATE},
+				     {.region = "us", .kind = WHAT_IF_STATE}};
 	reply = ask("some.app.test", RR_A, "198.51.100.7", NULL, all_down, 2);
 	expect(reply, "step", "\"last-resort\"");
 	expect_reason(reply, "eu", "0", "true", "\"chosen\"");
@@ -345,7 +351,7 @@ static void test_random_tells_its_probabilities(void **state)
 	const char *eu = json_string_value(json_object_get(region_of(reply, "eu"), "reason"));
 	const char *us = json_string_value(json_object_get(region_of(reply, "us"), "reason"));
 	assert_true(!strcmp(eu, "chosen") ? !strcmp(us, "not-picked")
-					   : !strcmp(eu, "not-picked") && !strcmp(us, "chosen"));
+					  : !strcmp(eu, "not-picked") && !strcmp(us, "chosen"));
 	expect_reason(reply, "ap", "0", "false", "\"drained\"");
 	json_decref(reply);
 }

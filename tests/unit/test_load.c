@@ -11,7 +11,7 @@
 
 #define ZONE "zones: {app.test: {text: \"@ 60 SOA ns h 1 2 3 4 5\\n@ 60 NS ns.elsewhere.\\n\"}}\n"
 #define REGIONS "regions: {eu: {at: [50, 8]}, us: {at: [39, -77]}}\n"
-#define TENANTS                                                         \
+#define TENANTS                                                          \
 	"services: {shop: {vips: {eu: [192.0.2.1], us: [192.0.2.2]}}}\n" \
 	"tenants: {acme: {zone: app.test, service: shop}}\n"
 

@@ -2,10 +2,10 @@
 #include "gslb/control/name_index.h"
 #include "tests/unit/fleet_fixture.h"
 
-#define FLEET                                                                                      \
-	"regions: {eu: {at: [50, 8]}}\n"                                                           \
-	"services: {shop: {vips: {eu: [192.0.2.1]}}}\n"                                            \
-	"zones:\n"                                                                                 \
+#define FLEET                                                                                          \
+	"regions: {eu: {at: [50, 8]}}\n"                                                               \
+	"services: {shop: {vips: {eu: [192.0.2.1]}}}\n"                                                \
+	"zones:\n"                                                                                     \
 	"  app.test: {text: \"@ 60 SOA ns h 7 2 3 4 5\\n@ 60 NS ns.elsewhere.\\n\", serial: change}\n" \
 	"  old.test: {text: \"@ 60 SOA ns h 7 2 3 4 5\\n@ 60 NS ns.elsewhere.\\n\"}\n"
 
@@ -199,13 +199,19 @@ static void test_serials_never_go_backwards(void **state)
 	change_at("tenants: {a: {zone: app.test, service: shop}}\n", 1800000000);
 	change_at("tenants: {b: {zone: app.test, service: shop}}\n", 1700000000);
 	assert_int_equal(served_serial("app.test."), 1800000000);
-	change_at("zones: {new.test: {text: \"@ 60 SOA ns h 4000000000 2 3 4 5\\n@ 60 NS ns.x.\\n\", serial: change}}\n",
+	change_at("zones: {new.test: {text: \"@ 60 SOA ns h 4000000000 2 3 4 5\\n@ 60 NS ns.x.\\n\", serial: "
+		  "change}}\n",
 		  1800000001);
 	assert_int_equal(served_serial("new.test."), 4000000000); /* the greater one */
-	change_at("zones: {own.test: {text: \"@ 60 SOA ns h 1 2 3 4 5\\n@ 60 NS ns.x.\\n\", serial: change}}\n", 1800000002);
+	change_at(
+		"zones: {own.test: {text: \"@ 60 SOA ns h 1 2 3 4 5\\n@ 60 NS ns.x.\\n\", serial: change}}\n",
+		1800000002);
 	assert_int_equal(served_serial("own.test."), 1800000002);
-	/* The clock is stepped back, then the zone's text is replaced: a new object with the serial of its text. */
-	change_at("zones: {own.test: {text: \"@ 60 SOA ns h 2 2 3 4 5\\n@ 60 NS ns.x.\\n\", serial: change}}\n", 1700000000);
+	/* The clock is stepped back, then the zone's text is replaced: a new object with the serial of its
+	 * text. */
+	change_at(
+		"zones: {own.test: {text: \"@ 60 SOA ns h 2 2 3 4 5\\n@ 60 NS ns.x.\\n\", serial: change}}\n",
+		1700000000);
 	assert_int_equal(served_serial("own.test."), 1800000002);
 }
 

@@ -14,7 +14,8 @@ static int setup(void **state)
 	apply_good(fleet, FLEET_BASE,
 		   "regions: {eu: {at: [50, 8]}, us: {at: [39, -77]}, ap: {at: [1, 103]}}\n"
 		   "maps:\n"
-		   "  one: {EU: [eu, us], \"as:64500\": [[us, eu], [ap]], \"192.0.2.0/24\": nearest, default: [ap]}\n"
+		   "  one: {EU: [eu, us], \"as:64500\": [[us, eu], [ap]], \"192.0.2.0/24\": nearest, "
+		   "default: [ap]}\n"
 		   "  odd: {default: [us]}\n"
 		   "services:\n"
 		   "  near: {" VIPS "}\n"
@@ -157,12 +158,9 @@ static void test_a_clone_shares_the_orders(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_the_same_steering_is_one_order),
-		TEST(test_different_steering_is_not),
-		TEST(test_orders_say_what_the_fleet_says),
-		TEST(test_maps_keep_their_tiers),
-		TEST(test_a_sweep_drops_what_nobody_asked_for),
-		TEST(test_other_places_are_other_orders),
+		TEST(test_the_same_steering_is_one_order),	TEST(test_different_steering_is_not),
+		TEST(test_orders_say_what_the_fleet_says),	TEST(test_maps_keep_their_tiers),
+		TEST(test_a_sweep_drops_what_nobody_asked_for), TEST(test_other_places_are_other_orders),
 		TEST(test_a_clone_shares_the_orders),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

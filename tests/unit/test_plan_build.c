@@ -1,6 +1,6 @@
 /* Health, controls, weights and suppositions → what the plan of a service says. */
-#include "gslb/control/plan_build.h"
 #include "gslb/control/controls.h"
+#include "gslb/control/plan_build.h"
 #include "lib/clock.h"
 #include "tests/support/rig.h"
 #include "tests/unit/fleet_fixture.h"
@@ -19,9 +19,11 @@ static int setup(void **state)
 		   "regions: {eu: {at: [50, 8]}, us: {at: [39, -77]}, ap: {at: [1, 103]}}\n"
 		   "checks: {web: {type: http, interval: 2s}, deep: {type: tcp, port: 25, interval: 10s}}\n"
 		   "services:\n"
-		   "  shop: {check: web, ttl: 5s..60s, steering: {min_healthy: 60%, last_resort: first, answers: 2,\n"
+		   "  shop: {check: web, ttl: 5s..60s, steering: {min_healthy: 60%, last_resort: first, "
+		   "answers: 2,\n"
 		   "         split: random, prefix: [20, 48], regions: [us, eu]},\n"
-		   "         vips: {eu: [192.0.2.1, {address: 192.0.2.2, weight: 3}], us: [{address: 192.0.2.3, check: deep}],\n"
+		   "         vips: {eu: [192.0.2.1, {address: 192.0.2.2, weight: 3}], us: [{address: "
+		   "192.0.2.3, check: deep}],\n"
 		   "                ap: [192.0.2.4]}}\n"
 		   "  plain: {ttl: 30s, vips: {eu: [192.0.2.1]}}\n"
 		   "zones: {app.test: {text: \"@ 60 SOA ns h 7 2 3 4 5\\n@ 60 NS ns.x.\\n\"}}\n"
@@ -49,10 +51,14 @@ static const struct fleet_service *service(const char *id)
 	return (const struct fleet_service *)fleet_get(control.fleet, FLEET_SERVICE, id);
 }
 
-static struct plan_service *build(const char *id, const struct what_if *what_if, size_t count, uint64_t *ret_next_ms)
+static struct plan_service *build(const char *id, const struct what_if *what_if, size_t count,
+				  uint64_t *ret_next_ms)
 {
-	struct plan_build input = {.control = &control, .control_changes = control_changes, .what_if = what_if,
-				   .what_if_count = count, .now_ms = NOW};
+	struct plan_build input = {.control = &control,
+				   .control_changes = control_changes,
+				   .what_if = what_if,
+				   .what_if_count = count,
+				   .now_ms = NOW};
 	uint64_t next_ms;
 	return plan_build_service(&input, service(id), ret_next_ms ? ret_next_ms : &next_ms);
 }
@@ -73,7 +79,8 @@ static bool has(region_set set, const char *id)
 }
 
 /* The VIP is up (or down) since `ago_ms`. */
-static void set_health(const char *address, const char *check, enum vip_state state, unsigned pending, uint64_t ago_ms)
+static void set_health(const char *address, const char *check, enum vip_state state, unsigned pending,
+		       uint64_t ago_ms)
 {
 	struct ip ip;
 	rig_set_health(NULL, address, check, state, pending);
@@ -89,7 +96,8 @@ static void all_up(void)
 	set_health("192.0.2.4", "web", VIP_UP, 0, NOW);
 }
 
-static void set_control(const char *region_id, const char *service_id, const char *address, int share, uint64_t ago_ms)
+static void set_control(const char *region_id, const char *service_id, const char *address, int share,
+			uint64_t ago_ms)
 {
 	struct control_row row = {.share = share, .reason = (char *)"", .author = (char *)""};
 	char key[CONTROL_KEY_MAX];
@@ -163,7 +171,8 @@ static void test_the_ttl_doubles(void **state)
 		uint64_t ago_ms;
 		uint32_t ttl;
 		uint64_t next_in_ms;
-	} steps[] = {{0, 5, 5000}, {4999, 5, 1}, {5000, 10, 5000}, {14000, 20, 1000}, {15000, 40, 5000}, {20000, 60, 0}};
+	} steps[] = {{0, 5, 5000},	{4999, 5, 1},	   {5000, 10, 5000},
+		     {14000, 20, 1000}, {15000, 40, 5000}, {20000, 60, 0}};
 	uint64_t next_ms;
 	all_up();
 	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
@@ -270,7 +279,8 @@ static void test_locations_are_laid_over(void **state)
 	assert_ptr_equal(same, places);
 	places_unref(same);
 	apply_good(control.fleet, FLEET_STORE,
-		   "locations: {192.0.2.0/24: {at: [1.5, 2.5], country: DE, subdivision: HE, continent: EU, asn: 7},\n"
+		   "locations: {192.0.2.0/24: {at: [1.5, 2.5], country: DE, subdivision: HE, continent: EU, "
+		   "asn: 7},\n"
 		   "            \"2001:db8::/32\": {country: FR}}\n");
 	struct places *laid = places_with_locations(places, control.fleet);
 	struct ip ip;

@@ -9,17 +9,17 @@
 #include <string.h>
 #include <cmocka.h>
 
-#define FLEET                                                                               \
-	"regions:\n"                                                                        \
-	"  eu: {at: [50, 8]}\n"                                                             \
-	"  us: {at: [39, -77]}\n"                                                           \
-	"checks:\n"                                                                         \
-	"  web: {type: http}\n"                                                             \
-	"services:\n"                                                                       \
-	"  shop: {check: web, steering: {order: listed}, ttl: 5s..40s,\n"                   \
-	"         vips: {eu: [192.0.2.1], us: [192.0.2.2]}}\n"                              \
-	"  plain: {steering: {order: listed}, vips: {eu: [192.0.2.3], us: [192.0.2.4]}}\n"  \
-	"zones:\n"                                                                          \
+#define FLEET                                                                              \
+	"regions:\n"                                                                       \
+	"  eu: {at: [50, 8]}\n"                                                            \
+	"  us: {at: [39, -77]}\n"                                                          \
+	"checks:\n"                                                                        \
+	"  web: {type: http}\n"                                                            \
+	"services:\n"                                                                      \
+	"  shop: {check: web, steering: {order: listed}, ttl: 5s..40s,\n"                  \
+	"         vips: {eu: [192.0.2.1], us: [192.0.2.2]}}\n"                             \
+	"  plain: {steering: {order: listed}, vips: {eu: [192.0.2.3], us: [192.0.2.4]}}\n" \
+	"zones:\n"                                                                         \
 	"  app.test: {text: \"@ 60 SOA ns h 1 2 3 4 5\\n@ 60 NS ns.elsewhere.\\n\"}\n"
 
 static struct rig rig;
@@ -30,8 +30,8 @@ static int setup(void **state)
 	rig_set_health(NULL, "192.0.2.1", "web", VIP_UP, 0);
 	rig_set_health(NULL, "192.0.2.2", "web", VIP_UP, 0);
 	rig_must_start(&rig, FLEET "tenants:\n"
-				     "  acme: {zone: app.test, service: shop}\n"
-				     "  plum: {zone: app.test, service: plain, hosts: [plum, \"*.plum\"]}\n");
+				   "  acme: {zone: app.test, service: shop}\n"
+				   "  plum: {zone: app.test, service: plain, hosts: [plum, \"*.plum\"]}\n");
 	return 0;
 }
 
@@ -75,8 +75,9 @@ static void test_the_first_world_answers(void **state)
 
 static void test_tenants_come_change_and_go_one_world_each(void **state)
 {
-	assert_int_equal(rig_apply(&rig, "tenants: {bolt: {zone: app.test, service: shop, regions: [us]}}", NULL),
-			 CHANGE_DONE);
+	assert_int_equal(
+		rig_apply(&rig, "tenants: {bolt: {zone: app.test, service: shop, regions: [us]}}", NULL),
+		CHANGE_DONE);
 	assert_int_equal(epoch(), 2);
 	assert_int_equal(rig_world(&rig)->fleet_version, rig.control->fleet_version);
 	assert_string_equal(ask("bolt.app.test"), "NOERROR 192.0.2.2");
@@ -95,16 +96,16 @@ static void test_tenants_come_change_and_go_one_world_each(void **state)
 static void test_a_host_moves_between_tenants_in_one_change(void **state)
 {
 	rig_apply(&rig,
-		   "tenants:\n"
-		   "  one: {zone: app.test, service: shop, hosts: [spot]}\n"
-		   "  two: {zone: app.test, service: plain}\n",
-		   NULL);
+		  "tenants:\n"
+		  "  one: {zone: app.test, service: shop, hosts: [spot]}\n"
+		  "  two: {zone: app.test, service: plain}\n",
+		  NULL);
 	assert_string_equal(ask("spot.app.test"), "NOERROR 192.0.2.1");
 	rig_apply(&rig,
-		   "tenants:\n"
-		   "  two: {zone: app.test, service: plain, hosts: [two, spot]}\n"
-		   "  one: {zone: app.test, service: shop}\n",
-		   NULL);
+		  "tenants:\n"
+		  "  two: {zone: app.test, service: plain, hosts: [two, spot]}\n"
+		  "  one: {zone: app.test, service: shop}\n",
+		  NULL);
 	assert_string_equal(ask("spot.app.test"), "NOERROR 192.0.2.3");
 	assert_string_equal(ask("one.app.test"), "NOERROR 192.0.2.1");
 	assert_string_equal(ask("two.app.test"), "NOERROR 192.0.2.3");
@@ -129,11 +130,11 @@ static void test_numbers_are_looked_up_and_reused(void **state)
 static void test_the_structure_changes(void **state)
 {
 	rig_apply(&rig,
-		   "regions: {ap: {at: [1, 103]}}\n"
-		   "services: {east: {vips: {ap: [192.0.2.9]}}}\n"
-		   "zones: {new.test: {text: \"@ 60 SOA ns h 1 2 3 4 5\\nwww 60 A 192.0.2.80\\n\"}}\n"
-		   "tenants: {koi: {zone: new.test, service: east}}\n",
-		   NULL);
+		  "regions: {ap: {at: [1, 103]}}\n"
+		  "services: {east: {vips: {ap: [192.0.2.9]}}}\n"
+		  "zones: {new.test: {text: \"@ 60 SOA ns h 1 2 3 4 5\\nwww 60 A 192.0.2.80\\n\"}}\n"
+		  "tenants: {koi: {zone: new.test, service: east}}\n",
+		  NULL);
 	assert_int_equal(epoch(), 2);
 	assert_string_equal(ask("koi.new.test"), "NOERROR 192.0.2.9");
 	assert_string_equal(ask("www.new.test"), "NOERROR static");
@@ -149,10 +150,10 @@ static void test_the_structure_changes(void **state)
 static void test_locations_of_a_change_are_laid_over(void **state)
 {
 	rig_apply(&rig,
-		   "locations: {198.51.100.0/24: {at: [40, -75]}}\n"
-		   "services: {near: {vips: {eu: [192.0.2.5], us: [192.0.2.6]}}}\n"
-		   "tenants: {fir: {zone: app.test, service: near}}\n",
-		   NULL);
+		  "locations: {198.51.100.0/24: {at: [40, -75]}}\n"
+		  "services: {near: {vips: {eu: [192.0.2.5], us: [192.0.2.6]}}}\n"
+		  "tenants: {fir: {zone: app.test, service: near}}\n",
+		  NULL);
 	assert_string_equal(ask("fir.app.test"), "NOERROR 192.0.2.6");
 	rig_apply(&rig, "locations: {198.51.100.0/24: {at: [51, 7]}}\n", NULL);
 	assert_string_equal(ask("fir.app.test"), "NOERROR 192.0.2.5");
@@ -219,8 +220,10 @@ static void test_a_what_if_world_is_private(void **state)
 	struct what_if both[] = {down, drained};
 	struct world *world = world_builder_what_if(rig.control->builder, both, 2);
 	assert_int_equal(world->epoch, before);
-	assert_string_equal(rig_answer(&rig, world, "acme.app.test", "198.51.100.7", NULL), "NOERROR 192.0.2.2");
-	assert_string_equal(rig_answer(&rig, world, "plum.app.test", "198.51.100.7", NULL), "NOERROR 192.0.2.4");
+	assert_string_equal(rig_answer(&rig, world, "acme.app.test", "198.51.100.7", NULL),
+			    "NOERROR 192.0.2.2");
+	assert_string_equal(rig_answer(&rig, world, "plum.app.test", "198.51.100.7", NULL),
+			    "NOERROR 192.0.2.4");
 	world_free(world);
 	assert_int_equal(epoch(), before);
 	assert_string_equal(ask("acme.app.test"), "NOERROR 192.0.2.1");
@@ -234,12 +237,15 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_the_first_world_answers, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_tenants_come_change_and_go_one_world_each, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_a_host_moves_between_tenants_in_one_change, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_tenants_come_change_and_go_one_world_each, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_a_host_moves_between_tenants_in_one_change, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_numbers_are_looked_up_and_reused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_the_structure_changes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_locations_of_a_change_are_laid_over, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_health_changes_of_one_moment_are_one_world, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_health_changes_of_one_moment_are_one_world, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_health_is_not_lost_to_another_change, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_the_ttl_grows_by_itself, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_what_if_world_is_private, setup, teardown),
