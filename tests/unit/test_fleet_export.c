@@ -64,9 +64,9 @@ static void test_export_comes_back_unchanged(void **state)
 	apply_good(fleet, FLEET_STORE, everything);
 	char *yaml = fleet_export_yaml(fleet, false);
 	struct fleet_result again = apply_good(fleet, FLEET_STORE, yaml);
-	assert_int_equal(again.unchanged, 21);
+	assert_int_equal(again.unchanged, 25);
 	assert_int_equal(again.added + again.changed + again.removed, 0);
-	assert_int_equal(apply_good(copy, FLEET_BASE, yaml).added, 21);
+	assert_int_equal(apply_good(copy, FLEET_BASE, yaml).added, 25);
 	char *second = fleet_export_yaml(copy, true);
 	assert_string_equal(second, yaml);
 	char *none = fleet_export_yaml(copy, false);
@@ -97,6 +97,10 @@ static void test_json_leaves_defaults_out(void **state)
 	assert_json(fleet, FLEET_REGION, "no", "{\"at\":[-90,180]}");
 	assert_json(fleet, FLEET_CHECK, "fast", "{\"type\":\"http\",\"interval\":\"250ms\"}");
 	assert_json(fleet, FLEET_CHECK, "port", "{\"type\":\"tcp\",\"port\":22}");
+	assert_json(fleet, FLEET_CHECK, "cert",
+		    "{\"type\":\"tls\",\"sni\":\"shop.example\",\"verify\":\"full\",\"expires_within\":\"14d\"}");
+	assert_json(fleet, FLEET_CHECK, "names",
+		    "{\"type\":\"dns\",\"port\":5353,\"host\":\"example.net\"}");
 	assert_json(fleet, FLEET_SERVICE, "bare", "{}");
 	assert_json(fleet, FLEET_SERVICE, "shop",
 		    "{\"check\":\"web\",\"ttl\":\"5s..2m\",\"steering\":{\"order\":\"map\",\"map\":\"world\","
