@@ -5,6 +5,7 @@
 #include "gslb/control/api_request.h"
 
 #include "gslb/control/health_book.h"
+#include "lib/clock.h"
 #include "lib/text.h"
 #include <inttypes.h>
 
@@ -29,6 +30,16 @@ json_t *api_view_object(const struct fleet_object *object)
 	return view;
 }
 
+/* As it was promised; where the wall clock was stepped since, as that clock will show it. */
+static int64_t until_unix_ms(const struct control_row *row)
+{
+	if (row->expires_mono_ms == 0)
+		return 0;
+	int64_t until = clock_unix_ms() + (int64_t)(row->expires_mono_ms - clock_mono_ms());
+	int64_t step = until - row->expires_unix_ms;
+	return step > -1000 && step < 1000 ? row->expires_unix_ms : until;
+}
+
 json_t *api_view_control(const struct control_row *row)
 {
 	if (!row)
@@ -37,7 +48,7 @@ json_t *api_view_control(const struct control_row *row)
 	snprintf(version, sizeof(version), "%" PRId64, row->since_unix_ms);
 	json_t *share = row->share == SHARE_DOWN ? json_string("down") : json_integer(row->share);
 	return json_pack("{s:o, s:o, s:o, s:s?, s:s, s:s}", "share", share, "since",
-			 api_view_time(row->since_unix_ms), "until", api_view_time(row->expires_unix_ms),
+			 api_view_time(row->since_unix_ms), "until", api_view_time(until_unix_ms(row)),
 			 "reason", row->reason[0] ? row->reason : NULL, "author", row->author, "version",
 			 version);
 }

@@ -11,8 +11,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define EXPIRY_LOOK_MS 1000 /* at most this late, however the wall clock is stepped */
-
 /* ---- fleet ---- */
 
 static json_t *counts_json(const struct fleet_result *result)
@@ -211,7 +209,10 @@ static void fill_row(const struct control_request *request, const char *author, 
 	}
 	row->share = request->share;
 	row->since_unix_ms = now_unix_ms;
-	row->expires_unix_ms = request->for_ms ? now_unix_ms + (int64_t)request->for_ms : 0;
+	if (request->for_ms) {
+		row->expires_unix_ms = now_unix_ms + (int64_t)request->for_ms;
+		row->expires_mono_ms = clock_mono_ms() + request->for_ms;
+	}
 	row->reason = (char *)(request->reason ? request->reason : "");
 	row->author = (char *)author;
 }
@@ -326,7 +327,7 @@ static void note_expired(void *user, const struct control_row *row)
 void change_expire_controls(struct control *control)
 {
 	struct expired expired = {.control = control};
-	controls_expire(control->controls, clock_unix_ms(), note_expired, &expired);
+	controls_expire(control->controls, clock_mono_ms(), note_expired, &expired);
 	if (expired.count > 0)
 		world_builder_controls_changed(control->builder, expired.rows, expired.count);
 	free(expired.rows);
@@ -335,17 +336,13 @@ void change_expire_controls(struct control *control)
 
 void change_arm_expiry(struct control *control)
 {
-	int64_t next = controls_next_expiry(control->controls);
-	if (next == INT64_MAX) {
+	uint64_t next = controls_next_expiry(control->controls), now = clock_mono_ms();
+	if (next == UINT64_MAX) {
 		evtimer_del(control->expiry_timer);
 		return;
 	}
-	int64_t wait_ms = next - clock_unix_ms();
-	if (wait_ms < 1)
-		wait_ms = 1;
-	if (wait_ms > EXPIRY_LOOK_MS)
-		wait_ms = EXPIRY_LOOK_MS;
-	struct timeval wait = {wait_ms / 1000, (suseconds_t)(wait_ms % 1000 * 1000)};
+	uint64_t wait_ms = next > now ? next - now : 1;
+	struct timeval wait = {(time_t)(wait_ms / 1000), (suseconds_t)(wait_ms % 1000 * 1000)};
 	evtimer_add(control->expiry_timer, &wait);
 }
 

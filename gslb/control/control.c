@@ -27,9 +27,14 @@ static void on_loaded(void *user, struct load_result *result);
 static void on_start_wait(evutil_socket_t fd, short what, void *user);
 static void on_expiry(evutil_socket_t fd, short what, void *user);
 
-static void load_control_row(void *user, const struct control_row *row)
+/* Nobody knows how long we were away but the wall clock. */
+static void load_control_row(void *user, const struct control_row *stored)
 {
-	controls_put(((struct control *)user)->controls, row);
+	struct control_row row = *stored;
+	int64_t left_ms = row.expires_unix_ms - clock_unix_ms();
+	if (row.expires_unix_ms != 0)
+		row.expires_mono_ms = clock_mono_ms() + (left_ms > 0 ? (uint64_t)left_ms : 0);
+	controls_put(((struct control *)user)->controls, &row);
 }
 
 struct control *control_new(struct event_base *base, const char *config_path,

@@ -90,35 +90,35 @@ const struct control_row *controls_next(const struct controls *controls, size_t 
 	return map_next(controls->rows, at, &key);
 }
 
-int64_t controls_next_expiry(const struct controls *controls)
+uint64_t controls_next_expiry(const struct controls *controls)
 {
-	int64_t earliest = INT64_MAX;
+	uint64_t earliest = UINT64_MAX;
 	const struct control_row *row;
 	for (size_t at = 0; (row = controls_next(controls, &at));)
-		if (row->expires_unix_ms != 0 && row->expires_unix_ms < earliest)
-			earliest = row->expires_unix_ms;
+		if (row->expires_mono_ms != 0 && row->expires_mono_ms < earliest)
+			earliest = row->expires_mono_ms;
 	return earliest;
 }
 
-static bool is_due(const struct control_row *row, int64_t now_unix_ms)
+static bool is_due(const struct control_row *row, uint64_t now_mono_ms)
 {
-	return row->expires_unix_ms != 0 && row->expires_unix_ms <= now_unix_ms;
+	return row->expires_mono_ms != 0 && row->expires_mono_ms <= now_mono_ms;
 }
 
-size_t controls_expire(struct controls *controls, int64_t now_unix_ms,
+size_t controls_expire(struct controls *controls, uint64_t now_mono_ms,
 		       void (*fn)(void *user, const struct control_row *row), void *user)
 {
 	size_t due = 0;
 	const struct control_row *row;
 	for (size_t at = 0; (row = controls_next(controls, &at));) {
-		if (!is_due(row, now_unix_ms))
+		if (!is_due(row, now_mono_ms))
 			continue;
 		fn(user, row);
 		due++;
 	}
 	/* Dropped one a walk: a map must not change under its iterator. */
 	for (size_t at = 0; (row = controls_next(controls, &at));) {
-		if (!is_due(row, now_unix_ms))
+		if (!is_due(row, now_mono_ms))
 			continue;
 		struct control_row key = *row;
 		controls_remove(controls, key.region, key.service, key.address);

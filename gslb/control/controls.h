@@ -21,8 +21,8 @@ const struct control_row *controls_effective(const struct controls *controls, co
 					     const char *service);
 /* for (size_t at = 0; (row = controls_next(controls, &at));) in order of definition */
 const struct control_row *controls_next(const struct controls *controls, size_t *at);
-/* Earliest expiry, INT64_MAX: none. */
-int64_t controls_next_expiry(const struct controls *controls);
+/* Earliest expires_mono_ms, UINT64_MAX: none. */
+uint64_t controls_next_expiry(const struct controls *controls);
 /* Calls fn for every row that is due at now, then drops them; returns how many. */
-size_t controls_expire(struct controls *controls, int64_t now_unix_ms,
+size_t controls_expire(struct controls *controls, uint64_t now_mono_ms,
 		       void (*fn)(void *user, const struct control_row *row), void *user);

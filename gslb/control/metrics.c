@@ -407,11 +407,11 @@ static void render_controls(struct page *page)
 		if (!row->address[0] && row->service[0])
 			render_share(page, row->region, row->service, row->share);
 	begin(page, "gslb_control_expiry_seconds", "gauge", "Seconds until a control expires.");
-	int64_t now_ms = clock_unix_ms();
+	uint64_t now_ms = clock_mono_ms();
 	for (size_t at = 0; (row = controls_next(controls, &at));) {
-		if (row->address[0] || row->expires_unix_ms == 0)
+		if (row->address[0] || row->expires_mono_ms == 0)
 			continue;
-		int64_t left_ms = row->expires_unix_ms > now_ms ? row->expires_unix_ms - now_ms : 0;
+		uint64_t left_ms = row->expires_mono_ms > now_ms ? row->expires_mono_ms - now_ms : 0;
 		evbuffer_add_printf(page->out,
 				    "gslb_control_expiry_seconds{region=\"%s\",service=\"%s\"} %.3f\n",
 				    row->region, row->service, (double)left_ms / 1000);

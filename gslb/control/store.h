@@ -27,7 +27,8 @@ struct control_row {
 	char service[64];	   /* "" = all services; unused for VIPs */
 	char address[IP_TEXT_MAX]; /* "" = a region's control */
 	int share;		   /* 0..100, or SHARE_DOWN */
-	int64_t expires_unix_ms;   /* 0: until restored */
+	int64_t expires_unix_ms;   /* 0: until restored; what a restart goes by */
+	uint64_t expires_mono_ms;  /* the same while this process runs: nobody steps that clock. Not stored */
 	int64_t since_unix_ms;
 	char *reason, *author; /* "" when absent; owned by the row's holder */
 };

@@ -25,7 +25,7 @@ static void require(bool is_true, const char *what)
 
 /* ---- clocks ---- */
 
-static _Atomic int64_t advanced_ms;
+static _Atomic int64_t advanced_ms, stepped_ms;
 
 static int64_t read_clock_ns(clockid_t clock)
 {
@@ -46,7 +46,12 @@ uint64_t clock_mono_ms(void)
 
 int64_t clock_unix_ms(void)
 {
-	return read_clock_ns(CLOCK_REALTIME) / 1000000;
+	return read_clock_ns(CLOCK_REALTIME) / 1000000 + stepped_ms;
+}
+
+void rig_step_wall_clock(int64_t ms)
+{
+	stepped_ms += ms;
 }
 
 void rig_advance_clocks(int64_t ms)

@@ -55,6 +55,7 @@ void rig_set_health(struct rig *rig, const char *address, const char *check, enu
 void rig_forget_health(void);
 void rig_set_health_complete(bool is_complete); /* true at first */
 void rig_advance_clocks(int64_t ms);		/* of both; libevent's timers keep theirs */
+void rig_step_wall_clock(int64_t ms);
 
 /* ---- what a client sees ---- */
 

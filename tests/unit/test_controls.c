@@ -9,11 +9,11 @@
 #include <cmocka.h>
 
 static struct control_row row(const char *region, const char *service, const char *address, int share,
-			      int64_t expires_unix_ms)
+			      uint64_t expires_mono_ms)
 {
 	static char reason[] = "test", author[] = "uid:1";
 	struct control_row made = {
-		.share = share, .expires_unix_ms = expires_unix_ms, .reason = reason, .author = author};
+		.share = share, .expires_mono_ms = expires_mono_ms, .reason = reason, .author = author};
 	snprintf(made.region, sizeof(made.region), "%s", region);
 	snprintf(made.service, sizeof(made.service), "%s", service);
 	snprintf(made.address, sizeof(made.address), "%s", address);
@@ -83,7 +83,7 @@ static void test_expiry(void **state)
 {
 	struct controls *controls = controls_new();
 	struct expired expired = {0};
-	assert_true(controls_next_expiry(controls) == INT64_MAX);
+	assert_true(controls_next_expiry(controls) == UINT64_MAX);
 	put(controls, row("a", "", "", 0, 3000));
 	put(controls, row("b", "", "", 0, 0));
 	put(controls, row("c", "", "", 0, 1000));
@@ -96,7 +96,7 @@ static void test_expiry(void **state)
 	assert_non_null(controls_get(controls, "b", "", ""));
 	assert_int_equal(controls_next_expiry(controls), 3000);
 	assert_int_equal(controls_expire(controls, INT64_MAX, note, &expired), 1);
-	assert_true(controls_next_expiry(controls) == INT64_MAX);
+	assert_true(controls_next_expiry(controls) == UINT64_MAX);
 	controls_free(controls);
 	controls_free(NULL);
 }

@@ -316,7 +316,7 @@ static void test_health(void **state)
 
 static void test_controls(void **state)
 {
-	struct control_row row = {.region = "eu", .share = 40, .expires_unix_ms = clock_unix_ms() + 3600000};
+	struct control_row row = {.region = "eu", .share = 40, .expires_mono_ms = clock_mono_ms() + 3600000};
 	controls_put(control.controls, &row);
 	row = (struct control_row){.region = "us", .service = "shop", .share = SHARE_DOWN};
 	controls_put(control.controls, &row);
