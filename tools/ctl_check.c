@@ -1,8 +1,14 @@
-/* check FILE: what gslbd would say of node.yaml or of a fleet document, without a node. One thread. */
+/*
+ * check FILE: what gslbd would say of node.yaml or of a fleet document, without a node; and what a good
+ * node.yaml comes to, per service and continent. One thread.
+ */
 #include "fleet/fleet.h"
-#include "gslb/control/control.h"
+#include "gslb/control/effective.h"
+#include "lib/mem.h"
 #include "tools/ctl.h"
+#include "tools/ctl_table.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static bool is_node_file(const struct doc *doc)
@@ -14,14 +20,120 @@ static bool is_node_file(const struct doc *doc)
 	return false;
 }
 
+/* ---- the effective table ---- */
+
+static const char *text_of(const json_t *object, const char *key, const char *otherwise)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+	return text ? text : otherwise;
+}
+
+static void print_clients(const json_t *clients)
+{
+	static const char *const heads[] = {"CONTINENT", "CLIENT", "COUNTRY", "AT", "FROM"};
+	struct ctl_table table;
+	ctl_table_init(&table, heads, 5);
+	for (size_t i = 0; i < json_array_size(clients); i++) {
+		const json_t *client = json_array_get(clients, i), *at = json_object_get(client, "at");
+		const char *from = text_of(client, "from", "no location");
+		char *where = json_is_array(at)
+				      ? xasprintf("%.2f, %.2f", json_number_value(json_array_get(at, 0)),
+						  json_number_value(json_array_get(at, 1)))
+				      : xstrdup("");
+		const char *cells[] = {text_of(client, "continent", "(unknown)"),
+				       text_of(client, "address", "(any)"), text_of(client, "country", ""),
+				       where, strrchr(from, '/') ? strrchr(from, '/') + 1 : from};
+		ctl_table_row(&table, cells);
+		free(where);
+	}
+	puts("\nOne client stands for each continent: of the places that the geography knows there, the one\n"
+	     "nearest to the middle of their addresses; \"centroid\" where it knows none: the middle of the\n"
+	     "continent's countries. Others there may be answered differently: gslbctl explain tells.\n");
+	ctl_table_print(&table, 0, stdout);
+}
+
+/* "eu > us = ap": us and ap share a tier. */
+static char *order_words(const json_t *row)
+{
+	const json_t *tiers = json_object_get(row, "tiers");
+	const char *step = text_of(row, "step", "");
+	char *words = xstrdup(json_array_size(tiers) ? "" : "no address");
+	for (size_t i = 0; i < json_array_size(tiers); i++) {
+		const json_t *tier = json_array_get(tiers, i);
+		for (size_t j = 0; j < json_array_size(tier); j++) {
+			const char *between = j ? " = " : i ? " > " : "";
+			char *longer = xasprintf("%s%s%s", words, between,
+						 json_string_value(json_array_get(tier, j)));
+			free(words);
+			words = longer;
+		}
+	}
+	if (strcmp(step, "tier") != 0 && strcmp(step, "none") != 0) {
+		char *longer = xasprintf("%s (%s)", words, step);
+		free(words);
+		words = longer;
+	}
+	return words;
+}
+
+static void print_services(const json_t *services)
+{
+	static const char *const heads[] = {"SERVICE", "CONTINENT", "DOWN", "ORDER"};
+	struct ctl_table table;
+	ctl_table_init(&table, heads, 4);
+	for (size_t i = 0; i < json_array_size(services); i++) {
+		const json_t *service = json_array_get(services, i), *rows = json_object_get(service, "rows");
+		for (size_t j = 0; j < json_array_size(rows); j++) {
+			const json_t *row = json_array_get(rows, j);
+			char *order = order_words(row);
+			const char *cells[] = {text_of(service, "service", ""),
+					       text_of(row, "continent", "(unknown)"),
+					       text_of(row, "down", ""), order};
+			ctl_table_row(&table, cells);
+			free(order);
+		}
+	}
+	putchar('\n');
+	ctl_table_print(&table, 0, stdout);
+}
+
+static void print_effective(const json_t *effective)
+{
+	for (size_t i = 0; i < json_array_size(effective); i++) {
+		const json_t *one = json_array_get(effective, i),
+			     *services = json_object_get(one, "services");
+		if (json_array_size(services) == 0)
+			continue;
+		print_clients(json_object_get(one, "clients"));
+		print_services(services);
+	}
+}
+
+/* ---- the check ---- */
+
+static void check_node(const char *path, json_t *effective, struct err_list *errors)
+{
+	struct load_result loaded;
+	struct load_previous nothing = {0};
+	load_run(path, LOAD_CHECK, &nothing, &loaded);
+	if (loaded.config && !err_has_errors(&loaded.errors)) {
+		json_t *one = effective_table(&loaded);
+		json_object_set_new(one, "file", json_string(path));
+		json_array_append_new(effective, one);
+	}
+	err_move(errors, &loaded.errors);
+	load_result_done(&loaded);
+}
+
 enum ctl_exit ctl_check(struct ctl *ctl)
 {
 	struct err_list errors = {0};
 	struct fleet_change *change = fleet_change_new(FLEET_BASE);
+	json_t *effective = json_array();
 	for (size_t i = 0; i < ctl->arg_count; i++) {
 		struct doc *doc = doc_from_file(ctl->args[i], &errors);
 		if (doc && is_node_file(doc))
-			control_check(ctl->args[i], &errors);
+			check_node(ctl->args[i], effective, &errors);
 		else if (doc)
 			fleet_change_add_document(change, doc, &errors);
 		doc_free(doc);
@@ -37,7 +149,15 @@ enum ctl_exit ctl_check(struct ctl *ctl)
 	err_sort(&errors);
 	err_print(&errors, stderr);
 	err_done(&errors);
-	if (is_good && ctl->output == CTL_TABLE)
+	if (is_good && ctl->output == CTL_JSON) {
+		json_t *reply = json_pack("{s:b, s:O}", "good", 1, "effective", effective);
+		json_dumpf(reply, stdout, JSON_COMPACT | JSON_REAL_PRECISION(8));
+		putchar('\n');
+		json_decref(reply);
+	} else if (is_good) {
 		puts(ctl->arg_count == 1 ? "good" : "all good");
+		print_effective(effective);
+	}
+	json_decref(effective);
 	return is_good ? CTL_DONE : CTL_FAILED;
 }

@@ -110,7 +110,8 @@ static const struct ctl_verb verbs[] = {
 	{"Tenants and fleet", "check", "FILE…", "", "", 1, CTL_ARGS_MAX, ctl_check,
 	 "validate node.yaml or fleet documents here, without a node",
 	 "A file with a key of node.yaml at its top (node, dns, …) is checked with all files that it names;\n"
-	 "fleet documents are checked together, as one fleet.\n"},
+	 "fleet documents are checked together, as one fleet. For a good node.yaml it prints in which order\n"
+	 "each service's regions answer a client of each continent, with all up and with each one down.\n"},
 
 	{"Node", "reload", "", "", "", 0, 0, ctl_state_reload, "read all files again, all or nothing", NULL},
 };
