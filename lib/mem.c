@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 static _Noreturn void die_out_of_memory(void)
@@ -83,4 +84,18 @@ void xgrow(void **items, size_t *capacity, size_t need, size_t size)
 		die_out_of_memory();
 	*items = xrealloc(*items, grown * size);
 	*capacity = grown;
+}
+
+void *xmap(size_t size)
+{
+	void *memory = mmap(NULL, size > 0 ? size : 1, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return checked(memory != MAP_FAILED ? memory : NULL);
+}
+
+void xunmap(void *memory, size_t size)
+{
+	if (memory != NULL)
+		munmap(memory, size > 0 ? size : 1);
 }

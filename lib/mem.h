@@ -10,5 +10,9 @@ char *xstrndup(const char *text, size_t length);
 void *xmemdup(const void *bytes, size_t length);
 char *xasprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Zeroed memory that is taken from the system only where it is touched: for large, sparse arrays. */
+void *xmap(size_t size);
+void xunmap(void *memory, size_t size); /* NULL is fine */
+
 /* Grows the array *items (element size `size`) so that it holds at least `need` elements. */
 void xgrow(void **items, size_t *capacity, size_t need, size_t size);

@@ -1,6 +1,7 @@
 /* node.yaml → settings (reference/configuration.md, "node.yaml"). Control thread. */
 #include "gslb/control/config.h"
 #include "lib/doc_read.h"
+#include "lib/gcra.h"
 #include "lib/mem.h"
 #include "lib/rng.h"
 #include "lib/text.h"
@@ -343,17 +344,9 @@ static void read_cookies(const struct doc_reader *reader, const struct doc_node 
 static void read_rrl_rate(const struct doc_reader *reader, const struct doc_node *value, void *target)
 {
 	struct draft *draft = target;
-	double rate;
 
-	if (!doc_read_is_scalar(reader, value, "a rate like 500/s"))
-		return;
-	if (!text_to_rate(value->text, &rate)) {
-		doc_err(reader->errors, reader->doc, value, "'%s' must be a rate like 500/s or 600/m",
-			value->text);
-		return;
-	}
-	draft->rrl_rate = rate;
-	draft->config->settings.rrl_is_on = true;
+	if (doc_read_rate(reader, value, &draft->rrl_rate))
+		draft->config->settings.rrl_is_on = true;
 }
 
 static void read_rrl_slip(const struct doc_reader *reader, const struct doc_node *value, void *target)
@@ -508,12 +501,6 @@ static void fill_random_secret(uint8_t secret[static 16])
 	memcpy(secret, rng.s, sizeof(rng.s));
 }
 
-/* What one worker may send to a prefix: the workers share the rate. */
-static uint64_t rrl_interval_ns(double rate, unsigned workers)
-{
-	return rate > 0 ? (uint64_t)(1e9 * workers / rate) : RRL_NOTHING;
-}
-
 static void finish(const struct doc_reader *reader, struct draft *draft)
 {
 	struct node_config *config = draft->config;
@@ -523,7 +510,7 @@ static void finish(const struct doc_reader *reader, struct draft *draft)
 		settings->nsid_length = (uint8_t)strlen(config->name); /* an id: at most 63 */
 		memcpy(settings->nsid, config->name, settings->nsid_length);
 	}
-	settings->rrl_interval_ns = rrl_interval_ns(draft->rrl_rate, config->workers);
+	settings->rrl_interval_ns = gcra_interval_ns(draft->rrl_rate, config->workers);
 	if (config->state_dir == NULL)
 		return;
 	if (draft->socket[0] == '/')

@@ -148,11 +148,17 @@ static void render_drops(struct page *page)
 							 [DROP_RESPONSE] = "response",
 							 [DROP_SOCKET] = "socket",
 							 [DROP_LIMIT] = "limit"};
+	static const char *const limited[LIMITED_REASONS] = {[LIMITED_CLIENT] = "client",
+							     [LIMITED_TENANT] = "tenant"};
 	static const char *const family[2] = {"ipv4", "ipv6"};
 	begin(page, "gslb_dns_dropped_total", "counter", "Packets and connections without an answer.");
 	for (unsigned i = 0; i < DROP_REASONS; i++)
 		evbuffer_add_printf(page->out, "gslb_dns_dropped_total{reason=\"%s\"} %" PRIu64 "\n",
 				    reason[i], SUM(page, dropped[i]));
+	begin(page, "gslb_dns_limited_total", "counter", "Truncated replies to what is over a limit.");
+	for (unsigned i = 0; i < LIMITED_REASONS; i++)
+		evbuffer_add_printf(page->out, "gslb_dns_limited_total{reason=\"%s\"} %" PRIu64 "\n",
+				    limited[i], SUM(page, limited[i]));
 	begin(page, "gslb_dns_ecs_queries_total", "counter", "Queries with a client subnet.");
 	for (unsigned i = 0; i < 2; i++)
 		evbuffer_add_printf(page->out, "gslb_dns_ecs_queries_total{family=\"%s\"} %" PRIu64 "\n",

@@ -10,13 +10,16 @@
 static uint64_t key_hash(const struct policy_key *key)
 {
 	uint64_t bits = (uint64_t)key->service << 2 | (uint64_t)key->is_resident << 1 | key->is_suspended;
-	return hash_mix(key->allowed, bits);
+	uint64_t budget = hash_mix(key->budget.queries_interval_ns, key->budget.nxdomain_interval_ns);
+	return hash_mix(hash_mix(key->allowed, bits), budget);
 }
 
 static bool key_equal(const struct policy_key *a, const struct policy_key *b)
 {
 	return a->allowed == b->allowed && a->service == b->service && a->is_resident == b->is_resident &&
-	       a->is_suspended == b->is_suspended;
+	       a->is_suspended == b->is_suspended &&
+	       a->budget.queries_interval_ns == b->budget.queries_interval_ns &&
+	       a->budget.nxdomain_interval_ns == b->budget.nxdomain_interval_ns;
 }
 
 static void place_slot(struct policies *policies, uint32_t number)
@@ -47,7 +50,8 @@ uint32_t policies_number(struct policies *policies, const struct policy_key *key
 			return policies->slots[at] - 1;
 	uint32_t number = (uint32_t)policies->count++;
 	xgrow((void **)&policies->keys, &policies->capacity, policies->count, sizeof *policies->keys);
-	xgrow((void **)&policies->orders, &policies->order_capacity, policies->count, sizeof *policies->orders);
+	xgrow((void **)&policies->orders, &policies->order_capacity, policies->count,
+	      sizeof *policies->orders);
 	policies->keys[number] = *key;
 	policies->orders[number].order = NULL;
 	place_slot(policies, number);
@@ -93,8 +97,8 @@ static void set_tenant(struct index_edit *edit, const uint8_t *octets, uint32_t 
 	index_edit_set_tenant(edit, &name, policy, tenant);
 }
 
-void name_index_add_tenant(struct index_edit *edit, const struct fleet *fleet, const struct fleet_tenant *tenant,
-			   uint32_t policy)
+void name_index_add_tenant(struct index_edit *edit, const struct fleet *fleet,
+			   const struct fleet_tenant *tenant, uint32_t policy)
 {
 	for (size_t i = 0; i < tenant->host_count; i++)
 		set_tenant(edit, tenant->hosts[i], policy, tenant->object.number);

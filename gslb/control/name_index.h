@@ -1,7 +1,7 @@
 /* Zones and tenants of the fleet → name index, and the ways in which tenants are answered. Control thread. */
 #pragma once
 #include "fleet/fleet.h"
-#include "gslb/decide/order.h"
+#include "gslb/decide/plan.h"
 #include "zones/index.h"
 
 /* ---- policies: numbered ways of answering, shared by all tenants that are answered alike ---- */
@@ -10,6 +10,7 @@ struct policy_key {
 	region_set allowed;
 	uint32_t service; /* number */
 	bool is_resident, is_suspended;
+	struct plan_budget budget;
 };
 
 struct policies {
@@ -17,21 +18,21 @@ struct policies {
 	struct policy_key *keys;
 	struct policy_order {
 		struct order *order; /* compiled on first use; one reference */
-	} *orders;
+	} * orders;
 	size_t order_capacity;
 	uint32_t *slots; /* hash of keys → number + 1; 0 = free; a power of two */
 	size_t slot_count;
 };
 
 uint32_t policies_number(struct policies *policies, const struct policy_key *key); /* finds or adds */
-void policies_done(struct policies *policies); /* empties; usable again */
+void policies_done(struct policies *policies);					   /* empties; usable again */
 
 /* ---- names ---- */
 
 void name_index_add_zones(struct index_edit *edit, const struct fleet *fleet);
 /* Hosts, and the custom domains that a served zone holds. */
-void name_index_add_tenant(struct index_edit *edit, const struct fleet *fleet, const struct fleet_tenant *tenant,
-			   uint32_t policy);
+void name_index_add_tenant(struct index_edit *edit, const struct fleet *fleet,
+			   const struct fleet_tenant *tenant, uint32_t policy);
 void name_index_remove_tenant(struct index_edit *edit, const struct fleet_tenant *tenant);
 /* Zones with `serial: change` whose text or tenants were touched get the time as their serial, answered
  * from now on (RFC 1982: never backwards). */

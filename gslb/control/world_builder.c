@@ -8,6 +8,7 @@
 #include "gslb/control/order_cache.h"
 #include "gslb/control/plan_build.h"
 #include "lib/clock.h"
+#include "lib/gcra.h"
 #include "lib/map.h"
 #include "lib/mem.h"
 #include <stdlib.h>
@@ -109,9 +110,11 @@ static void load_services(struct world_builder *builder)
 	size_t at = 0;
 	for (struct fleet_object *object; (object = fleet_next(fleet, FLEET_SERVICE, &at));) {
 		size_t need = object->number + 1;
-		xgrow((void **)&builder->services, &builder->service_capacity, need, sizeof *builder->services);
+		xgrow((void **)&builder->services, &builder->service_capacity, need,
+		      sizeof *builder->services);
 		while (builder->service_count < need)
-			builder->services[builder->service_count++] = (struct service_slot){.next_ms = UINT64_MAX};
+			builder->services[builder->service_count++] =
+				(struct service_slot){.next_ms = UINT64_MAX};
 		struct service_slot *slot = &builder->services[object->number];
 		slot->service = (const struct fleet_service *)object;
 		slot->candidates = plan_build_candidates(fleet, slot->service);
@@ -121,16 +124,31 @@ static void load_services(struct world_builder *builder)
 
 /* ---- policies ---- */
 
+/* One worker's share of a rate: the kernel spreads the clients over the workers. */
+static uint64_t budget_interval_ns(const struct world_builder *builder, const struct fleet_rate *rate)
+{
+	return rate->written ? gcra_interval_ns(rate->per_second, builder->control->config->workers) : 0;
+}
+
 static uint32_t tenant_policy(struct world_builder *builder, const struct fleet_tenant *tenant)
 {
 	const struct fleet_object *service =
 		fleet_get(builder->control->fleet, FLEET_SERVICE, tenant->service);
 	struct policy_key key = {
 		.service = service->number,
-		.allowed = builder->services[service->number].candidates & plan_build_tenant_regions(builder->control->fleet, tenant),
+		.allowed = builder->services[service->number].candidates &
+			   plan_build_tenant_regions(builder->control->fleet, tenant),
 		.is_resident = tenant->has_regions,
 		.is_suspended = tenant->is_suspended,
 	};
+	const struct fleet_tier *tier =
+		tenant->tier ? (const struct fleet_tier *)fleet_get(builder->control->fleet, FLEET_TIER,
+								    tenant->tier)
+			     : NULL;
+	if (tier) {
+		key.budget.queries_interval_ns = budget_interval_ns(builder, &tier->dns_queries);
+		key.budget.nxdomain_interval_ns = budget_interval_ns(builder, &tier->dns_nxdomain);
+	}
 	return policies_number(&builder->policies, &key);
 }
 
@@ -150,6 +168,7 @@ static struct plan *build_plan(struct world_builder *builder)
 								  key->allowed, builder->places));
 		plan_set_policy(plan, i, key->service, cached->order, key->allowed, key->is_resident,
 				key->is_suspended);
+		plan_set_budget(plan, i, &key->budget);
 	}
 	size_t at = 0;
 	for (struct fleet_object *region; (region = fleet_next(fleet, FLEET_REGION, &at));)
@@ -227,7 +246,8 @@ static void note_control_change(struct world_builder *builder, const struct cont
 	*changed = now_ms;
 }
 
-void world_builder_controls_changed(struct world_builder *builder, const struct control_row *rows, size_t count)
+void world_builder_controls_changed(struct world_builder *builder, const struct control_row *rows,
+				    size_t count)
 {
 	uint64_t now_ms = clock_mono_ms();
 	for (size_t i = 0; i < count; i++)
@@ -286,8 +306,8 @@ void world_builder_load(struct world_builder *builder, struct places *geo, struc
 	rebuild(builder);
 }
 
-void world_builder_share(const struct world_builder *builder, struct places **ret_geo, struct places **ret_laid,
-			 struct order_cache **ret_orders)
+void world_builder_share(const struct world_builder *builder, struct places **ret_geo,
+			 struct places **ret_laid, struct order_cache **ret_orders)
 {
 	*ret_geo = places_ref(builder->geo);
 	*ret_laid = places_ref(builder->places);
@@ -333,7 +353,8 @@ void world_builder_fleet_changed(struct world_builder *builder, const struct fle
 
 /* ---- what-if and look-ups ---- */
 
-struct world *world_builder_what_if(struct world_builder *builder, const struct what_if *what_if, size_t count)
+struct world *world_builder_what_if(struct world_builder *builder, const struct what_if *what_if,
+				    size_t count)
 {
 	struct plan_build build = plan_build_now(builder);
 	build.what_if = what_if;
@@ -346,9 +367,9 @@ struct world *world_builder_what_if(struct world_builder *builder, const struct 
 		if (slot->service)
 			slot->plan = plan_build_service(&build, slot->service, &next_ms);
 	}
-	struct world *world =
-		world_new(builder->control->epoch, builder->control->fleet_version, index_ref(builder->index),
-			  build_plan(builder), places_ref(builder->places), &builder->control->config->settings);
+	struct world *world = world_new(builder->control->epoch, builder->control->fleet_version,
+					index_ref(builder->index), build_plan(builder),
+					places_ref(builder->places), &builder->control->config->settings);
 	for (size_t i = 0; count > 0 && i < builder->service_count; i++) {
 		plan_service_unref(builder->services[i].plan);
 		builder->services[i].plan = real[i];

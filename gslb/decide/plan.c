@@ -187,6 +187,7 @@ struct plan *plan_new(size_t service_count, size_t policy_count)
 	plan->policy_count = policy_count;
 	plan->services = xcalloc(service_count + 1, sizeof *plan->services);
 	plan->policies = xcalloc(policy_count + 1, sizeof *plan->policies);
+	plan->budgets = xcalloc(policy_count + 1, sizeof *plan->budgets);
 	return plan;
 }
 
@@ -208,6 +209,13 @@ void plan_set_policy(struct plan *plan, size_t number, size_t service_position, 
 	policy->is_suspended = is_suspended;
 }
 
+void plan_set_budget(struct plan *plan, size_t number, const struct plan_budget *budget)
+{
+	assert(number < plan->policy_count);
+	plan->budgets[number] = *budget;
+	plan->policies[number].has_budget = budget->queries_interval_ns != 0 || budget->nxdomain_interval_ns != 0;
+}
+
 struct plan *plan_ref(struct plan *plan)
 {
 	plan->references++;
@@ -223,6 +231,7 @@ void plan_unref(struct plan *plan)
 	for (size_t i = 0; i < plan->service_count; i++)
 		plan_service_unref(plan->services[i]);
 	free(plan->policies);
+	free(plan->budgets);
 	free(plan->services);
 	free(plan);
 }

@@ -84,6 +84,13 @@ struct policy { /* one way to answer; shared by all tenants that are answered al
 	region_set allowed; /* steering.regions ∩ the tenant's regions */
 	bool is_resident;   /* the tenant names regions */
 	bool is_suspended;
+	bool has_budget;
+};
+
+/* Of each tenant by itself: between two queries that one worker answers by UDP, and between two that
+ * find no name (lib/gcra.h); 0: no limit. */
+struct plan_budget {
+	uint64_t queries_interval_ns, nxdomain_interval_ns;
 };
 
 struct plan {
@@ -91,6 +98,7 @@ struct plan {
 	size_t service_count, policy_count;
 	struct plan_service **services; /* by position; NULL where removed */
 	struct policy *policies;	/* node.policy is the index */
+	struct plan_budget *budgets;	/* by policy; not in it, for few have one */
 	char region_id[REGIONS_MAX][64]; /* by region number, "" unused */
 };
 
@@ -134,6 +142,7 @@ struct plan *plan_new(size_t service_count, size_t policy_count); /* all empty *
 void plan_set_service(struct plan *plan, size_t position, struct plan_service *service);
 void plan_set_policy(struct plan *plan, size_t number, size_t service_position, struct order *order,
 		     region_set allowed, bool is_resident, bool is_suspended); /* refs the order */
+void plan_set_budget(struct plan *plan, size_t number, const struct plan_budget *budget);
 struct plan *plan_ref(struct plan *plan);
 void plan_unref(struct plan *plan); /* NULL is fine */
 

@@ -191,6 +191,8 @@ static enum progress follow_dname(struct state *state, const struct node *owner)
 static enum progress answer_missing(struct state *state, const struct find *find)
 {
 	state->answer->rcode = RCODE_NXDOMAIN;
+	if (find->node->policy != INDEX_NONE)
+		state->answer->charged = find->node;
 	add_negative(state, find->zone, UINT32_MAX);
 	return DONE;
 }
@@ -252,6 +254,8 @@ static enum progress answer_node(struct state *state, const struct node *node)
 	struct answer *answer = state->answer;
 	uint16_t type = state->question->type;
 	answer->node = node;
+	if (node->policy != INDEX_NONE)
+		answer->charged = node;
 	if (node->policy != INDEX_NONE && (is_tenant_type(type) || (type == RR_ANY && !node->sets))) {
 		answer_tenant(state, node, type == RR_ANY ? RR_A : type);
 		return DONE;
@@ -316,6 +320,7 @@ void resolve(const struct world *world, const struct question *question, const s
 	ret->tenant = INDEX_NONE;
 	ret->zone = NULL;
 	ret->node = NULL;
+	ret->charged = NULL;
 	ret->choice.policy = NULL;
 
 	struct state state = {

@@ -54,6 +54,9 @@ struct answer {
 	uint32_t tenant;	/* number of the tenant whose rule decided, or INDEX_NONE */
 	const struct zone *zone; /* of the question's name; NULL: not served */
 	const struct node *node; /* that the last step ended at, or NULL */
+	/* A tenant's node that the last step ended at, or right below which there is no such name: the
+	 * tenant's budget pays. Else NULL. */
+	const struct node *charged;
 	struct choice choice;	/* valid when choice.policy is not NULL */
 	const struct plan_vip *vips[ANSWERS_MAX];
 	struct answer_item items[ANSWER_ITEMS_MAX];

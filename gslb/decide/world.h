@@ -8,7 +8,6 @@
 
 #define COOKIE_SECRETS_MAX 8
 #define RRL_EXEMPT_MAX 64
-#define RRL_NOTHING UINT64_MAX /* a rate of 0 */
 
 struct serve_settings { /* what a reload may change about serving */
 	uint16_t edns_size; /* octets; announced, and the most that UDP sends */
@@ -24,7 +23,7 @@ struct serve_settings { /* what a reload may change about serving */
 	bool rrl_is_on;
 	uint8_t rrl_slip;	   /* each slip-th limited query gets a truncated reply; 0: none */
 	uint8_t rrl_exempt_count;
-	uint64_t rrl_interval_ns; /* between two responses to a prefix by one worker, or RRL_NOTHING */
+	uint64_t rrl_interval_ns; /* between two responses to a prefix by one worker (lib/gcra.h) */
 	struct prefix rrl_exempt[RRL_EXEMPT_MAX];
 };
 

@@ -1,6 +1,7 @@
 /* The pipeline of one query: parse, decide, write, count. Any reader thread. */
 #include "gslb/serve/answer.h"
 #include "gslb/decide/resolve.h"
+#include "gslb/serve/budget.h"
 #include "gslb/serve/cookie.h"
 #include "gslb/serve/message.h"
 #include "gslb/serve/reply.h"
@@ -19,6 +20,8 @@ static void decline(uint8_t rcode, int16_t ede, struct answer *ret)
 	ret->ede_text = "";
 	ret->answer_count = ret->authority_count = ret->additional_count = ret->vip_count = 0;
 	ret->tenant = INDEX_NONE;
+	ret->zone = NULL;
+	ret->charged = NULL;
 	ret->choice.policy = NULL;
 }
 
@@ -87,6 +90,21 @@ static bool pass_rate_limit(struct serve_context *context, const struct serve_se
 	return false;
 }
 
+/* TC where the tenant whose name it is has used up its budget. TCP costs the client enough by itself. */
+static void charge_tenant(struct serve_context *context, const struct world *world, enum transport transport,
+			  struct answer *answer)
+{
+	const struct node *node = answer->charged;
+	if (!node || !world->plan->policies[node->policy].has_budget || !context->budgets ||
+	    transport != TRANSPORT_UDP || answer->is_truncated)
+		return;
+	if (budget_take(context->budgets, &world->plan->budgets[node->policy], node->tenant,
+			answer->rcode == RCODE_NXDOMAIN, context->now_ns))
+		return;
+	counter_add(&context->stats->limited[LIMITED_TENANT], 1);
+	answer->is_truncated = true;
+}
+
 /* What the verdict of the parser asks for; with a well-formed question, the decision. */
 static void answer_verdict(struct serve_context *context, const struct world *world, enum transport transport,
 			   const struct ip *peer, const struct message *message, enum verdict verdict,
@@ -136,10 +154,12 @@ size_t answer_query(struct serve_context *context, const struct world *world, en
 			    1);
 		return 0;
 	}
+	message.edns.wants_keepalive &= transport == TRANSPORT_TCP;
 	enum cookie_state cookie = check_cookie(context, settings, peer, &message.edns);
 	answer_verdict(context, world, transport, peer, &message, verdict, cookie);
 	if (!pass_rate_limit(context, settings, transport, cookie, peer, answer))
 		return 0;
+	charge_tenant(context, world, transport, answer);
 	tally_reply(context->stats, transport, &message, answer);
 	return reply_write(&message, answer, settings,
 			   reply_limit(transport, &message.edns, settings, capacity), out);

@@ -1,8 +1,7 @@
 /* The decision about one response. The worker's thread, on the UDP path. */
 #include "gslb/serve/rrl_table.h"
+#include "lib/gcra.h"
 #include "lib/hash.h"
-
-#define BURST_NS 1000000000u /* a prefix may use a second's responses at once */
 
 static bool is_exempt(const struct serve_settings *settings, const struct ip *peer)
 {
@@ -40,13 +39,8 @@ enum rrl_verdict rrl_check(struct rrl *rrl, const struct serve_settings *setting
 	if (!settings->rrl_is_on || is_exempt(settings, peer))
 		return RRL_PASS;
 	struct rrl_bucket *bucket = find_bucket(rrl, prefix_hash(peer));
-	uint64_t due_ns = bucket->due_ns > now_ns ? bucket->due_ns : now_ns;
-	uint64_t interval_ns = settings->rrl_interval_ns;
-	uint64_t burst_ns = interval_ns > BURST_NS ? interval_ns : BURST_NS;
-	if (interval_ns != RRL_NOTHING && due_ns - now_ns + interval_ns <= burst_ns) {
-		bucket->due_ns = due_ns + interval_ns;
+	if (gcra_take(&bucket->due_ns, settings->rrl_interval_ns, now_ns))
 		return RRL_PASS;
-	}
 	bool slips = settings->rrl_slip > 0 && ++bucket->slips % settings->rrl_slip == 0;
 	return slips ? RRL_SLIP : RRL_DROP;
 }

@@ -2,7 +2,7 @@
 #pragma once
 #include "gslb/serve/rrl.h"
 
-/* The generic cell rate algorithm: `due_ns` is when the prefix will have earned what it got so far. */
+/* `due_ns`: when the prefix will have earned what it got so far (lib/gcra.h). */
 struct rrl_bucket {
 	uint64_t due_ns;
 	uint32_t tag; /* of the prefix; 0: free */

@@ -24,7 +24,7 @@ void tally_reply(struct stats *stats, enum transport transport, const struct mes
 		counter_add(answer->tenant < STATS_TENANTS_MAX ? &stats->tenant[answer->tenant]
 							       : &stats->tenant_other,
 			    1);
-	if (answer->choice.policy)
+	if (answer->choice.policy && !answer->is_truncated)
 		tally_choice(stats, &answer->choice);
 }
 

@@ -7,6 +7,7 @@
  */
 #include "gslb/serve/workers.h"
 #include "gslb/decide/resolve.h"
+#include "gslb/serve/budget.h"
 #include "gslb/serve/rrl.h"
 #include "gslb/serve/tcp.h"
 #include "gslb/serve/udp.h"
@@ -153,6 +154,7 @@ static struct udp_worker *udp_worker_new(struct workers *workers, const struct p
 	worker->stop = &workers->stop;
 	worker->context.scratch = xcalloc(1, sizeof *worker->context.scratch);
 	worker->context.rrl = rrl_new();
+	worker->context.budgets = xmap(BUDGET_BUCKETS * sizeof *worker->context.budgets);
 	worker->context.stats = workers->stats[workers->stats_count++] = stats_new();
 	rng_seed_from_system(&worker->context.rng);
 	return worker;
@@ -253,6 +255,7 @@ static void udp_worker_free(struct udp_worker *worker)
 	close(worker->socket);
 	free(worker->context.scratch);
 	rrl_free(worker->context.rrl);
+	xunmap(worker->context.budgets, BUDGET_BUCKETS * sizeof *worker->context.budgets);
 	free(worker);
 }
 

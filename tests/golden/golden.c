@@ -11,6 +11,7 @@
  */
 #include "gslb/decide/resolve.h"
 #include "gslb/serve/answer.h"
+#include "gslb/serve/budget.h"
 #include "lib/mem.h"
 #include "tests/support/fixture.h"
 #include "tests/support/packet.h"
@@ -200,9 +201,11 @@ int main(int argc, char **argv)
 	world = fixture_world(world_text);
 	context.stats = stats_new();
 	context.scratch = xcalloc(1, sizeof *context.scratch);
+	context.budgets = xmap(BUDGET_BUCKETS * sizeof *context.budgets);
 	rng_seed(&context.rng, 1);
 	unsigned failures = run(cases, is_writing);
 	stats_free(context.stats);
+	xunmap(context.budgets, BUDGET_BUCKETS * sizeof *context.budgets);
 	free(context.scratch);
 	world_free(world);
 	free(world_text);

@@ -1,5 +1,6 @@
 /* Small worlds for tests: see fixture.h. */
 #include "tests/support/fixture.h"
+#include "lib/gcra.h"
 #include "lib/mem.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@ struct fixture_tenant {
 	size_t service;
 	region_set regions; /* 0: all */
 	bool is_suspended;
+	struct plan_budget budget;
 };
 
 struct fixture {
@@ -204,6 +206,12 @@ static void read_share(struct fixture *fixture)
 	service->regions[slot].share = is_down ? SHARE_DOWN : (int8_t)atoi(fixture->words[3]);
 }
 
+static uint64_t budget_of(const struct fixture *fixture, const char *key)
+{
+	const char *per_second = value_of(fixture, key, NULL);
+	return per_second ? gcra_interval_ns(atof(per_second), 1) : 0;
+}
+
 static void read_tenant(struct fixture *fixture)
 {
 	require(fixture->word_count >= 3 && fixture->tenant_count < TENANTS_MAX, fixture);
@@ -211,6 +219,7 @@ static void read_tenant(struct fixture *fixture)
 	tenant->name = wire_name(fixture, fixture->words[1]);
 	tenant->service = service_position(fixture, fixture->words[2]);
 	tenant->is_suspended = number_of(fixture, "suspended", 0) != 0;
+	tenant->budget = (struct plan_budget){budget_of(fixture, "queries"), budget_of(fixture, "nxdomain")};
 	for (const char *id = value_of(fixture, "regions", ""); *id;) {
 		size_t length = strcspn(id, ",");
 		tenant->regions |= (region_set)1 << region_number(fixture, id, length);
@@ -266,6 +275,7 @@ static struct plan *make_plan(struct fixture *fixture, const struct places *plac
 			allowed_order(&fixture->services[tenant->service].spec, allowed, places);
 		plan_set_policy(plan, i, tenant->service, order, allowed, tenant->regions != 0,
 				tenant->is_suspended);
+		plan_set_budget(plan, i, &tenant->budget);
 		order_unref(order);
 	}
 	for (size_t i = 0; i < fixture->region_count; i++)

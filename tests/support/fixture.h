@@ -10,7 +10,8 @@
  *   vip SERVICE REGION ADDRESS [weight=N] [state=up|down|unknown] [drained=1]
  *   share SERVICE REGION N|down
  *   zone NAME                                the master file follows, up to a line "end"
- *   tenant NAME SERVICE [regions=ID,ID] [suspended=1]      numbered in order from 0
+ *   tenant NAME SERVICE [regions=ID,ID] [suspended=1] [queries=N] [nxdomain=N]
+ *                                            numbered in order from 0; budgets a second, one worker's
  */
 #pragma once
 #include "gslb/decide/world.h"

@@ -1,5 +1,6 @@
 /* Response rate limiting: what a prefix gets over time. */
 #include "gslb/serve/rrl.h"
+#include "lib/gcra.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -88,7 +89,7 @@ static void test_exempt_off_and_nothing(void **state)
 	assert_int_equal(trickle.passed, 5);
 
 	struct serve_settings nothing = limit_of(1, 0);
-	nothing.rrl_interval_ns = RRL_NOTHING;
+	nothing.rrl_interval_ns = GCRA_NOTHING;
 	struct got none = {0};
 	ask(rrl, &nothing, "203.0.113.1", START_NS, &none);
 	assert_int_equal(none.dropped, 1);
