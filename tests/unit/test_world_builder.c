@@ -1,5 +1,6 @@
 /* What is published, when, and what each change of the fleet, of health and of controls touches. */
 #include "gslb/control/world_builder.h"
+#include "lib/gcra.h"
 #include "lib/mem.h"
 #include "tests/support/rig.h"
 #include <setjmp.h>
@@ -127,6 +128,37 @@ static void test_numbers_are_looked_up_and_reused(void **state)
 	assert_string_equal(world_builder_tenant(rig.control->builder, number)->object.id, "cork");
 }
 
+/* Tenants that are answered alike share a policy; the budgets of their tiers are part of it. */
+static void test_tiers(void **state)
+{
+	size_t policies = rig_world(&rig)->plan->policy_count;
+	rig_apply(&rig,
+		  "tiers:\n"
+		  "  slow: {dns_queries: 600/m, dns_nxdomain: 0/s}\n"
+		  "  same: {dns_nxdomain: 0/s, dns_queries: 600/m}\n"
+		  "  free: {}\n"
+		  "tenants:\n"
+		  "  a: {zone: app.test, service: shop, tier: slow}\n"
+		  "  b: {zone: app.test, service: shop, tier: same}\n"
+		  "  c: {zone: app.test, service: shop, tier: free}\n",
+		  NULL);
+	const struct plan *plan = rig_world(&rig)->plan;
+	assert_int_equal(plan->policy_count, policies + 1); /* one for a and b; c has that of acme */
+	unsigned with_budget = 0;
+	for (size_t i = 0; i < plan->policy_count; i++) {
+		if (!plan->policies[i].has_budget)
+			continue;
+		with_budget++;
+		assert_int_equal(plan->budgets[i].queries_interval_ns, 100000000);
+		assert_int_equal(plan->budgets[i].nxdomain_interval_ns, GCRA_NOTHING);
+	}
+	assert_int_equal(with_budget, 1);
+	rig_apply(&rig, "tiers: {slow: {}, same: {}}", NULL);
+	plan = rig_world(&rig)->plan;
+	for (size_t i = 0; i < plan->policy_count; i++)
+		assert_false(plan->policies[i].has_budget);
+}
+
 static void test_the_structure_changes(void **state)
 {
 	rig_apply(&rig,
@@ -242,6 +274,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_host_moves_between_tenants_in_one_change, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_numbers_are_looked_up_and_reused, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_tiers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_the_structure_changes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_locations_of_a_change_are_laid_over, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_health_changes_of_one_moment_are_one_world, setup,
