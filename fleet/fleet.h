@@ -159,6 +159,10 @@ struct fleet_service {
 	uint8_t answers;
 	uint32_t min_healthy_hundredths;
 	enum fleet_last_resort last_resort;
+	bool has_https;
+	size_t https_alpn_count;
+	char **https_alpn;
+	uint16_t https_port;
 	size_t vip_region_count;
 	struct fleet_vips {
 		char *region;

@@ -202,6 +202,18 @@ static json_t *vip_to_json(const struct fleet_vip *vip)
 	return json;
 }
 
+static json_t *https_to_json(const struct fleet_service *service)
+{
+	json_t *json = json_object();
+
+	if (service->https_alpn_count != 2 || strcmp(service->https_alpn[0], "h2") != 0 ||
+	    strcmp(service->https_alpn[1], "http/1.1") != 0)
+		json_object_set_new(json, "alpn", texts(service->https_alpn, service->https_alpn_count));
+	if (service->https_port != 443)
+		json_object_set_new(json, "port", json_integer(service->https_port));
+	return json;
+}
+
 static void service_to_json(const struct fleet_service *service, json_t *json)
 {
 	char ttl[64], min[24], max[24];
@@ -222,6 +234,8 @@ static void service_to_json(const struct fleet_service *service, json_t *json)
 		json_object_set_new(json, "steering", steering);
 	else
 		json_decref(steering);
+	if (service->has_https)
+		json_object_set_new(json, "https", https_to_json(service));
 	if (service->vip_region_count == 0)
 		return;
 	json_t *vips = json_object();

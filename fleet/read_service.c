@@ -354,11 +354,85 @@ static void read_vips(const struct doc_reader *reader, const struct doc_node *va
 		read_region_vips(reader, node, service);
 }
 
+/* ---- https ---- */
+
+/* A protocol of RFC 7301 §6: 1 to 255 octets; its names are printable. */
+static bool is_protocol(const char *text)
+{
+	size_t length = strlen(text);
+
+	for (const char *at = text; *at != '\0'; at++)
+		if (*at <= ' ' || *at > '~')
+			return false;
+	return length >= 1 && length <= 255;
+}
+
+static bool is_listed(char *const *words, size_t count, const char *word)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(words[i], word) == 0)
+			return true;
+	return false;
+}
+
+static void read_alpn(const struct doc_reader *reader, const struct doc_node *value, void *target)
+{
+	static const char what[] = "a protocol, as h2 or http/1.1";
+	struct fleet_service *service = target;
+	char quoted[TEXT_QUOTE_MAX];
+	const char *text;
+
+	if (!doc_read_is_sequence(reader, value, "a list of protocols, as [h2, http/1.1]"))
+		return;
+	if (value->count < 1 || value->count > FLEET_ALPN_MAX) {
+		doc_err(reader->errors, reader->doc, value, "lists %u protocols; 1 to %d are needed",
+			value->count, FLEET_ALPN_MAX);
+		return;
+	}
+	service->https_alpn = arena_alloc(arena_of(service), value->count * sizeof(*service->https_alpn));
+	for (const struct doc_node *item = value->first; item != NULL; item = item->next) {
+		if (!doc_read_text(reader, item, what, &text))
+			continue;
+		text_quote(text, quoted);
+		if (!is_protocol(text))
+			doc_err(reader->errors, reader->doc, item, "%s must be %s", quoted, what);
+		else if (is_listed(service->https_alpn, service->https_alpn_count, text))
+			doc_err(reader->errors, reader->doc, item, "%s is listed twice", quoted);
+		else
+			service->https_alpn[service->https_alpn_count++] =
+				arena_strndup(arena_of(service), text, strlen(text));
+	}
+}
+
+static void read_https_port(const struct doc_reader *reader, const struct doc_node *value, void *target)
+{
+	uint64_t port;
+
+	if (doc_read_uint(reader, value, 1, 65535, &port))
+		((struct fleet_service *)target)->https_port = (uint16_t)port;
+}
+
+static void read_https(const struct doc_reader *reader, const struct doc_node *value, void *target)
+{
+	static const struct doc_key keys[] = {{"alpn", read_alpn}, {"port", read_https_port}, {NULL}};
+	static char h2[] = "h2", http1[] = "http/1.1";
+	struct fleet_service *service = target;
+
+	service->has_https = true;
+	service->https_port = 443;
+	doc_read_mapping(reader, value, keys, service);
+	if (doc_get(value, "alpn") != NULL)
+		return;
+	service->https_alpn = arena_alloc(arena_of(service), 2 * sizeof(*service->https_alpn));
+	service->https_alpn[service->https_alpn_count++] = h2;
+	service->https_alpn[service->https_alpn_count++] = http1;
+}
+
 /* ---- the service ---- */
 
 static const struct doc_key service_keys[] = {
 	{"check", read_check}, {"ttl", read_ttl}, {"steering", read_steering}, {"vips", read_vips},
-	{"https", NULL},       {"routes", NULL},  {"origins", NULL},	       {NULL},
+	{"https", read_https}, {"routes", NULL},  {"origins", NULL},	       {NULL},
 };
 
 static void take_regions_from_vips(struct fleet_service *service)

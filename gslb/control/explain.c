@@ -3,6 +3,7 @@
  * words are read off what resolve() left behind. Control thread.
  */
 #include "gslb/control/explain.h"
+#include "gslb/decide/https.h"
 #include "gslb/decide/resolve.h"
 #include "lib/mem.h"
 #include "lib/rng.h"
@@ -252,9 +253,16 @@ static void add_item(json_t *records, const struct answer *answer, const struct 
 		add_record(records, item->owner, RR_CNAME, item->ttl, item->target,
 			   name_length(item->target));
 	} else if (item->kind == ITEM_VIPS) {
-		for (unsigned i = 0; i < answer->vip_count; i++)
-			add_record(records, item->owner, item->type, item->ttl, answer->vips[i]->ip.bytes,
-				   item->type == RR_A ? 4 : 16);
+		unsigned row = item->type == RR_AAAA;
+		for (unsigned i = 0; i < answer->vip_count[row]; i++)
+			add_record(records, item->owner, item->type, item->ttl, answer->vips[row][i]->ip.bytes,
+				   row ? 16 : 4);
+	} else if (item->kind == ITEM_HTTPS) {
+		size_t length = https_rdata_length(answer);
+		uint8_t *rdata = xmalloc(length);
+		https_rdata_write(answer, rdata);
+		add_record(records, item->owner, item->type, item->ttl, rdata, length);
+		free(rdata);
 	} else {
 		const uint8_t *at = item->set->wire;
 		for (unsigned i = 0; i < item->set->count; i++) {

@@ -2,6 +2,7 @@
 #include "gslb/control/plan_build.h"
 #include "gslb/control/controls.h"
 #include "gslb/control/health_book.h"
+#include "gslb/decide/https.h"
 #include "lib/mem.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -155,6 +156,12 @@ struct plan_service *plan_build_service(const struct plan_build *build, const st
 		.min_healthy_hundredths = service->min_healthy_hundredths,
 		.regions = regions,
 	};
+	uint8_t https[HTTPS_TEMPLATE_MAX];
+	if (service->has_https) {
+		input.https = https;
+		input.https_length = (uint16_t)https_template(service->https_alpn, service->https_alpn_count,
+							      service->https_port, https);
+	}
 	*ret_next_ms = UINT64_MAX;
 	for (size_t r = 0; r < service->vip_region_count; r++) {
 		const struct fleet_vips *from = &service->vips[r];

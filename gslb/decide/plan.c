@@ -137,7 +137,8 @@ struct plan_service *plan_service_compile(const struct plan_service_input *input
 	size_t regions_at = sizeof(struct plan_service);
 	size_t vips_at = regions_at + input->region_count * sizeof(struct plan_region);
 	size_t picks_at = vips_at + vip_count * sizeof(struct plan_vip);
-	char *block = xcalloc(1, picks_at + vip_count * PICKS_PER_VIP * sizeof(struct plan_pick));
+	size_t https_at = picks_at + vip_count * PICKS_PER_VIP * sizeof(struct plan_pick);
+	char *block = xcalloc(1, https_at + input->https_length);
 
 	struct plan_service *service = (struct plan_service *)block;
 	service->references = 1;
@@ -152,6 +153,10 @@ struct plan_service *plan_service_compile(const struct plan_service_input *input
 	service->ttl_max = input->ttl_max;
 	service->region_count = input->region_count;
 	service->regions = (struct plan_region *)(block + regions_at);
+	service->https_length = input->https_length;
+	service->https = (uint8_t *)block + https_at;
+	if (input->https_length > 0)
+		memcpy(block + https_at, input->https, input->https_length);
 	memset(service->slot, UINT8_MAX, sizeof service->slot);
 
 	struct plan_vip *vips = (struct plan_vip *)(block + vips_at);

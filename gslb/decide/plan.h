@@ -76,6 +76,8 @@ struct plan_service {
 	uint8_t region_count;
 	uint8_t slot[REGIONS_MAX]; /* region number → index into regions, 255: none */
 	struct plan_region *regions;
+	uint16_t https_length; /* octets of https; 0: no HTTPS records */
+	const uint8_t *https;  /* template of their RDATA (https.h) */
 };
 
 struct policy { /* one way to answer; shared by all tenants that are answered alike */
@@ -131,6 +133,8 @@ struct plan_service_input {
 	uint32_t min_healthy_hundredths; /* of a percent: 0..10000 */
 	uint8_t region_count;
 	const struct plan_region_input *regions; /* every region with VIPs */
+	uint16_t https_length; /* 0: none */
+	const uint8_t *https;
 };
 
 struct plan_service *plan_service_compile(const struct plan_service_input *input);

@@ -50,9 +50,36 @@ static void add_negative(struct state *state, const struct zone *zone, uint32_t 
 	add_set(state->answer, &state->answer->authority_count, zone->name.octets, zone_soa(zone), ttl);
 }
 
-/* ---- additional section: the addresses of NS, MX and SRV targets that we serve ---- */
+/* ---- additional section: the addresses of NS, MX, SRV, SVCB and HTTPS targets that we serve ---- */
 
-static void add_addresses(struct state *state, const uint8_t *target, const struct zone *zone, bool takes_glue)
+static bool is_service_binding(uint16_t type)
+{
+	return type == RR_HTTPS || type == RR_SVCB;
+}
+
+/* Two records may have one target: a set stands once in a message (RFC 2181 §5). */
+static bool has_set(const struct answer *answer, const uint8_t *owner, const struct rrset *set)
+{
+	unsigned used = answer->answer_count + answer->authority_count + answer->additional_count;
+	for (unsigned i = 0; i < used; i++) {
+		const struct answer_item *item = &answer->items[i];
+		if (item->kind == ITEM_SET && item->set == set && name_equal(item->owner, owner))
+			return true;
+	}
+	return false;
+}
+
+static void add_once(struct state *state, const struct node *node, const uint8_t *owner, uint16_t type)
+{
+	const struct rrset *set = rrset_find(node->sets, type);
+	if (set && !has_set(state->answer, owner, set))
+		add_set(state->answer, &state->answer->additional_count, owner, set, set->ttl);
+}
+
+/* A target that is a tenant's host has no static addresses and adds none: they would depend on the
+ * client, and the answer's SCOPE is 0. */
+static void add_addresses(struct state *state, const uint8_t *target, const struct rrset *from,
+			  const struct zone *zone, bool takes_glue)
 {
 	uint8_t lower[NAME_MAX_OCTETS];
 	size_t length = name_length(target);
@@ -71,23 +98,28 @@ static void add_addresses(struct state *state, const uint8_t *target, const stru
 	}
 	if (!node || node->zone != zone || ((node->flags & ZONE_NODE_OCCLUDED) && !takes_glue))
 		return;
-	static const uint16_t types[] = {RR_A, RR_AAAA};
-	for (unsigned i = 0; i < 2; i++) {
-		const struct rrset *set = rrset_find(node->sets, types[i]);
-		if (set)
-			add_set(state->answer, &state->answer->additional_count, owner, set, set->ttl);
-	}
+	add_once(state, node, owner, RR_A);
+	add_once(state, node, owner, RR_AAAA);
+	if (is_service_binding(from->type)) /* RFC 9460 §4.1: the next record of the chain, too */
+		add_once(state, node, owner, from->type);
 }
 
-static void add_additional(struct state *state, const struct rrset *set, const struct zone *zone, bool takes_glue)
+/* `owner`: the node of the set. */
+static void add_additional(struct state *state, const struct node *owner, const struct rrset *set, bool takes_glue)
 {
 	uint8_t offset;
 	if (!rrtype_additional_offset(set->type, &offset))
 		return;
 	const uint8_t *at = set->wire;
 	for (unsigned i = 0; i < set->count; i++) {
-		const uint8_t *rdata = at + 12;
-		add_addresses(state, rdata + offset, zone, takes_glue);
+		const uint8_t *rdata = at + 12, *target = rdata + offset;
+		bool is_alias = rdata[0] == 0 && rdata[1] == 0;
+		if (*target != 0 || !is_service_binding(set->type)) {
+			add_addresses(state, target, set, owner->zone, takes_glue);
+		} else if (!is_alias) { /* RFC 9460 §2.5.2: "." is the owner; §2.5.1: or no service at all */
+			add_once(state, owner, state->owner, RR_A);
+			add_once(state, owner, state->owner, RR_AAAA);
+		}
 		at = rdata + (at[10] << 8 | at[11]);
 	}
 }
@@ -101,7 +133,7 @@ static enum progress refer(struct state *state, const struct node *cut)
 	if (state->links == 0)
 		answer->is_authoritative = false;
 	add_set(answer, &answer->authority_count, cut->name, ns, ns->ttl);
-	add_additional(state, ns, cut->zone, true);
+	add_additional(state, cut, ns, true);
 	return DONE;
 }
 
@@ -197,7 +229,49 @@ static enum progress answer_missing(struct state *state, const struct find *find
 	return DONE;
 }
 
-/* The tenant's rule decides: A and AAAA (configuration.md, "Choice"). */
+static void add_chosen(struct state *state, uint8_t *section_count, enum item_kind kind, uint16_t type)
+{
+	struct answer_item *item = add_item(state->answer, section_count);
+	if (!item)
+		return;
+	item->kind = kind;
+	item->type = type;
+	item->ttl = state->answer->choice.ttl;
+	item->owner = state->owner;
+	item->set = NULL;
+	item->target = NULL;
+}
+
+/* The addresses of one family, or of both as hints and additional records (configuration.md, "HTTPS"). */
+static unsigned add_choice(struct state *state, unsigned family, uint16_t type)
+{
+	static const uint16_t address_types[] = {RR_A, RR_AAAA};
+	struct answer *answer = state->answer;
+	const struct choice *choice = &answer->choice;
+	unsigned found = 0;
+	answer->scope = 0;
+	for (unsigned row = 0; row < 2; row++) {
+		unsigned here = row ? 6 : 4;
+		if (family != 0 && family != here)
+			continue;
+		uint8_t scope = choose_scope(choice, here);
+		if (scope > answer->scope)
+			answer->scope = scope;
+		answer->vip_count[row] =
+			(uint8_t)choose_vips(choice, here, state->random, answer->vips[row]);
+		found += answer->vip_count[row];
+	}
+	if (found == 0)
+		return 0;
+	add_chosen(state, &answer->answer_count, family ? ITEM_VIPS : ITEM_HTTPS, type);
+	for (unsigned row = 0; family == 0 && row < 2; row++)
+		if (answer->vip_count[row] != 0)
+			add_chosen(state, &answer->additional_count, ITEM_VIPS, address_types[row]);
+	return answer->answer_count;
+}
+
+/* The tenant's rule decides: A, AAAA and, where the service declares it, HTTPS and SVCB
+ * (configuration.md, "Choice"). */
 static void answer_tenant(struct state *state, const struct node *node, uint16_t type)
 {
 	struct answer *answer = state->answer;
@@ -210,30 +284,19 @@ static void answer_tenant(struct state *state, const struct node *node, uint16_t
 		return;
 	}
 	unsigned family = type == RR_A ? 4 : type == RR_AAAA ? 6 : 0;
-	if (family == 0) {
+	if (family == 0 && policy->service->https_length == 0) {
 		add_negative(state, node->zone, policy->service->ttl_max);
 		return;
 	}
 	struct choice *choice = &answer->choice;
 	choose_region(policy, state->client, state->hash, state->random, choice);
 	answer->uses_client = true;
-	answer->scope = choose_scope(choice, family);
 	if (choice->step == STEP_LAST_RESORT) {
 		answer->ede = EDE_OTHER;
 		answer->ede_text = "every region is down: last resort";
 	}
-	answer->vip_count = (uint8_t)choose_vips(choice, family, state->random, answer->vips);
-	struct answer_item *item;
-	if (answer->vip_count == 0 || !(item = add_item(answer, &answer->answer_count))) {
+	if (add_choice(state, family, type) == 0)
 		add_negative(state, node->zone, policy->service->ttl_max);
-		return;
-	}
-	item->kind = ITEM_VIPS;
-	item->type = type;
-	item->ttl = choice->ttl;
-	item->owner = state->owner;
-	item->set = NULL;
-	item->target = NULL;
 }
 
 static inline bool is_tenant_type(uint16_t type)
@@ -271,7 +334,7 @@ static enum progress answer_node(struct state *state, const struct node *node)
 		return DONE;
 	}
 	add_set(answer, &answer->answer_count, state->owner, set, set->ttl);
-	add_additional(state, set, node->zone, false);
+	add_additional(state, node, set, false);
 	return DONE;
 }
 
@@ -316,7 +379,7 @@ void resolve(const struct world *world, const struct question *question, const s
 	ret->ede = EDE_NONE;
 	ret->ede_text = "";
 	ret->answer_count = ret->authority_count = ret->additional_count = 0;
-	ret->vip_count = 0;
+	ret->vip_count[0] = ret->vip_count[1] = 0;
 	ret->tenant = INDEX_NONE;
 	ret->zone = NULL;
 	ret->node = NULL;

@@ -20,7 +20,8 @@ enum { /* extended DNS errors, RFC 8914 §4; EDE_NONE is ours */
 
 enum item_kind {
 	ITEM_SET,   /* a static record set, TTL as given */
-	ITEM_VIPS,  /* answer.vips[0..vip_count) as A or AAAA */
+	ITEM_VIPS,  /* answer.vips of one family as A or AAAA */
+	ITEM_HTTPS, /* answer.vips of both families as hints of an HTTPS or SVCB record (https.h) */
 	ITEM_CNAME, /* a CNAME synthesised from a DNAME: owner → target */
 };
 
@@ -50,7 +51,7 @@ struct answer {
 	int16_t ede;		/* EDE_NONE or a code */
 	const char *ede_text;	/* "" none */
 	uint8_t answer_count, authority_count, additional_count; /* consecutive in items */
-	uint8_t vip_count;
+	uint8_t vip_count[2]; /* [0] IPv4, [1] IPv6 */
 	uint32_t tenant;	/* number of the tenant whose rule decided, or INDEX_NONE */
 	const struct zone *zone; /* of the question's name; NULL: not served */
 	const struct node *node; /* that the last step ended at, or NULL */
@@ -58,7 +59,7 @@ struct answer {
 	 * tenant's budget pays. Else NULL. */
 	const struct node *charged;
 	struct choice choice;	/* valid when choice.policy is not NULL */
-	const struct plan_vip *vips[ANSWERS_MAX];
+	const struct plan_vip *vips[2][ANSWERS_MAX];
 	struct answer_item items[ANSWER_ITEMS_MAX];
 	struct name scratch[CHAIN_MAX + 1]; /* lower-case targets of the chain */
 };

@@ -18,7 +18,8 @@ static void decline(uint8_t rcode, int16_t ede, struct answer *ret)
 	ret->scope = 0;
 	ret->ede = ede;
 	ret->ede_text = "";
-	ret->answer_count = ret->authority_count = ret->additional_count = ret->vip_count = 0;
+	ret->answer_count = ret->authority_count = ret->additional_count = 0;
+	ret->vip_count[0] = ret->vip_count[1] = 0;
 	ret->tenant = INDEX_NONE;
 	ret->zone = NULL;
 	ret->charged = NULL;

@@ -4,6 +4,7 @@
  * thread.
  */
 #include "gslb/serve/writer.h"
+#include "gslb/decide/https.h"
 #include "gslb/serve/bytes.h"
 #include <string.h>
 
@@ -212,7 +213,8 @@ static void put_vips(struct writer *writer, const struct answer *answer, const s
 {
 	struct owner owner = owner_of(writer, item);
 	size_t octets = item->type == RR_A ? 4 : 16;
-	for (unsigned i = 0; i < answer->vip_count; i++) {
+	unsigned row = item->type == RR_AAAA;
+	for (unsigned i = 0; i < answer->vip_count[row]; i++) {
 		put_owner(writer, &owner);
 		uint8_t *record = take(writer, 10 + octets);
 		if (!record)
@@ -221,8 +223,23 @@ static void put_vips(struct writer *writer, const struct answer *answer, const s
 		bytes_put16(record + 2, RR_CLASS_IN);
 		bytes_put32(record + 4, item->ttl);
 		bytes_put16(record + 8, (uint16_t)octets);
-		memcpy(record + 10, answer->vips[i]->ip.bytes, octets);
+		memcpy(record + 10, answer->vips[row][i]->ip.bytes, octets);
 	}
+}
+
+static void put_https(struct writer *writer, const struct answer *answer, const struct answer_item *item)
+{
+	struct owner owner = owner_of(writer, item);
+	size_t length = https_rdata_length(answer);
+	put_owner(writer, &owner);
+	uint8_t *record = take(writer, 10 + length);
+	if (!record)
+		return;
+	bytes_put16(record, item->type);
+	bytes_put16(record + 2, RR_CLASS_IN);
+	bytes_put32(record + 4, item->ttl);
+	bytes_put16(record + 8, (uint16_t)length);
+	https_rdata_write(answer, record + 10);
 }
 
 static void put_cname(struct writer *writer, const struct answer_item *item)
@@ -246,7 +263,10 @@ unsigned writer_put_item(struct writer *writer, const struct answer *answer, con
 		return item->set->count;
 	case ITEM_VIPS:
 		put_vips(writer, answer, item);
-		return answer->vip_count;
+		return answer->vip_count[item->type == RR_AAAA];
+	case ITEM_HTTPS:
+		put_https(writer, answer, item);
+		return 1;
 	case ITEM_CNAME:
 		put_cname(writer, item);
 		return 1;

@@ -1,12 +1,13 @@
 /* Small worlds for tests: see fixture.h. */
 #include "tests/support/fixture.h"
+#include "gslb/decide/https.h"
 #include "lib/gcra.h"
 #include "lib/mem.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define SERVICES_MAX 8
+#define SERVICES_MAX 16
 #define TENANTS_MAX 32
 #define ZONES_MAX 16
 #define PLACES_MAX 32
@@ -14,6 +15,7 @@
 
 struct fixture_service {
 	char id[32];
+	uint8_t https[HTTPS_TEMPLATE_MAX];
 	struct order_spec spec;
 	struct plan_service_input input;
 	struct plan_region_input regions[REGIONS_MAX];
@@ -136,6 +138,23 @@ static void read_place(struct fixture *fixture)
 	place->place.longitude = strtof(fixture->words[3], NULL);
 }
 
+/* https=PROTOCOL,… [port=N] of a service. */
+static void read_https(struct fixture *fixture, struct fixture_service *service)
+{
+	char words[128];
+	char *alpn[HTTPS_ALPN_MAX];
+	size_t count = 0;
+	snprintf(words, sizeof words, "%s", value_of(fixture, "https", ""));
+	char *rest = NULL;
+	for (char *word = strtok_r(words, ",", &rest); word; word = strtok_r(NULL, ",", &rest))
+		alpn[count++] = word;
+	if (count == 0)
+		return;
+	service->input.https = service->https;
+	service->input.https_length = (uint16_t)https_template(
+		alpn, count, (uint16_t)number_of(fixture, "port", 443), service->https);
+}
+
 static void read_service(struct fixture *fixture)
 {
 	require(fixture->word_count >= 2 && fixture->service_count < SERVICES_MAX, fixture);
@@ -158,6 +177,7 @@ static void read_service(struct fixture *fixture)
 		.min_healthy_hundredths = 5000,
 		.regions = service->regions,
 	};
+	read_https(fixture, service);
 }
 
 /* The region of a service, made when it is first spoken of. */

@@ -363,9 +363,9 @@ const char *rig_answer(const struct rig *rig, const struct world *world, const c
 		const struct answer_item *item = &answer->items[i];
 		if (ret_ttl)
 			*ret_ttl = item->ttl;
-		for (unsigned v = 0; item->kind == ITEM_VIPS && v < answer->vip_count; v++) {
+		for (unsigned v = 0; item->kind == ITEM_VIPS && v < answer->vip_count[0]; v++) {
 			char address[IP_TEXT_MAX];
-			ip_format(&answer->vips[v]->ip, address);
+			ip_format(&answer->vips[0][v]->ip, address);
 			used += (size_t)snprintf(text + used, sizeof text - used, " %s", address);
 		}
 		if (item->kind == ITEM_SET)

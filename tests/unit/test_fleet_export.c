@@ -38,7 +38,8 @@ static const char everything[] =
 	"    vips:\n"
 	"      us: [{address: 198.51.100.12, weight: 0, check: port}]\n"
 	"      eu: [192.0.2.11, \"2001:db8:1::11\"]\n"
-	"  one: {ttl: 30s, vips: {us: [192.0.2.1], eu: [192.0.2.2]}}\n"
+	"    https: {alpn: [h3, h2], port: 8443}\n"
+	"  one: {https: {}, ttl: 30s, vips: {us: [192.0.2.1], eu: [192.0.2.2]}}\n"
 	"zones:\n"
 	"  z.example:\n"
 	"    serial: change\n"
@@ -107,6 +108,7 @@ static void test_json_leaves_defaults_out(void **state)
 		    "\"regions\":[\"us\",\"eu\"],\"tolerance\":\"300km\",\"bias\":{\"no\":-99,\"eu\":7},"
 		    "\"split\":\"random\",\"prefix\":[20,48],"
 		    "\"answers\":3,\"min_healthy\":\"33.25%\",\"last_resort\":\"first\"},"
+		    "\"https\":{\"alpn\":[\"h3\",\"h2\"],\"port\":8443},"
 		    "\"vips\":{\"us\":[{\"address\":\"198.51.100.12\",\"weight\":0,\"check\":\"port\"}],"
 		    "\"eu\":[\"192.0.2.11\",\"2001:db8:1::11\"]}}");
 	assert_json(fleet, FLEET_TIER, "gold", "{\"dns_queries\":\"600/m\",\"dns_nxdomain\":\"0/s\"}");

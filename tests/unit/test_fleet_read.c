@@ -314,8 +314,18 @@ static const struct broken broken[] = {
 	 "  s: {steering: {last_resort: lats}}\n",
 	 "f:2:31: unknown last_resort 'lats'; one of all, first, nodata\n"},
 	{"services:\n"
+	 "  s: {https: {alpn: [], port: 0}}\n"
+	 "  t: {https: {alpn: [h2, h2, 'a b', ''], prot: 1}}\n"
+	 "  u: {https: true}\n",
+	 "f:2:21: lists 0 protocols; 1 to 16 are needed\n"
+	 "f:2:31: '0' must be a plain whole number from 1 to 65535\n"
+	 "f:3:26: 'h2' is listed twice\n"
+	 "f:3:30: 'a b' must be a protocol, as h2 or http/1.1\n"
+	 "f:3:37: '' must be a protocol, as h2 or http/1.1\n"
+	 "f:3:42: unknown key 'prot'; did you mean 'port'?\n"
+	 "f:4:14: must be a mapping, not a value\n"},
+	{"services:\n"
 	 "  s: {https: {alpn: [h2]}, routes: [], origins: {}}\n",
-	 "f:2:7: 'https' is not supported by this build\n"
 	 "f:2:28: 'routes' is not supported by this build\n"
 	 "f:2:40: 'origins' is not supported by this build\n"},
 	{"services:\n"

@@ -73,8 +73,8 @@ static void assert_sections(unsigned answers, unsigned authority, unsigned addit
 static void assert_vip(const char *expected)
 {
 	char text[IP_TEXT_MAX];
-	assert_int_equal(answer.vip_count, 1);
-	ip_format(&answer.vips[0]->ip, text);
+	assert_int_equal(answer.vip_count[0], 1);
+	ip_format(&answer.vips[0][0]->ip, text);
 	assert_string_equal(text, expected);
 }
 

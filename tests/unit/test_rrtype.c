@@ -76,6 +76,7 @@ static void names_in_rdata(void **state)
 	assert_true(rrtype_additional_offset(RR_NS, &offset) && offset == 0);
 	assert_true(rrtype_additional_offset(RR_MX, &offset) && offset == 2);
 	assert_true(rrtype_additional_offset(RR_SRV, &offset) && offset == 6);
+	assert_true(rrtype_additional_offset(RR_HTTPS, &offset) && offset == 2);
 	assert_false(rrtype_additional_offset(RR_A, &offset));
 }
 

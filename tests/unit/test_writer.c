@@ -118,9 +118,9 @@ static void test_uncompressed_types(void **state)
 static void test_vips(void **state)
 {
 	struct plan_vip vips[] = {{.ip = {4, {192, 0, 2, 1}}}, {.ip = {4, {192, 0, 2, 2}}}};
-	answer.vip_count = 2;
-	answer.vips[0] = &vips[0];
-	answer.vips[1] = &vips[1];
+	answer.vip_count[0] = 2;
+	answer.vips[0][0] = &vips[0];
+	answer.vips[0][1] = &vips[1];
 	struct answer_item item = {.kind = ITEM_VIPS, .type = RR_A, .ttl = 20};
 	begin("www.example.", 512);
 	size_t start = writer.at;
@@ -130,7 +130,8 @@ static void test_vips(void **state)
 	item.owner = (const uint8_t *)"\1x\7example";
 	out[7] = (uint8_t)(out[7] + writer_put_item(&writer, &answer, &item));
 	vips[0].ip = (struct ip){6, {0x20, 1, 0xd, 0xb8, [15] = 1}};
-	answer.vip_count = 1;
+	answer.vip_count[1] = 1;
+	answer.vips[1][0] = &vips[0];
 	item.type = RR_AAAA;
 	out[7] = (uint8_t)(out[7] + writer_put_item(&writer, &answer, &item));
 	assert_answers("ANSWER www.example. 20 IN A 192.0.2.1\nANSWER www.example. 20 IN A 192.0.2.2\n"
