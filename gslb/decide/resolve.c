@@ -13,7 +13,7 @@ struct state {
 	const struct client *client;
 	uint64_t random;
 	struct answer *answer;
-	const uint8_t *name; /* the current name, lower case */
+	const uint8_t *name;  /* the current name, lower case */
 	const uint8_t *owner; /* the same as it is written to the reply */
 	size_t length;
 	uint64_t hash;
@@ -29,8 +29,8 @@ static struct answer_item *add_item(struct answer *answer, uint8_t *section_coun
 	return &answer->items[used];
 }
 
-static void add_set(struct answer *answer, uint8_t *section_count, const uint8_t *owner, const struct rrset *set,
-		    uint32_t ttl)
+static void add_set(struct answer *answer, uint8_t *section_count, const uint8_t *owner,
+		    const struct rrset *set, uint32_t ttl)
 {
 	struct answer_item *item = add_item(answer, section_count);
 	if (!item)
@@ -105,7 +105,8 @@ static void add_addresses(struct state *state, const uint8_t *target, const stru
 }
 
 /* `owner`: the node of the set. */
-static void add_additional(struct state *state, const struct node *owner, const struct rrset *set, bool takes_glue)
+static void add_additional(struct state *state, const struct node *owner, const struct rrset *set,
+			   bool takes_glue)
 {
 	uint8_t offset;
 	if (!rrtype_additional_offset(set->type, &offset))
@@ -257,8 +258,7 @@ static unsigned add_choice(struct state *state, unsigned family, uint16_t type)
 		uint8_t scope = choose_scope(choice, here);
 		if (scope > answer->scope)
 			answer->scope = scope;
-		answer->vip_count[row] =
-			(uint8_t)choose_vips(choice, here, state->random, answer->vips[row]);
+		answer->vip_count[row] = (uint8_t)choose_vips(choice, here, state->random, answer->vips[row]);
 		found += answer->vip_count[row];
 	}
 	if (found == 0)
@@ -387,8 +387,14 @@ void resolve(const struct world *world, const struct question *question, const s
 	ret->choice.policy = NULL;
 
 	struct state state = {
-		.world = world, .question = question, .client = client, .random = random, .answer = ret,
-		.name = question->name, .owner = question->as_asked, .length = question->length,
+		.world = world,
+		.question = question,
+		.client = client,
+		.random = random,
+		.answer = ret,
+		.name = question->name,
+		.owner = question->as_asked,
+		.length = question->length,
 		.hash = question->hash,
 	};
 	while (take_step(&state) == FOLLOW)

@@ -4,12 +4,23 @@
 #include "gslb/serve/cookie.h"
 #include <string.h>
 
-enum { OPTION_NSID = 3, OPTION_SUBNET = 8, OPTION_COOKIE = 10, OPTION_EDE = 15 };
+enum {
+	OPTION_NSID = 3,
+	OPTION_SUBNET = 8,
+	OPTION_COOKIE = 10,
+	OPTION_KEEPALIVE = 11,
+	OPTION_EDE = 15,
+	OPTION_ZONE_VERSION = 19,
+};
 enum { SUBNET_NONE = 0, SUBNET_IPV4 = 1, SUBNET_IPV6 = 2 }; /* address family numbers (IANA) */
 
 #define OPT_FIXED_OCTETS 11   /* the record without options */
 #define OPTION_FIXED_OCTETS 4 /* code and length */
 #define SUBNET_FIXED_OCTETS 4 /* FAMILY, SOURCE PREFIX-LENGTH, SCOPE PREFIX-LENGTH */
+#define KEEPALIVE_OCTETS 2    /* TIMEOUT */
+#define ZONE_VERSION_OCTETS 6 /* LABELCOUNT, TYPE, VERSION */
+#define KEEPALIVE_UNIT_MS 100
+#define ZONE_VERSION_SOA_SERIAL 0
 
 void edns_parse_fixed(const uint8_t *fixed, struct edns *edns)
 {
@@ -49,6 +60,10 @@ bool edns_parse_options(const uint8_t *options, size_t length, bool believe_ecs,
 			return false;
 		if (code == OPTION_NSID) {
 			edns->wants_nsid = true;
+		} else if (code == OPTION_KEEPALIVE) {
+			edns->wants_keepalive = true;
+		} else if (code == OPTION_ZONE_VERSION) { /* what it holds is ignored (RFC 9660 §3.1) */
+			edns->wants_zone_version = true;
 		} else if (code == OPTION_SUBNET && believe_ecs && edns->subnet_length == 0) {
 			/* RFC 7871 does not speak of a second one: the first counts, as in BIND */
 			if (!is_valid_subnet(data, octets))
@@ -82,7 +97,14 @@ void edns_client(const struct edns *edns, const struct ip *peer, struct client *
 	ret->source_bits = edns->subnet[2];
 }
 
-size_t edns_length(const struct edns *edns, const struct serve_settings *settings)
+/* Only what comes from a served zone has a version (RFC 9660 §3.2). */
+static bool has_zone_version(const struct edns *edns, const struct answer *answer)
+{
+	return edns->wants_zone_version && answer->zone;
+}
+
+size_t edns_length(const struct edns *edns, const struct serve_settings *settings,
+		   const struct answer *answer)
 {
 	if (!edns->is_present)
 		return 0;
@@ -93,6 +115,10 @@ size_t edns_length(const struct edns *edns, const struct serve_settings *setting
 		length += OPTION_FIXED_OCTETS + COOKIE_CLIENT_OCTETS + COOKIE_SERVER_OCTETS;
 	if (edns->wants_nsid && settings->nsid_length != 0)
 		length += OPTION_FIXED_OCTETS + settings->nsid_length;
+	if (edns->wants_keepalive)
+		length += OPTION_FIXED_OCTETS + KEEPALIVE_OCTETS;
+	if (has_zone_version(edns, answer))
+		length += OPTION_FIXED_OCTETS + ZONE_VERSION_OCTETS;
 	return length;
 }
 
@@ -106,6 +132,23 @@ static uint8_t *put_option(uint8_t *out, size_t *at, size_t room, uint16_t code,
 	bytes_put16(option + 2, octets);
 	*at += OPTION_FIXED_OCTETS + octets;
 	return option + OPTION_FIXED_OCTETS;
+}
+
+static void put_keepalive(const struct serve_settings *settings, uint8_t *data)
+{
+	uint32_t units = settings->tcp_idle_ms / KEEPALIVE_UNIT_MS;
+	bytes_put16(data, units < UINT16_MAX ? units : UINT16_MAX);
+}
+
+/* The zone of the question, and the serial that its SOA says right now. */
+static void put_zone_version(const struct zone *zone, uint8_t *data)
+{
+	const uint8_t *at = zone_soa(zone)->wire + 12; /* MNAME, RNAME, SERIAL */
+	at += name_length(at);
+	at += name_length(at);
+	data[0] = (uint8_t)name_labels(zone->name.octets);
+	data[1] = ZONE_VERSION_SOA_SERIAL;
+	memcpy(data + 2, at, 4);
 }
 
 size_t edns_write(const struct edns *edns, const struct serve_settings *settings, const struct answer *answer,
@@ -130,6 +173,11 @@ size_t edns_write(const struct edns *edns, const struct serve_settings *settings
 		memcpy(data, edns->cookie, COOKIE_CLIENT_OCTETS);
 		memcpy(data + COOKIE_CLIENT_OCTETS, edns->server_cookie, COOKIE_SERVER_OCTETS);
 	}
+	if (edns->wants_keepalive && (data = put_option(out, &at, room, OPTION_KEEPALIVE, KEEPALIVE_OCTETS)))
+		put_keepalive(settings, data);
+	if (has_zone_version(edns, answer) &&
+	    (data = put_option(out, &at, room, OPTION_ZONE_VERSION, ZONE_VERSION_OCTETS)))
+		put_zone_version(answer->zone, data);
 	if (edns->wants_nsid && settings->nsid_length != 0 &&
 	    (data = put_option(out, &at, room, OPTION_NSID, settings->nsid_length)))
 		memcpy(data, settings->nsid, settings->nsid_length);

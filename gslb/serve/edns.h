@@ -1,7 +1,7 @@
 /*
  * EDNS (RFC 6891): the OPT record of the query and of the reply, with the options NSID (RFC 5001),
- * client subnet (RFC 7871), cookies (RFC 7873) and extended errors (RFC 8914); all other options are ignored.
- * Any reader thread.
+ * client subnet (RFC 7871), cookies (RFC 7873), TCP keepalive (RFC 7828), zone version (RFC 9660) and
+ * extended errors (RFC 8914); all other options are ignored. Any reader thread.
  */
 #pragma once
 #include "gslb/decide/resolve.h"
@@ -16,7 +16,8 @@ enum { /* extended errors that serve/ itself gives, beside those of resolve.h */
 struct edns {
 	bool is_present;
 	bool is_dnssec_ok; /* the DO bit: copied (RFC 3225 §3) */
-	bool wants_nsid;
+	bool wants_nsid, wants_zone_version;
+	bool wants_keepalive; /* only over TCP: elsewhere the option is ignored (RFC 7828 §3.2.1) */
 	uint8_t version;
 	uint16_t payload;	/* the peer's, at least UDP_PAYLOAD_MIN */
 	uint8_t subnet_length;	/* octets of `subnet`; 0: no client subnet */
@@ -36,8 +37,10 @@ bool edns_parse_options(const uint8_t *options, size_t length, bool believe_ecs,
 void edns_client(const struct edns *edns, const struct ip *peer, struct client *ret);
 
 /* Octets of the reply's OPT record without an extended error; 0 when the query had none. */
-size_t edns_length(const struct edns *edns, const struct serve_settings *settings);
+size_t edns_length(const struct edns *edns, const struct serve_settings *settings,
+		   const struct answer *answer);
 /* Writes the reply's OPT record, at most `room` octets (≥ 35: the record with a client subnet). What
- * does not fit is left out: the extended error first, then NSID. Returns the octets written. */
+ * does not fit is left out: the extended error first, then NSID, zone version and keepalive. Returns the
+ * octets written. */
 size_t edns_write(const struct edns *edns, const struct serve_settings *settings, const struct answer *answer,
 		  uint8_t *out, size_t room);

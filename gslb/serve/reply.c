@@ -81,7 +81,7 @@ size_t reply_write(const struct message *message, const struct answer *answer,
 {
 	const struct edns *edns = &message->edns;
 	memcpy(out, message->wire, message->question_end);
-	size_t opt_length = edns_length(edns, settings), room = limit - message->question_end;
+	size_t opt_length = edns_length(edns, settings, answer), room = limit - message->question_end;
 	if (opt_length > room) /* only with a long NSID, which is then left out */
 		opt_length = room;
 

@@ -29,7 +29,7 @@ static void check_write(const struct edns *edns)
 	static struct answer answer;
 	static const struct serve_settings settings = {.edns_size = 1232, .nsid_length = 4, .nsid = "fuzz"};
 	answer = (struct answer){.uses_client = true, .scope = 7, .ede = EDE_OTHER, .ede_text = "why"};
-	size_t without_error = edns_length(edns, &settings), most = without_error + 9;
+	size_t without_error = edns_length(edns, &settings, &answer), most = without_error + 9;
 	for (size_t room = ROOM_MIN; room <= most; room++) {
 		uint8_t *out = malloc(room);
 		size_t length = edns_write(edns, &settings, &answer, out, room);

@@ -62,8 +62,12 @@ static void print_options(FILE *out, const ldns_rdf *options)
 		} else if (code == 15 && length >= 2) {
 			fprintf(out, " %u \"%.*s\"", ldns_read_uint16(at), (int)length - 2,
 				(const char *)at + 2);
-		} else {
+		} else if (code == 3) {
 			fprintf(out, " \"%.*s\"", (int)length, (const char *)at);
+		} else {
+			fputc(' ', out);
+			for (unsigned i = 0; i < length; i++)
+				fprintf(out, "%02x", at[i]);
 		}
 		fputc('\n', out);
 		at += length;

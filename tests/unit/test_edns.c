@@ -1,8 +1,10 @@
 /* The OPT record, both ways (gslb/serve/edns.c). */
 #include "gslb/serve/edns.h"
+#include "tests/support/records.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -133,7 +135,7 @@ static void test_write(void **state)
 	edns = (struct edns){
 		.is_present = true, .wants_nsid = true, .subnet = subnet, .subnet_length = sizeof subnet};
 	answer = (struct answer){.uses_client = true, .scope = 20, .ede = 20, .ede_text = "no"};
-	assert_int_equal(edns_length(&edns, &settings), 11 + 11 + 7);
+	assert_int_equal(edns_length(&edns, &settings, &answer), 11 + 11 + 7);
 	assert_int_equal(written(&edns, &settings, &answer, out, 512), 11 + 11 + 7 + 8);
 	assert_memory_equal(out,
 			    "\0\0\x29\x04\xd0\0\0\0\0\0\x1a"
@@ -149,9 +151,40 @@ static void test_write(void **state)
 	written(&edns, &settings, &answer, out, 512);
 	assert_int_equal(out[18], 0);
 	settings.nsid_length = 0;
-	assert_int_equal(edns_length(&edns, &settings), 22);
+	assert_int_equal(edns_length(&edns, &settings, &answer), 22);
 	edns.is_present = false;
-	assert_int_equal(edns_length(&edns, &settings), 0);
+	assert_int_equal(edns_length(&edns, &settings, &answer), 0);
+}
+
+/* What is said only when it was asked for: the zone's serial, and over TCP how long we wait. */
+static void test_zone_version_and_keepalive(void **state)
+{
+	static const uint8_t soa_rdata[] = "\3ns1\4test\0\1h\0\x12\x34\x56\x78";
+	struct rrset *soa =
+		records_set(RR_SOA, 60, &(struct record_rdata){soa_rdata, sizeof soa_rdata - 1}, 1);
+	const struct zone zone = {.soa = soa, .name = {10, "\3app\4test"}};
+	static struct answer answer;
+	answer = (struct answer){.ede = EDE_NONE, .ede_text = "", .zone = &zone};
+	struct serve_settings settings = {.edns_size = 1232, .tcp_idle_ms = 10000};
+	uint8_t out[512];
+	struct edns edns = parsed(OPTIONS(0, 11, 0, 0, 0, 19, 0, 0));
+	assert_true(edns.wants_keepalive);
+	assert_true(edns.wants_zone_version);
+	assert_int_equal(edns_length(&edns, &settings, &answer), 11 + 6 + 10);
+	assert_int_equal(written(&edns, &settings, &answer, out, 512), 11 + 6 + 10);
+	assert_memory_equal(out + 9, "\0\x10\0\x0b\0\2\0\x64\0\x13\0\6\2\0\x12\x34\x56\x78", 18);
+	settings.tcp_idle_ms = 86400000; /* more than the option can say */
+	written(&edns, &settings, &answer, out, 512);
+	assert_memory_equal(out + 15, "\xff\xff", 2);
+	answer.zone = NULL; /* no zone of ours, no version */
+	assert_int_equal(edns_length(&edns, &settings, &answer), 11 + 6);
+	assert_int_equal(written(&edns, &settings, &answer, out, 512), 11 + 6);
+	answer.zone = &zone;
+	edns = parsed(NULL, 0); /* not asked for */
+	assert_int_equal(written(&edns, &settings, &answer, out, 512), 11);
+	edns = parsed(OPTIONS(0, 11, 0, 2, 0, 9, 0, 19, 0, 1, 7)); /* what a query has in them is ignored */
+	assert_int_equal(written(&edns, &settings, &answer, out, 512), 11 + 6 + 10);
+	free(soa);
 }
 
 int main(void)
@@ -164,6 +197,7 @@ int main(void)
 		cmocka_unit_test(test_malformed_subnets),
 		cmocka_unit_test(test_subnet_not_believed),
 		cmocka_unit_test(test_write),
+		cmocka_unit_test(test_zone_version_and_keepalive),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
