@@ -18,8 +18,9 @@ struct probe_grpc {
 	const uint8_t *out; /* of the session; to be written before it is asked again */
 	size_t out_length, request_sent;
 	size_t header_bytes;
-	bool is_over;	/* the stream was closed … */
-	uint32_t error; /* … with this */
+	bool has_bytes, has_settings; /* the server's first frame (RFC 9113 §3.4) */
+	bool is_over;		      /* the stream was closed … */
+	uint32_t error;		      /* … with this */
 	struct grpc_response response;
 };
 
@@ -65,6 +66,12 @@ static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t
 	return 0;
 }
 
+static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user)
+{
+	((struct probe *)user)->grpc->has_settings |= frame->hd.type == NGHTTP2_SETTINGS;
+	return 0;
+}
+
 static void judge(struct probe *probe)
 {
 	char buffer[96];
@@ -85,12 +92,15 @@ static void on_ready(evutil_socket_t fd, short events, void *user);
 
 static void on_stopped(struct probe *probe, enum stream_status status)
 {
-	if (status == STREAM_FAILED)
+	const struct probe_grpc *grpc = probe->grpc;
+	if (grpc->has_bytes && !grpc->has_settings)
+		probe_fail(probe, "the answer is not HTTP/2");
+	else if (status == STREAM_FAILED)
 		probe_fail_stream(probe, "");
+	else if (grpc->response.http_status != 0)
+		probe_fail(probe, "answer cut short");
 	else
-		probe_fail(probe, probe->grpc->response.http_status != 0
-					  ? "answer cut short"
-					  : "connection closed without an answer");
+		probe_fail(probe, "connection closed without an answer");
 }
 
 /* Writes what the session has to say. False: the probe is over, or waits to go on. */
@@ -130,7 +140,7 @@ static void on_ready(evutil_socket_t fd, short events, void *user)
 	uint8_t bytes[4096];
 	while (write_out(probe)) {
 		if (!nghttp2_session_want_read(grpc->session)) {
-			on_stopped(probe, STREAM_CLOSED); /* it said goodbye */
+			on_stopped(probe, STREAM_CLOSED); /* it said goodbye, or what is no HTTP/2 */
 			return;
 		}
 		size_t length = 0;
@@ -143,10 +153,10 @@ static void on_ready(evutil_socket_t fd, short events, void *user)
 			on_stopped(probe, status);
 			return;
 		}
-		ssize_t taken = nghttp2_session_mem_recv(grpc->session, bytes, length);
-		if (taken < 0) {
-			probe_fail(probe, grpc->header_bytes == 0 ? "the answer is not HTTP/2"
-								  : "no valid HTTP/2 answer");
+		grpc->has_bytes = true;
+		if (nghttp2_session_mem_recv(grpc->session, bytes, length) < 0) {
+			probe_fail(probe, grpc->has_settings ? "no valid HTTP/2 answer"
+							     : "the answer is not HTTP/2");
 			return;
 		}
 		if (grpc->is_over) {
@@ -195,6 +205,7 @@ void probe_grpc_connected(struct probe *probe)
 	struct probe_grpc *grpc = probe->grpc = xcalloc(1, sizeof *grpc);
 	if (nghttp2_session_callbacks_new(&callbacks) != 0)
 		abort();
+	nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
 	nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
 	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
 	nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);

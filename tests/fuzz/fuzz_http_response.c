@@ -35,12 +35,23 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	spec.body = data[0] & 2 ? "ready" : NULL;
 	spec.expect_count = data[0] & 4 ? 1 : 0;
 	spec.expect = &any;
+	/* A connection that is kept never changes the verdict. */
+	static const struct probe_header keep = {"Connection", "keep-alive"};
+	struct probe_spec keeping = spec;
+	keeping.headers = &keep;
+	keeping.header_count = 1;
 	const char *bytes = (const char *)data + 1;
 	size_t length = size - 1;
 	enum http_progress whole, pieces;
 	struct http_response *a = read_in_steps(&spec, bytes, length, length + 1, &whole);
 	struct http_response *b = read_in_steps(&spec, bytes, length, 1 + (data[0] >> 3), &pieces);
 	check(whole == pieces);
+	enum http_progress kept, kept_pieces;
+	struct http_response *c = read_in_steps(&keeping, bytes, length, length + 1, &kept);
+	struct http_response *d = read_in_steps(&keeping, bytes, length, 1 + (data[0] >> 3), &kept_pieces);
+	check(kept == whole && kept_pieces == whole);
+	http_response_free(c);
+	http_response_free(d);
 	if (whole == HTTP_BAD) {
 		check(strlen(http_response_reason(a)) > 0 && strlen(http_response_reason(a)) < 96);
 		check(strcmp(http_response_reason(a), http_response_reason(b)) == 0);

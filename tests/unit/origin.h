@@ -17,8 +17,9 @@ struct origin {
 	uint16_t port;
 	const char *reply; /* NULL: never a word */
 	size_t reply_length;
-	size_t piece_bytes; /* 0: all at once; else so many each millisecond */
-	bool stays_open;    /* after the reply */
+	size_t piece_bytes;    /* 0: all at once; else so many each millisecond */
+	bool stays_open;       /* after the reply */
+	bool ends_after_reply; /* stays open, but closes when a second request comes */
 	unsigned accepted, open, most_open;
 	char request[4096]; /* the last one */
 	size_t request_length;
@@ -79,7 +80,9 @@ static void origin_on_request(struct bufferevent *stream, void *user)
 	size_t room = sizeof origin->request - 1 - origin->request_length;
 	origin->request_length += bufferevent_read(stream, origin->request + origin->request_length, room);
 	origin->request[origin->request_length] = '\0';
-	if (origin->reply && !connection->is_answered && strstr(origin->request, "\r\n\r\n"))
+	if (connection->is_answered && origin->ends_after_reply)
+		origin_close(connection);
+	else if (origin->reply && !connection->is_answered && strstr(origin->request, "\r\n\r\n"))
 		origin_send(-1, EV_TIMEOUT, connection);
 }
 

@@ -220,14 +220,65 @@ static void a_reason_is_one_short_line(void **state)
 		    "body does not contain \"line?with ?? and much more text than anybody wa…\"");
 }
 
+/* "good", "kept" where the connection can be used again, or "bad". */
+static const char *keep(const char *bytes, const char *body, size_t step)
+{
+	static const struct probe_header header = {"Connection", "TE, keep-alive"};
+	struct probe_spec spec = {.type = PROBE_HTTP, .body = body, .headers = &header, .header_count = 1};
+	struct http_response *response = http_response_new(&spec);
+	enum http_progress progress = HTTP_MORE;
+	size_t length = strlen(bytes);
+	for (size_t at = 0; at < length && progress == HTTP_MORE; at += step)
+		progress = http_response_feed(response, bytes + at, step < length - at ? step : length - at);
+	if (progress == HTTP_MORE)
+		progress = http_response_end(response);
+	const char *result = progress == HTTP_BAD		   ? "bad"
+			     : http_response_is_reusable(response) ? "kept"
+								   : "good";
+	http_response_free(response);
+	return result;
+}
+
+static void a_connection_is_reusable_where_the_message_ended(void **state)
+{
+	for (size_t step = 1; step < 400; step += 133) {
+		assert_string_equal(keep("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", NULL, step),
+				    "kept");
+		assert_string_equal(keep("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", "o", step),
+				    "kept");
+		assert_string_equal(keep("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", "x", step), "bad");
+		assert_string_equal(keep("HTTP/1.1 204 No\r\n\r\n", NULL, step), "kept");
+		assert_string_equal(keep("HTTP/1.1 200 OK\r\nTransfer-Encoding: "
+					 "chunked\r\n\r\n2\r\nok\r\n0\r\nA: b\r\n\r\n",
+					 "ok", step),
+				    "kept");
+		assert_string_equal(
+			keep("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", NULL, step),
+			"good");
+		assert_string_equal(keep("HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", NULL, step), "good");
+		assert_string_equal(keep("HTTP/1.1 200 OK\r\n\r\nuntil the end", NULL, step), "good");
+		/* what goes wrong after the verdict ends the connection, not the target */
+		assert_string_equal(
+			keep("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx", NULL, step), "good");
+		assert_string_equal(keep("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\ncut", NULL, step),
+				    "good");
+	}
+	assert_string_equal(keep("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nunasked", NULL, 999), "good");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_status_decides),	      cmocka_unit_test(interim_responses_are_skipped),
-		cmocka_unit_test(garbage_is_no_response),     cmocka_unit_test(odd_but_legal_heads_are_read),
-		cmocka_unit_test(a_close_too_early_is_told),  cmocka_unit_test(the_body_is_searched),
-		cmocka_unit_test(chunks_are_joined),	      cmocka_unit_test(limits_hold),
+		cmocka_unit_test(the_status_decides),
+		cmocka_unit_test(interim_responses_are_skipped),
+		cmocka_unit_test(garbage_is_no_response),
+		cmocka_unit_test(odd_but_legal_heads_are_read),
+		cmocka_unit_test(a_close_too_early_is_told),
+		cmocka_unit_test(the_body_is_searched),
+		cmocka_unit_test(chunks_are_joined),
+		cmocka_unit_test(limits_hold),
 		cmocka_unit_test(a_reason_is_one_short_line),
+		cmocka_unit_test(a_connection_is_reusable_where_the_message_ended),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -199,6 +199,36 @@ static void a_cancelled_probe_is_not_heard_of(void **state)
 	assert_false(outcome.is_there);
 }
 
+static void a_kept_connection_that_broke_is_tried_anew(void **state)
+{
+	static const struct probe_header keep = {"Connection", "keep-alive"};
+	struct probe_spec spec = {.type = PROBE_HTTP,
+				  .path = "/",
+				  .headers = &keep,
+				  .header_count = 1,
+				  .port = origin.port,
+				  .timeout_ms = 5000};
+	struct probe_kept kept = {0};
+	struct ip ip = ip_of("127.0.0.1");
+	origin_reply(&origin, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+	origin.stays_open = true; /* but answers once: a further request finds the connection dead */
+	origin.ends_after_reply = true;
+	for (unsigned round = 1; round <= 3; round++) {
+		outcome.is_there = false;
+		probe_start(base, &ip, &spec, &kept, on_done, NULL);
+		event_base_dispatch(base);
+		assert_string_equal(outcome.reason, "good");
+		assert_int_equal(origin.accepted, round);
+		assert_non_null(kept.stream);
+	}
+	origin_refuse(&origin); /* the fresh one fails, too */
+	probe_start(base, &ip, &spec, &kept, on_done, NULL);
+	event_base_dispatch(base);
+	assert_string_equal(outcome.reason, "connection refused");
+	assert_null(kept.stream);
+	probe_kept_done(&kept);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -213,6 +243,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_huge_head_is_a_failure, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_silent_close_is_told, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_cancelled_probe_is_not_heard_of, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_kept_connection_that_broke_is_tried_anew, set_up,
+						tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
