@@ -61,6 +61,8 @@ enum ctl_exit ctl_usage(const struct ctl *ctl, const char *format, ...) __attrib
  * output as the API sent it. `source` names the file that the body came from, or NULL. */
 bool ctl_call(const struct ctl *ctl, const struct ctl_http_request *request, const char *source,
 	      struct ctl_http_reply *ret);
+/* What the problem in the reply says, on standard error. */
+void ctl_print_refusal(const struct ctl_http_reply *reply, const char *source);
 /* The same for a reply that may say 404: *ret_is_missing then and nothing is printed. */
 bool ctl_call_or_missing(const struct ctl *ctl, const struct ctl_http_request *request,
 			 struct ctl_http_reply *ret, bool *ret_is_missing);
@@ -80,6 +82,11 @@ enum ctl_exit ctl_list(const struct ctl *ctl, const char *path, void (*row)(void
 /* A path with one more segment, percent-encoded; malloc'ed. */
 char *ctl_path(const char *base, const char *segment);
 
+/* ---- ctl_fleet.c ---- */
+
+/* Whole file, or standard input for "-"; malloc'ed. NULL: told. */
+char *ctl_read_file(const char *path, size_t most, const char *advice, size_t *ret_length);
+
 /* ---- the verbs ---- */
 
 enum ctl_exit ctl_state_status(struct ctl *ctl);
@@ -98,6 +105,7 @@ enum ctl_exit ctl_fleet_tenant_add(struct ctl *ctl);
 enum ctl_exit ctl_fleet_tenant_set(struct ctl *ctl);
 enum ctl_exit ctl_fleet_tenant_remove(struct ctl *ctl);
 enum ctl_exit ctl_fleet_tenant_show(struct ctl *ctl);
+enum ctl_exit ctl_import(struct ctl *ctl);
 enum ctl_exit ctl_fleet_apply(struct ctl *ctl);
 enum ctl_exit ctl_fleet_export(struct ctl *ctl);
 enum ctl_exit ctl_check(struct ctl *ctl);

@@ -32,7 +32,7 @@ static void print_error(const json_t *error, const char *source)
 		*file || line || *text_of(error, "pointer") ? " " : "gslbctl: ", text_of(error, "message"));
 }
 
-static void print_refusal(const struct ctl_http_reply *reply, const char *source)
+void ctl_print_refusal(const struct ctl_http_reply *reply, const char *source)
 {
 	json_t *problem = json_loadb(reply->body, reply->length, 0, NULL);
 	if (!json_is_object(problem)) {
@@ -78,7 +78,7 @@ static bool call(const struct ctl *ctl, const struct ctl_http_request *request, 
 	} else {
 		if (ctl->output == CTL_JSON)
 			ctl_print_reply(&reply);
-		print_refusal(&reply, source);
+		ctl_print_refusal(&reply, source);
 	}
 	ctl_http_reply_done(&reply);
 	return false;

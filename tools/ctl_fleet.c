@@ -198,8 +198,7 @@ enum ctl_exit ctl_fleet_tenant_remove(struct ctl *ctl)
 
 /* ---- documents ---- */
 
-/* Whole file, or standard input for "-"; NULL: told. */
-static char *read_whole(const char *path, size_t *ret_length)
+char *ctl_read_file(const char *path, size_t most, const char *advice, size_t *ret_length)
 {
 	FILE *in = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
 	if (!in) {
@@ -212,15 +211,16 @@ static char *read_whole(const char *path, size_t *ret_length)
 		length += got;
 		xgrow((void **)&text, &capacity, length + 65536, 1);
 		got = fread(text + length, 1, capacity - length, in);
-	} while (got > 0 && length <= APPLY_BYTES_MAX);
+	} while (got > 0 && length <= most);
 	bool is_bad = ferror(in) != 0;
 	int reason = errno;
 	if (in != stdin)
 		fclose(in);
-	if (is_bad || length > APPLY_BYTES_MAX) {
-		fprintf(stderr, "%s: %s\n", path,
-			is_bad ? strerror(reason)
-			       : "larger than 64 MiB; apply it in parts, or name it in fleet:");
+	if (is_bad)
+		fprintf(stderr, "%s: %s\n", path, strerror(reason));
+	else if (length > most)
+		fprintf(stderr, "%s: larger than %zu MiB; %s\n", path, most >> 20, advice);
+	if (is_bad || length > most) {
 		free(text);
 		return NULL;
 	}
@@ -254,7 +254,7 @@ enum ctl_exit ctl_fleet_apply(struct ctl *ctl)
 	if (!file)
 		return ctl_usage(ctl, "apply needs -f FILE");
 	size_t length;
-	char *text = read_whole(file, &length);
+	char *text = ctl_read_file(file, APPLY_BYTES_MAX, "apply it in parts, or name it in fleet:", &length);
 	if (!text)
 		return CTL_FAILED;
 	const char *ending = strrchr(file, '.');

@@ -100,6 +100,19 @@ static const struct ctl_verb verbs[] = {
 		     "  gslbctl tenant set acme --region eu --region us\n"},
 	{"Tenants and fleet", "tenant remove", "ID", "", "", 1, 1, ctl_fleet_tenant_remove, "remove a tenant",
 	 NULL},
+	{"Tenants and fleet", "tenant import", "FILE", "dry-run zone: service: tier:", "", 1, 1, ctl_import,
+	 "many tenants out of a CSV or JSON file",
+	 "  --dry-run          only count what would change; each part of 5000 is tried by itself\n"
+	 "  --zone ZONE        for rows that name none\n"
+	 "  --service SERVICE  for rows that name none\n"
+	 "  --tier TIER        for rows that name none\n"
+	 "\n"
+	 "FILE (- reads standard input) is CSV with a header line (id, zone, service, tier, regions,\n"
+	 "hosts, domains, state, tags; several in one cell are parted by blanks or semicolons), or JSON:\n"
+	 "an array of tenants with their ids, or one tenant a line. A tenant that exists is replaced. What\n"
+	 "is refused is told with its line and does not stop the others; the exit code is 1 then.\n"
+	 "\n"
+	 "  gslbctl tenant import customers.csv --zone app.example.net --service shop\n"},
 	{"Tenants and fleet", "apply", "-f FILE", "file: prune dry-run", "", 0, 0, ctl_fleet_apply,
 	 "bring in a fleet document, whole or not at all",
 	 "  -f, --file FILE  YAML or JSON; - reads standard input\n"

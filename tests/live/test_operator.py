@@ -85,5 +85,111 @@ class Effective(stack.StackTest):
         self.assertEqual((daemon.returncode, daemon.stdout), (0, ""))
 
 
+class Import(stack.StackTest):
+    @classmethod
+    def setUpClass(cls):
+        world = stack.World()
+        del world.fleet["services"]["shop"]["check"]
+        cls.stack = world.start()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.stack.stop()
+
+    def setUp(self):
+        self.addCleanup(self.stack.ctl, "apply", "-f", "-", "--prune", text_in="tenants: {}")
+
+    def run_import(self, text, *more, code=0, name="tenants.csv"):
+        path = self.stack.directory / name
+        path.write_text(text)
+        done = self.stack.ctl("tenant", "import", str(path), "-o", "json", *more, code=code)
+        return json.loads(done.stdout), done.stderr
+
+    def counts(self, summary):
+        return summary["added"], summary["changed"], summary["unchanged"], len(summary["refused"])
+
+    def tenant(self, name):
+        return json.loads(self.stack.ctl("tenant", "show", name, "-o", "json").stdout)
+
+    def test_csv(self):
+        text = ("\ufeffid,zone,service,regions,hosts,state,tags\r\n"
+                f"one,{stack.ZONE},shop,eu us,,,\r\n"
+                "\r\n"
+                f'"two",{stack.ZONE},shop,,"two\n*.two",active,"a;b"\r\n'
+                f"three, {stack.ZONE} ,shop,us,,suspended,\r\n")
+        summary, _ = self.run_import(text, "--dry-run")
+        self.assertEqual((self.counts(summary), summary["dry_run"]), ((3, 0, 0, 0), True))
+        self.stack.ctl("tenant", "show", "one", code=1)
+        self.assertEqual(self.counts(self.run_import(text)[0]), (3, 0, 0, 0))
+        self.assertEqual(self.tenant("one")["regions"], ["eu", "us"])
+        self.assertEqual((self.tenant("two")["hosts"], self.tenant("two")["tags"]), (["two", "*.two"], ["a", "b"]))
+        self.assertEqual(self.tenant("three")["state"], "suspended")
+        self.assertEqual(self.stack.answer("x.two", "10.1.7.0/24"), self.stack.world.vips["eu"])
+        self.assertEqual(self.counts(self.run_import(text.replace("eu us", "eu"))[0]), (0, 1, 2, 0))
+        path = str(self.stack.directory / "tenants.csv")
+        self.assertEqual(self.stack.ctl("tenant", "import", path).stdout,
+                         "0 added, 0 changed, 3 unchanged, 0 refused\n")
+
+    def test_json(self):
+        rows = [{"id": f"j{i}", "zone": stack.ZONE, "service": "shop", "tags": ["t"], "source": "{}]\""} for i in range(3)]
+        for text in (json.dumps(rows, indent=1), "\n".join(json.dumps(row) for row in rows)):
+            self.assertEqual(self.run_import(text, name="t.json")[0]["added"], 3)
+            self.stack.ctl("apply", "-f", "-", "--prune", text_in="tenants: {}")
+        # What the API lists can be imported again.
+        self.run_import(json.dumps(rows))
+        items = json.loads(self.stack.ctl("tenants", "-o", "json").stdout)["items"]
+        text = json.dumps([item for item in items if item["source"] == "store"])
+        self.assertEqual(self.counts(self.run_import(text)[0]), (0, 0, 3, 0))
+
+    def test_refused_rows_do_not_stop_the_others(self):
+        good = "".join(f"ok{i}\n" for i in range(6000))
+        text = "id\n" + good + "Bad_Id\nacme\nok7\nlast\n"
+        summary, errors = self.run_import(text, "--zone", stack.ZONE, "--service", "shop", code=1)
+        self.assertEqual(summary["added"] + summary["unchanged"], 6002)
+        self.assertEqual([(one["line"], one["id"]) for one in summary["refused"]], [(6004, "ok7"), (6002, "Bad_Id")])
+        self.assertIn("tenants.csv:6004: tenant 'ok7': it stands in line 9 already", errors)
+        self.assertEqual(self.stack.answer("last", "10.1.7.0/24"), self.stack.world.vips["eu"])
+
+    def test_reasons(self):
+        text = (f"id,zone,service,hosts,regions\n"
+                f"a,{stack.ZONE},shop,one,\n"
+                f"b,{stack.ZONE},shop,one,\n"      # a host that a has
+                f"c,{stack.ZONE},none,,\n"
+                f"d,nowhere.example,shop,,\n"
+                f"e,{stack.ZONE},shop,,,\n"
+                f"f,{stack.ZONE},shop,,xx\n"
+                f",{stack.ZONE},shop,,\n"
+                f"acme,{stack.ZONE},shop,,us\n"
+                f"g,{stack.ZONE},shop,static,\n"
+                f'h,{stack.ZONE},shop,"unclosed,\n')
+        summary, errors = self.run_import(text, code=1)
+        self.assertEqual(summary["added"], 1, errors)
+        reasons = {one["line"]: one["reason"] for one in summary["refused"]}
+        for line, word in ((3, "one."), (4, "none"), (5, "nowhere.example"), (6, "6 cells"), (7, "xx"), (8, "no id"),
+                           (9, "acme"), (10, "static"), (11, "quote")):
+            self.assertIn(word, reasons.get(line, ""), (line, reasons))
+            self.assertIn(f"tenants.csv:{line}: ", errors)
+
+    def test_json_reasons(self):
+        text = ('{"id": "a", "zone": "%s", "service": "shop"}\n{"id": "b", "zone": }\n7\n'
+                '{"id": "c", "zoe": "x", "service": "shop"}\n{"id": 5}\n{"id": "d"' % stack.ZONE)
+        summary, _ = self.run_import(text, code=1)
+        self.assertEqual(summary["added"], 1)
+        self.assertEqual(sorted(one["line"] for one in summary["refused"]), [2, 3, 4, 5, 6])
+
+    def test_wrong(self):
+        self.stack.ctl("tenant", "import", code=2)
+        self.assertIn("/none.csv", self.stack.ctl("tenant", "import", "/none.csv", code=1).stderr)
+        path = self.stack.directory / "odd.csv"
+        path.write_text("id,servise\nx,shop\n")
+        self.assertIn("did you mean 'service'", self.stack.ctl("tenant", "import", str(path), code=1).stderr)
+        path.write_text("name\nx\n")
+        self.stack.ctl("tenant", "import", str(path), code=1)
+        done = subprocess.run([str(stack.GSLBCTL), "--socket", "/nonexistent/s", "tenant", "import", "-"],
+                              capture_output=True, text=True, input="id,zone,service\nx,z,s\n", timeout=10)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("stopped", done.stdout)
+
+
 if __name__ == "__main__":
     stack.main()
