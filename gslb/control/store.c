@@ -96,6 +96,11 @@ struct store {
 	int lock_fd;
 	sqlite3 *db;
 	sqlite3_stmt *statement[STATEMENTS];
+	struct file { /* as they were opened */
+		char *path;
+		dev_t device;
+		ino_t inode;
+	} files[2]; /* the database and its write-ahead log */
 };
 
 static const char *const state_word[] = {[VIP_DOWN] = "down", [VIP_UP] = "up", [VIP_UNKNOWN] = "unknown"};
@@ -146,9 +151,26 @@ static const char *column_text(sqlite3_stmt *statement, int at)
 	return text ? (const char *)text : "";
 }
 
+static const char *system_words(int error, const char *otherwise)
+{
+	switch (error) {
+	case 0:
+		return otherwise;
+	case EFBIG:
+		return "the file may not grow any more: this process has a limit on the size of files";
+	case ENOSPC:
+		return "the disk is full";
+	case EDQUOT:
+		return "the disk quota is used up";
+	default:
+		return strerror(error);
+	}
+}
+
 /* What SQLite says, in words that tell the operator what to do. */
 static void add_error(struct store *store, const char *doing, struct err_list *errors)
 {
+	int error = errno; /* sqlite3_system_errno() has forgotten it when the statement was reset */
 	int code = sqlite3_errcode(store->db);
 	switch (code & 0xff) {
 	case SQLITE_FULL:
@@ -169,6 +191,10 @@ static void add_error(struct store *store, const char *doing, struct err_list *e
 	case SQLITE_PERM:
 		err_add(errors, store->path, 0, 0, "%s: cannot be written: %s", doing,
 			sqlite3_errmsg(store->db));
+		break;
+	case SQLITE_IOERR:
+		err_add(errors, store->path, 0, 0, "%s: %s", doing,
+			system_words(error, sqlite3_errmsg(store->db)));
 		break;
 	default:
 		err_add(errors, store->path, 0, 0, "%s: %s", doing, sqlite3_errmsg(store->db));
@@ -323,6 +349,37 @@ static bool open_database(struct store *store, struct err_list *errors)
 	return true;
 }
 
+/* ---- the files under their names ---- */
+
+static void note_files(struct store *store)
+{
+	for (size_t i = 0; i < 2; i++) {
+		struct stat status = {0};
+		store->files[i].path = xasprintf("%s%s", store->path, i == 0 ? "" : "-wal");
+		if (stat(store->files[i].path, &status) < 0)
+			memset(&status, 0, sizeof(status));
+		store->files[i].device = status.st_dev;
+		store->files[i].inode = status.st_ino;
+	}
+}
+
+/* A descriptor outlives its name: what is written into a file that was moved or removed, no restart would
+ * find again. */
+static bool are_files_in_place(struct store *store, struct err_list *errors)
+{
+	for (size_t i = 0; i < 2; i++) {
+		struct file *file = &store->files[i];
+		struct stat status;
+		if (stat(file->path, &status) == 0 && status.st_dev == file->device && status.st_ino == file->inode)
+			continue;
+		err_add(errors, file->path, 0, 0,
+			"writing: the file was moved, removed or replaced; put it back, or restart with what is "
+			"there now");
+		return false;
+	}
+	return true;
+}
+
 struct store *store_open(const char *state_dir, struct err_list *errors)
 {
 	if (!make_directory(state_dir, errors))
@@ -333,8 +390,10 @@ struct store *store_open(const char *state_dir, struct err_list *errors)
 	struct store *store = xcalloc(1, sizeof(*store));
 	store->lock_fd = lock_fd;
 	store->path = xasprintf("%s/gslb.db", state_dir);
-	if (open_database(store, errors))
+	if (open_database(store, errors)) {
+		note_files(store);
 		return store;
+	}
 	store_close(store);
 	return NULL;
 }
@@ -347,6 +406,8 @@ void store_close(struct store *store)
 		sqlite3_finalize(store->statement[i]);
 	sqlite3_close(store->db);
 	close(store->lock_fd);
+	for (size_t i = 0; i < 2; i++)
+		free(store->files[i].path);
 	free(store->path);
 	free(store);
 }
@@ -525,6 +586,9 @@ static bool write_change(struct store *store, const struct store_change *change)
 
 bool store_commit(struct store *store, const struct store_change *change, struct err_list *errors)
 {
+	if (!are_files_in_place(store, errors))
+		return false;
+	errno = 0;
 	if (run_plain(store, BEGIN) && write_change(store, change) && run_plain(store, COMMIT))
 		return true;
 	add_error(store, "writing", errors);
