@@ -2,6 +2,7 @@
 #include "lib/doc.h"
 #include "lib/arena.h"
 #include "lib/doc_build.h"
+#include "lib/file.h"
 #include "lib/mem.h"
 #include "lib/text.h"
 #include <errno.h>
@@ -52,7 +53,7 @@ static char *read_file(const char *path, size_t *ret_length, struct err_list *er
 {
 	char *text = NULL;
 	size_t length = 0, capacity = 0;
-	struct stat status;
+	struct stat status = {0}, after;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0) {
@@ -77,7 +78,13 @@ static char *read_file(const char *path, size_t *ret_length, struct err_list *er
 			break;
 		length += (size_t)got;
 	}
+	bool is_torn = fstat(fd, &after) == 0 && file_was_written(&status, &after);
 	close(fd);
+	if (is_torn) {
+		err_add(errors, path, 0, 0, FILE_CHANGED);
+		free(text);
+		return NULL;
+	}
 	*ret_length = length;
 	return text;
 }

@@ -4,6 +4,7 @@
  * libzscanner's, which sees one clean line a record. Control path.
  */
 #include "zones/zone_text.h"
+#include "lib/file.h"
 #include "lib/hash.h"
 #include "lib/mem.h"
 #include "zones/rrtype.h"
@@ -360,7 +361,7 @@ static void read_text(struct reader *reader, const char *file, const char *text,
 /* The whole file, or NULL and a reason. Regular files only: a pipe could block the control thread. */
 static char *load_file(struct reader *reader, const char *path, size_t *ret_length, const char **ret_reason)
 {
-	struct stat status;
+	struct stat status, after;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd < 0 || fstat(fd, &status) != 0) {
@@ -392,7 +393,13 @@ static char *load_file(struct reader *reader, const char *path, size_t *ret_leng
 			break;
 		length += (size_t)got;
 	}
+	bool is_torn = fstat(fd, &after) == 0 && file_was_written(&status, &after);
 	close(fd);
+	if (is_torn) {
+		*ret_reason = FILE_CHANGED;
+		free(bytes);
+		return NULL;
+	}
 	if (status.st_mtime > reader->text->modified_unix_s)
 		reader->text->modified_unix_s = status.st_mtime;
 	*ret_length = length;

@@ -6,6 +6,7 @@
 #include "gslb/control/geo_load.h"
 #include "gslb/decide/intern.h"
 #include "gslb/decide/place_build.h"
+#include "lib/file.h"
 #include "lib/mem.h"
 #include <ctype.h>
 #include <errno.h>
@@ -30,7 +31,7 @@
 static int copy_file(const char *path, struct err_list *errors)
 {
 	int copy = -1, file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	struct stat status;
+	struct stat status, after;
 	const char *problem = NULL;
 	if (file < 0 || fstat(file, &status) < 0) {
 		problem = strerror(errno);
@@ -47,6 +48,8 @@ static int copy_file(const char *path, struct err_list *errors)
 			sent = sendfile(copy, file, NULL, (size_t)1 << 30);
 		if (sent < 0 || fcntl(copy, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) < 0)
 			problem = strerror(errno);
+		else if (fstat(file, &after) == 0 && file_was_written(&status, &after))
+			problem = FILE_CHANGED;
 	}
 	if (file >= 0)
 		close(file);

@@ -1,0 +1,15 @@
+/* What several readers of files ask. Any thread. */
+#pragma once
+#include <stdbool.h>
+#include <sys/stat.h>
+
+#define FILE_CHANGED "the file was changed while it was read; reload again when it is written"
+
+/* Was the regular file written to between two fstat()s? One that is replaced by rename() is not: its reader
+ * keeps the old one. */
+static inline bool file_was_written(const struct stat *before, const struct stat *after)
+{
+	return S_ISREG(before->st_mode) &&
+	       (before->st_size != after->st_size || before->st_mtim.tv_sec != after->st_mtim.tv_sec ||
+		before->st_mtim.tv_nsec != after->st_mtim.tv_nsec);
+}
