@@ -348,7 +348,7 @@ static void check_references(struct apply *apply)
 
 	for (size_t i = 0; i < apply->change->count; i++) {
 		const struct fleet_stage *stage = &apply->change->stages[i];
-		if (stage->object != NULL && stage->object->is_staged)
+		if (stage->object != NULL && (stage->object->is_staged || stage->action == STAGE_BROKEN))
 			fleet_validate(&validation, stage->object, stage);
 	}
 	if (!may_break_others(apply->result))

@@ -244,9 +244,10 @@ static void stage_put(struct fleet_change *change, const struct doc_reader *read
 		report_twice(reader, node, first);
 		return;
 	}
+	size_t errors = reader->errors->errors;
 	struct fleet_object *object = readers[kind](reader, node, id);
 	struct fleet_stage *stage = stage_new(change, kind, id);
-	stage->action = object != NULL ? STAGE_PUT : STAGE_BROKEN;
+	stage->action = reader->errors->errors == errors ? STAGE_PUT : STAGE_BROKEN;
 	stage->object = object;
 	bool has_key = node->key != NULL;
 	stage->place = (struct fleet_place){.line = has_key ? node->key_line : node->line,

@@ -53,7 +53,7 @@ struct fleet_stage {
 	enum { STAGE_PUT, STAGE_REMOVE, STAGE_BROKEN } action;
 	enum fleet_kind kind;
 	char *id;
-	struct fleet_object *object; /* STAGE_PUT */
+	struct fleet_object *object; /* STAGE_PUT; STAGE_BROKEN: what could be read, or NULL */
 	const char *file;	     /* NULL: a JSON body */
 	char *pointer;		     /* of the object in a JSON body, else NULL */
 	struct fleet_place place;    /* of the key */
@@ -97,7 +97,8 @@ void fleet_pointer_escape(const char *text, char *out, size_t size);
 
 /* ---- reading ---- */
 
-/* One object; NULL with errors. `id` is in canonical form. */
+/* One object. With errors it is NULL, or holds what could be read, so that references in it are checked in
+ * the same pass. `id` is in canonical form. */
 typedef struct fleet_object *fleet_read_fn(const struct doc_reader *reader, const struct doc_node *node,
 					   const char *id);
 fleet_read_fn fleet_read_region, fleet_read_location, fleet_read_check, fleet_read_map, fleet_read_service,

@@ -42,7 +42,7 @@ static void read_nested(const struct doc_reader *reader, const struct doc_node *
 	}
 }
 
-static void read_tiers(const struct doc_reader *reader, const struct doc_node *value,
+static void read_items(const struct doc_reader *reader, const struct doc_node *value,
 		       struct fleet_tiers *tiers, struct arena *arena)
 {
 	if (value->kind == DOC_SCALAR && strcmp(value->text, "nearest") == 0) {
@@ -62,6 +62,17 @@ static void read_tiers(const struct doc_reader *reader, const struct doc_node *v
 	}
 	for (const struct doc_node *item = value->first; item != NULL; item = item->next)
 		add_item(reader, item, tiers, true, arena);
+}
+
+/* Of a rule with errors nothing is kept: its other regions would seem to stand elsewhere in the list. */
+static void read_tiers(const struct doc_reader *reader, const struct doc_node *value,
+		       struct fleet_tiers *tiers, struct arena *arena)
+{
+	size_t errors = reader->errors->errors;
+
+	read_items(reader, value, tiers, arena);
+	if (reader->errors->errors != errors)
+		tiers->count = 0;
 }
 
 /* "US-CA": the part behind the country is kept as geo data have it. */
@@ -171,7 +182,6 @@ struct fleet_object *fleet_read_map(const struct doc_reader *reader, const struc
 				    const char *id)
 {
 	struct fleet_map *map = fleet_object_new(sizeof(*map), FLEET_MAP, id);
-	size_t errors = reader->errors->errors;
 
 	if (doc_read_is_mapping(reader, node, "a mapping of places to lists of regions")) {
 		struct map *prefixes = map_new();
@@ -182,8 +192,5 @@ struct fleet_object *fleet_read_map(const struct doc_reader *reader, const struc
 		if (doc_get(node, "default") == NULL)
 			doc_err(reader->errors, reader->doc, node, "missing key 'default'");
 	}
-	if (reader->errors->errors == errors)
-		return &map->object;
-	fleet_object_free(&map->object);
-	return NULL;
+	return &map->object;
 }

@@ -92,9 +92,11 @@ bool fleet_read_ids(const struct doc_reader *reader, const struct doc_node *node
 		}
 		ids[count++] = arena_strndup(arena, id, strlen(id));
 	}
+	if (!is_good)
+		return false;
 	*ret = ids;
 	*ret_count = count;
-	return is_good;
+	return true;
 }
 
 /* ---- regions ---- */

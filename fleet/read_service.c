@@ -455,11 +455,7 @@ struct fleet_object *fleet_read_service(const struct doc_reader *reader, const s
 	service->prefix6 = 56;
 	service->answers = 1;
 	service->min_healthy_hundredths = 5000;
-	if (doc_read_mapping(reader, node, service_keys, service)) {
-		if (!service->has_regions)
-			take_regions_from_vips(service);
-		return &service->object;
-	}
-	fleet_object_free(&service->object);
-	return NULL;
+	if (doc_read_mapping(reader, node, service_keys, service) && !service->has_regions)
+		take_regions_from_vips(service);
+	return &service->object;
 }

@@ -333,8 +333,8 @@ static struct fleet_tenant *pack_tenant(const struct tenant_draft *draft, const 
 	tenant->hosts = put_names(&pointers, &at, lists->hosts, lists->host_count);
 	tenant->domains = put_names(&pointers, &at, lists->domains, lists->domain_count);
 	tenant->object.id = put_text(&at, draft->id);
-	tenant->zone = put(&at, draft->zone.octets, draft->zone.length);
-	tenant->service = put_text(&at, draft->service);
+	tenant->zone = draft->has_zone ? put(&at, draft->zone.octets, draft->zone.length) : NULL;
+	tenant->service = draft->service != NULL ? put_text(&at, draft->service) : NULL;
 	tenant->tier = draft->tier != NULL ? put_text(&at, draft->tier) : NULL;
 	tenant->has_regions = draft->regions != NULL;
 	tenant->has_hosts = draft->hosts != NULL;
@@ -357,18 +357,18 @@ static void read_lists(const struct doc_reader *reader, const struct doc_node *n
 			       &lists->tag_count);
 	if (draft->domains != NULL) {
 		lists->domains = read_names(reader, draft->domains, NULL, draft->arena);
-		lists->domain_count = draft->domains->count;
+		lists->domain_count = lists->domains != NULL ? draft->domains->count : 0;
 	}
 	if (!draft->has_zone)
 		return; /* hosts are relative to it */
 	if (draft->hosts != NULL) {
 		lists->hosts = read_names(reader, draft->hosts, &draft->zone, draft->arena);
-		lists->host_count = draft->hosts->count;
+		lists->host_count = lists->hosts != NULL ? draft->hosts->count : 0;
 		return;
 	}
 	lists->hosts = arena_alloc(draft->arena, sizeof(*lists->hosts));
-	lists->host_count = 1;
 	const char *reason = name_from_text(draft->id, &draft->zone, lists->hosts);
+	lists->host_count = reason == NULL;
 	if (reason != NULL)
 		doc_err_key(reader->errors, reader->doc, node, "the host '%s' in its zone: %s", draft->id,
 			    reason);
@@ -392,8 +392,7 @@ static void check_repeated(const struct doc_reader *reader, const struct tenant_
 			   const struct tenant_lists *lists)
 {
 	bool has_hosts = draft->hosts != NULL && lists->hosts != NULL;
-	size_t host_count = lists->hosts != NULL ? lists->host_count : 0;
-	size_t domain_count = lists->domains != NULL ? lists->domain_count : 0;
+	size_t host_count = lists->host_count, domain_count = lists->domain_count;
 
 	if (host_count + domain_count < 2)
 		return;
@@ -412,14 +411,11 @@ struct fleet_object *fleet_read_tenant(const struct doc_reader *reader, const st
 {
 	struct tenant_draft draft = {.id = id, .arena = arena_new()};
 	struct tenant_lists lists = {.regions = NULL};
-	struct fleet_tenant *tenant = NULL;
-	size_t errors = reader->errors->errors;
 
 	doc_read_mapping(reader, node, node->parent != NULL ? tenant_keys : lone_tenant_keys, &draft);
 	read_lists(reader, node, &draft, &lists);
 	check_repeated(reader, &draft, &lists);
-	if (reader->errors->errors == errors)
-		tenant = pack_tenant(&draft, &lists);
+	struct fleet_tenant *tenant = pack_tenant(&draft, &lists);
 	arena_free(draft.arena);
-	return tenant != NULL ? &tenant->object : NULL;
+	return &tenant->object;
 }

@@ -118,9 +118,13 @@ static void walk_tenant(const struct fleet_tenant *tenant, const struct walk *wa
 {
 	char zone[NAME_TEXT_MAX];
 
-	name_to_text(tenant->zone, zone);
-	visit(walk, FLEET_ZONE, zone, "/zone");
-	visit(walk, FLEET_SERVICE, tenant->service, "/service");
+	/* Zone and service are missing in a tenant that is broken. */
+	if (tenant->zone != NULL) {
+		name_to_text(tenant->zone, zone);
+		visit(walk, FLEET_ZONE, zone, "/zone");
+	}
+	if (tenant->service != NULL)
+		visit(walk, FLEET_SERVICE, tenant->service, "/service");
 	visit_list(walk, tenant->regions, tenant->region_count, "/regions");
 	if (tenant->tier != NULL)
 		visit(walk, FLEET_TIER, tenant->tier, "/tier");

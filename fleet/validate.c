@@ -156,6 +156,8 @@ static void check_name(struct fleet_validation *validation, const struct fleet_r
 	if (owner != tenant && owner != NULL)
 		fail(validation, reference, NULL, "%s '%s' already belongs to tenant '%s'", what, text,
 		     owner->object.id);
+	if (is_host && names_get(validation->fleet->zones, tenant->zone) == NULL)
+		return; /* of an unknown zone nothing more can be said */
 	if (is_host && !name_equal(name, tenant->zone) && !name_is_below(name, tenant->zone)) {
 		fail(validation, reference, NULL, "host '%s' lies outside its zone '%s'", text, zone_text);
 		return;
@@ -226,6 +228,7 @@ void fleet_validate(struct fleet_validation *validation, const struct fleet_obje
 	validation->stage = stage;
 	validation->place = 0;
 	fleet_each_reference(object, check_reference, validation);
-	if (object->kind == FLEET_TENANT)
+	bool is_whole = stage == NULL || stage->action == STAGE_PUT;
+	if (object->kind == FLEET_TENANT && is_whole)
 		check_residency(validation, (const struct fleet_tenant *)object);
 }

@@ -201,6 +201,37 @@ static bool is_word(const char *text, const char *const *words, size_t count)
 	return false;
 }
 
+/* "a, b, c"; free() it. */
+static char *list_words(const char *const *words)
+{
+	char *list = xstrdup("");
+
+	for (size_t i = 0; words[i] != NULL; i++) {
+		char *longer = xasprintf("%s%s%s", list, i > 0 ? ", " : "", words[i]);
+		free(list);
+		list = longer;
+	}
+	return list;
+}
+
+static void report_unknown_key(struct err_list *errors, const struct doc *doc, const struct doc_node *node,
+			       const char *const *words)
+{
+	const char *nearest = text_nearest(node->key, words, count_words(words));
+	char quoted[TEXT_QUOTE_MAX];
+
+	text_quote(node->key, quoted);
+	if (nearest != NULL) {
+		struct err *err =
+			doc_err_key(errors, doc, node, "unknown key %s; did you mean '%s'?", quoted, nearest);
+		err_set_nearest(err, nearest);
+		return;
+	}
+	char *list = list_words(words);
+	doc_err_key(errors, doc, node, "unknown key %s; one of %s", quoted, list);
+	free(list);
+}
+
 void doc_check_keys(struct err_list *errors, const struct doc *doc, const struct doc_node *mapping,
 		    const char *const *words, const char *const *later)
 {
@@ -217,25 +248,15 @@ void doc_check_keys(struct err_list *errors, const struct doc *doc, const struct
 			doc_err_key(errors, doc, node, "%s is not supported by this build", quoted);
 			continue;
 		}
-		const char *nearest = text_nearest(node->key, words, count);
-		struct err *err = nearest != NULL
-					  ? doc_err_key(errors, doc, node,
-							"unknown key %s; did you mean '%s'?", quoted, nearest)
-					  : doc_err_key(errors, doc, node, "unknown key %s", quoted);
-		err_set_nearest(err, nearest);
+		report_unknown_key(errors, doc, node, words);
 	}
 }
 
 void doc_err_word(struct err_list *errors, const struct doc *doc, const struct doc_node *node,
 		  const char *what, const char *const *words)
 {
-	char quoted[TEXT_QUOTE_MAX], *list = xstrdup("");
+	char quoted[TEXT_QUOTE_MAX], *list = list_words(words);
 
-	for (size_t i = 0; words[i] != NULL; i++) {
-		char *longer = xasprintf("%s%s%s", list, i > 0 ? ", " : "", words[i]);
-		free(list);
-		list = longer;
-	}
 	text_quote(node->kind == DOC_SCALAR ? node->text : "", quoted);
 	struct err *err = doc_err(errors, doc, node, "unknown %s %s; one of %s", what, quoted, list);
 	if (node->kind == DOC_SCALAR)

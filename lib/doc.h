@@ -47,7 +47,8 @@ struct err *doc_err(struct err_list *errors, const struct doc *doc, const struct
 		    const char *format, ...) __attribute__((format(printf, 4, 5)));
 struct err *doc_err_key(struct err_list *errors, const struct doc *doc, const struct doc_node *node,
 			const char *format, ...) __attribute__((format(printf, 4, 5)));
-/* Reports every key of `mapping` outside words[]: "unknown key 'x'; did you mean 'y'?", or for the
+/* Reports every key of `mapping` outside words[]: "unknown key 'x'; did you mean 'y'?" (or "; one of …"
+ * where none is near), or for the
  * keys in later[] (both arrays end with NULL): "'x' is not supported by this build". */
 void doc_check_keys(struct err_list *errors, const struct doc *doc, const struct doc_node *mapping,
 		    const char *const *words, const char *const *later);

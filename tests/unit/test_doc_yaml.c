@@ -272,7 +272,7 @@ static void readers_report_keys_and_words(void **state)
 	char *text = printed(&errors);
 	assert_string_equal(text, "f.yaml:2:1: 'bias' is not supported by this build\n"
 				  "f.yaml:3:1: unknown key 'tolerence'; did you mean 'tolerance'?\n"
-				  "f.yaml:4:1: unknown key 'qq'\n"
+				  "f.yaml:4:1: unknown key 'qq'; one of order, tolerance\n"
 				  "f.yaml:1:8: unknown order 'nearst'; one of nearest, listed\n");
 	free(text);
 	doc_free(doc);

@@ -92,11 +92,43 @@ static const struct broken broken[] = {
 	 "f:5:64: unknown region 'ue'; there is eu\n"
 	 "f:5:121: unknown check 'nope'; there is web\n"
 	 "f:5:129: unknown region 'ue'; there is eu\n"},
+	/* What can be read of a broken object is checked, too; a list that holds errors waits for its mend.
+	 */
+	{BASE
+	 "maps: {m: {EU: [eu, ue], AF: [ue, U!], default: 5}}\n"
+	 "checks: {web: {type: tcp}}\n"
+	 "tenants:\n"
+	 "  t: {zone: z.exampel, service: shpo, tier: x, regions: [us], hosts: [n.z.example.], stat: on}\n"
+	 "  u: {zone: z.example, service: shpo, regions: [EU, ue], domains: [n.z.example]}\n"
+	 "  v: {service: shpo, hosts: [a]}\n"
+	 "  w: {zone: z.example, service: 5.5, hosts: [n], state: off}\n",
+	 "f:5:21: unknown region 'ue'; there is eu, us\n"
+	 "f:5:35: 'U!' must be an id (1 to 63 of a-z, 0-9 and inner hyphens)\n"
+	 "f:5:49: must be a list of regions, a list of tiers [[a, b], [c]], or nearest, not a value\n"
+	 "f:6:15: missing key 'port'; type tcp has no default\n"
+	 "f:8:13: unknown zone 'z.exampel.'; did you mean 'z.example.'?\n"
+	 "f:8:33: unknown service 'shpo'; did you mean 'shop'?\n"
+	 "f:8:45: unknown tier 'x'; there are no tiers\n"
+	 "f:8:86: unknown key 'stat'; did you mean 'state'?\n"
+	 "f:9:33: unknown service 'shpo'; did you mean 'shop'?\n"
+	 "f:9:49: 'EU' must be an id (1 to 63 of a-z, 0-9 and inner hyphens)\n"
+	 "f:9:68: domain 'n.z.example.' has static records of type A in its zone; a tenant's name owns A, "
+	 "AAAA, HTTPS and SVCB and admits no CNAME or DNAME\n"
+	 "f:10:6: missing key 'zone'\n"
+	 "f:10:16: unknown service 'shpo'; did you mean 'shop'?\n"
+	 "f:11:33: '5.5' must be an id (1 to 63 of a-z, 0-9 and inner hyphens)\n"
+	 "f:11:46: host 'n.z.example.' has static records of type A in its zone; a tenant's name owns A, "
+	 "AAAA, HTTPS and SVCB and admits no CNAME or DNAME\n"
+	 "f:11:57: unknown state 'off'; one of active, suspended\n"},
+	{"regions: {eu: {at: [1, 2]}}\n"
+	 "services:\n"
+	 "  s: {steering: {bias: {ue: -5}}}\n",
+	 "f:3:25: unknown region 'ue'; there is eu\n"},
 	{"checks:\n"
 	 "  web: {type: htp}\n"
 	 "services:\n"
 	 "  s: {check: web}\n",
-	 "f:2:15: unknown type 'htp'; one of tcp, http\n"},
+	 "f:2:15: unknown type 'htp'; one of tcp, http, tls, https, dns, grpc-health\n"},
 };
 
 static void test_references_and_names_are_checked(void **state)
