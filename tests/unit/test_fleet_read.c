@@ -2,8 +2,9 @@
 #include "fleet_fixture.h"
 
 static const struct broken broken[] = {
-	{"wrong: 1\n", "f:1:1: unknown key 'wrong'; one of regions, locations, checks, maps, services, zones, tiers, "
-		       "tenants\n"},
+	{"wrong: 1\n",
+	 "f:1:1: unknown key 'wrong'; one of regions, locations, checks, maps, services, zones, tiers, "
+	 "tenants\n"},
 	{"region: {}\n", "f:1:1: unknown key 'region'; did you mean 'regions'?\n"},
 	{"tiers: {}\n"
 	 "rules: {}\n",
