@@ -131,7 +131,13 @@ struct fleet_map {
 
 enum fleet_order { FLEET_ORDER_NEAREST, FLEET_ORDER_LISTED, FLEET_ORDER_MAP, FLEET_ORDER_NONE };
 enum fleet_split { FLEET_SPLIT_STICKY, FLEET_SPLIT_RANDOM };
-enum fleet_last_resort { FLEET_LAST_RESORT_ALL, FLEET_LAST_RESORT_FIRST, FLEET_LAST_RESORT_NODATA };
+enum fleet_last_resort {
+	FLEET_LAST_RESORT_ALL,
+	FLEET_LAST_RESORT_FIRST,
+	FLEET_LAST_RESORT_NODATA,
+	FLEET_LAST_RESORT_LAST_GOOD,
+	FLEET_LAST_RESORT_ADDRESSES
+};
 
 struct fleet_vip {
 	struct ip ip;
@@ -159,6 +165,8 @@ struct fleet_service {
 	uint8_t answers;
 	uint32_t min_healthy_hundredths;
 	enum fleet_last_resort last_resort;
+	size_t resort_count; /* with FLEET_LAST_RESORT_ADDRESSES */
+	struct ip *resort;
 	bool has_https;
 	size_t https_alpn_count;
 	char **https_alpn;

@@ -24,6 +24,18 @@ static json_t *texts(char *const *items, size_t count)
 	return array;
 }
 
+static json_t *addresses(const struct ip *items, size_t count)
+{
+	json_t *array = json_array();
+	char text[IP_TEXT_MAX];
+
+	for (size_t i = 0; i < count; i++) {
+		ip_format(&items[i], text);
+		json_array_append_new(array, json_string(text));
+	}
+	return array;
+}
+
 static void set_at(json_t *json, double latitude, double longitude)
 {
 	json_t *at = json_array();
@@ -143,7 +155,7 @@ static void map_to_json(const struct fleet_map *map, json_t *json)
 static json_t *steering_to_json(const struct fleet_service *service)
 {
 	static const char *const orders[] = {"nearest", "listed", "map", "none"};
-	static const char *const resorts[] = {"all", "first", "nodata"};
+	static const char *const resorts[] = {"all", "first", "nodata", "last-good"};
 	json_t *json = json_object();
 	char text[24];
 
@@ -181,7 +193,9 @@ static json_t *steering_to_json(const struct fleet_service *service)
 			 service->min_healthy_hundredths / 100, fraction);
 		set_text(json, "min_healthy", text);
 	}
-	if (service->last_resort != FLEET_LAST_RESORT_ALL)
+	if (service->last_resort == FLEET_LAST_RESORT_ADDRESSES)
+		json_object_set_new(json, "last_resort", addresses(service->resort, service->resort_count));
+	else if (service->last_resort != FLEET_LAST_RESORT_ALL)
 		set_text(json, "last_resort", resorts[service->last_resort]);
 	return json;
 }

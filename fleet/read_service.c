@@ -188,16 +188,65 @@ static void read_min_healthy(const struct doc_reader *reader, const struct doc_n
 	doc_read_percent(reader, value, &((struct fleet_service *)target)->min_healthy_hundredths);
 }
 
+static void add_resort(const struct doc_reader *reader, const struct doc_node *node,
+		       struct fleet_service *service, unsigned counts[static 2])
+{
+	char quoted[TEXT_QUOTE_MAX];
+	const char *text;
+	struct ip ip;
+
+	if (!doc_read_text(reader, node, "an IPv4 or IPv6 address", &text))
+		return;
+	text_quote(text, quoted);
+	if (!ip_parse(text, &ip)) {
+		doc_err(reader->errors, reader->doc, node, "%s must be an IPv4 or IPv6 address", quoted);
+		return;
+	}
+	for (size_t i = 0; i < service->resort_count; i++) {
+		if (ip_equal(&service->resort[i], &ip)) {
+			doc_err(reader->errors, reader->doc, node, "address %s is listed twice", quoted);
+			return;
+		}
+	}
+	if (++counts[ip.family == 6] > FLEET_RESORT_MAX)
+		doc_err(reader->errors, reader->doc, node,
+			"is one too many: at most %d addresses of a family", FLEET_RESORT_MAX);
+	else
+		service->resort[service->resort_count++] = ip;
+}
+
+static void read_resort(const struct doc_reader *reader, const struct doc_node *value,
+			struct fleet_service *service)
+{
+	unsigned counts[2] = {0, 0};
+
+	service->last_resort = FLEET_LAST_RESORT_ADDRESSES;
+	if (value->count == 0) {
+		doc_err(reader->errors, reader->doc, value,
+			"holds no address; last_resort: nodata says that there is none");
+		return;
+	}
+	if (value->count > 2 * FLEET_RESORT_MAX) {
+		doc_err(reader->errors, reader->doc, value, "lists %u addresses; at most %d of a family",
+			value->count, FLEET_RESORT_MAX);
+		return;
+	}
+	service->resort = arena_alloc(arena_of(service), value->count * sizeof(*service->resort));
+	for (const struct doc_node *item = value->first; item != NULL; item = item->next)
+		add_resort(reader, item, service, counts);
+}
+
 static void read_last_resort(const struct doc_reader *reader, const struct doc_node *value, void *target)
 {
-	static const char *const resorts[] = {"all", "first", "nodata", NULL}; /* enum fleet_last_resort */
-	static const char *const later[] = {"last-good", NULL};
+	static const char *const resorts[] = {"all", "first", "nodata", "last-good",
+					      NULL}; /* enum fleet_last_resort */
+	struct fleet_service *service = target;
 	unsigned word;
 
 	if (value->kind == DOC_SEQUENCE)
-		doc_read_unsupported(reader, value, "last_resort as a list of addresses");
-	else if (doc_read_word(reader, value, "last_resort", resorts, later, &word))
-		((struct fleet_service *)target)->last_resort = (enum fleet_last_resort)word;
+		read_resort(reader, value, service);
+	else if (doc_read_word(reader, value, "last_resort", resorts, NULL, &word))
+		service->last_resort = (enum fleet_last_resort)word;
 }
 
 static const struct doc_key steering_keys[] = {

@@ -140,6 +140,7 @@ static void restore(struct target *target)
 	entry->verdict.state = row->state == VIP_UP ? VERDICT_UP : VERDICT_DOWN;
 	entry->score = row->state == VIP_UP ? SCORE_FULL : 0;
 	entry->changed_unix_ms = row->changed_unix_ms;
+	entry->was_up = row->was_up;
 	/* The last transition on this boot's clock, so that the TTL goes on growing where it was; one
 	 * that the clock cannot tell is long ago. */
 	uint64_t now_ms = clock_mono_ms();
@@ -167,6 +168,7 @@ static void save(struct health_book *book, bool only_changes)
 		stored_name(target, row->target);
 		row->state = (enum vip_state)target->entry.verdict.state;
 		row->changed_unix_ms = target->entry.changed_unix_ms;
+		row->was_up = target->entry.was_up;
 		row->seen_unix_ms = target->seen_unix_ms;
 	}
 	bool is_saved = count == 0 || store_save_health(book->control->store, rows, count);
@@ -218,6 +220,7 @@ static void note_transition(struct target *target, enum verdict_state before, co
 	entry->changed_ms = clock_mono_ms();
 	entry->changed_unix_ms = clock_unix_ms();
 	entry->is_settled = false;
+	entry->was_up = before == VERDICT_UP;
 	entry->transitions++;
 	target->is_changed = true;
 	struct event *timer = target->book->save_changes;

@@ -19,6 +19,7 @@ struct health_entry {
 	int64_t changed_unix_ms; /* 0: never known */
 	bool is_settled;	 /* restored, and the last transition is older than this boot's clock */
 	bool is_probed;
+	bool was_up;	     /* DOWN: it came from UP, not from unknown */
 	bool has_round;	     /* finished one round or restored with a state younger than 24 h */
 	char reason[96];     /* of the last result that counted against the state; "" none */
 	uint32_t latency_us; /* of the last round */

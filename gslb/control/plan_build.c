@@ -3,6 +3,7 @@
 #include "gslb/control/controls.h"
 #include "gslb/control/health_book.h"
 #include "gslb/decide/https.h"
+#include "lib/clock.h"
 #include "lib/mem.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,6 +55,8 @@ region_set plan_build_tenant_regions(const struct fleet *fleet, const struct fle
 static void suppose(const struct what_if *what_if, struct plan_vip_input *vip, bool is_the_address)
 {
 	if (what_if->kind == WHAT_IF_STATE) {
+		if (vip->state != VIP_DOWN) /* it would fall now */
+			vip->fell_ms = (uint64_t)clock_unix_ms();
 		vip->state = what_if->is_up ? VIP_UP : VIP_DOWN;
 		vip->score = what_if->is_up ? SCORE_FULL : 0;
 		vip->pending = 0;
@@ -98,6 +101,7 @@ static void fill_vip(const struct plan_build *build, const struct fleet_service 
 			if (entry->changed_ms > health.changed_ms)
 				health.changed_ms = entry->changed_ms;
 			out->score = entry->score;
+			out->fell_ms = entry->was_up ? (uint64_t)entry->changed_unix_ms : 0;
 		}
 	}
 	char address[IP_TEXT_MAX];
@@ -110,6 +114,7 @@ static void fill_vip(const struct plan_build *build, const struct fleet_service 
 		health.is_settled = false;
 	}
 	out->state = health.state;
+	out->interval_ms = health.interval_ms;
 	out->pending = health.pending;
 	uint64_t own_next_ms;
 	out->ttl = vip_ttl(&health, service->ttl_min, service->ttl_max, build->now_ms, &own_next_ms);
@@ -154,6 +159,8 @@ struct plan_service *plan_build_service(const struct plan_build *build, const st
 		.ttl_min = service->ttl_min,
 		.ttl_max = service->ttl_max,
 		.min_healthy_hundredths = service->min_healthy_hundredths,
+		.resort_count = service->resort_count,
+		.resort = service->resort,
 		.regions = regions,
 	};
 	uint8_t https[HTTPS_TEMPLATE_MAX];

@@ -104,6 +104,7 @@ struct store {
 };
 
 static const char *const state_word[] = {[VIP_DOWN] = "down", [VIP_UP] = "up", [VIP_UNKNOWN] = "unknown"};
+static const char never_up_word[] = "never-up"; /* VIP_DOWN, but not from up */
 
 /* ---- statements ---- */
 
@@ -610,6 +611,9 @@ bool store_each_health(struct store *store, store_health_fn *fn, void *user)
 			.seen_unix_ms = sqlite3_column_int64(statement, 3),
 		};
 		snprintf(row.target, sizeof(row.target), "%s", column_text(statement, 0));
+		row.was_up = strcmp(column_text(statement, 1), state_word[VIP_DOWN]) == 0;
+		if (strcmp(column_text(statement, 1), never_up_word) == 0)
+			row.state = VIP_DOWN;
 		for (int state = VIP_DOWN; state <= VIP_UNKNOWN; state++)
 			if (strcmp(column_text(statement, 1), state_word[state]) == 0)
 				row.state = (enum vip_state)state;
@@ -625,7 +629,9 @@ static bool write_health(struct store *store, const struct health_row *rows, siz
 	for (size_t i = 0; i < count; i++) {
 		sqlite3_stmt *statement = get(store, HEALTH_PUT);
 		bind_text(statement, 1, rows[i].target);
-		sqlite3_bind_text(statement, 2, state_word[rows[i].state], -1, SQLITE_STATIC);
+		bool is_never_up = rows[i].state == VIP_DOWN && !rows[i].was_up;
+		sqlite3_bind_text(statement, 2, is_never_up ? never_up_word : state_word[rows[i].state], -1,
+				  SQLITE_STATIC);
 		sqlite3_bind_int64(statement, 3, rows[i].changed_unix_ms);
 		sqlite3_bind_int64(statement, 4, rows[i].seen_unix_ms);
 		if (!run(store, HEALTH_PUT))

@@ -59,6 +59,7 @@ json_t *store_audit(struct store *store, uint64_t since, size_t limit);
 struct health_row {
 	char target[192]; /* address, check and what the check asks (a digest) */
 	enum vip_state state;
+	bool was_up;		 /* VIP_DOWN: the transition was from up */
 	int64_t changed_unix_ms; /* last transition */
 	int64_t seen_unix_ms;	 /* last finished round */
 };

@@ -92,10 +92,33 @@ static region_set regular_steps(struct walk *walk, enum step *ret_step)
 	return 0;
 }
 
+/* plan.h, LAST_RESORT_LAST_GOOD: the regions, of those with a say, that fell last. */
+static region_set last_good(const struct walk *walk)
+{
+	const struct plan_service *service = walk->service;
+	region_set eligible = 0, latest = 0;
+	uint64_t fell_ms = 0;
+	for (unsigned i = 0; i < walk->tiers->count; i++)
+		eligible |= (region_set)1 << (walk->tiers->item[i] & (REGIONS_MAX - 1));
+	eligible &= walk->candidates & service->open & service->positive;
+	for (region_set left = eligible; left; left &= left - 1) {
+		const struct plan_region *region = region_of(service, (unsigned)__builtin_ctzll(left));
+		if (region->fell_ms > fell_ms)
+			fell_ms = region->fell_ms;
+	}
+	for (region_set left = eligible; left; left &= left - 1) {
+		unsigned number = (unsigned)__builtin_ctzll(left);
+		if (region_of(service, number)->fell_until_ms >= fell_ms)
+			latest |= (region_set)1 << number;
+	}
+	return latest;
+}
+
 static region_set last_resort(struct walk *walk)
 {
 	const struct plan_service *service = walk->service;
-	if (service->last_resort == LAST_RESORT_NODATA)
+	region_set eligible = service->open & service->positive;
+	if (service->last_resort == LAST_RESORT_NODATA || service->last_resort == LAST_RESORT_ADDRESSES)
 		return 0;
 	if (service->last_resort == LAST_RESORT_FIRST) {
 		for (unsigned i = 0; i < walk->tiers->count; i++) {
@@ -105,8 +128,10 @@ static region_set last_resort(struct walk *walk)
 		}
 		return 0;
 	}
-	region_set kept = first_tier(walk, service->open & service->positive, true);
-	return kept ? kept : first_tier(walk, service->open & service->positive, false);
+	if (service->last_resort == LAST_RESORT_LAST_GOOD)
+		eligible = last_good(walk);
+	region_set kept = first_tier(walk, eligible, true);
+	return kept ? kept : first_tier(walk, eligible, false);
 }
 
 /* -log2(draw / 2^64) · 2^32: an exponential variable; divided by a weight it gives the weighted
@@ -170,6 +195,12 @@ static uint32_t consulted_ttl(const struct plan_service *service, region_set con
 	return ttl;
 }
 
+/* A list of addresses knows no regions, so it cannot keep a tenant inside its own. */
+static bool has_resort(const struct policy *policy)
+{
+	return policy->service->last_resort == LAST_RESORT_ADDRESSES && !policy->is_resident;
+}
+
 void choose_region(const struct policy *policy, const struct client *client, uint64_t name_hash,
 		   uint64_t random, struct choice *ret)
 {
@@ -201,7 +232,7 @@ void choose_region(const struct policy *policy, const struct client *client, uin
 	ret->ttl = ret->step == STEP_TIER ? consulted_ttl(service, ret->consulted) : service->ttl_min;
 	ret->region = NULL;
 	if (!ret->kept)
-		ret->step = STEP_NONE;
+		ret->step = has_resort(policy) ? STEP_LAST_RESORT : STEP_NONE;
 	else if (!(ret->kept & (ret->kept - 1)))
 		ret->region = region_of(service, (unsigned)__builtin_ctzll(ret->kept));
 	else
@@ -211,10 +242,14 @@ void choose_region(const struct policy *policy, const struct client *client, uin
 unsigned choose_vips(const struct choice *choice, unsigned family, uint64_t random,
 		     const struct plan_vip *ret[static ANSWERS_MAX])
 {
-	if (!choice->region)
-		return 0;
 	const struct plan_service *service = choice->policy->service;
 	const struct plan_region *region = choice->region;
+	if (!region) {
+		unsigned count = choice->step == STEP_LAST_RESORT ? service->resort_count[family == 6] : 0;
+		for (unsigned i = 0; i < count; i++)
+			ret[i] = &service->resort[family == 6][i];
+		return count;
+	}
 	const struct plan_picks *picks = &region->picks[choice->mode][family == 6];
 	unsigned most = service->answers;
 	if (picks->count <= most) { /* all of them, as configured: no hash has a say */
@@ -246,6 +281,8 @@ unsigned choose_vips(const struct choice *choice, unsigned family, uint64_t rand
 uint8_t choose_scope(const struct choice *choice, unsigned family)
 {
 	const struct plan_service *service = choice->policy->service;
+	if (choice->step == STEP_LAST_RESORT && !choice->region)
+		return 0; /* the same addresses for everybody */
 	uint8_t leaf = choice->order.depth;
 	bool hash_decides = choice->share_split;
 	if (service->split == SPLIT_STICKY) {

@@ -21,7 +21,7 @@ struct choice {
 	struct order_result order;
 	region_set kept;		  /* regions of the chosen tier that the split picked from */
 	region_set consulted;		  /* regions whose state had a say (TTL, scope) */
-	const struct plan_region *region; /* NULL with STEP_NONE */
+	const struct plan_region *region; /* NULL with STEP_NONE, and where the last resort is a list */
 	uint32_t ttl;			  /* seconds */
 	uint8_t client_family;		  /* 4 or 6 */
 	bool share_split;		  /* a share between 1 and 99 was consulted */
@@ -32,7 +32,8 @@ struct choice {
  * `split: random` alone. */
 void choose_region(const struct policy *policy, const struct client *client, uint64_t name_hash,
 		   uint64_t random, struct choice *ret);
-/* Up to `answers` VIPs of the family (4 or 6), in the order of the answer; returns how many. */
+/* Up to `answers` VIPs of the family (4 or 6), in the order of the answer, or the last resort's whole list;
+ * returns how many. */
 unsigned choose_vips(const struct choice *choice, unsigned family, uint64_t random,
 		     const struct plan_vip *ret[static ANSWERS_MAX]);
 /* ECS scope of an answer for this family (4, 6; 0: none asked for, the region alone). */

@@ -20,7 +20,7 @@ static unsigned family_row(const struct ip *ip)
 static bool counts_in(const struct plan_vip *vip, enum pick_mode mode)
 {
 	if (mode == PICK_ALL)
-		return !vip->is_drained;
+		return !vip->is_drained && vip->is_last_good;
 	return vip->score > 0 && (mode == PICK_PANIC || !vip->is_drained);
 }
 
@@ -87,7 +87,37 @@ static void fill_vip(struct plan_vip *vip, const struct plan_vip_input *input)
 	vip->ttl_is_recent = input->ttl_is_recent;
 	vip->ttl_is_pending = input->ttl_is_pending;
 	vip->is_drained = input->is_drained;
+	vip->is_last_good = true;
 	vip->score = input->state == VIP_DOWN ? 0 : input->state == VIP_UNKNOWN ? SCORE_FULL : input->score;
+}
+
+/* A VIP that is not down is as good as one that falls after all others. */
+static uint64_t fall_of(const struct plan_vip_input *input)
+{
+	return input->state == VIP_DOWN ? input->fell_ms : UINT64_MAX / 2;
+}
+
+static uint64_t window_of(const struct plan_vip_input *input)
+{
+	return input->interval_ms > LAST_GOOD_WINDOW_MIN_MS ? input->interval_ms : LAST_GOOD_WINDOW_MIN_MS;
+}
+
+/* plan.h, LAST_RESORT_LAST_GOOD. */
+static void find_last_good(struct plan_region *region, const struct plan_region_input *input,
+			   struct plan_vip *vips)
+{
+	for (unsigned i = 0; i < input->vip_count; i++) {
+		uint64_t fell_ms = fall_of(&input->vips[i]), until_ms = fell_ms + window_of(&input->vips[i]);
+		if (vips[i].is_drained)
+			continue;
+		if (fell_ms > region->fell_ms)
+			region->fell_ms = fell_ms;
+		if (until_ms > region->fell_until_ms)
+			region->fell_until_ms = until_ms;
+	}
+	for (unsigned i = 0; i < input->vip_count; i++)
+		vips[i].is_last_good =
+			fall_of(&input->vips[i]) + window_of(&input->vips[i]) >= region->fell_ms;
 }
 
 static struct plan_pick *fill_region(struct plan_service *service, struct plan_region *region,
@@ -106,6 +136,8 @@ static struct plan_pick *fill_region(struct plan_service *service, struct plan_r
 		if (vips[i].ttl < region->ttl)
 			region->ttl = vips[i].ttl;
 	}
+	if (service->last_resort == LAST_RESORT_LAST_GOOD)
+		find_last_good(region, input, vips);
 	for (unsigned mode = 0; mode < PICK_MODES; mode++)
 		picks = fill_picks(region, mode, picks);
 	return picks;
@@ -128,7 +160,29 @@ static void fill_sets(struct plan_service *service, struct plan_region *region, 
 	service->down |= region->share == SHARE_DOWN ? bit : 0;
 }
 
-/* One block: the service, its regions, all VIPs, all picks. */
+static size_t align_up(size_t octets)
+{
+	return (octets + _Alignof(struct plan_vip) - 1) / _Alignof(struct plan_vip) *
+	       _Alignof(struct plan_vip);
+}
+
+/* The addresses of `last_resort: [address, …]`, IPv4 first, each family as written. */
+static void fill_resort(struct plan_service *service, const struct plan_service_input *input,
+			struct plan_vip *vip)
+{
+	for (unsigned family = 0; family < 2; family++) {
+		service->resort[family] = vip;
+		for (size_t i = 0; i < input->resort_count; i++) {
+			if (family_row(&input->resort[i]) != family)
+				continue;
+			(vip++)->ip = input->resort[i];
+			service->resort_count[family]++;
+			assert(service->resort_count[family] <= ANSWERS_MAX);
+		}
+	}
+}
+
+/* One block: the service, its regions, all VIPs, all picks, the HTTPS template, the last resort. */
 struct plan_service *plan_service_compile(const struct plan_service_input *input)
 {
 	size_t vip_count = 0;
@@ -138,7 +192,8 @@ struct plan_service *plan_service_compile(const struct plan_service_input *input
 	size_t vips_at = regions_at + input->region_count * sizeof(struct plan_region);
 	size_t picks_at = vips_at + vip_count * sizeof(struct plan_vip);
 	size_t https_at = picks_at + vip_count * PICKS_PER_VIP * sizeof(struct plan_pick);
-	char *block = xcalloc(1, https_at + input->https_length);
+	size_t resort_at = align_up(https_at + input->https_length);
+	char *block = xcalloc(1, resort_at + input->resort_count * sizeof(struct plan_vip));
 
 	struct plan_service *service = (struct plan_service *)block;
 	service->references = 1;
@@ -157,6 +212,7 @@ struct plan_service *plan_service_compile(const struct plan_service_input *input
 	service->https = (uint8_t *)block + https_at;
 	if (input->https_length > 0)
 		memcpy(block + https_at, input->https, input->https_length);
+	fill_resort(service, input, (struct plan_vip *)(block + resort_at));
 	memset(service->slot, UINT8_MAX, sizeof service->slot);
 
 	struct plan_vip *vips = (struct plan_vip *)(block + vips_at);
@@ -218,7 +274,8 @@ void plan_set_budget(struct plan *plan, size_t number, const struct plan_budget 
 {
 	assert(number < plan->policy_count);
 	plan->budgets[number] = *budget;
-	plan->policies[number].has_budget = budget->queries_interval_ns != 0 || budget->nxdomain_interval_ns != 0;
+	plan->policies[number].has_budget =
+		budget->queries_interval_ns != 0 || budget->nxdomain_interval_ns != 0;
 }
 
 struct plan *plan_ref(struct plan *plan)

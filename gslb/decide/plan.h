@@ -11,7 +11,19 @@
 
 enum vip_state { VIP_DOWN, VIP_UP, VIP_UNKNOWN };
 enum split { SPLIT_STICKY, SPLIT_RANDOM };
-enum last_resort { LAST_RESORT_ALL, LAST_RESORT_FIRST, LAST_RESORT_NODATA };
+enum last_resort {
+	LAST_RESORT_ALL,
+	LAST_RESORT_FIRST,
+	LAST_RESORT_NODATA,
+	/* The VIPs that were up last. A VIP fell when it went from up to down; one that was never seen up
+	 * fell at time 0. Of a region they are those that no control drains and that fell no earlier than
+	 * their window (max(interval of the check, 1 s)) before the last of the region's; of a client's
+	 * candidates the regions whose last fall lies within its window of the last of all. Where no VIP
+	 * was ever up they are all. Among these regions step (1) decides. */
+	LAST_RESORT_LAST_GOOD,
+	LAST_RESORT_ADDRESSES, /* a list as written, for tenants that name no regions */
+};
+#define LAST_GOOD_WINDOW_MIN_MS 1000
 
 #define SCORE_FULL 1000 /* h = 1 */
 #define ANSWERS_MAX 32
@@ -27,6 +39,7 @@ struct plan_vip {
 	uint32_t ttl;	 /* seconds, what this VIP alone asks for */
 	enum vip_state state;
 	bool is_drained; /* by a VIP control */
+	bool is_last_good; /* at the last resort it counts as up; always true but with last-good */
 	bool ttl_is_recent, ttl_is_pending; /* why ttl is below the maximum */
 };
 
@@ -40,8 +53,8 @@ struct plan_picks {
 	const struct plan_pick *pick;
 };
 
-/* How VIPs count: in the regular steps; in panic, where drained ones serve too; and in `all` and
- * `first`, where every VIP that is not drained counts as up. */
+/* How VIPs count: in the regular steps; in panic, where drained ones serve too; and at the last resort,
+ * where every VIP that is not drained counts as up, with `last-good` those that were up last. */
 enum pick_mode { PICK_REGULAR, PICK_PANIC, PICK_ALL, PICK_MODES };
 
 struct plan_region {
@@ -55,6 +68,7 @@ struct plan_region {
 	uint64_t weight[PICK_MODES]; /* larger of the two families' sum */
 	struct plan_picks picks[PICK_MODES][2]; /* [0] IPv4, [1] IPv6 */
 	const struct plan_vip *vips;
+	uint64_t fell_ms, fell_until_ms;	/* last-good: the last fall, and the end of its window */
 };
 
 struct plan_service {
@@ -78,6 +92,8 @@ struct plan_service {
 	struct plan_region *regions;
 	uint16_t https_length; /* octets of https; 0: no HTTPS records */
 	const uint8_t *https;  /* template of their RDATA (https.h) */
+	uint8_t resort_count[2];	/* LAST_RESORT_ADDRESSES: IPv4, IPv6, each at most ANSWERS_MAX */
+	const struct plan_vip *resort[2];
 };
 
 struct policy { /* one way to answer; shared by all tenants that are answered alike */
@@ -115,6 +131,8 @@ struct plan_vip_input {
 	uint32_t ttl;
 	bool ttl_is_recent, ttl_is_pending;
 	bool is_drained;
+	uint64_t fell_ms; /* of a down VIP: when it was up last, by any one clock; 0: never seen up */
+	uint32_t interval_ms; /* of its check */
 };
 struct plan_region_input {
 	uint8_t number;
@@ -135,6 +153,8 @@ struct plan_service_input {
 	const struct plan_region_input *regions; /* every region with VIPs */
 	uint16_t https_length; /* 0: none */
 	const uint8_t *https;
+	size_t resort_count; /* with LAST_RESORT_ADDRESSES */
+	const struct ip *resort;
 };
 
 struct plan_service *plan_service_compile(const struct plan_service_input *input);

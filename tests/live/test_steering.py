@@ -1,6 +1,7 @@
 """Steering as an operator sees it: bias, HTTPS records that follow health, last resorts, whose subnet counts."""
 
 import re
+import time
 
 import stack
 
@@ -46,6 +47,45 @@ class Https(stack.StackTest):
         stack.until(lambda: server.answer("acme", stack.CLIENTS["eu"]) == [us], what="the failover")
         self.assertEqual(record(), f"1 . alpn=h2 port={world.port} ipv4hint={us}")
         self.assertIn("https", server.ctl("export", "--source", "all").stdout)
+
+
+class LastResort(stack.StackTest):
+    def world(self, last_resort):
+        world = stack.World(interval="200ms", timeout="150ms", steering={"order": "listed", "last_resort": last_resort})
+        world.vip = {region: addresses[0] for region, addresses in world.vips.items()}
+        return world
+
+    def test_last_good_survives_a_restart(self):
+        world = self.world("last-good")
+        server = self.use(world.start())
+        for region in ("eu", "ap", "us"):  # us falls last
+            server.origins[world.vip[region]].kill()
+            stack.until(lambda: any(item["address"] == world.vip[region] and item["state"] == "down"
+                                    for item in server.api("GET", "/v1/vips")[1]["items"]), what="the fall")
+            if region != "us":
+                time.sleep(1.2)  # longer than the window in which VIPs fall together
+        stack.until(lambda: server.answer("acme", stack.CLIENTS["eu"]) == [world.vip["us"]], what="the last resort")
+        self.assertEqual(server.answer("resident", stack.CLIENTS["us"]), [world.vip["eu"]])
+        told = server.api("POST", "/v1/explain", {"name": f"acme.{stack.ZONE}", "type": "A", "client": "10.1.7.0/24"})[1]
+        self.assertEqual(told["step"], "last-resort")
+        self.assertEqual({region["region"]: region["kept"] for region in told["regions"]},
+                         {"eu": False, "us": True, "ap": False})
+        server.stop_quietly()
+        server.start()
+        self.assertEqual(server.answer("acme", stack.CLIENTS["eu"]), [world.vip["us"]])
+        self.assertEqual(server.answer("resident", stack.CLIENTS["us"]), [world.vip["eu"]])
+
+    def test_addresses_as_written(self):
+        world = self.world(["192.0.2.200", "2001:db8::200", "192.0.2.199"])
+        server = self.use(world.start())
+        for origin in server.origins.values():
+            origin.kill()
+        stack.until(lambda: server.answer("acme", stack.CLIENTS["eu"]) == ["192.0.2.200", "192.0.2.199"],
+                    what="the last resort")
+        reply = server.ask("acme", "AAAA", stack.CLIENTS["ap"])
+        self.assertEqual((reply.addresses, reply.scope), (["2001:db8::200"], 0))
+        self.assertEqual(server.answer("resident", stack.CLIENTS["eu"]), [])
+        self.assertIn('gslb_dns_fallback_total{service="shop",step="last-resort"}', server.page("/metrics")[1])
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ struct sim_vip {
 	char probes[512];
 	struct verdict verdict;
 	uint64_t changed_ms, drain_changed_ms;
-	bool is_settled;
+	bool is_settled, was_up;
 };
 
 struct sim_region {
@@ -123,9 +123,11 @@ static void run_round(struct sim *sim)
 		struct sim_vip *vip = &sim->vips[i];
 		size_t length = strlen(vip->probes);
 		char seen = length == 0 ? '.' : vip->probes[sim->rounds < length ? sim->rounds : length - 1];
+		bool was_up = vip->verdict.state == VERDICT_UP;
 		if (seen != '.' && verdict_update(&vip->verdict, &sim->limits, seen == '+')) {
 			vip->changed_ms = sim->now_ms;
 			vip->is_settled = false;
+			vip->was_up = was_up;
 		}
 	}
 	sim->rounds++;
@@ -185,6 +187,8 @@ static struct plan_vip_input vip_input(const struct sim *sim, const struct sim_v
 		.pending = health.pending,
 		.ttl = vip_ttl(&health, sim->service.ttl_min, sim->service.ttl_max, sim->now_ms, &next_ms),
 		.is_drained = vip->is_drained,
+		.fell_ms = vip->was_up ? vip->changed_ms : 0,
+		.interval_ms = health.interval_ms,
 	};
 }
 
@@ -423,6 +427,7 @@ static void set_stored(struct sim *sim, char **words)
 {
 	struct sim_vip *vip = vip_of(sim, words[0]);
 	vip->verdict.state = which(sim, words[1], state_words);
+	vip->was_up = true;
 	uint64_t age_ms = duration(sim, words[2]);
 	vip->is_settled = age_ms >= START_MS;
 	vip->changed_ms = vip->is_settled ? 0 : START_MS - age_ms;
@@ -434,7 +439,7 @@ static void run_statement(struct sim *sim, char **words)
 					    "answers", "split", "vip",	 "probe",	"stored",
 					    "allowed", "at",	NULL};
 	static const char *const orders[] = {"listed", "none", NULL};
-	static const char *const last_resorts[] = {"all", "first", "nodata", NULL};
+	static const char *const last_resorts[] = {"all", "first", "nodata", "last-good", NULL};
 	static const char *const splits[] = {"sticky", "random", NULL};
 	switch (which(sim, *words++, verbs)) {
 	case 0:

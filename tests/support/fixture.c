@@ -16,6 +16,7 @@
 struct fixture_service {
 	char id[32];
 	uint8_t https[HTTPS_TEMPLATE_MAX];
+	struct ip resort[8];
 	struct order_spec spec;
 	struct plan_service_input input;
 	struct plan_region_input regions[REGIONS_MAX];
@@ -155,6 +156,17 @@ static void read_https(struct fixture *fixture, struct fixture_service *service)
 		alpn, count, (uint16_t)number_of(fixture, "port", 443), service->https);
 }
 
+/* resort=ADDRESS,… of a service with last_resort=addresses. */
+static void read_resort(struct fixture *fixture, struct fixture_service *service)
+{
+	char words[256];
+	char *rest = NULL;
+	snprintf(words, sizeof words, "%s", value_of(fixture, "resort", ""));
+	service->input.resort = service->resort;
+	for (char *word = strtok_r(words, ",", &rest); word; word = strtok_r(NULL, ",", &rest))
+		require(ip_parse(word, &service->resort[service->input.resort_count++]), fixture);
+}
+
 static void read_service(struct fixture *fixture)
 {
 	require(fixture->word_count >= 2 && fixture->service_count < SERVICES_MAX, fixture);
@@ -167,8 +179,9 @@ static void read_service(struct fixture *fixture)
 		.number = (uint32_t)fixture->service_count++,
 		.id = service->id,
 		.split = choice_of(fixture, "split", (const char *const[]){"sticky", "random", NULL}),
-		.last_resort = choice_of(fixture, "last_resort",
-					 (const char *const[]){"all", "first", "nodata", NULL}),
+		.last_resort = choice_of(
+			fixture, "last_resort",
+			(const char *const[]){"all", "first", "nodata", "last-good", "addresses", NULL}),
 		.prefix4 = (uint8_t)number_of(fixture, "prefix4", 24),
 		.prefix6 = (uint8_t)number_of(fixture, "prefix6", 56),
 		.answers = (uint8_t)number_of(fixture, "answers", 1),
@@ -178,6 +191,7 @@ static void read_service(struct fixture *fixture)
 		.regions = service->regions,
 	};
 	read_https(fixture, service);
+	read_resort(fixture, service);
 }
 
 /* The region of a service, made when it is first spoken of. */

@@ -303,14 +303,16 @@ static const struct broken broken[] = {
 	 "  s: {steering: {min_healthy: 0.5}}\n",
 	 "f:2:31: '0.5' must be a percentage from 0% to 100%\n"},
 	{"services:\n"
-	 "  s: {steering: {last_resort: last-good}}\n",
-	 "f:2:31: last_resort 'last-good' is not supported by this build\n"},
+	 "  s: {steering: {last_resort: []}}\n",
+	 "f:2:31: holds no address; last_resort: nodata says that there is none\n"},
 	{"services:\n"
-	 "  s: {steering: {last_resort: [192.0.2.1]}}\n",
-	 "f:2:31: last_resort as a list of addresses is not supported by this build\n"},
+	 "  s: {steering: {last_resort: [192.0.2.1, sorry.example, 192.0.2.1, \"2001:db8::1\", \"2001:DB8::1\"]}}\n",
+	 "f:2:43: 'sorry.example' must be an IPv4 or IPv6 address\n"
+	 "f:2:58: address '192.0.2.1' is listed twice\n"
+	 "f:2:84: address '2001:DB8::1' is listed twice\n"},
 	{"services:\n"
 	 "  s: {steering: {last_resort: lats}}\n",
-	 "f:2:31: unknown last_resort 'lats'; one of all, first, nodata\n"},
+	 "f:2:31: unknown last_resort 'lats'; one of all, first, nodata, last-good\n"},
 	{"services:\n"
 	 "  s: {https: {alpn: [], port: 0}}\n"
 	 "  t: {https: {alpn: [h2, h2, 'a b', ''], prot: 1}}\n"

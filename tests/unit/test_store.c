@@ -136,8 +136,9 @@ static void test_audit_pages(void **state)
 static void note_health(void *user, const struct health_row *row)
 {
 	size_t used = strlen(seen);
-	snprintf(seen + used, sizeof(seen) - used, "%s %d %lld %lld\n", row->target, (int)row->state,
-		 (long long)row->changed_unix_ms, (long long)row->seen_unix_ms);
+	snprintf(seen + used, sizeof(seen) - used, "%s %d%s %lld %lld\n", row->target, (int)row->state,
+		 row->state != VIP_DOWN || row->was_up ? "" : " never-up", (long long)row->changed_unix_ms,
+		 (long long)row->seen_unix_ms);
 }
 
 static void test_health_comes_back_and_old_rows_go(void **state)
@@ -147,16 +148,27 @@ static void test_health_comes_back_and_old_rows_go(void **state)
 	struct health_row rows[] = {
 		{.target = "192.0.2.1 web", .state = VIP_DOWN, .changed_unix_ms = 5, .seen_unix_ms = day},
 		{.target = "192.0.2.2 web", .state = VIP_UP, .changed_unix_ms = 6, .seen_unix_ms = 20 * day},
+		{.target = "192.0.2.3 web",
+		 .state = VIP_DOWN,
+		 .changed_unix_ms = 7,
+		 .seen_unix_ms = 30 * day},
+		{.target = "192.0.2.4 web",
+		 .state = VIP_DOWN,
+		 .was_up = true,
+		 .changed_unix_ms = 8,
+		 .seen_unix_ms = 30 * day},
 	};
 	assert_true(store_save_health(store, rows, 0));
-	assert_true(store_save_health(store, rows, 2));
+	assert_true(store_save_health(store, rows, 4));
 	rows[1].seen_unix_ms = 40 * day;
 	assert_true(store_save_health(store, &rows[1], 1));
 	store_close(store);
 	store = must_open();
 	seen[0] = '\0';
 	assert_true(store_each_health(store, note_health, NULL));
-	assert_string_equal(seen, "192.0.2.2 web 1 6 3456000000\n");
+	assert_string_equal(seen, "192.0.2.2 web 1 6 3456000000\n"
+				  "192.0.2.3 web 0 never-up 7 2592000000\n"
+				  "192.0.2.4 web 0 8 2592000000\n");
 	store_close(store);
 }
 
