@@ -5,7 +5,8 @@
  * §6.2.1.1, §7). What it may cost is bounded: a connection that completes no query and drains no reply
  * for `idle` is closed, half-open, slow or silent alike; one that does not fetch its replies is no
  * longer read from. When all places are taken, the connection that has idled longest makes room, for
- * RFC 7766 §6.2.3 lets a server end idle ones at any time; where none idles, the newcomer is refused.
+ * RFC 7766 §6.2.3 lets a server end idle ones at any time; one that has had something under way for a second
+ * and got nowhere counts as idle. Where there is none, the newcomer is refused.
  */
 #include "gslb/serve/tcp.h"
 #include "gslb/decide/resolve.h"
@@ -29,6 +30,8 @@
 #define UNREAD_MAX ((size_t)128 << 10) /* octets of queries that wait; more than one message */
 #define UNSENT_MAX ((size_t)256 << 10) /* octets of replies that wait before reading stops */
 #define ACCEPT_PAUSE_US 100000	       /* after the process ran out of descriptors */
+#define PATIENCE_MS 1000	       /* with a query or reply that gets nowhere, when places are short */
+#define LOOKS_MAX 64		       /* connections that are looked at for one that may go */
 #define SPARE_MAX 1024		       /* descriptors that are left to the rest of the process: */
 #define SPARE_PART 4		       /* a quarter, at most so many */
 
@@ -246,18 +249,36 @@ static bool is_spare(int fd)
 	return (rlim_t)fd >= limit.rlim_cur - (spare < SPARE_MAX ? spare : SPARE_MAX);
 }
 
-static bool has_room(struct tcp_server *server, const struct ip *peer)
+/* A place to take away, or NULL. The list begins with those that got nowhere for longest. */
+static struct connection *find_idle(struct tcp_server *server)
+{
+	uint64_t now_ms = clock_mono_ms();
+	unsigned looks = LOOKS_MAX;
+	struct connection *connection;
+	TAILQ_FOREACH(connection, &server->connections, link)
+	{
+		bool is_idle = unsent(connection) == 0 &&
+			       evbuffer_get_length(bufferevent_get_input(connection->stream)) == 0;
+		if (is_idle || now_ms - connection->progress_ms >= PATIENCE_MS)
+			return connection;
+		if (--looks == 0)
+			break;
+	}
+	return NULL;
+}
+
+static bool has_room(struct tcp_server *server, const struct ip *peer, int fd)
 {
 	struct serve_settings settings = current_settings(server);
 	if (count_client(server, peer, 0) >= settings.tcp_per_client)
 		return false;
-	if (server->connection_count < settings.tcp_connections)
+	if (server->connection_count < settings.tcp_connections && !is_spare(fd))
 		return true;
-	struct connection *oldest = TAILQ_FIRST(&server->connections);
-	if (!oldest || unsent(oldest) != 0 || evbuffer_get_length(bufferevent_get_input(oldest->stream)) != 0)
+	struct connection *idle = find_idle(server);
+	if (!idle)
 		return false;
 	counter_add(&server->context.stats->dropped[DROP_LIMIT], 1);
-	connection_free(oldest);
+	connection_free(idle);
 	return true;
 }
 
@@ -266,7 +287,7 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
 {
 	struct tcp_server *server = argument;
 	struct ip peer = ip_from_sockaddr(address);
-	if (is_spare(fd) || !has_room(server, &peer)) {
+	if (!has_room(server, &peer, fd)) {
 		counter_add(&server->context.stats->dropped[DROP_LIMIT], 1);
 		close(fd);
 		return;
