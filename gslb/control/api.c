@@ -14,6 +14,7 @@
 #include <event2/bufferevent.h>
 #include <event2/http.h>
 #include <event2/listener.h>
+#include <malloc.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +26,9 @@
 #define IDLE_S 30 /* a connection that neither sends nor takes anything for so long is closed */
 #define HEADERS_MAX (32 << 10)
 #define PLAIN_BODY_MAX (4 << 10)
-#define BACKLOG 128
+#define BACKLOG 1024
+#define LARGE_BODY (1 << 20) /* after which memory is given back to the system, */
+#define TRIM_S 1	     /* when the reply has gone, too */
 #define ACCEPT_PAUSE_MS 100 /* after accept failed, for want of descriptors */
 
 struct listener {
@@ -44,6 +47,7 @@ struct api {
 	uid_t author_uid;
 	char author[96]; /* of author_uid; "" none yet */
 	LIST_HEAD(, call) calls;
+	struct event *trim;
 };
 
 /* A request that waits for its reply; most wait for nothing. */
@@ -124,6 +128,12 @@ static const char *find_author(struct api *api, struct evhttp_request *http)
 	return api->author;
 }
 
+/* What a body of many MiB left behind in small pieces, malloc would keep. */
+static void on_trim(evutil_socket_t fd, short what, void *user)
+{
+	malloc_trim(0);
+}
+
 static void on_request(struct evhttp_request *http, void *user)
 {
 	struct listener *listener = user;
@@ -147,6 +157,8 @@ static void on_request(struct evhttp_request *http, void *user)
 		.requester = {.author = listener->is_plain ? "" : find_author(api, http), .via = "api"},
 		.deferred = &call->deferred,
 	};
+	if (request.body_length > LARGE_BODY)
+		event_add(api->trim, &(const struct timeval){.tv_sec = TRIM_S});
 	if (request.body_length > 0 && request.body_length <= API_BODY_MAX)
 		request.body = (const char *)evbuffer_pullup(body, -1);
 	struct api_reply reply;
@@ -352,6 +364,9 @@ struct api *api_new(struct control *control, struct err_list *errors)
 	struct api *api = xcalloc(1, sizeof(*api));
 	api->control = control;
 	LIST_INIT(&api->calls);
+	api->trim = evtimer_new(control->base, on_trim, NULL);
+	if (!api->trim)
+		abort();
 	listener_init(&api->unix_socket, api, false);
 	listener_init(&api->plain, api, true);
 	if (api_rebind(api, control->config, errors))
@@ -367,6 +382,7 @@ void api_free(struct api *api)
 	remove_socket(api);
 	listener_done(&api->unix_socket);
 	listener_done(&api->plain);
+	event_free(api->trim);
 	struct call *call;
 	while ((call = LIST_FIRST(&api->calls))) {
 		LIST_REMOVE(call, link);
