@@ -108,5 +108,7 @@ enum ctl_exit ctl_fleet_tenant_show(struct ctl *ctl);
 enum ctl_exit ctl_import(struct ctl *ctl);
 enum ctl_exit ctl_fleet_apply(struct ctl *ctl);
 enum ctl_exit ctl_fleet_export(struct ctl *ctl);
+enum ctl_exit ctl_backup(struct ctl *ctl);
+enum ctl_exit ctl_restore(struct ctl *ctl);
 enum ctl_exit ctl_check(struct ctl *ctl);
 enum ctl_exit ctl_explain(struct ctl *ctl);

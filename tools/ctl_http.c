@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 struct body {
+	CURL *curl;
+	FILE *into;
 	char *bytes;
 	size_t length, capacity;
 };
@@ -18,6 +20,10 @@ static size_t collect(char *data, size_t size, size_t count, void *user)
 {
 	struct body *body = user;
 	size_t length = size * count;
+	long status = 0;
+	if (body->into && curl_easy_getinfo(body->curl, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK &&
+	    status == 200)
+		return fwrite(data, 1, length, body->into);
 	xgrow((void **)&body->bytes, &body->capacity, body->length + length + 1, 1);
 	memcpy(body->bytes + body->length, data, length);
 	body->length += length;
@@ -76,7 +82,7 @@ bool ctl_http_exchange(const char *socket_path, uint64_t timeout_ms, const struc
 	CURL *curl = curl_easy_init();
 	if (!curl)
 		abort();
-	struct body body = {.bytes = xcalloc(1, 1), .capacity = 1};
+	struct body body = {.curl = curl, .into = request->into, .bytes = xcalloc(1, 1), .capacity = 1};
 	struct curl_slist *headers = headers_of(request);
 	char *url = xasprintf("http://localhost%s", request->path);
 	curl_easy_setopt(curl, CURLOPT_URL, url);
@@ -84,7 +90,12 @@ bool ctl_http_exchange(const char *socket_path, uint64_t timeout_ms, const struc
 	curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
 	curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
+	if (request->into) {
+		curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+		curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)(timeout_ms + 999) / 1000);
+	} else {
+		curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
+	}
 	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, collect);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &body);

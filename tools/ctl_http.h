@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 struct ctl_http_request {
 	const char *method, *path; /* path with query, percent-encoded */
@@ -10,6 +11,9 @@ struct ctl_http_request {
 	size_t length;
 	const char *content_type;
 	const char *condition; /* one more header line, or NULL */
+	/* Where the body of a reply of 200 goes piece by piece, or NULL. Then the timeout is for the time
+	 * without any octet, not for the whole. */
+	FILE *into;
 };
 
 struct ctl_http_reply {

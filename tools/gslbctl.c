@@ -126,6 +126,22 @@ static const struct ctl_verb verbs[] = {
 	 "fleet documents are checked together, as one fleet. For a good node.yaml it prints in which order\n"
 	 "each service's regions answer a client of each continent, with all up and with each one down.\n"},
 
+	{"Node", "backup", "FILE", "", "", 1, 1, ctl_backup,
+	 "save the node's store into a file, and verify it",
+	 "The store holds what came by the API (objects, controls) and the audit; base documents and zone\n"
+	 "files are files already. The node goes on meanwhile. An older FILE is replaced once the new one "
+	 "is\n"
+	 "whole. --timeout is for the time in which nothing comes.\n"
+	 "\n"
+	 "  gslbctl backup /srv/backup/gslb-$(date +%F).db\n"},
+	{"Node", "restore", "FILE", "config: state-dir: dry-run", "", 1, 1, ctl_restore,
+	 "put a backup into the state directory of a node that is stopped",
+	 "  --config NODE.YAML  the node whose state directory it is\n"
+	 "  --state-dir DIR     or the directory itself; /var/lib/gslb when neither is given\n"
+	 "  --dry-run           only verify the backup\n"
+	 "\n"
+	 "The backup is verified first. What the directory held stays beside it, as gslb.db.before-restore.\n"
+	 "Refused while a gslbd uses the directory.\n"},
 	{"Node", "reload", "", "", "", 0, 0, ctl_state_reload, "read all files again, all or nothing", NULL},
 };
 #define VERBS (sizeof(verbs) / sizeof(verbs[0]))

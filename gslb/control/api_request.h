@@ -149,6 +149,7 @@ void api_view_vip(const struct control *control, const struct fleet_service *ser
 
 typedef void api_handler(struct api_request *request, struct api_reply *reply);
 api_handler api_get_tenant, api_put_tenant, api_delete_tenant; /* api_fleet.c */
+api_handler api_get_backup;				       /* api_backup.c */
 api_handler api_post_apply, api_get_export, api_post_reload;
 api_handler api_get_status, api_get_regions, api_get_services, api_get_zones; /* api_state.c */
 api_handler api_get_tenants, api_get_vips, api_get_audit;

@@ -41,6 +41,7 @@ static const struct route {
 	{"GET", "v1/vips", PAGE, api_get_vips, LOADED},
 	{"POST", "v1/apply", ((const char *const[]){"dry_run", "prune", NULL}), api_post_apply, LOADED},
 	{"GET", "v1/export", ((const char *const[]){"source", NULL}), api_get_export, LOADED},
+	{"GET", "v1/backup", NONE, api_get_backup, LOADED},
 	{"POST", "v1/explain", NONE, api_post_explain, LOADED},
 	{"PUT", "v1/controls/vips/*/*", NONE, api_put_vip, LOADED},
 	{"DELETE", "v1/controls/vips/*/*", REASON, api_delete_vip, LOADED},

@@ -3,6 +3,7 @@
  */
 #include "gslb/control/control.h"
 #include "gslb/control/api.h"
+#include "gslb/control/backup_job.h"
 #include "gslb/control/change.h"
 #include "gslb/control/controls.h"
 #include "gslb/control/health_book.h"
@@ -102,6 +103,7 @@ void control_free(struct control *control)
 	health_book_free(control->health);
 	world_builder_free(control->builder);
 	controls_free(control->controls);
+	backup_job_free(control->backup);
 	store_close(control->store);
 	fleet_free(control->fleet);
 	config_free(control->config);

@@ -3,21 +3,18 @@
  * that a commit that returned survives kill -9 and loss of power; exclusive locking, because one
  * process owns the directory (an flock on gslb.lock says so before SQLite is asked). Control thread.
  */
-#include "gslb/control/store.h"
+#include "gslb/control/store_internal.h"
 
 #include "lib/clock.h"
 #include "lib/mem.h"
 #include "lib/text.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <sqlite3.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define STORE_FORMAT 1
-#define STORE_APPLICATION 0x67736c62 /* "gslb": PRAGMA application_id */
 #define HEALTH_KEPT_MS (30ll * 24 * 3600 * 1000)
 
 enum statement {
@@ -381,11 +378,20 @@ static bool are_files_in_place(struct store *store, struct err_list *errors)
 	return true;
 }
 
+int store_lock(const char *state_dir, struct err_list *errors)
+{
+	return make_directory(state_dir, errors) ? take_lock(state_dir, errors) : -1;
+}
+
+sqlite3 *store_database(const struct store *store, const char **ret_path)
+{
+	*ret_path = store->path;
+	return store->db;
+}
+
 struct store *store_open(const char *state_dir, struct err_list *errors)
 {
-	if (!make_directory(state_dir, errors))
-		return NULL;
-	int lock_fd = take_lock(state_dir, errors);
+	int lock_fd = store_lock(state_dir, errors);
 	if (lock_fd < 0)
 		return NULL;
 	struct store *store = xcalloc(1, sizeof(*store));

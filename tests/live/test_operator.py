@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import sqlite3
 import subprocess
 
 import stack
@@ -189,6 +190,89 @@ class Import(stack.StackTest):
                               capture_output=True, text=True, input="id,zone,service\nx,z,s\n", timeout=10)
         self.assertEqual(done.returncode, 1)
         self.assertIn("stopped", done.stdout)
+
+
+class Backup(stack.StackTest):
+    def setUp(self):
+        world = stack.World()
+        del world.fleet["services"]["shop"]["check"]
+        self.stack = self.use(world.start())
+        self.file = self.stack.directory / "saved.db"
+
+    def add(self, name, region="us"):
+        self.stack.ctl("tenant", "add", name, "--zone", stack.ZONE, "--service", "shop", "--region", region)
+
+    def restore(self, *more, code=0):
+        return self.stack.ctl("restore", str(self.file), "--state-dir", str(self.stack.state), *more, code=code)
+
+    def test_round(self):
+        self.add("kept")
+        self.stack.ctl("region", "drain", "eu", "--reason", "before")
+        out = self.stack.ctl("backup", str(self.file)).stdout
+        self.assertIn("1 objects, 1 controls, 2 lines of audit", out)
+        self.add("later")
+        self.stack.ctl("region", "restore", "eu")
+        refused = self.restore(code=1)
+        self.assertIn("in use by another process", refused.stderr)
+        self.assertEqual(self.stack.answer("later", "10.1.7.0/24"), self.stack.world.vips["us"])
+        self.stack.kill()  # not even a clean end: a write-ahead log of the old store lies there
+        self.assertTrue((self.stack.state / "gslb.db-wal").stat().st_size > 0)
+        self.assertIn("restored", self.restore().stdout)
+        self.stack.start()
+        self.assertEqual(self.stack.answer("kept", "10.1.7.0/24"), self.stack.world.vips["us"])
+        self.assertEqual(self.stack.ask("later").rcode, "NXDOMAIN")
+        self.assertIn("before", self.stack.ctl("regions").stdout)
+        # What the directory held is whole under its other name.
+        self.stack.stop_quietly()
+        for part in ("", "-wal"):
+            aside = self.stack.state / f"gslb.db.before-restore{part}"
+            if aside.exists():
+                aside.rename(self.stack.state / f"gslb.db{part}")
+        self.stack.start()
+        self.assertEqual(self.stack.answer("later", "10.1.7.0/24"), self.stack.world.vips["us"])
+
+    def test_answers_and_changes_go_on(self):
+        text = "id,zone,service,tags\n" + "".join(
+            f"t{i},{stack.ZONE},shop,{' '.join(f'tag-{i}-{j}' for j in range(20))}\n" for i in range(20000))
+        self.stack.ctl("tenant", "import", "-", text_in=text)
+        process = subprocess.Popen([str(stack.GSLBCTL), "--socket", self.stack.socket, "backup", str(self.file)],
+                                   stdout=subprocess.PIPE, text=True)
+        added = 0
+        while process.poll() is None:
+            self.add(f"meanwhile-{added}")
+            added += 1
+        self.assertEqual(process.returncode, 0)
+        counts = json.loads(self.stack.ctl("restore", str(self.file), "--dry-run", "-o", "json").stdout)
+        process.stdout.close()
+        self.assertTrue(20000 <= counts["objects"] <= 20000 + added)
+        # Each object that is in the copy has its line in the audit: commits are whole.
+        self.assertEqual(counts["audit_lines"], 4 + counts["objects"] - 20000)
+        self.assertEqual([path.name for path in self.stack.state.glob("*.backup")], [])
+
+    def test_wrong(self):
+        self.stack.ctl("backup", code=2)
+        self.stack.ctl("restore", code=2)
+        self.stack.ctl("restore", "x", "--config", "a", "--state-dir", "b", code=2)
+        self.assertIn("No such file", self.stack.ctl("backup", "/nonexistent/x.db", code=1).stderr)
+        self.stack.ctl("backup", str(self.file))
+        whole = self.file.read_bytes()
+        self.stack.stop_quietly()
+        self.assertIn("cannot reach", self.stack.ctl("backup", str(self.file), code=1).stderr)
+        self.assertEqual(self.file.read_bytes(), whole, "the old backup stays")
+        store = (self.stack.state / "gslb.db").read_bytes()
+        for broken, words in ((b"hello" * 1000, "no database"), (whole[:len(whole) // 2], "damaged"), (b"", "backup")):
+            self.file.write_bytes(broken)
+            self.assertIn(words, self.restore(code=1).stderr)
+        self.file.write_bytes(whole)
+        newer = sqlite3.connect(self.file)
+        newer.execute("UPDATE meta SET value = 2 WHERE name = 'format'")
+        newer.commit()
+        newer.close()
+        self.assertIn("format 2", self.restore(code=1).stderr)
+        self.file.unlink()
+        self.assertIn("No such file", self.restore(code=1).stderr)
+        self.assertEqual((self.stack.state / "gslb.db").read_bytes(), store)
+        self.stack.start()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,83 @@
+/*
+ * GET /v1/backup: the store as one file. The copy is made piece by piece between the loop's other work and
+ * then sent from the disk. Control thread.
+ */
+#include "gslb/control/api_request.h"
+#include "gslb/control/backup_job.h"
+#include "gslb/control/store_backup.h"
+#include "lib/mem.h"
+#include <stdlib.h>
+#include <unistd.h>
+
+struct backup_job {
+	struct control *control;
+	struct api_deferred *deferred;
+	struct store_backup *backup;
+	struct event *timer;
+};
+
+void backup_job_free(struct backup_job *job)
+{
+	if (!job)
+		return;
+	event_free(job->timer);
+	store_backup_free(job->backup);
+	free(job);
+}
+
+static void finish(struct backup_job *job, int fd, int64_t octets, const struct err_list *errors)
+{
+	struct api_reply reply;
+	api_reply_init(&reply);
+	if (fd < 0) {
+		api_reply_outcome(&reply, CHANGE_UNAVAILABLE, errors);
+	} else { /* the buffer owns the descriptor from here */
+		reply.status = 200;
+		reply.content_type = "application/vnd.sqlite3";
+		if (evbuffer_add_file(reply.body, fd, 0, octets) < 0)
+			abort();
+	}
+	job->control->backup = NULL;
+	job->deferred->finish(job->deferred, &reply);
+	api_reply_done(&reply);
+	backup_job_free(job);
+}
+
+static void on_turn(evutil_socket_t none, short what, void *user)
+{
+	struct backup_job *job = user;
+	struct err_list errors = {0};
+	int64_t octets = 0;
+	int fd = -1;
+	enum store_backup_step step = store_backup_step(job->backup, &errors);
+	if (step == STORE_BACKUP_MORE) {
+		event_active(job->timer, EV_TIMEOUT, 0);
+		return;
+	}
+	if (step == STORE_BACKUP_DONE)
+		fd = store_backup_file(job->backup, &octets, &errors);
+	finish(job, fd, octets, &errors);
+	err_done(&errors);
+}
+
+void api_get_backup(struct api_request *request, struct api_reply *reply)
+{
+	struct control *control = request->control;
+	struct err_list errors = {0};
+	if (control->backup) {
+		api_reply_problem(reply, PROBLEM_UNAVAILABLE, NULL, "another backup is being taken");
+		return;
+	}
+	struct store_backup *backup = store_backup_start(control->store, &errors);
+	if (!backup) {
+		api_reply_outcome(reply, CHANGE_UNAVAILABLE, &errors);
+		err_done(&errors);
+		return;
+	}
+	struct backup_job *job = xcalloc(1, sizeof(*job));
+	*job = (struct backup_job){.control = control, .deferred = request->deferred, .backup = backup};
+	job->timer = evtimer_new(control->base, on_turn, job);
+	control->backup = job;
+	reply->is_deferred = true;
+	event_active(job->timer, EV_TIMEOUT, 0);
+}
