@@ -12,6 +12,7 @@
 #include "gslb/serve/tcp.h"
 #include "gslb/serve/udp.h"
 #include "lib/mem.h"
+#include "lib/privilege.h"
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
@@ -240,9 +241,13 @@ struct workers *workers_start(const struct workers_config *config, struct err_li
 	if (is_bound) {
 		struct stats *stats = workers->stats[workers->stats_count++] = stats_new();
 		workers->tcp = tcp_new(config->world, workers->tcp_sockets, workers->listener_count, stats);
-		if (start_threads(workers))
+		/* Ports below 1024 are bound; no thread that reads strangers' packets keeps the right. */
+		if (!privilege_drop())
+			err_add(errors, NULL, 0, 0, "cannot give up capabilities: %s", strerror(errno));
+		else if (start_threads(workers))
 			return workers;
-		err_add(errors, NULL, 0, 0, "cannot start a thread: %s", strerror(EAGAIN));
+		else
+			err_add(errors, NULL, 0, 0, "cannot start a thread: %s", strerror(EAGAIN));
 	}
 	workers_stop(workers);
 	return NULL;
