@@ -34,6 +34,11 @@ static const char world_text[] = "region eu 50.1 8.7\n"
 				 "loop2 60 IN CNAME loop1\n"
 				 "gone 60 IN CNAME nothing\n"
 				 "tree 60 IN DNAME leaf\n"
+				 "turn1 60 IN DNAME turn2\n"
+				 "turn2 60 IN DNAME turn1\n"
+				 "down 60 IN DNAME Deep.Down\n"
+				 "*.wild 60 IN A 192.0.2.4\n"
+				 "towild 60 IN MX 10 m.wild\n"
 				 "t 60 IN DNAME a-target-label-that-is-long-enough-to-run-over-the-limit\n"
 				 "a.leaf 60 IN TXT \"found\"\n"
 				 "sub 60 IN NS ns.sub\n"
@@ -177,6 +182,29 @@ static void test_dname_too_long_is_yxdomain(void **state)
 	assert_sections(1, 0, 0); /* the DNAME itself, RFC 6672 §2.2 */
 }
 
+/* RFC 2181 §5: a set stands once in a section, however often the chain comes by. */
+static void test_dname_chains_end(void **state)
+{
+	ask("a.turn1.app.test", RR_A, "192.0.2.200");
+	assert_sections(4, 0, 0);
+	assert_int_equal(answer.items[0].type, RR_DNAME);
+	assert_int_equal(answer.items[2].type, RR_DNAME);
+	assert_ptr_not_equal(answer.items[0].set, answer.items[2].set);
+	ask("a.down.app.test", RR_A, "192.0.2.200"); /* each step would only make it longer */
+	assert_sections(2, 0, 0);
+	ask("a.tree.app.test", RR_CNAME, "192.0.2.200"); /* the CNAME itself was asked for */
+	assert_sections(2, 0, 0);
+	assert_int_equal(answer.items[1].kind, ITEM_CNAME);
+}
+
+static void test_additional_by_wildcard(void **state)
+{
+	ask("towild.app.test", RR_MX, "192.0.2.200");
+	assert_sections(1, 0, 1);
+	assert_int_equal(answer.items[1].type, RR_A);
+	assert_true(name_equal(answer.items[1].owner, (const uint8_t *)"\1m\4wild\3app\4test"));
+}
+
 static void test_referral_and_additional(void **state)
 {
 	ask("x.sub.app.test", RR_A, "81.2.69.7");
@@ -215,6 +243,8 @@ int main(void)
 		cmocka_unit_test(test_negative_answers),
 		cmocka_unit_test(test_chains),
 		cmocka_unit_test(test_dname_too_long_is_yxdomain),
+		cmocka_unit_test(test_dname_chains_end),
+		cmocka_unit_test(test_additional_by_wildcard),
 		cmocka_unit_test(test_referral_and_additional),
 	};
 	return cmocka_run_group_tests(tests, load, unload);
