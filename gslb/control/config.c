@@ -226,10 +226,37 @@ static void read_nsid(const struct doc_reader *reader, const struct doc_node *va
 	memcpy(settings->nsid, value->text, value->length);
 }
 
+static void read_ecs_from(const struct doc_reader *reader, const struct doc_node *value, void *target)
+{
+	static const char what[] = "a prefix like 192.0.2.0/24";
+	struct serve_settings *settings = &((struct draft *)target)->config->settings;
+	char quoted[TEXT_QUOTE_MAX];
+	const char *text;
+
+	if (!doc_read_is_sequence(reader, value, "a list of prefixes like 192.0.2.0/24"))
+		return;
+	if (value->count < 1 || value->count > ECS_FROM_MAX) {
+		doc_err(reader->errors, reader->doc, value,
+			"lists %u prefixes; 1 to %d are needed, or ecs: false", value->count, ECS_FROM_MAX);
+		return;
+	}
+	for (const struct doc_node *item = value->first; item != NULL; item = item->next) {
+		if (!doc_read_text(reader, item, what, &text))
+			continue;
+		text_quote(text, quoted);
+		if (prefix_parse(text, &settings->ecs_from[settings->ecs_from_count]))
+			settings->ecs_from_count++;
+		else
+			doc_err(reader->errors, reader->doc, item, "%s must be %s", quoted, what);
+	}
+}
+
 static void read_ecs(const struct doc_reader *reader, const struct doc_node *value, void *target)
 {
+	static const struct doc_key keys[] = {{"from", read_ecs_from, true}, {NULL}};
+
 	if (value->kind == DOC_MAPPING)
-		doc_read_unsupported(reader, value, "ecs other than true or false");
+		doc_read_mapping(reader, value, keys, target);
 	else
 		doc_read_bool(reader, value, &((struct draft *)target)->config->settings.ecs);
 }

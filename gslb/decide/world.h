@@ -8,10 +8,11 @@
 
 #define COOKIE_SECRETS_MAX 8
 #define RRL_EXEMPT_MAX 64
+#define ECS_FROM_MAX 256
 
 struct serve_settings { /* what a reload may change about serving */
 	uint16_t edns_size; /* octets; announced, and the most that UDP sends */
-	bool ecs;	    /* the client subnet is believed */
+	bool ecs;	    /* the client subnet is believed: everybody's, or that of ecs_from */
 	uint8_t nsid_length; /* 0: NSID is off */
 	uint8_t nsid[255];
 	uint32_t tcp_connections, tcp_per_client;
@@ -25,6 +26,8 @@ struct serve_settings { /* what a reload may change about serving */
 	uint8_t rrl_exempt_count;
 	uint64_t rrl_interval_ns; /* between two responses to a prefix by one worker (lib/gcra.h) */
 	struct prefix rrl_exempt[RRL_EXEMPT_MAX];
+	uint16_t ecs_from_count; /* 0: everybody */
+	struct prefix ecs_from[ECS_FROM_MAX];
 };
 
 struct world {

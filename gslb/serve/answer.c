@@ -142,13 +142,25 @@ static void answer_verdict(struct serve_context *context, const struct world *wo
 	}
 }
 
+/* RFC 7871 §11.1: where only some resolvers are believed, the option of all others is one that we do not
+ * know, neither used nor sent back. */
+static bool believes_subnet(const struct serve_settings *settings, const struct ip *peer)
+{
+	if (!settings->ecs || settings->ecs_from_count == 0)
+		return settings->ecs;
+	for (unsigned i = 0; i < settings->ecs_from_count; i++)
+		if (prefix_contains(&settings->ecs_from[i], peer))
+			return true;
+	return false;
+}
+
 size_t answer_query(struct serve_context *context, const struct world *world, enum transport transport,
 		    const struct ip *peer, const uint8_t *query, size_t length, uint8_t *out, size_t capacity)
 {
 	const struct serve_settings *settings = world ? &world->settings : &settings_before;
 	struct answer *answer = context->scratch;
 	struct message message;
-	enum verdict verdict = message_parse(query, length, settings->ecs, &message);
+	enum verdict verdict = message_parse(query, length, believes_subnet(settings, peer), &message);
 	if (verdict == VERDICT_NOT_A_HEADER || verdict == VERDICT_NOT_A_QUERY) {
 		counter_add(&context->stats->dropped[verdict == VERDICT_NOT_A_QUERY ? DROP_RESPONSE
 										    : DROP_MALFORMED],

@@ -88,5 +88,23 @@ class LastResort(stack.StackTest):
         self.assertIn('gslb_dns_fallback_total{service="shop",step="last-resort"}', server.page("/metrics")[1])
 
 
+class ClientSubnet(stack.StackTest):
+    def test_only_some_resolvers_are_believed(self):
+        world = stack.World(node={"dns": {"listen": ["127.0.0.1@0"], "ecs": {"from": ["192.0.2.0/24"]}}})
+        del world.fleet["services"]["shop"]["check"]
+        world.fleet["services"]["shop"]["steering"] = {"order": "nearest", "regions": ["us", "eu", "ap"]}
+        server = self.use(world.start())
+        vip = {region: addresses[0] for region, addresses in world.vips.items()}
+        reply = server.ask("acme", client=stack.CLIENTS["eu"])
+        self.assertEqual((reply.addresses, reply.scope), ([vip["us"]], None))  # 127.0.0.1 has no place
+        self.assertIn('gslb_dns_ecs_queries_total{family="ipv4"} 0', server.page("/metrics")[1])
+        server.node["dns"]["ecs"]["from"].append("127.0.0.0/8")
+        server.write()
+        server.ctl("reload")
+        reply = server.ask("acme", client=stack.CLIENTS["eu"])
+        self.assertEqual((reply.addresses, reply.scope), ([vip["eu"]], 16))
+        self.assertIn('gslb_dns_ecs_queries_total{family="ipv4"} 1', server.page("/metrics")[1])
+
+
 if __name__ == "__main__":
     stack.main()

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-static const struct ip peer = {4, {127, 0, 0, 1}};
+static struct ip peer = {4, {127, 0, 0, 1}};
 static const char world_text[] = "region eu 50 8\n"
 				 "service shop order=listed\n"
 				 "vip shop eu 192.0.2.11\n"
@@ -118,6 +118,26 @@ static void test_subnets_switched_off(void **state)
 	assert_int_equal(counter_read(&context.stats->ecs_queries[0]), 0);
 }
 
+/* Who is not among those believed is treated as if the option were unknown. */
+static void test_subnets_of_some(void **state)
+{
+	world->settings.ecs_from_count = 2;
+	assert_true(prefix_parse("2001:db8::/32", &world->settings.ecs_from[0]));
+	assert_true(prefix_parse("192.0.2.0/24", &world->settings.ecs_from[1]));
+	packet_query(&packet, "acme.example.", "A");
+	packet_opt(&packet, 1232, 0, 0);
+	packet_option(&packet, 8, "\0\1\x18\0\x51\x02\x45", 7);
+	assert_true(ip_parse("198.51.100.9", &peer));
+	size_t without = ask(world, TRANSPORT_UDP);
+	assert_int_equal(counter_read(&context.stats->ecs_queries[0]), 0);
+	assert_true(ip_parse("192.0.2.9", &peer));
+	assert_int_equal(ask(world, TRANSPORT_UDP), without + 11); /* the option comes back */
+	assert_int_equal(counter_read(&context.stats->ecs_queries[0]), 1);
+	assert_true(ip_parse("2001:db8::9", &peer));
+	assert_int_equal(ask(world, TRANSPORT_UDP), without + 11);
+	assert_true(ip_parse("127.0.0.1", &peer));
+}
+
 /* A name in mixed case is found and keeps its letters, also where its tail is compressed against. */
 static void test_case(void **state)
 {
@@ -134,6 +154,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_silence_is_counted, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_counters, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_subnets_switched_off, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_subnets_of_some, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_case, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -49,7 +49,14 @@ static const struct broken broken[] = {
 	 "f:2:43: '4097' must be a plain whole number from 512 to 4096\n"},
 	{"node: {name: n, state_dir: s}\n"
 	 "dns: {listen: [\"127.0.0.1@0\"], ecs: {from: []}}\n",
-	 "f:2:37: ecs other than true or false is not supported by this build\n"},
+	 "f:2:44: lists 0 prefixes; 1 to 256 are needed, or ecs: false\n"},
+	{"node: {name: n, state_dir: s}\n"
+	 "dns: {listen: [\"127.0.0.1@0\"], ecs: {from: [192.0.2.1, 10.0.0.1/8, 10.0.0.0/8], to: 1}}\n",
+	 "f:2:56: '10.0.0.1/8' must be a prefix like 192.0.2.0/24\n"
+	 "f:2:81: unknown key 'to'; one of from\n"},
+	{"node: {name: n, state_dir: s}\n"
+	 "dns: {listen: [\"127.0.0.1@0\"], ecs: {}}\n",
+	 "f:2:37: missing key 'from'\n"},
 	{"node: {name: n, state_dir: s}\n"
 	 "dns: {listen: [\"127.0.0.1@0\"], ecs: yes}\n",
 	 "f:2:37: 'yes' must be true or false\n"},
