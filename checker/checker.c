@@ -18,6 +18,7 @@
 
 #define FIRST_ROUND_SPREAD_MS 100
 #define JITTER_STEPS 1024
+#define MANY_TARGETS 100 /* whose rounds must not come all at once */
 
 struct checker_target {
 	struct checker *checker;
@@ -29,6 +30,7 @@ struct checker_target {
 	uint64_t due_ms;     /* planned start of the round that is due next */
 	struct probe *probe; /* in flight */
 	bool is_queued;	     /* waits for its turn */
+	bool has_started;    /* its first round was due */
 	bool is_overdue;     /* a round fell due while the last one was not over */
 	LIST_ENTRY(checker_target) all;
 	TAILQ_ENTRY(checker_target) queue;
@@ -161,6 +163,11 @@ static void on_due(evutil_socket_t fd, short events, void *user)
 	uint64_t start_ms = target->due_ms < now_ms ? target->due_ms : now_ms;
 	uint64_t interval_ms = target->spec.interval_ms;
 	uint64_t jitter_ms = interval_ms * (rng_next(&checker->rng) % JITTER_STEPS) / (10 * JITTER_STEPS);
+	/* The first rounds of all come together; the second of many come at any time of the interval, else
+	 * every interval would begin with a burst for as long as the process runs. */
+	if (!target->has_started && checker->target_count >= MANY_TARGETS)
+		jitter_ms = rng_next(&checker->rng) % interval_ms;
+	target->has_started = true;
 	target->due_ms = start_ms + interval_ms - jitter_ms;
 	if (target->due_ms < now_ms)
 		target->due_ms = now_ms;

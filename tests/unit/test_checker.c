@@ -216,6 +216,27 @@ static void running_out_of_descriptors_is_not_the_targets_fault(void **state)
 }
 
 /* A process that was stopped finds the deadline over and an answer that it could not wait for. */
+/* The rounds of many do not come in bursts: the busiest tenth of an interval sees no third of them. */
+static void the_rounds_of_many_are_spread(void **state)
+{
+	static struct tally tally[200];
+	memset(tally, 0, sizeof tally);
+	set_up_with(512);
+	for (size_t i = 0; i < 200; i++)
+		add(PROBE_TCP, 1000, 500, &tally[i]);
+	await(200);
+	uint64_t start_ms = clock_mono_ms();
+	await(200);
+	assert_in_range(clock_mono_ms() - start_ms, 600, 1400);
+	unsigned tenths[16] = {0};
+	for (size_t i = 0; i < 200; i++)
+		if (tally[i].last_ms >= start_ms && tally[i].last_ms - start_ms < 1600)
+			tenths[(tally[i].last_ms - start_ms) / 100]++;
+	for (size_t i = 0; i < 16; i++)
+		assert_in_range(tenths[i], 0, 66);
+	tear_down();
+}
+
 static void standing_still_is_not_the_targets_fault(void **state)
 {
 	struct tally tally = {0};
@@ -255,6 +276,7 @@ int main(void)
 		cmocka_unit_test(the_limit_holds_and_the_queue_is_fair),
 		cmocka_unit_test(a_removed_target_is_silent_and_makes_room),
 		cmocka_unit_test(running_out_of_descriptors_is_not_the_targets_fault),
+		cmocka_unit_test(the_rounds_of_many_are_spread),
 		cmocka_unit_test(standing_still_is_not_the_targets_fault),
 		cmocka_unit_test(no_descriptor_is_left_behind),
 	};
