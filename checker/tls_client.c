@@ -176,6 +176,7 @@ static const char *judge_chain(const SSL *ssl, X509 *certificate, char reason[st
 	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
 	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
 	case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+	case X509_V_ERR_CERT_SIGNATURE_FAILURE: /* a stranger with a trusted name */
 		return "certificate issuer is not trusted";
 	default:
 		snprintf(reason, TLS_REASON_MAX, "certificate refused: %s",

@@ -507,14 +507,22 @@ static void read_probes(const struct doc_reader *reader, const struct doc_node *
 	doc_read_mapping(reader, value, probe_keys, target);
 }
 
+static void read_notify(const struct doc_reader *reader, const struct doc_node *value, void *target)
+{
+	struct node_config *config = ((struct draft *)target)->config;
+
+	notify_settings_read(reader, value, config->path, &config->notify);
+}
+
 /* ---- the file ---- */
 
 static const struct doc_key config_keys[] = {
 	{"node", read_node, true}, {"bus", read_bus},
 	{"fleet", read_fleet},	   {"geo", read_geo},
 	{"dns", read_dns, true},   {"admin", read_admin},
-	{"probes", read_probes},   {"control", NULL},
-	{"forwarder", NULL},	   {NULL},
+	{"probes", read_probes},   {"notify", read_notify},
+	{"control", NULL},	   {"forwarder", NULL},
+	{NULL},
 };
 
 /* The kernel's limit on the path of a Unix socket, its final NUL included (unix(7)). */
@@ -603,6 +611,7 @@ void config_free(struct node_config *config)
 	free(config->admin_socket);
 	free(config->admin_http_written);
 	free(config->vantage);
+	notify_settings_done(&config->notify);
 	free(config);
 }
 

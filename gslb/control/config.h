@@ -1,5 +1,6 @@
 /* node.yaml (reference/configuration.md). Owned by the control thread. */
 #pragma once
+#include "gslb/control/notify.h"
 #include "gslb/decide/world.h"
 #include "lib/err.h"
 #include "lib/net.h"
@@ -24,6 +25,7 @@ struct node_config {
 	bool has_probes;
 	char *vantage;
 	unsigned probe_concurrency;
+	struct notify_settings notify;
 };
 
 /* NULL when the file cannot be read or parsed. Otherwise everything wrong is in `errors` and the rest is

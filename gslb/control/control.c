@@ -68,6 +68,7 @@ struct control *control_new(struct event_base *base, const char *config_path,
 	}
 	control->builder = world_builder_new(control);
 	control->health = health_book_new(control);
+	control->notify = notify_new(base);
 	control->api = api_new(control, errors);
 	if (!control->api)
 		goto failed;
@@ -101,6 +102,7 @@ void control_free(struct control *control)
 	if (control->health && control->store)
 		health_book_save(control->health);
 	health_book_free(control->health);
+	notify_free(control->notify);
 	world_builder_free(control->builder);
 	controls_free(control->controls);
 	backup_job_free(control->backup);
@@ -265,6 +267,7 @@ static void take_over(struct control *control, struct load_result *result)
 	free(control->geo_signature);
 	control->geo_signature = result->geo_signature;
 	health_book_sync(control->health, control->fleet);
+	notify_configure(control->notify, &control->config->notify);
 	struct places *laid = result->laid;
 	if (has_store_locations(control->fleet)) {
 		places_unref(laid);

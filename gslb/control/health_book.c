@@ -6,6 +6,7 @@
 #include "gslb/control/health_book.h"
 #include "checker/checker.h"
 #include "gslb/control/control.h"
+#include "gslb/control/notify.h"
 #include "gslb/control/world_builder.h"
 #include "lib/clock.h"
 #include "lib/hash.h"
@@ -21,6 +22,11 @@
 #define SAVE_CHANGES_MS 100 /* a transition is in the store after this; those of a moment go together */
 #define SAVE_SEEN_MS 10000
 
+struct target_user { /* the fleet's; good until the next sync, which follows every change of it */
+	const struct fleet_service *service;
+	const char *region;
+};
+
 struct target {			   /* an entry and what only this file needs of it */
 	struct health_entry entry; /* first: callers hold this */
 	struct health_book *book;
@@ -33,6 +39,8 @@ struct target {			   /* an entry and what only this file needs of it */
 	bool is_inconclusive;	  /* the last round could not be run */
 	bool is_changed, is_seen; /* since the last save */
 	bool is_wanted;
+	struct target_user *users;
+	size_t user_count, user_capacity;
 };
 
 struct health_book {
@@ -212,6 +220,28 @@ static void count_latency(struct health_entry *entry, uint32_t latency_us)
 	entry->latency_us = latency_us;
 }
 
+/* That a VIP is up when it is first looked at is no news. */
+static void tell_users(const struct target *target, enum verdict_state before, const char *reason)
+{
+	const struct health_entry *entry = &target->entry;
+	char address[IP_TEXT_MAX];
+	if (before == VERDICT_UNKNOWN && entry->verdict.state == VERDICT_UP)
+		return;
+	ip_format(&entry->ip, address);
+	for (size_t i = 0; i < target->user_count; i++) {
+		const struct target_user *user = &target->users[i];
+		struct notice notice = {.unix_ms = entry->changed_unix_ms,
+					.service = user->service->object.id,
+					.region = user->region,
+					.vip = address,
+					.check = entry->check,
+					.from = state_word[before],
+					.to = state_word[entry->verdict.state],
+					.reason = reason};
+		notify_send(target->book->control->notify, &notice);
+	}
+}
+
 static void note_transition(struct target *target, enum verdict_state before, const char *reason)
 {
 	struct health_entry *entry = &target->entry;
@@ -228,6 +258,7 @@ static void note_transition(struct target *target, enum verdict_state before, co
 		event_add(timer, &(const struct timeval){.tv_usec = SAVE_CHANGES_MS * 1000});
 	char address[IP_TEXT_MAX];
 	ip_format(&entry->ip, address);
+	tell_users(target, before, is_up ? "" : reason);
 	log_info("vip %s check %s: %s → %s%s%s", address, entry->check, state_word[before],
 		 state_word[entry->verdict.state], is_up ? "" : ": ", is_up ? "" : reason);
 }
@@ -366,18 +397,20 @@ static void free_target(struct target *target)
 	if (!target)
 		return;
 	stop_probe(target);
+	free(target->users);
 	free(target->entry.check);
 	free(target);
 }
 
 /* Follows the check: another question is another target, another schedule only another probe. */
-static void want_target(struct health_book *book, const struct ip *ip, const struct fleet_check *check)
+static struct target *want_target(struct health_book *book, const struct ip *ip,
+				  const struct fleet_check *check)
 {
 	char key[KEY_MAX];
 	make_key(ip, check->object.id, key);
 	struct target *target = map_get(book->targets, key);
 	if (target && target->is_wanted)
-		return; /* another service uses it too */
+		return target; /* another service uses it too */
 	if (target && target->digest != digest_question(check)) {
 		free_target(map_remove(book->targets, key));
 		target = NULL;
@@ -392,6 +425,13 @@ static void want_target(struct health_book *book, const struct ip *ip, const str
 		stop_probe(target);
 	if (!target->probe && book->checker)
 		start_probe(target, check);
+	return target;
+}
+
+static void add_user(struct target *target, const struct fleet_service *service, const char *region)
+{
+	xgrow((void **)&target->users, &target->user_capacity, target->user_count + 1, sizeof *target->users);
+	target->users[target->user_count++] = (struct target_user){service, region};
 }
 
 static void drop_unwanted(struct health_book *book)
@@ -410,8 +450,10 @@ static void drop_unwanted(struct health_book *book)
 static void want_nothing(struct health_book *book)
 {
 	struct target *target;
-	for (size_t at = 0; (target = map_next(book->targets, &at, NULL));)
+	for (size_t at = 0; (target = map_next(book->targets, &at, NULL));) {
 		target->is_wanted = false;
+		target->user_count = 0;
+	}
 }
 
 /* Follows `probes:` of node.yaml, which a reload may change. Nobody to probe means that nothing is
@@ -457,8 +499,11 @@ void health_book_sync(struct health_book *book, const struct fleet *fleet)
 				const char *id = vip->check ? vip->check : service->check;
 				const struct fleet_object *check =
 					id ? fleet_get(fleet, FLEET_CHECK, id) : NULL;
-				if (check)
+				if (!check)
+					continue;
+				struct target *target =
 					want_target(book, &vip->ip, (const struct fleet_check *)check);
+				add_user(target, service, service->vips[r].region);
 			}
 	drop_unwanted(book);
 }

@@ -130,6 +130,42 @@ static const struct broken broken[] = {
 	 "ddddddddddddddddddddd/gslb.sock' would have a path of 131 octets; at most 107 are possible\n"},
 	{"node: {name: n, state_dir: s}\n"
 	 "dns: {listen: [\"127.0.0.1@0\"]}\n"
+	 "notify: {}\n",
+	 "f:3:9: needs one of 'exec' and 'post'\n"},
+	{"node: {name: n, state_dir: s}\n"
+	 "dns: {listen: [\"127.0.0.1@0\"]}\n"
+	 "notify: {exec: [/bin/true], post: \"http://127.0.0.1/\"}\n",
+	 "f:3:9: needs one of 'exec' and 'post'\n"},
+	{"node: {name: n, state_dir: s}\n"
+	 "dns: {listen: [\"127.0.0.1@0\"]}\n"
+	 "notify: {exec: /bin/true}\n",
+	 "f:3:16: must be a command, as [/usr/local/bin/hook, --fast], not a value\n"},
+	{"node: {name: n, state_dir: s}\n"
+	 "dns: {listen: [\"127.0.0.1@0\"]}\n"
+	 "notify: {exec: []}\n",
+	 "f:3:16: lists 0 words; 1 to 64 are needed\n"},
+	{"node: {name: n, state_dir: s}\n"
+	 "dns: {listen: [\"127.0.0.1@0\"]}\n"
+	 "notify: {exec: [/nonexistent/hook]}\n",
+	 "f:3:17: cannot be run: No such file or directory\n"},
+	{"node: {name: n, state_dir: s}\n"
+	 "dns: {listen: [\"127.0.0.1@0\"]}\n"
+	 "notify: {post: \"https://127.0.0.1/x\"}\n",
+	 "f:3:16: must be a plain URL with an address, as http://127.0.0.1:9000/hook\n"},
+	{"node: {name: n, state_dir: s}\n"
+	 "dns: {listen: [\"127.0.0.1@0\"]}\n"
+	 "notify: {post: \"http://localhost:9000/x\"}\n",
+	 "f:3:16: must be a plain URL with an address, as http://127.0.0.1:9000/hook\n"},
+	{"node: {name: n, state_dir: s}\n"
+	 "dns: {listen: [\"127.0.0.1@0\"]}\n"
+	 "notify: {post: \"http://u@127.0.0.1/\"}\n",
+	 "f:3:16: must be a plain URL with an address, as http://127.0.0.1:9000/hook\n"},
+	{"node: {name: n, state_dir: s}\n"
+	 "dns: {listen: [\"127.0.0.1@0\"]}\n"
+	 "notify: {pots: x}\n",
+	 "f:3:10: unknown key 'pots'; did you mean 'post'?\n"},
+	{"node: {name: n, state_dir: s}\n"
+	 "dns: {listen: [\"127.0.0.1@0\"]}\n"
 	 "probes: {}\n",
 	 "f:3:9: missing key 'vantage'\n"},
 	{"node: {name: n, state_dir: s}\n"
