@@ -39,7 +39,8 @@ static const char everything[] =
 	"      us: [{address: 198.51.100.12, weight: 0, check: port}]\n"
 	"      eu: [192.0.2.11, \"2001:db8:1::11\"]\n"
 	"    https: {alpn: [h3, h2], port: 8443}\n"
-	"  one: {https: {}, steering: {last_resort: [192.0.2.9, \"2001:DB8::9\"]}, ttl: 30s, vips: {us: [192.0.2.1], eu: [192.0.2.2]}}\n"
+	"  one: {https: {}, steering: {last_resort: [192.0.2.9, \"2001:DB8::9\"]}, ttl: 30s, vips: {us: "
+	"[192.0.2.1], eu: [192.0.2.2]}}\n"
 	"zones:\n"
 	"  z.example:\n"
 	"    serial: change\n"
@@ -98,10 +99,10 @@ static void test_json_leaves_defaults_out(void **state)
 	assert_json(fleet, FLEET_REGION, "no", "{\"at\":[-90,180]}");
 	assert_json(fleet, FLEET_CHECK, "fast", "{\"type\":\"http\",\"interval\":\"250ms\"}");
 	assert_json(fleet, FLEET_CHECK, "port", "{\"type\":\"tcp\",\"port\":22}");
-	assert_json(fleet, FLEET_CHECK, "cert",
-		    "{\"type\":\"tls\",\"sni\":\"shop.example\",\"verify\":\"full\",\"expires_within\":\"14d\"}");
-	assert_json(fleet, FLEET_CHECK, "names",
-		    "{\"type\":\"dns\",\"port\":5353,\"host\":\"example.net\"}");
+	assert_json(
+		fleet, FLEET_CHECK, "cert",
+		"{\"type\":\"tls\",\"sni\":\"shop.example\",\"verify\":\"full\",\"expires_within\":\"14d\"}");
+	assert_json(fleet, FLEET_CHECK, "names", "{\"type\":\"dns\",\"port\":5353,\"host\":\"example.net\"}");
 	assert_json(fleet, FLEET_SERVICE, "bare", "{}");
 	assert_json(fleet, FLEET_SERVICE, "shop",
 		    "{\"check\":\"web\",\"ttl\":\"5s..2m\",\"steering\":{\"order\":\"map\",\"map\":\"world\","

@@ -306,7 +306,8 @@ static const struct broken broken[] = {
 	 "  s: {steering: {last_resort: []}}\n",
 	 "f:2:31: holds no address; last_resort: nodata says that there is none\n"},
 	{"services:\n"
-	 "  s: {steering: {last_resort: [192.0.2.1, sorry.example, 192.0.2.1, \"2001:db8::1\", \"2001:DB8::1\"]}}\n",
+	 "  s: {steering: {last_resort: [192.0.2.1, sorry.example, 192.0.2.1, \"2001:db8::1\", "
+	 "\"2001:DB8::1\"]}}\n",
 	 "f:2:43: 'sorry.example' must be an IPv4 or IPv6 address\n"
 	 "f:2:58: address '192.0.2.1' is listed twice\n"
 	 "f:2:84: address '2001:DB8::1' is listed twice\n"},
