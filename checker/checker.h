@@ -56,8 +56,8 @@ struct checker *checker_new(struct event_base *base, unsigned concurrency, uint6
 			    checker_result_fn *on_result);
 void checker_free(struct checker *checker); /* cancels everything; NULL is fine */
 /* The first probe starts at once, spread over at most min(interval, 100 ms); then a round starts at
- * least every interval (jitter shortens it by 0 to 10 %, DESIGN §5; where there are many targets, their second
- * rounds come at any time before that, so that the load is even). A round never overlaps itself. */
+ * least every interval (jitter shortens it by 0 to 10 %, DESIGN §5; where there are many targets, their
+ * second rounds come at any time before that, so that the load is even). A round never overlaps itself. */
 struct checker_target *checker_add(struct checker *checker, const struct ip *address,
 				   const struct probe_spec *spec, void *user);
 void checker_remove(struct checker *checker, struct checker_target *target);

@@ -29,7 +29,7 @@
 #define BACKLOG 1024
 #define LARGE_BODY (1 << 20) /* after which memory is given back to the system, */
 #define TRIM_S 1	     /* when the reply has gone, too */
-#define ACCEPT_PAUSE_MS 100 /* after accept failed, for want of descriptors */
+#define ACCEPT_PAUSE_MS 100  /* after accept failed, for want of descriptors */
 
 struct listener {
 	struct api *api;

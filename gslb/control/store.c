@@ -368,10 +368,12 @@ static bool are_files_in_place(struct store *store, struct err_list *errors)
 	for (size_t i = 0; i < 2; i++) {
 		struct file *file = &store->files[i];
 		struct stat status;
-		if (stat(file->path, &status) == 0 && status.st_dev == file->device && status.st_ino == file->inode)
+		if (stat(file->path, &status) == 0 && status.st_dev == file->device &&
+		    status.st_ino == file->inode)
 			continue;
 		err_add(errors, file->path, 0, 0,
-			"writing: the file was moved, removed or replaced; put it back, or restart with what is "
+			"writing: the file was moved, removed or replaced; put it back, or restart with what "
+			"is "
 			"there now");
 		return false;
 	}
