@@ -24,6 +24,14 @@ static inline uint64_t hash_load64(const uint8_t *p)
 	return v;
 }
 
+static inline void hash_store64(uint8_t *p, uint64_t v)
+{
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	v = __builtin_bswap64(v);
+#endif
+	memcpy(p, &v, 8);
+}
+
 static inline uint64_t hash_load32(const uint8_t *p)
 {
 	uint32_t v;
@@ -45,11 +53,23 @@ static inline uint64_t hash_load_tail(const uint8_t *p, size_t length)
 	       (uint64_t)p[length - 1] << 8 * (length - 1);
 }
 
+/* hash_bytes in steps, for who has the octets at hand eight at a time: start, hash_mix with each whole
+ * word, finish with the tail. */
+static inline uint64_t hash_start(size_t length, uint64_t seed)
+{
+	return seed ^ (length * 0xa0761d6478bd642fu);
+}
+
+static inline uint64_t hash_finish(uint64_t h, uint64_t tail)
+{
+	return hash_mix(hash_mix(h, tail), 0x8ebc6af09c88c6e3u);
+}
+
 static inline uint64_t hash_bytes(const void *bytes, size_t length, uint64_t seed)
 {
 	const uint8_t *p = bytes;
-	uint64_t h = seed ^ (length * 0xa0761d6478bd642fu);
+	uint64_t h = hash_start(length, seed);
 	for (; length >= 8; p += 8, length -= 8)
 		h = hash_mix(h, hash_load64(p));
-	return hash_mix(hash_mix(h, hash_load_tail(p, length)), 0x8ebc6af09c88c6e3u);
+	return hash_finish(h, hash_load_tail(p, length));
 }

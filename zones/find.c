@@ -4,6 +4,9 @@
  */
 #include "zones/index_layout.h"
 
+/* A hit, the usual case, is to pay for nothing that a miss needs. */
+#define OUT_OF_LINE __attribute__((noinline))
+
 /* A name and the suffixes of it that are still to be probed. */
 struct suffix {
 	const uint8_t *octets;
@@ -62,7 +65,8 @@ static struct find result(enum find_kind kind, const struct node *node)
 
 /* From an occluded node to the cut or DNAME that covers it: the topmost, the only one that is not
  * occluded itself. */
-static struct find covering(const struct index *index, const struct node *node, struct suffix suffix)
+static OUT_OF_LINE struct find covering(const struct index *index, const struct node *node,
+					struct suffix suffix)
 {
 	while (node->flags & ZONE_NODE_OCCLUDED)
 		node = next_above(index, &suffix);
@@ -70,7 +74,7 @@ static struct find covering(const struct index *index, const struct node *node, 
 }
 
 /* The name does not exist: what its closest encloser says. */
-static struct find find_missing(const struct index *index, struct suffix suffix)
+static OUT_OF_LINE struct find find_missing(const struct index *index, struct suffix suffix)
 {
 	skip_deep_labels(index, &suffix);
 	const struct node *encloser = next_above(index, &suffix);

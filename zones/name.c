@@ -169,17 +169,21 @@ bool name_is_wildcard(const uint8_t *octets)
 }
 
 /* Eight octets at a time: bit 7 of each says whether it is a letter from 'A' to 'Z', bit 5 is set then. */
-static void lower_word(uint8_t *octets)
+static uint64_t lower_word(uint64_t word)
 {
 	const uint64_t each = UINT64_C(0x0101010101010101);
-	uint64_t word;
-	memcpy(&word, octets, sizeof(word));
 	uint64_t low_bits = word & (0x7f * each);
 	uint64_t from_a = low_bits + (0x80 - 'A') * each;
 	uint64_t beyond_z = low_bits + (0x7f - 'Z') * each;
 	uint64_t is_upper = (from_a ^ beyond_z) & ~word & (0x80 * each);
-	word |= is_upper >> 2;
-	memcpy(octets, &word, sizeof(word));
+	return word | is_upper >> 2;
+}
+
+static uint64_t lower_at(const uint8_t *from, uint8_t *to)
+{
+	uint64_t word = lower_word(hash_load64(from));
+	hash_store64(to, word);
+	return word;
 }
 
 void name_lower(uint8_t *octets, size_t length)
@@ -191,8 +195,26 @@ void name_lower(uint8_t *octets, size_t length)
 		return;
 	}
 	for (size_t at = 0; at + sizeof(uint64_t) <= length; at += sizeof(uint64_t))
-		lower_word(octets + at);
-	lower_word(octets + length - sizeof(uint64_t)); /* the rest, and some of it again */
+		lower_at(octets + at, octets + at);
+	size_t last = length - sizeof(uint64_t); /* the rest, and some of it again */
+	lower_at(octets + last, octets + last);
+}
+
+uint64_t name_lower_hash(const uint8_t *from, size_t length, uint8_t *to)
+{
+	if (length < sizeof(uint64_t)) {
+		for (size_t i = 0; i < length; i++)
+			to[i] = lower(from[i]);
+		return name_hash(to, length);
+	}
+	uint64_t hash = hash_start(length, 0);
+	for (size_t at = 0; at + sizeof(uint64_t) <= length; at += sizeof(uint64_t))
+		hash = hash_mix(hash, lower_at(from + at, to + at));
+	size_t last =
+		length - sizeof(uint64_t); /* the rest, and some of it again, which the tail leaves out */
+	uint64_t word = lower_at(from + last, to + last);
+	unsigned rest = length % sizeof(uint64_t);
+	return hash_finish(hash, rest != 0 ? word >> (64 - 8 * rest) : 0);
 }
 
 bool name_wildcard_of(const uint8_t *parent, struct name *ret)

@@ -30,6 +30,8 @@ bool name_equal(const uint8_t *a, const uint8_t *b);		 /* octet by octet: both l
 bool name_is_below(const uint8_t *child, const uint8_t *parent); /* strictly below */
 bool name_is_wildcard(const uint8_t *octets);			 /* leftmost label is "*" */
 void name_lower(uint8_t *octets, size_t length);
+/* The same from one place to another; returns name_hash of the result. */
+uint64_t name_lower_hash(const uint8_t *from, size_t length, uint8_t *to);
 /* "*." + parent; false when that exceeds 255 octets. */
 bool name_wildcard_of(const uint8_t *parent, struct name *ret);
 /* RFC 4034 §6.1 canonical order: <0, 0, >0. Both lower case. */

@@ -418,6 +418,22 @@ static uint32_t load32(const uint8_t *p)
 	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
+/* What the writer of negative answers would else find out for each: see zone.h. */
+static void measure_soa(struct zone *zone)
+{
+	const uint8_t *at = zone->soa->wire + WIRE_HEAD;
+
+	zone->soa_is_inside = zone->name.length > 1; /* nothing points to the root */
+	for (unsigned i = 0; i < 2; i++) {
+		struct name name = {.length = (uint8_t)name_length(at)};
+		memcpy(name.octets, at, name.length);
+		name_lower(name.octets, name.length);
+		zone->soa_is_inside &= name_is_below(name.octets, zone->name.octets);
+		zone->soa_kept[i] = name.length - zone->name.length;
+		at += name.length;
+	}
+}
+
 static void check_apex(struct builder *builder)
 {
 	struct zone *zone = builder->zone;
@@ -432,6 +448,7 @@ static void check_apex(struct builder *builder)
 			err_add(builder->errors, builder->file, 1, 0, "no SOA record of %s", name);
 		return;
 	}
+	measure_soa(zone);
 	const uint8_t *serial = soa_serial(zone->soa);
 	uint32_t minimum = load32(serial + 16);
 	zone->serial = load32(serial);

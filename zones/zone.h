@@ -42,6 +42,8 @@ struct zone {
 	const struct rrset *soa, *ns; /* ns may be NULL (warned); the SOA as loaded: ask zone_soa */
 	_Atomic(const struct rrset *) renewed_soa; /* NULL until zone_renew_serial */
 	struct rrset *soa_copies[2];		   /* written in turns by zone_renew_serial */
+	bool soa_is_inside;			   /* MNAME and RNAME are names of the zone, … */
+	uint8_t soa_kept[2];			   /* … and these their octets in front of the apex */
 	uint32_t serial;			   /* as answered; see zone_set_serial */
 	uint32_t negative_ttl;			   /* min(SOA TTL, MINIMUM), RFC 2308 §5 */
 	const struct zone_node *nodes;		   /* every owner and every empty non-terminal, apex first */

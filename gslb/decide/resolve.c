@@ -104,13 +104,10 @@ static void add_addresses(struct state *state, const uint8_t *target, const stru
 		add_once(state, node, owner, from->type);
 }
 
-/* `owner`: the node of the set. */
-static void add_additional(struct state *state, const struct node *owner, const struct rrset *set,
-			   bool takes_glue)
+/* The targets stand in the RDATA at `offset`. */
+static void add_targets(struct state *state, const struct node *owner, const struct rrset *set, size_t offset,
+			bool takes_glue)
 {
-	uint8_t offset;
-	if (!rrtype_additional_offset(set->type, &offset))
-		return;
 	const uint8_t *at = set->wire;
 	for (unsigned i = 0; i < set->count; i++) {
 		const uint8_t *rdata = at + 12, *target = rdata + offset;
@@ -123,6 +120,15 @@ static void add_additional(struct state *state, const struct node *owner, const 
 		}
 		at = rdata + (at[10] << 8 | at[11]);
 	}
+}
+
+/* `owner`: the node of the set. */
+static inline void add_additional(struct state *state, const struct node *owner, const struct rrset *set,
+				  bool takes_glue)
+{
+	uint8_t offset;
+	if (rrtype_additional_offset(set->type, &offset))
+		add_targets(state, owner, set, offset, takes_glue);
 }
 
 /* ---- the steps ---- */

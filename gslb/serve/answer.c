@@ -34,7 +34,7 @@ static void decide(struct serve_context *context, const struct world *world, con
 		.as_asked = message->wire + HEADER_OCTETS,
 		.length = message->name_length,
 		.type = message->type,
-		.hash = name_hash(message->name, message->name_length),
+		.hash = message->name_hash,
 	};
 	struct client client;
 	edns_client(&message->edns, peer, &client);

@@ -37,8 +37,7 @@ static bool parse_question(struct message *message)
 	size_t name_length = at + 1 - HEADER_OCTETS;
 	if (name_length > NAME_MAX_OCTETS || at + 5 > message->length)
 		return false;
-	memcpy(message->name, wire + HEADER_OCTETS, name_length);
-	name_lower(message->name, name_length);
+	message->name_hash = name_lower_hash(wire + HEADER_OCTETS, name_length, message->name);
 	message->name_length = name_length;
 	message->type = bytes_get16(wire + at + 1);
 	message->class = bytes_get16(wire + at + 3);

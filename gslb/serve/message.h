@@ -26,6 +26,7 @@ struct message {
 	uint16_t type, class;
 	uint8_t name_length; /* 0: no question could be read */
 	struct edns edns;
+	uint64_t name_hash;
 	uint8_t name[NAME_MAX_OCTETS + 1]; /* of the question, lower case */
 };
 

@@ -1,16 +1,19 @@
 /*
- * Records into a message: see writer.h. Two ways: a set whose records stand ready behind the question
- * goes in as one copy, and so do VIPs but for their few fields; all else record by record. Any reader
- * thread.
+ * Records into a message: see writer.h. The usual ones have a short way: a set whose records stand ready
+ * behind the question goes in as one copy, VIPs but for their few fields, and the SOA of a negative
+ * answer but for its three names. All else goes record by record. Any reader thread.
  */
 #include "gslb/serve/writer.h"
 #include "gslb/decide/https.h"
 #include "gslb/serve/bytes.h"
 #include <string.h>
 
+/* The usual answer, a ready set, is to pay for nothing that the others need. */
+#define OUT_OF_LINE __attribute__((noinline))
 #define POINTER_MARK 0xc000
 #define POINTER_OFFSET_MAX 0x3fff
 #define RECORD_HEAD_OCTETS 12 /* of a record whose owner is a pointer: up to and with RDLENGTH */
+#define SOA_NUMBERS_OCTETS 20 /* from SERIAL to MINIMUM */
 
 void writer_init(struct writer *writer, uint8_t *out, size_t limit, const struct message *message)
 {
@@ -21,6 +24,7 @@ void writer_init(struct writer *writer, uint8_t *out, size_t limit, const struct
 	writer->has_question_names = message->name_length == 0;
 	writer->name_count = 0;
 	writer->question = message->name_length != 0 ? message->wire + HEADER_OCTETS : NULL;
+	writer->question_length = message->name_length;
 }
 
 /* Room for `octets` more, or NULL. */
@@ -182,16 +186,20 @@ static void put_compressed_rdata(struct writer *writer, const uint8_t *rdata, si
 		bytes_put16(rdlength, (uint16_t)(writer->at - start));
 }
 
-static void put_set(struct writer *writer, const struct answer_item *item)
+/* Whether the set's records can be sent as they stand. */
+static inline bool is_ready(const struct writer *writer, const struct answer_item *item)
+{
+	uint8_t prefix, names;
+	return item->owner == writer->question && item->ttl == item->set->ttl &&
+	       !rrtype_compressible(item->set->type, &prefix, &names);
+}
+
+static OUT_OF_LINE void put_set(struct writer *writer, const struct answer_item *item)
 {
 	const struct rrset *set = item->set;
 	struct owner owner = owner_of(writer, item);
 	uint8_t prefix = 0, names = 0;
 	bool has_names = rrtype_compressible(set->type, &prefix, &names);
-	if (!has_names && owner.offset == HEADER_OCTETS && item->ttl == set->ttl) {
-		put(writer, set->wire, set->wire_length);
-		return;
-	}
 	const uint8_t *record = set->wire;
 	for (unsigned i = 0; i < set->count && !writer->is_full; i++) {
 		size_t length = bytes_get16(record + 10);
@@ -209,7 +217,43 @@ static void put_set(struct writer *writer, const struct answer_item *item)
 	}
 }
 
-static void put_vips(struct writer *writer, const struct answer *answer, const struct answer_item *item)
+/* The SOA of the question's zone: the question ends in the apex, so that its names need no search. */
+static bool is_inner_soa(const struct answer *answer, const struct answer_item *item)
+{
+	const struct zone *zone = answer->zone;
+	return zone && item->owner == zone->name.octets && item->type == RR_SOA && zone->soa_is_inside;
+}
+
+static uint8_t *append(uint8_t *to, const uint8_t *octets, size_t length)
+{
+	memcpy(to, octets, length);
+	return to + length;
+}
+
+static OUT_OF_LINE void put_inner_soa(struct writer *writer, const struct zone *zone,
+				      const struct answer_item *item)
+{
+	size_t apex = zone->name.length, kept0 = zone->soa_kept[0], kept1 = zone->soa_kept[1];
+	uint16_t pointer = POINTER_MARK | (uint16_t)(HEADER_OCTETS + writer->question_length - apex);
+	size_t length = kept0 + 2 + kept1 + 2 + SOA_NUMBERS_OCTETS;
+	uint8_t *out = take(writer, RECORD_HEAD_OCTETS + length);
+	if (!out)
+		return;
+	const uint8_t *record = item->set->wire, *mname = record + RECORD_HEAD_OCTETS;
+	const uint8_t *rname = mname + kept0 + apex, *numbers = rname + kept1 + apex;
+	bytes_put16(out, pointer);
+	memcpy(out + 2, record + 2, 4);
+	bytes_put32(out + 6, item->ttl);
+	bytes_put16(out + 10, (uint16_t)length);
+	out = append(out + RECORD_HEAD_OCTETS, mname, kept0);
+	bytes_put16(out, pointer);
+	out = append(out + 2, rname, kept1);
+	bytes_put16(out, pointer);
+	memcpy(out + 2, numbers, SOA_NUMBERS_OCTETS);
+}
+
+static OUT_OF_LINE void put_vips(struct writer *writer, const struct answer *answer,
+				 const struct answer_item *item)
 {
 	struct owner owner = owner_of(writer, item);
 	size_t octets = item->type == RR_A ? 4 : 16;
@@ -227,7 +271,8 @@ static void put_vips(struct writer *writer, const struct answer *answer, const s
 	}
 }
 
-static void put_https(struct writer *writer, const struct answer *answer, const struct answer_item *item)
+static OUT_OF_LINE void put_https(struct writer *writer, const struct answer *answer,
+				  const struct answer_item *item)
 {
 	struct owner owner = owner_of(writer, item);
 	size_t length = https_rdata_length(answer);
@@ -242,7 +287,7 @@ static void put_https(struct writer *writer, const struct answer *answer, const 
 	https_rdata_write(answer, record + 10);
 }
 
-static void put_cname(struct writer *writer, const struct answer_item *item)
+static OUT_OF_LINE void put_cname(struct writer *writer, const struct answer_item *item)
 {
 	struct owner owner = owner_of(writer, item);
 	put_owner(writer, &owner);
@@ -259,7 +304,12 @@ unsigned writer_put_item(struct writer *writer, const struct answer *answer, con
 {
 	switch (item->kind) {
 	case ITEM_SET:
-		put_set(writer, item);
+		if (is_ready(writer, item))
+			put(writer, item->set->wire, item->set->wire_length);
+		else if (is_inner_soa(answer, item))
+			put_inner_soa(writer, answer->zone, item);
+		else
+			put_set(writer, item);
 		return item->set->count;
 	case ITEM_VIPS:
 		put_vips(writer, answer, item);

@@ -17,7 +17,8 @@ struct writer {
 	bool has_question_names; /* the question's suffixes are in names[] */
 	uint8_t name_count;
 	const uint8_t *question; /* the name asked for, as the items of an answer point to it */
-	struct written_name {	 /* a name, or what follows any label of it */
+	uint8_t question_length;
+	struct written_name { /* a name, or what follows any label of it */
 		uint16_t offset;
 		uint8_t length; /* uncompressed, with the root label */
 	} names[WRITER_NAMES_MAX];

@@ -151,6 +151,26 @@ static void every_octet_survives_text(void **state)
 	assert_string_equal(text, "a\\.b\\;\\\"\\\\\\@.\\$.");
 }
 
+/* Of every length, and from any address: what name_lower and name_hash say. */
+static void lower_and_hash_in_one(void **state)
+{
+	uint8_t from[80], to[80], want[64];
+
+	for (size_t i = 0; i < sizeof(from); i++)
+		from[i] = (uint8_t)(i * 37 + 60);
+	for (size_t length = 1; length <= sizeof(want); length++) {
+		for (size_t shift = 0; shift < 8; shift++) {
+			memcpy(want, from + shift, length);
+			name_lower(want, length);
+			memset(to, 0xee, sizeof(to));
+			uint64_t hash = name_lower_hash(from + shift, length, to);
+			assert_memory_equal(to, want, length);
+			assert_int_equal(to[length], 0xee);
+			assert_true(hash == name_hash(want, length));
+		}
+	}
+}
+
 static void relations(void **state)
 {
 	struct name root = name("."), net = name("net"), example = name("example.net"), wildcard;
@@ -204,6 +224,7 @@ int main(void)
 		cmocka_unit_test(bad_text_is_refused_with_a_reason),
 		cmocka_unit_test(limits),
 		cmocka_unit_test(every_octet_survives_text),
+		cmocka_unit_test(lower_and_hash_in_one),
 		cmocka_unit_test(relations),
 		cmocka_unit_test(canonical_order),
 		cmocka_unit_test(hash_is_fixed),

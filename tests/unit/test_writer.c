@@ -186,6 +186,53 @@ static void test_full(void **state)
 	}
 }
 
+/* The short way of a zone's own SOA writes what the search would. */
+static void test_soa_of_the_zone(void **state)
+{
+	static const struct {
+		const char *apex, *soa, *question, *expected;
+	} cases[] = {
+		{"lb.example.", "ns1 Host.Master", "no.LB.example.",
+		 "ANSWER LB.example. 9 IN SOA ns1.LB.example. Host.Master.LB.example. 1 2 3 4 5\n"},
+		{"lb.example.", "ns1 host.example.", "lb.example.",
+		 "ANSWER lb.example. 9 IN SOA ns1.lb.example. host.example. 1 2 3 4 5\n"},
+		{"lb.example.", "@ host", "no.lb.example.",
+		 "ANSWER lb.example. 9 IN SOA lb.example. host.lb.example. 1 2 3 4 5\n"},
+		{".", "ns1 host", "no.example.", "ANSWER . 9 IN SOA ns1. host. 1 2 3 4 5\n"},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct err_list errors = {0};
+		struct name apex;
+		char text[128];
+		snprintf(text, sizeof text, "@ 60 SOA %s 1 2 3 4 5\n@ 60 NS ns\nns 60 A 192.0.2.1\n",
+			 cases[i].soa);
+		assert_null(name_from_text(cases[i].apex, NULL, &apex));
+		struct zone *zone = zone_load(&apex, NULL, text, "t", &errors);
+		assert_non_null(zone);
+		err_done(&errors);
+		answer.zone = zone;
+		begin(cases[i].question, 512);
+		assert_int_equal(put(ITEM_SET, zone->name.octets, zone->soa, 9), 1);
+		assert_answers(cases[i].expected);
+
+		static uint8_t first[512];
+		size_t length = writer.at;
+		memcpy(first, out, length);
+		begin(cases[i].question, 512);
+		put(ITEM_SET, apex.octets, zone->soa, 9); /* another place: the search */
+		assert_int_equal(writer.at, length);
+		assert_memory_equal(out, first, length);
+		for (size_t limit = packet.length; limit < length; limit++) {
+			begin(cases[i].question, limit);
+			put(ITEM_SET, zone->name.octets, zone->soa, 9);
+			assert_true(writer.is_full);
+			assert_int_equal(out[limit], 0xee);
+		}
+		answer.zone = NULL;
+		zone_unref(zone);
+	}
+}
+
 /* A pointer has 14 bits: names that stand further back are written in full. */
 static void test_beyond_pointers(void **state)
 {
@@ -243,7 +290,7 @@ int main(void)
 		cmocka_unit_test(test_names_in_rdata), cmocka_unit_test(test_uncompressed_types),
 		cmocka_unit_test(test_vips),	       cmocka_unit_test(test_synthesised_cname),
 		cmocka_unit_test(test_full),	       cmocka_unit_test(test_beyond_pointers),
-		cmocka_unit_test(test_many_names),
+		cmocka_unit_test(test_many_names),     cmocka_unit_test(test_soa_of_the_zone),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
