@@ -182,6 +182,23 @@ static void place_text_errors(struct err_list *errors, const struct fleet_zone *
 	free(pointer);
 }
 
+/* A file that cannot be read at all is told where it is named. */
+static void place_file_errors(struct err_list *errors, const struct fleet_stage *stage)
+{
+	for (size_t i = 0; i < errors->count; i++) {
+		struct err *err = &errors->items[i];
+		if (err->line > 0 || stage->file == NULL || stage->place_count == 0)
+			continue;
+		char *message = xasprintf("%s: %s", err->file, err->message);
+		free(err->message);
+		free(err->file);
+		err->message = message;
+		err->file = xstrdup(stage->file);
+		err->line = stage->places[0].line;
+		err->column = stage->places[0].column;
+	}
+}
+
 static void load_zone(struct apply *apply, struct fleet_stage *stage)
 {
 	struct fleet_zone *zone = (struct fleet_zone *)stage->object;
@@ -191,6 +208,8 @@ static void load_zone(struct apply *apply, struct fleet_stage *stage)
 			       stage->file != NULL ? stage->file : stage->id, &errors);
 	if (zone->path == NULL)
 		place_text_errors(&errors, zone, stage);
+	else
+		place_file_errors(&errors, stage);
 	err_move(apply->errors, &errors);
 }
 

@@ -9,10 +9,12 @@ bool fleet_read_at(const struct doc_reader *reader, const struct doc_node *node,
 {
 	double latitude, longitude;
 
-	if (!doc_read_is_sequence(reader, node, "[latitude, longitude]"))
+	static const char what[] = "[latitude, longitude], as [50.11, 8.68]";
+
+	if (!doc_read_is_sequence(reader, node, what))
 		return false;
 	if (node->count != 2) {
-		doc_err(reader->errors, reader->doc, node, "must be [latitude, longitude]");
+		doc_err(reader->errors, reader->doc, node, "must be %s", what);
 		return false;
 	}
 	bool is_good = doc_read_double(reader, node->first, -90, 90, &latitude);

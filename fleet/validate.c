@@ -52,56 +52,58 @@ static __attribute__((format(printf, 4, 5))) void fail(struct fleet_validation *
 
 /* ---- references ---- */
 
-static const char *find_nearest(struct fleet_validation *validation, enum fleet_kind kind, const char *id)
+/* The ids of a kind, those of objects that are broken among them. */
+static size_t collect_ids(const struct fleet_validation *validation, enum fleet_kind kind, const char **ids)
 {
+	const struct fleet_change *change = validation->change;
 	const struct fleet_object *object;
 	size_t count = 0;
 
-	if (validation->nearest_left == 0)
-		return NULL;
-	validation->nearest_left--;
-	const char **words = xcalloc(NEAREST_AMONG_MAX, sizeof(*words));
 	for (size_t at = 0;
 	     count < NEAREST_AMONG_MAX && (object = fleet_next(validation->fleet, kind, &at)) != NULL;)
-		words[count++] = object->id;
-	const char *nearest = text_nearest(id, words, count);
-	free(words);
-	return nearest;
+		ids[count++] = object->id;
+	for (size_t i = 0; i < change->count && count < NEAREST_AMONG_MAX; i++)
+		if (change->stages[i].action == STAGE_BROKEN && change->stages[i].kind == kind)
+			ids[count++] = change->stages[i].id;
+	return count;
 }
 
-/* Where no word is near, the ids themselves say what there is, if they are few. */
-static void fail_listing(struct fleet_validation *validation, const struct fleet_reference *reference)
+/* What was meant: the nearest id, or where none is near and they are few, all that there are. */
+static void fail_unknown(struct fleet_validation *validation, const struct fleet_reference *reference)
 {
-	const struct fleet_object *object;
+	const char *kind = fleet_kind_name[reference->kind];
 	char known[LISTED_MAX * 72] = "";
 	size_t used = 0;
 
-	if (reference->kind != FLEET_ZONE && fleet_count(validation->fleet, reference->kind) <= LISTED_MAX)
-		for (size_t at = 0; (object = fleet_next(validation->fleet, reference->kind, &at)) != NULL;)
-			used += (size_t)snprintf(known + used, sizeof(known) - used, "%s%s",
-						 used > 0 ? ", " : "; there is ", object->id);
-	if (fleet_count(validation->fleet, reference->kind) == 0)
+	if (validation->nearest_left == 0) {
+		fail(validation, reference, NULL, "unknown %s '%s'", kind, reference->id);
+		return;
+	}
+	validation->nearest_left--;
+	const char **ids = xcalloc(NEAREST_AMONG_MAX, sizeof(*ids));
+	size_t count = collect_ids(validation, reference->kind, ids);
+	const char *nearest = text_nearest(reference->id, ids, count);
+	if (nearest != NULL)
+		snprintf(known, sizeof(known), "; did you mean '%s'?", nearest);
+	else if (count == 0)
 		snprintf(known, sizeof(known), "; there are no %s", fleet_kind_key[reference->kind]);
-	fail(validation, reference, NULL, "unknown %s '%s'%s", fleet_kind_name[reference->kind],
-	     reference->id, known);
+	for (size_t i = 0; nearest == NULL && count <= LISTED_MAX && i < count && used < sizeof(known); i++)
+		used += (size_t)snprintf(known + used, sizeof(known) - used, "%s%s",
+					 used > 0 ? ", " : "; there is ", ids[i]);
+	fail(validation, reference, nearest, "unknown %s '%s'%s", kind, reference->id, known);
+	free(ids);
 }
 
 static void check_object(struct fleet_validation *validation, const struct fleet_reference *reference)
 {
 	const struct fleet_change *change = validation->change;
-	const char *kind = fleet_kind_name[reference->kind];
 
 	if (fleet_get(validation->fleet, reference->kind, reference->id) != NULL || change->is_incomplete)
 		return;
 	const struct fleet_stage *stage = fleet_change_find(change, reference->kind, reference->id);
 	if (stage != NULL && stage->action == STAGE_BROKEN)
 		return; /* it is meant to exist; what is wrong with it is reported */
-	const char *nearest = find_nearest(validation, reference->kind, reference->id);
-	if (nearest != NULL)
-		fail(validation, reference, nearest, "unknown %s '%s'; did you mean '%s'?", kind,
-		     reference->id, nearest);
-	else
-		fail_listing(validation, reference);
+	fail_unknown(validation, reference);
 }
 
 /* ---- names of tenants ---- */
@@ -159,7 +161,9 @@ static void check_name(struct fleet_validation *validation, const struct fleet_r
 	if (is_host && names_get(validation->fleet->zones, tenant->zone) == NULL)
 		return; /* of an unknown zone nothing more can be said */
 	if (is_host && !name_equal(name, tenant->zone) && !name_is_below(name, tenant->zone)) {
-		fail(validation, reference, NULL, "host '%s' lies outside its zone '%s'", text, zone_text);
+		fail(validation, reference, NULL,
+		     "host '%s' lies outside its zone '%s'; a customer's own name goes under 'domains'", text,
+		     zone_text);
 		return;
 	}
 	const struct fleet_zone *zone = names_enclosing(validation->fleet->zones, name);
@@ -216,9 +220,14 @@ static void check_residency(struct fleet_validation *validation, const struct fl
 		if (has_vips_in(service, tenant->regions[i]) ||
 		    fleet_get(fleet, FLEET_REGION, tenant->regions[i]) == NULL)
 			return; /* an unknown region is reported by itself */
+	char regions[LISTED_MAX * 72] = "";
+	size_t used = 0;
+	for (size_t i = 0; i < service->vip_region_count && i < LISTED_MAX; i++)
+		used += (size_t)snprintf(regions + used, sizeof(regions) - used, "%s%s",
+					 i > 0 ? ", " : "; it has some in ", service->vips[i].region);
 	validation->place = tenant->region_count > 0 ? 2 : SIZE_MAX;
 	fail(validation, &(struct fleet_reference){.path = "/regions"}, NULL,
-	     "none of the tenant's regions has a VIP of service '%s'", tenant->service);
+	     "none of the tenant's regions has a VIP of service '%s'%s", tenant->service, regions);
 }
 
 void fleet_validate(struct fleet_validation *validation, const struct fleet_object *object,

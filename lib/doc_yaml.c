@@ -272,28 +272,87 @@ static bool is_tab_at(const char *text, size_t length, const yaml_mark_t *mark)
 	return text < end && *text == '\t';
 }
 
+/* What the parser says, and what an operator can do about it. */
+static const struct complaint {
+	const char *problem; /* the parser's words */
+	const char *message;
+	const char *begun;	/* what the place that it names began with, or NULL */
+	bool is_where_it_began; /* that place is the one to look at */
+} complaints[] = {
+	{"did not find expected ',' or '}'", "',' or '}' is missing here", "the mapping {…}", false},
+	{"did not find expected ',' or ']'", "',' or ']' is missing here", "the list […]", false},
+	{"did not find expected key",
+	 "a key is missing here: the keys of one mapping begin in one column, and a blank follows each colon",
+	 "the mapping", false},
+	{"did not find expected '-' indicator",
+	 "'- ' is missing here: the items of one list begin in one column", "the list", false},
+	{"could not find expected ':'", "a key without its colon, or without the blank behind the colon",
+	 NULL, true},
+	{"mapping values are not allowed in this context",
+	 "a second colon: put the text into quotes, or the inner mapping into {…} or on lines of its own",
+	 NULL, false},
+	{"did not find expected node content",
+	 "a value is missing here, or has to stand in quotes because of its first character", NULL, false},
+	{"found character that cannot start any token",
+	 "text that begins with this character has to stand in quotes", NULL, false},
+	{"did not find expected alphabetic or numeric character",
+	 "text that begins with '*' or '&' has to stand in quotes", NULL, false},
+	{"found unknown escape character", "no such escape: write \\\\ for a backslash, or use single quotes",
+	 NULL, false},
+	{"found unexpected end of stream", "this quote is never closed", NULL, true},
+	{"did not find expected <document start>", "something follows the end of the document", NULL, false},
+	{"found incompatible YAML document", "a version of YAML that is not known; leave the %YAML line out",
+	 NULL, false},
+	{"control characters are not allowed", "a control character; is this a text file?", NULL, false},
+	{"invalid leading UTF-8 octet", "not UTF-8; save the file as UTF-8", NULL, false},
+	{"invalid trailing UTF-8 octet", "not UTF-8; save the file as UTF-8", NULL, false},
+	{"incomplete UTF-8 octet sequence", "not UTF-8; save the file as UTF-8", NULL, false},
+	{"invalid length of a UTF-8 sequence", "not UTF-8; save the file as UTF-8", NULL, false},
+	{"invalid Unicode character", "not UTF-8; save the file as UTF-8", NULL, false},
+};
+
+static const struct complaint *find_complaint(const char *problem)
+{
+	for (size_t i = 0; i < sizeof(complaints) / sizeof(complaints[0]); i++)
+		if (strcmp(complaints[i].problem, problem) == 0)
+			return &complaints[i];
+	return NULL;
+}
+
+/* Moves *mark where the parser looked too far. */
+static void describe(const yaml_parser_t *parser, yaml_mark_t *mark, char *message, size_t size)
+{
+	const char *problem = parser->problem != NULL ? parser->problem : "cannot be read";
+	const struct complaint *complaint = find_complaint(problem);
+
+	if (complaint == NULL && parser->context != NULL)
+		snprintf(message, size, "YAML syntax: %s, %s that begins at line %zu", problem,
+			 parser->context, parser->context_mark.line + 1);
+	else if (complaint != NULL && complaint->begun != NULL && parser->context_mark.line != mark->line)
+		snprintf(message, size, "YAML syntax: %s; %s begins at line %zu", complaint->message,
+			 complaint->begun, parser->context_mark.line + 1);
+	else
+		snprintf(message, size, "YAML syntax: %s", complaint != NULL ? complaint->message : problem);
+	if (complaint != NULL && complaint->is_where_it_began && parser->context != NULL)
+		*mark = parser->context_mark;
+}
+
 static void report_syntax(struct builder *builder, const yaml_parser_t *parser, const char *text,
 			  size_t length)
 {
-	const char *problem = parser->problem != NULL ? parser->problem : "cannot be read";
 	yaml_mark_t mark = parser->problem_mark;
 	char message[256];
 
 	if (parser->error == YAML_MEMORY_ERROR)
 		abort();
 	err_done(&builder->found); /* of a file that cannot be read nothing else is worth saying */
-	if (parser->error == YAML_READER_ERROR) {
+	if (parser->error == YAML_READER_ERROR)
 		mark = mark_of_offset(text,
 				      parser->problem_offset < length ? parser->problem_offset : length);
-		snprintf(message, sizeof(message), "YAML syntax: %s", problem);
-	} else if (is_tab_at(text, length, &mark)) {
+	if (parser->error != YAML_READER_ERROR && is_tab_at(text, length, &mark))
 		snprintf(message, sizeof(message), "YAML syntax: a tab where only spaces may stand");
-	} else if (parser->context != NULL) {
-		snprintf(message, sizeof(message), "YAML syntax: %s, %s that begins at line %zu", problem,
-			 parser->context, parser->context_mark.line + 1);
-	} else {
-		snprintf(message, sizeof(message), "YAML syntax: %s", problem);
-	}
+	else
+		describe(parser, &mark, message, sizeof(message));
 	/* At the end of a text without a final newline libyaml counts one line too many. */
 	yaml_mark_t end = mark_of_offset(text, length);
 	refuse_and_stop(builder, mark.line > end.line ? &end : &mark, message);

@@ -179,22 +179,19 @@ static void what_the_subset_leaves_out_is_refused_by_place(void **state)
 static void broken_syntax_is_one_error_at_its_place(void **state)
 {
 	/* the duplicate and the anchor before it are not worth a word */
-	assert_refused("a: 1\na: &x 2\nb: [1, 2\nc: 3\n",
-		       "f.yaml:4:2: YAML syntax: did not find expected ',' or ']', while parsing a flow "
-		       "sequence that begins at line 3\n");
+	assert_refused(
+		"a: 1\na: &x 2\nb: [1, 2\nc: 3\n",
+		"f.yaml:4:2: YAML syntax: ',' or ']' is missing here; the list […] begins at line 3\n");
 	assert_refused("a:\n\tb: 1\n", "f.yaml:2:1: YAML syntax: a tab where only spaces may stand\n");
-	assert_refused("a: b: c\n",
-		       "f.yaml:1:5: YAML syntax: mapping values are not allowed in this context\n");
-	assert_refused("a: 'open\n",
-		       "f.yaml:2:1: YAML syntax: found unexpected end of stream, while scanning a "
-		       "quoted scalar that begins at line 1\n");
-	assert_refused("a: 1\nb: x\xff\n", "f.yaml:2:5: YAML syntax: invalid leading UTF-8 octet\n");
-	assert_refused("a: 1\n\x01: 2\n", "f.yaml:2:1: YAML syntax: control characters are not allowed\n");
-	assert_refused("a: 1\n  b: 2\n",
-		       "f.yaml:2:4: YAML syntax: mapping values are not allowed in this context\n");
-	assert_refused("{a: 1",
-		       "f.yaml:1:6: YAML syntax: did not find expected ',' or '}', while parsing a flow "
-		       "mapping that begins at line 1\n");
+	assert_refused("a: b: c\n", "f.yaml:1:5: YAML syntax: a second colon: put the text into quotes, or "
+				    "the inner mapping into {…} or on lines of its own\n");
+	assert_refused("a: 'open\n", "f.yaml:1:4: YAML syntax: this quote is never closed\n");
+	assert_refused("a: 1\nb: x\xff\n", "f.yaml:2:5: YAML syntax: not UTF-8; save the file as UTF-8\n");
+	assert_refused("a: 1\n\x01: 2\n",
+		       "f.yaml:2:1: YAML syntax: a control character; is this a text file?\n");
+	assert_refused("a: 1\n  b: 2\n", "f.yaml:2:4: YAML syntax: a second colon: put the text into quotes, "
+					 "or the inner mapping into {…} or on lines of its own\n");
+	assert_refused("{a: 1", "f.yaml:1:6: YAML syntax: ',' or '}' is missing here; the mapping {…} begins at line 1\n");
 }
 
 static void depth_is_limited(void **state)

@@ -45,10 +45,10 @@ static const struct broken broken[] = {
 	 "f:2:7: missing key 'at'\n"},
 	{"regions:\n"
 	 "  eu: {at: 5}\n",
-	 "f:2:12: must be [latitude, longitude], not a value\n"},
+	 "f:2:12: must be [latitude, longitude], as [50.11, 8.68], not a value\n"},
 	{"regions:\n"
 	 "  eu: {at: [1]}\n",
-	 "f:2:12: must be [latitude, longitude]\n"},
+	 "f:2:12: must be [latitude, longitude], as [50.11, 8.68]\n"},
 	{"regions:\n"
 	 "  eu: {at: [91, 181]}\n",
 	 "f:2:13: '91' must be a plain decimal number from -90 to 90\n"

@@ -20,17 +20,18 @@ static const struct broken broken[] = {
 	      "  t: {zone: z.example, service: shop, tier: glod, regions: [eu]}\n"
 	      "  u: {zone: z.example, service: shop, regions: [us], tier: x}\n",
 	 "f:7:45: unknown tier 'glod'; did you mean 'gold'?\n"
-	 "f:8:49: none of the tenant's regions has a VIP of service 'shop'\n"
+	 "f:8:49: none of the tenant's regions has a VIP of service 'shop'; it has some in eu\n"
 	 "f:8:60: unknown tier 'x'; there is gold, silver\n"},
 	{BASE "tenants:\n"
 	      "  t: {zone: z.example, service: shop, regions: [us]}\n",
-	 "f:6:49: none of the tenant's regions has a VIP of service 'shop'\n"},
+	 "f:6:49: none of the tenant's regions has a VIP of service 'shop'; it has some in eu\n"},
 	{BASE "tenants:\n"
 	      "  t: {zone: z.example, service: shop, regions: []}\n",
-	 "f:6:3: none of the tenant's regions has a VIP of service 'shop'\n"},
+	 "f:6:3: none of the tenant's regions has a VIP of service 'shop'; it has some in eu\n"},
 	{BASE "tenants:\n"
 	      "  t: {zone: z.example, service: shop, hosts: [a.other.]}\n",
-	 "f:6:47: host 'a.other.' lies outside its zone 'z.example.'\n"},
+	 "f:6:47: host 'a.other.' lies outside its zone 'z.example.'; a customer's own name goes under "
+	 "'domains'\n"},
 	{BASE "tenants:\n"
 	      "  t: {zone: z.example, service: shop, hosts: [a.sub, sub, ns.sub, a.b.d, d]}\n",
 	 "f:6:47: host 'a.sub.z.example.' lies below the zone cut at 'sub.z.example.'\n"
@@ -213,8 +214,9 @@ static void test_standing_tenants_are_checked_again(void **state)
 	apply_good(fleet, FLEET_STORE,
 		   BASE "tenants:\n"
 			"  t: {zone: z.example, service: shop, regions: [eu], domains: [w.q.test]}\n");
-	assert_refused(fleet, FLEET_STORE, "services: {shop: {vips: {us: [192.0.2.7]}}}\n",
-		       "tenant 't': none of the tenant's regions has a VIP of service 'shop'\n");
+	assert_refused(
+		fleet, FLEET_STORE, "services: {shop: {vips: {us: [192.0.2.7]}}}\n",
+		"tenant 't': none of the tenant's regions has a VIP of service 'shop'; it has some in us\n");
 	assert_refused(
 		fleet, FLEET_STORE,
 		"zones: {z.example: {text: \"@ SOA n h 1 2 3 4 5\\n@ NS n\\nn A 192.0.2.1\\nt A "
