@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/resource.h>
 
 static bool has_header(const struct probe_spec *spec, const char *name)
 {
@@ -68,6 +69,13 @@ char *probe_http_request(const struct ip *address, const struct probe_spec *spec
 	return request;
 }
 
+/* Descriptors are given out from the lowest, so this leaves the upper half to probes and DNS. */
+static bool has_room_to_keep(int fd)
+{
+	struct rlimit limit;
+	return getrlimit(RLIMIT_NOFILE, &limit) == 0 && (rlim_t)fd < limit.rlim_cur / 2;
+}
+
 /* A connection is kept where the check's own headers ask for it and nothing of the exchange is left on
  * it. A certificate that is judged is asked for anew each round, so its connection is never kept. */
 static void keep_connection(struct probe *probe)
@@ -82,7 +90,7 @@ static void keep_connection(struct probe *probe)
 		tls_client_session_free(kept->session);
 		kept->session = session;
 	}
-	if (is_judged || !http_response_is_reusable(probe->http.response))
+	if (is_judged || !http_response_is_reusable(probe->http.response) || !has_room_to_keep(probe->fd))
 		return;
 	if (probe->io) /* the descriptor outlives the event */
 		event_del(probe->io);

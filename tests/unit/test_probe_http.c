@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 static struct event_base *base;
@@ -229,6 +231,31 @@ static void a_kept_connection_that_broke_is_tried_anew(void **state)
 	probe_kept_done(&kept);
 }
 
+static void nothing_is_kept_where_descriptors_are_scarce(void **state)
+{
+	static const struct probe_header keep = {"Connection", "keep-alive"};
+	struct probe_spec spec = {.path = "/", .headers = &keep, .header_count = 1};
+	struct rlimit before, low;
+	struct probe_kept kept = {0};
+	struct ip ip = ip_of("127.0.0.1");
+	spec.type = PROBE_HTTP;
+	spec.port = origin.port;
+	spec.timeout_ms = 5000;
+	origin_reply(&origin, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+	origin.stays_open = true;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	int lowest = dup(0); /* what the probe will get, or less */
+	close(lowest);
+	low = before;
+	low.rlim_cur = (rlim_t)lowest + 4;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	probe_start(base, &ip, &spec, &kept, on_done, NULL);
+	event_base_dispatch(base);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_string_equal(outcome.reason, "good");
+	assert_null(kept.stream);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -244,6 +271,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_silent_close_is_told, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_cancelled_probe_is_not_heard_of, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_kept_connection_that_broke_is_tried_anew, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(nothing_is_kept_where_descriptors_are_scarce, set_up,
 						tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
