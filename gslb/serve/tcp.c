@@ -272,14 +272,15 @@ static bool has_room(struct tcp_server *server, const struct ip *peer, int fd)
 	struct serve_settings settings = current_settings(server);
 	if (count_client(server, peer, 0) >= settings.tcp_per_client)
 		return false;
-	if (server->connection_count < settings.tcp_connections && !is_spare(fd))
+	bool is_last = is_spare(fd);
+	if (server->connection_count < settings.tcp_connections && !is_last)
 		return true;
 	struct connection *idle = find_idle(server);
 	if (!idle)
 		return false;
 	counter_add(&server->context.stats->dropped[DROP_LIMIT], 1);
 	connection_free(idle);
-	return true;
+	return !is_last; /* the descriptor that is now free serves the next */
 }
 
 static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *address,

@@ -27,6 +27,9 @@ GSLBD = BUILD / "gslb" / "gslbd"
 GSLBCTL = BUILD / "tools" / "gslbctl"
 GEO_DATA = pathlib.Path(os.environ.get("GSLB_GEO_DATA", ROOT / "geo-data"))
 
+# Sanitizers keep what was freed: then memory tells nothing.
+IS_SANITIZED = GSLBD.exists() and b"__asan_init" in GSLBD.read_bytes()
+
 ZONE = "app.example.net"
 ZONE_TEXT = """\
 $TTL 300

@@ -142,7 +142,7 @@ class Rude(stack.StackTest):
         process = pathlib.Path(f"/proc/{made.process.pid}")
         kib = next(int(line.split()[1]) for line in (process / "status").read_text().splitlines()
                    if line.startswith("VmRSS"))
-        return len(os.listdir(process / "fd")), kib
+        return len(os.listdir(process / "fd")), 0 if stack.IS_SANITIZED else kib
 
     def test_a_thousand_half_open_connections(self):
         made = self.prepare(connections=4096, per_client=256, idle="2s")
@@ -228,7 +228,7 @@ class Rude(stack.StackTest):
         self.polite_meanwhile(made, rude)
 
     def test_messages_of_64_kib_and_of_nothing(self):
-        made = self.prepare(idle="2s")
+        made = self.prepare(connections=4096, per_client=4096, idle="2s")
         descriptors, _ = self.held_by(made)
 
         def rude():
