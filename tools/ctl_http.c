@@ -90,7 +90,9 @@ bool ctl_http_exchange(const char *socket_path, uint64_t timeout_ms, const struc
 	curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
 	curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-	if (request->into) {
+	if (request->may_be_silent) {
+		curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)timeout_ms);
+	} else if (request->into) {
 		curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
 		curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)(timeout_ms + 999) / 1000);
 	} else {

@@ -14,6 +14,7 @@ struct ctl_http_request {
 	/* Where the body of a reply of 200 goes piece by piece, or NULL. Then the timeout is for the time
 	 * without any octet, not for the whole. */
 	FILE *into;
+	bool may_be_silent; /* with `into`: for as long as it likes */
 };
 
 struct ctl_http_reply {

@@ -42,6 +42,22 @@ static const struct ctl_verb verbs[] = {
 	 "\n"
 	 "  gslbctl explain acme.app.example.net --client 81.2.69.0/24\n"
 	 "  gslbctl explain acme.app.example.net AAAA --client 2001:db8::/48 --what-if eu=down,us=50%\n"},
+	{"Look", "tail", "", "tenant: region: client: count: for:", "", 0, 0, ctl_tail,
+	 "the queries as they come, with the decision on each",
+	 "  --tenant ID      only this tenant's\n"
+	 "  --region REGION  only those that this region answers\n"
+	 "  --client PREFIX  only clients (the subnet by ECS, else the resolver) inside PREFIX\n"
+	 "  --count N        end after N lines\n"
+	 "  --for T          end after T (30s, 5m)\n"
+	 "\n"
+	 "A sample: at some thousand a second a line says how many were not shown. With -o json a JSON\n"
+	 "object a line.\n"
+	 "\n"
+	 "  gslbctl tail --tenant acme --client 81.2.69.0/24 --count 20\n"},
+	{"Look", "top", "", "interval: count:", "", 0, 0, ctl_top,
+	 "queries a second by tenant, region and result",
+	 "  --interval T  between two tables; 2s when not given\n"
+	 "  --count N     end after N tables; without it, endless on a terminal and 1 elsewhere\n"},
 	{"Look", "audit", "", "since: limit:", "", 0, 0, ctl_state_audit, "who changed what, and why",
 	 "  --since N  only lines after number N\n"
 	 "  --limit N  at most N lines\n"},

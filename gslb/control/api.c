@@ -25,6 +25,7 @@
 
 #define IDLE_S 30 /* a connection that neither sends nor takes anything for so long is closed */
 #define HEADERS_MAX (32 << 10)
+#define PIECES_WAITING_MAX ((size_t)1 << 20) /* octets that a slow client has not taken yet */
 #define PLAIN_BODY_MAX (4 << 10)
 #define BACKLOG 1024
 #define LARGE_BODY (1 << 20) /* after which memory is given back to the system, */
@@ -54,6 +55,7 @@ struct api {
 struct call {
 	struct api_deferred deferred;
 	struct evhttp_request *http;
+	bool has_begun; /* to send pieces */
 	LIST_ENTRY(call) link;
 };
 
@@ -99,10 +101,45 @@ static void send_reply(struct evhttp_request *http, struct api_reply *reply)
 	evhttp_send_reply(http, reply->status, NULL, reply->body);
 }
 
+static struct call *call_of(struct api_deferred *deferred)
+{
+	return (struct call *)((char *)deferred - offsetof(struct call, deferred));
+}
+
 static void finish_call(struct api_deferred *deferred, struct api_reply *reply)
 {
-	struct call *call = (struct call *)((char *)deferred - offsetof(struct call, deferred));
+	struct call *call = call_of(deferred);
 	send_reply(call->http, reply);
+	LIST_REMOVE(call, link);
+	free(call);
+}
+
+static enum api_piece send_piece(struct api_deferred *deferred, struct evbuffer *octets)
+{
+	struct call *call = call_of(deferred);
+	struct evhttp_connection *connection = evhttp_request_get_connection(call->http);
+	if (!connection)
+		return API_PIECE_GONE;
+	struct bufferevent *stream = evhttp_connection_get_bufferevent(connection);
+	if (!call->has_begun) {
+		/* The client has nothing more to say: its silence is no reason to part. */
+		bufferevent_set_timeouts(stream, NULL, &(const struct timeval){.tv_sec = IDLE_S});
+		evhttp_add_header(evhttp_request_get_output_headers(call->http), "Content-Type",
+				  "application/jsonl");
+		evhttp_send_reply_start(call->http, 200, NULL);
+		call->has_begun = true;
+	}
+	if (evbuffer_get_length(bufferevent_get_output(stream)) > PIECES_WAITING_MAX)
+		return API_PIECE_BUSY;
+	if (evbuffer_get_length(octets) > 0)
+		evhttp_send_reply_chunk(call->http, octets);
+	return API_PIECE_SENT;
+}
+
+static void end_pieces(struct api_deferred *deferred)
+{
+	struct call *call = call_of(deferred);
+	evhttp_send_reply_end(call->http);
 	LIST_REMOVE(call, link);
 	free(call);
 }
@@ -142,7 +179,8 @@ static void on_request(struct evhttp_request *http, void *user)
 	struct evbuffer *body = evhttp_request_get_input_buffer(http);
 	struct call *call = xcalloc(1, sizeof(*call));
 	call->http = http;
-	call->deferred = (struct api_deferred){.control = api->control, .finish = finish_call};
+	call->deferred = (struct api_deferred){
+		.control = api->control, .finish = finish_call, .piece = send_piece, .end = end_pieces};
 	LIST_INSERT_HEAD(&api->calls, call, link);
 	struct api_request request = {
 		.control = api->control,

@@ -24,9 +24,15 @@ struct api_param {
 struct api_reply;
 
 /* A reply that comes later: the handler keeps the pointer and calls finish once; reply is the caller's. */
+enum api_piece { API_PIECE_SENT, API_PIECE_BUSY, API_PIECE_GONE };
 struct api_deferred {
 	struct control *control;
 	void (*finish)(struct api_deferred *deferred, struct api_reply *reply);
+	/* Or in pieces, as JSON lines with status 200, and then `end` once. Takes the octets when they are
+	 * sent; busy: the client takes them too slowly; gone: it has left, `end` is due. An empty first piece
+	 * sends the head. */
+	enum api_piece (*piece)(struct api_deferred *deferred, struct evbuffer *octets);
+	void (*end)(struct api_deferred *deferred);
 };
 
 struct api_request {
@@ -150,6 +156,7 @@ void api_view_vip(const struct control *control, const struct fleet_service *ser
 typedef void api_handler(struct api_request *request, struct api_reply *reply);
 api_handler api_get_tenant, api_put_tenant, api_delete_tenant; /* api_fleet.c */
 api_handler api_get_backup;				       /* api_backup.c */
+api_handler api_get_tail;				       /* api_tail.c */
 api_handler api_post_apply, api_get_export, api_post_reload;
 api_handler api_get_status, api_get_regions, api_get_services, api_get_zones; /* api_state.c */
 api_handler api_get_tenants, api_get_vips, api_get_audit;

@@ -42,6 +42,8 @@ static const struct route {
 	{"POST", "v1/apply", ((const char *const[]){"dry_run", "prune", NULL}), api_post_apply, LOADED},
 	{"GET", "v1/export", ((const char *const[]){"source", NULL}), api_get_export, LOADED},
 	{"GET", "v1/backup", NONE, api_get_backup, LOADED},
+	{"GET", "v1/tail", ((const char *const[]){"tenant", "region", "client", "limit", "for", NULL}), api_get_tail,
+	 LOADED},
 	{"POST", "v1/explain", NONE, api_post_explain, LOADED},
 	{"PUT", "v1/controls/vips/*/*", NONE, api_put_vip, LOADED},
 	{"DELETE", "v1/controls/vips/*/*", REASON, api_delete_vip, LOADED},

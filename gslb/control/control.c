@@ -9,6 +9,7 @@
 #include "gslb/control/health_book.h"
 #include "gslb/control/load.h"
 #include "gslb/control/plan_build.h"
+#include "gslb/control/tail.h"
 #include "gslb/control/world_builder.h"
 #include "lib/clock.h"
 #include "lib/log.h"
@@ -105,6 +106,7 @@ void control_free(struct control *control)
 	notify_free(control->notify);
 	world_builder_free(control->builder);
 	controls_free(control->controls);
+	tail_free(control->tail);
 	backup_job_free(control->backup);
 	store_close(control->store);
 	fleet_free(control->fleet);

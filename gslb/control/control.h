@@ -34,6 +34,7 @@ struct control {
 	struct world_builder *builder; /* world_builder.h */
 	struct api *api;	       /* api.h */
 	struct loader *loader;	       /* load.h; NULL: nothing is being loaded */
+	struct tail *tail;	       /* tail.h; NULL: nobody looked on yet */
 	struct backup_job *backup;     /* backup_job.h; NULL: none is being taken */
 	struct load_request *reload;   /* who waits for it; NULL: the start */
 	struct load_request *waiting;  /* who waits for the one after it */

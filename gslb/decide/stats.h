@@ -3,6 +3,7 @@
  * because both serve/ and control/ see the layout, and they never include each other.
  */
 #pragma once
+#include "gslb/decide/sample.h"
 #include "lib/counter.h"
 #include "zones/rrtype.h"
 
@@ -32,6 +33,7 @@ struct stats {
 	counter *tenant;   /* [STATS_TENANTS_MAX] */
 	counter *answers;  /* [STATS_SERVICES_MAX * STATS_REGIONS] */
 	counter *fallback; /* [STATS_SERVICES_MAX * STATS_STEPS] */
+	struct sample_ring *samples;
 };
 
 struct stats *stats_new(void); /* control thread */

@@ -6,6 +6,7 @@
 #include "gslb/serve/message.h"
 #include "gslb/serve/reply.h"
 #include "gslb/serve/rrl.h"
+#include "gslb/serve/sampling.h"
 #include "gslb/serve/tally.h"
 
 /* What holds before the first world is there. */
@@ -174,6 +175,8 @@ size_t answer_query(struct serve_context *context, const struct world *world, en
 		return 0;
 	charge_tenant(context, world, transport, answer);
 	tally_reply(context->stats, transport, &message, answer);
+	if (sample_is_wanted(context->stats->samples, answer->tenant))
+		sampling_put(context->stats->samples, context->now_ns, transport, peer, &message, answer);
 	return reply_write(&message, answer, settings,
 			   reply_limit(transport, &message.edns, settings, capacity), out);
 }

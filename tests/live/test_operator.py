@@ -1,10 +1,14 @@
 """What an operator does beside steering: the effective table of check."""
 
+import datetime
 import json
 import pathlib
+import socket
 import sqlite3
 import subprocess
+import time
 
+import dns
 import stack
 
 
@@ -273,6 +277,132 @@ class Backup(stack.StackTest):
         self.assertIn("No such file", self.restore(code=1).stderr)
         self.assertEqual((self.stack.state / "gslb.db").read_bytes(), store)
         self.stack.start()
+
+
+class Watch(stack.StackTest):
+    """tail and top."""
+
+    @classmethod
+    def setUpClass(cls):
+        world = stack.World(node={"dns": {"listen": ["127.0.0.1@0"], "workers": 2}})
+        del world.fleet["services"]["shop"]["check"]
+        world.fleet["services"]["shop"]["steering"] = {"last_resort": "nodata"}
+        cls.stack = world.start()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.stack.stop()
+
+    def tail(self, *words, ask, output="json"):
+        """The lines of a tail that ends by itself, while `ask` is called again and again."""
+        path = self.stack.directory / "tail.out"
+        with open(path, "w") as file:
+            process = subprocess.Popen([str(stack.GSLBCTL), "--socket", self.stack.socket, "tail", "-o", output,
+                                        *words], stdout=file)
+
+        def has_ended():
+            ask()
+            return process.poll() is not None
+        stack.until(has_ended, 15, "the end of tail")
+        out = path.read_text()
+        self.assertEqual(process.returncode, 0)
+        return [json.loads(line) for line in out.splitlines()] if output == "json" else out
+
+    def samples(self, *words, ask):
+        return [one for one in self.tail(*words, ask=ask) if "dropped" not in one]
+
+    def ask_all(self):
+        self.stack.ask("acme", client="10.1.7.0/24")
+        self.stack.ask("acme", client="10.2.7.0/24")
+        self.stack.ask("resident", client="10.2.7.0/24")
+        self.stack.ask("static")
+        self.stack.ask("nowhere")
+
+    def test_lines(self):
+        lines = self.samples("--count", "25", ask=self.ask_all)
+        self.assertEqual(len(lines), 25)
+        one = next(line for line in lines if line["client"] == "10.1.7.0/24")
+        self.assertEqual({key: one[key] for key in ("source", "via", "transport", "name", "type", "rcode", "tenant",
+                                                    "service", "region", "step", "answer", "truncated", "ede")},
+                         {"source": "ecs", "via": "127.0.0.1", "transport": "udp", "name": f"acme.{stack.ZONE}.",
+                          "type": "A", "rcode": "NOERROR", "tenant": "acme", "service": "shop", "region": "eu",
+                          "step": "tier", "answer": self.stack.world.vips["eu"], "truncated": False, "ede": None})
+        self.assertEqual(one["ttl"], 20)
+        seen = {line["name"]: line for line in lines}
+        self.assertEqual(seen[f"nowhere.{stack.ZONE}."]["rcode"], "NXDOMAIN")
+        self.assertEqual(seen[f"static.{stack.ZONE}."]["tenant"], None)
+        self.assertLess(abs(datetime.datetime.fromisoformat(one["time"].replace("Z", "+00:00")).timestamp()
+                            - time.time()), 60)
+
+    def test_filters(self):
+        for words, key, value in ((["--tenant", "resident"], "tenant", "resident"),
+                                  (["--region", "us"], "region", "us"),
+                                  (["--client", "10.1.0.0/16"], "client", "10.1.7.0/24")):
+            lines = self.samples(*words, "--count", "3", ask=self.ask_all)
+            self.assertEqual([line[key] for line in lines], [value] * 3)
+
+    def test_decisions(self):
+        self.addCleanup(self.stack.ctl, "region", "restore", "eu")
+        self.stack.ctl("region", "force-down", "eu")
+        lines = self.samples("--tenant", "resident", "--count", "1", ask=self.ask_all)
+        self.assertEqual((lines[0]["step"], lines[0]["region"], lines[0]["answer"]), ("none", None, []))
+
+    def test_table_over_tcp(self):
+        out = self.tail("--for", "1s", output="table",
+                        ask=lambda: self.stack.dig("+tcp", f"acme.{stack.ZONE}", "A"))
+        self.assertRegex(out, r"(?m)^TIME +CLIENT")
+        self.assertRegex(out, rf"(?m)^\S+ +127\.0\.0\.1/32 +tcp +A +NOERROR +acme +\S+ +tier +20  acme\.{stack.ZONE}\.  127")
+
+    def test_flood_is_bounded_and_told(self):
+        def flood():
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+                query = dns.query(f"acme.{stack.ZONE}.", "A", 7)
+                for _ in range(4000):
+                    client.sendto(query, (self.stack.address, self.stack.port))
+            self.assertEqual(self.stack.answer("acme", "10.1.7.0/24"), self.stack.world.vips["eu"])
+        lines = self.tail("--for", "1s", ask=flood)
+        self.assertGreater(sum(line.get("dropped", 0) for line in lines), 0)
+        self.assertLess(len(lines), 10000)
+
+    def test_a_client_that_leaves_makes_room(self):
+        for _ in range(3):
+            crowd = [subprocess.Popen([str(stack.GSLBCTL), "--socket", self.stack.socket, "tail"],
+                                      stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for _ in range(10)]
+            try:
+                stack.until(lambda: sum(process.poll() == 1 for process in crowd) == 2, 10, "the refusal of two")
+            finally:
+                for process in crowd:
+                    process.kill()
+                    process.wait()
+            stack.until(lambda: self.stack.ctl("tail", "--for", "10ms", code=None).returncode == 0, 10, "room again")
+
+    def test_wrong(self):
+        for words in (["--tenant", "nobody"], ["--region", "xx"], ["--client", "here"], ["--count", "0"],
+                      ["--for", "soon"]):
+            self.assertIn(words[1] if words[0] != "--count" else "limit",
+                          self.stack.ctl("tail", *words, code=1).stderr.replace("client is", "here").replace(
+                              "for is", "soon"))
+        self.stack.ctl("tail", "now", code=2)
+        self.stack.ctl("top", "--interval", "1", code=2)
+        self.stack.ctl("top", "--count", "0", code=2)
+        done = subprocess.run([str(stack.GSLBCTL), "--socket", "/nonexistent/s", "top"], capture_output=True, timeout=10)
+        self.assertEqual(done.returncode, 1)
+
+    def test_top(self):
+        process = subprocess.Popen([str(stack.GSLBCTL), "--socket", self.stack.socket, "top", "--interval", "1s",
+                                    "-o", "json"], stdout=subprocess.PIPE, text=True)
+
+        def has_ended():
+            self.ask_all()
+            return process.poll() is not None
+        stack.until(has_ended, 15, "the end of top")
+        with process.stdout:
+            reply = json.loads(process.stdout.read())
+        tenants = {one["tenant"]: one["per_second"] for one in reply["tenants"]}
+        self.assertAlmostEqual(tenants["acme"], 2 * tenants["resident"], delta=tenants["acme"] / 4)
+        self.assertIn(("shop", "us"), {(one["service"], one["region"]) for one in reply["answers"]})
+        self.assertLessEqual({"NOERROR", "NXDOMAIN"}, {one["rcode"] for one in reply["rcodes"]})
+        self.assertIn("queries a second", self.stack.ctl("top", "--interval", "100ms").stdout)
 
 
 if __name__ == "__main__":

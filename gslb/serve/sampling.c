@@ -1,0 +1,55 @@
+/* See sampling.h. Any reader thread, each its own ring; off the path unless somebody looks on. */
+#include "gslb/serve/sampling.h"
+#include <string.h>
+
+static void put_choice(const struct answer *answer, uint16_t type, struct sample *sample)
+{
+	const struct choice *choice = &answer->choice;
+	sample->is_decided = choice->policy != NULL;
+	sample->service = SAMPLE_ANY;
+	sample->region = SAMPLE_NO_REGION;
+	if (!choice->policy)
+		return;
+	sample->service = choice->policy->service->number;
+	sample->step = (uint8_t)choice->step;
+	sample->ttl = choice->ttl;
+	if (choice->region)
+		sample->region = choice->region->number;
+	if (answer->is_truncated || (type != RR_A && type != RR_AAAA))
+		return;
+	unsigned family = type == RR_AAAA;
+	while (sample->address_count < answer->vip_count[family] &&
+	       sample->address_count < SAMPLE_ADDRESSES) {
+		sample->address[sample->address_count] = answer->vips[family][sample->address_count]->ip;
+		sample->address_count++;
+	}
+}
+
+void sampling_put(struct sample_ring *ring, uint64_t now_ns, enum transport transport, const struct ip *peer,
+		  const struct message *message, const struct answer *answer)
+{
+	struct sample *sample = sample_next(ring);
+	if (!sample)
+		return;
+	struct client client;
+	edns_client(&message->edns, peer, &client);
+	sample->at_ns = now_ns;
+	sample->client = client.address;
+	sample->resolver = client.resolver;
+	sample->source_bits = client.source_bits;
+	sample->is_ecs = client.is_ecs;
+	sample->tenant = answer->tenant;
+	sample->type = message->type;
+	sample->rcode = answer->rcode;
+	sample->transport = (uint8_t)transport;
+	sample->ede = answer->ede;
+	sample->is_truncated = answer->is_truncated;
+	sample->scope = answer->uses_client ? answer->scope : 0;
+	sample->ttl = 0;
+	sample->step = 0;
+	sample->address_count = 0;
+	sample->name_length = message->question_end > HEADER_OCTETS ? message->name_length : 0;
+	memcpy(sample->name, message->name, sample->name_length);
+	put_choice(answer, message->type, sample);
+	sample_push(ring);
+}
