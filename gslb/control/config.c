@@ -362,7 +362,8 @@ static void read_cookies(const struct doc_reader *reader, const struct doc_node 
 	} else if (doc_read_bool(reader, value, &is_on)) {
 		if (is_on) /* what absent means; said aloud it may look like more than it is */
 			doc_err(reader->errors, reader->doc, value,
-				"must be false or {secrets: [32 hex digits, …]}; leave it out for one random secret");
+				"must be false or {secrets: [32 hex digits, …]}; leave it out for one random "
+				"secret");
 		config->has_random_cookie_secret = false;
 		config->settings.cookie_secret_count = 0;
 	}
@@ -399,7 +400,8 @@ static void read_rrl_exempt(const struct doc_reader *reader, const struct doc_no
 		if (!doc_read_text(reader, item, "a prefix like 192.0.2.0/24", &text))
 			continue;
 		if (!prefix_parse(text, &settings->rrl_exempt[settings->rrl_exempt_count]))
-			doc_err(reader->errors, reader->doc, item, "'%s' must be a prefix like 192.0.2.0/24", text);
+			doc_err(reader->errors, reader->doc, item, "'%s' must be a prefix like 192.0.2.0/24",
+				text);
 		else
 			settings->rrl_exempt_count++;
 	}
@@ -517,11 +519,16 @@ static void read_notify(const struct doc_reader *reader, const struct doc_node *
 /* ---- the file ---- */
 
 static const struct doc_key config_keys[] = {
-	{"node", read_node, true}, {"bus", read_bus},
-	{"fleet", read_fleet},	   {"geo", read_geo},
-	{"dns", read_dns, true},   {"admin", read_admin},
-	{"probes", read_probes},   {"notify", read_notify},
-	{"control", NULL},	   {"forwarder", NULL},
+	{"node", read_node, true},
+	{"bus", read_bus},
+	{"fleet", read_fleet},
+	{"geo", read_geo},
+	{"dns", read_dns, true},
+	{"admin", read_admin},
+	{"probes", read_probes},
+	{"notify", read_notify},
+	{"control", NULL},
+	{"forwarder", NULL},
 	{NULL},
 };
 

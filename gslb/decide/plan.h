@@ -32,13 +32,13 @@ enum last_resort {
 
 struct plan_vip {
 	struct ip ip;
-	uint64_t hash;	 /* of the address, for the rendezvous */
-	uint32_t weight; /* configured, 0..1000000 */
-	uint16_t score;	 /* 0..SCORE_FULL; 0 when down */
+	uint64_t hash;	  /* of the address, for the rendezvous */
+	uint32_t weight;  /* configured, 0..1000000 */
+	uint16_t score;	  /* 0..SCORE_FULL; 0 when down */
 	uint16_t pending; /* failures seen while up, successes while down */
-	uint32_t ttl;	 /* seconds, what this VIP alone asks for */
+	uint32_t ttl;	  /* seconds, what this VIP alone asks for */
 	enum vip_state state;
-	bool is_drained; /* by a VIP control */
+	bool is_drained;   /* by a VIP control */
 	bool is_last_good; /* at the last resort it counts as up; always true but with last-good */
 	bool ttl_is_recent, ttl_is_pending; /* why ttl is below the maximum */
 };
@@ -60,15 +60,15 @@ enum pick_mode { PICK_REGULAR, PICK_PANIC, PICK_ALL, PICK_MODES };
 struct plan_region {
 	uint8_t number;
 	uint8_t vip_count;
-	int8_t share;	     /* 0..100 or SHARE_DOWN */
-	uint32_t ttl;	     /* minimum over the VIPs */
-	uint64_t hash;	     /* of the region's id, for the rendezvous */
-	uint64_t share_salt; /* of service and region */
-	uint32_t healthy_permille; /* healthy share */
-	uint64_t weight[PICK_MODES]; /* larger of the two families' sum */
+	int8_t share;				/* 0..100 or SHARE_DOWN */
+	uint32_t ttl;				/* minimum over the VIPs */
+	uint64_t hash;				/* of the region's id, for the rendezvous */
+	uint64_t share_salt;			/* of service and region */
+	uint32_t healthy_permille;		/* healthy share */
+	uint64_t weight[PICK_MODES];		/* larger of the two families' sum */
 	struct plan_picks picks[PICK_MODES][2]; /* [0] IPv4, [1] IPv6 */
 	const struct plan_vip *vips;
-	uint64_t fell_ms, fell_until_ms;	/* last-good: the last fall, and the end of its window */
+	uint64_t fell_ms, fell_until_ms; /* last-good: the last fall, and the end of its window */
 };
 
 struct plan_service {
@@ -90,9 +90,9 @@ struct plan_service {
 	uint8_t region_count;
 	uint8_t slot[REGIONS_MAX]; /* region number → index into regions, 255: none */
 	struct plan_region *regions;
-	uint16_t https_length; /* octets of https; 0: no HTTPS records */
-	const uint8_t *https;  /* template of their RDATA (https.h) */
-	uint8_t resort_count[2];	/* LAST_RESORT_ADDRESSES: IPv4, IPv6, each at most ANSWERS_MAX */
+	uint16_t https_length;	 /* octets of https; 0: no HTTPS records */
+	const uint8_t *https;	 /* template of their RDATA (https.h) */
+	uint8_t resort_count[2]; /* LAST_RESORT_ADDRESSES: IPv4, IPv6, each at most ANSWERS_MAX */
 	const struct plan_vip *resort[2];
 };
 
@@ -114,9 +114,9 @@ struct plan_budget {
 struct plan {
 	unsigned references;
 	size_t service_count, policy_count;
-	struct plan_service **services; /* by position; NULL where removed */
-	struct policy *policies;	/* node.policy is the index */
-	struct plan_budget *budgets;	/* by policy; not in it, for few have one */
+	struct plan_service **services;	 /* by position; NULL where removed */
+	struct policy *policies;	 /* node.policy is the index */
+	struct plan_budget *budgets;	 /* by policy; not in it, for few have one */
 	char region_id[REGIONS_MAX][64]; /* by region number, "" unused */
 };
 
@@ -131,7 +131,7 @@ struct plan_vip_input {
 	uint32_t ttl;
 	bool ttl_is_recent, ttl_is_pending;
 	bool is_drained;
-	uint64_t fell_ms; /* of a down VIP: when it was up last, by any one clock; 0: never seen up */
+	uint64_t fell_ms;     /* of a down VIP: when it was up last, by any one clock; 0: never seen up */
 	uint32_t interval_ms; /* of its check */
 };
 struct plan_region_input {
@@ -151,7 +151,7 @@ struct plan_service_input {
 	uint32_t min_healthy_hundredths; /* of a percent: 0..10000 */
 	uint8_t region_count;
 	const struct plan_region_input *regions; /* every region with VIPs */
-	uint16_t https_length; /* 0: none */
+	uint16_t https_length;			 /* 0: none */
 	const uint8_t *https;
 	size_t resort_count; /* with LAST_RESORT_ADDRESSES */
 	const struct ip *resort;

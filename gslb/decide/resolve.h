@@ -11,11 +11,20 @@
 #define ANSWER_ITEMS_MAX 128
 
 enum { /* response codes */
-	RCODE_NOERROR = 0, RCODE_FORMERR = 1, RCODE_SERVFAIL = 2, RCODE_NXDOMAIN = 3,
-	RCODE_NOTIMP = 4, RCODE_REFUSED = 5, RCODE_YXDOMAIN = 6, RCODE_BADVERS = 16, RCODE_BADCOOKIE = 23,
+       RCODE_NOERROR = 0,
+       RCODE_FORMERR = 1,
+       RCODE_SERVFAIL = 2,
+       RCODE_NXDOMAIN = 3,
+       RCODE_NOTIMP = 4,
+       RCODE_REFUSED = 5,
+       RCODE_YXDOMAIN = 6,
+       RCODE_BADVERS = 16,
+       RCODE_BADCOOKIE = 23,
 };
 enum { /* extended DNS errors, RFC 8914 §4; EDE_NONE is ours */
-	EDE_NONE = -1, EDE_OTHER = 0, EDE_NOT_AUTHORITATIVE = 20,
+       EDE_NONE = -1,
+       EDE_OTHER = 0,
+       EDE_NOT_AUTHORITATIVE = 20,
 };
 
 enum item_kind {
@@ -35,7 +44,7 @@ struct answer_item {
 };
 
 struct question {
-	const uint8_t *name; /* lower case */
+	const uint8_t *name;	 /* lower case */
 	const uint8_t *as_asked; /* same length, the case of the question */
 	uint8_t length;
 	uint16_t type;
@@ -46,19 +55,19 @@ struct answer {
 	uint8_t rcode;
 	bool is_authoritative;
 	bool is_truncated; /* over a limit: no records but TC, so that a real client comes by TCP */
-	bool uses_client; /* a tenant's rule decided: `scope` counts, else SCOPE is 0 */
+	bool uses_client;  /* a tenant's rule decided: `scope` counts, else SCOPE is 0 */
 	uint8_t scope;
-	int16_t ede;		/* EDE_NONE or a code */
-	const char *ede_text;	/* "" none */
+	int16_t ede;						 /* EDE_NONE or a code */
+	const char *ede_text;					 /* "" none */
 	uint8_t answer_count, authority_count, additional_count; /* consecutive in items */
-	uint8_t vip_count[2]; /* [0] IPv4, [1] IPv6 */
-	uint32_t tenant;	/* number of the tenant whose rule decided, or INDEX_NONE */
+	uint8_t vip_count[2];					 /* [0] IPv4, [1] IPv6 */
+	uint32_t tenant;	 /* number of the tenant whose rule decided, or INDEX_NONE */
 	const struct zone *zone; /* of the question's name; NULL: not served */
 	const struct node *node; /* that the last step ended at, or NULL */
 	/* A tenant's node that the last step ended at, or right below which there is no such name: the
 	 * tenant's budget pays. Else NULL. */
 	const struct node *charged;
-	struct choice choice;	/* valid when choice.policy is not NULL */
+	struct choice choice; /* valid when choice.policy is not NULL */
 	const struct plan_vip *vips[2][ANSWERS_MAX];
 	struct answer_item items[ANSWER_ITEMS_MAX];
 	struct name scratch[CHAIN_MAX + 1]; /* lower-case targets of the chain */

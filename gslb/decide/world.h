@@ -10,9 +10,9 @@
 #define RRL_EXEMPT_MAX 64
 #define ECS_FROM_MAX 256
 
-struct serve_settings { /* what a reload may change about serving */
-	uint16_t edns_size; /* octets; announced, and the most that UDP sends */
-	bool ecs;	    /* the client subnet is believed: everybody's, or that of ecs_from */
+struct serve_settings {	     /* what a reload may change about serving */
+	uint16_t edns_size;  /* octets; announced, and the most that UDP sends */
+	bool ecs;	     /* the client subnet is believed: everybody's, or that of ecs_from */
 	uint8_t nsid_length; /* 0: NSID is off */
 	uint8_t nsid[255];
 	uint32_t tcp_connections, tcp_per_client;
@@ -22,7 +22,7 @@ struct serve_settings { /* what a reload may change about serving */
 	uint8_t cookie_secrets[COOKIE_SECRETS_MAX][16];
 	int64_t unix_offset_ns; /* wall clock minus monotonic clock, for the stamps of cookies */
 	bool rrl_is_on;
-	uint8_t rrl_slip;	   /* each slip-th limited query gets a truncated reply; 0: none */
+	uint8_t rrl_slip; /* each slip-th limited query gets a truncated reply; 0: none */
 	uint8_t rrl_exempt_count;
 	uint64_t rrl_interval_ns; /* between two responses to a prefix by one worker (lib/gcra.h) */
 	struct prefix rrl_exempt[RRL_EXEMPT_MAX];

@@ -5,7 +5,7 @@
 /* `due_ns`: when the prefix will have earned what it got so far (lib/gcra.h). */
 struct rrl_bucket {
 	uint64_t due_ns;
-	uint32_t tag; /* of the prefix; 0: free */
+	uint32_t tag;	/* of the prefix; 0: free */
 	uint32_t slips; /* limited queries so far */
 };
 

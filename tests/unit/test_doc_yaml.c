@@ -191,7 +191,9 @@ static void broken_syntax_is_one_error_at_its_place(void **state)
 		       "f.yaml:2:1: YAML syntax: a control character; is this a text file?\n");
 	assert_refused("a: 1\n  b: 2\n", "f.yaml:2:4: YAML syntax: a second colon: put the text into quotes, "
 					 "or the inner mapping into {…} or on lines of its own\n");
-	assert_refused("{a: 1", "f.yaml:1:6: YAML syntax: ',' or '}' is missing here; the mapping {…} begins at line 1\n");
+	assert_refused(
+		"{a: 1",
+		"f.yaml:1:6: YAML syntax: ',' or '}' is missing here; the mapping {…} begins at line 1\n");
 }
 
 static void depth_is_limited(void **state)
