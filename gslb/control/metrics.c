@@ -74,6 +74,19 @@ static void render_node(struct page *page)
 		  (double)control->invalid_objects);
 }
 
+static void render_notices(struct page *page)
+{
+	struct notify_counts counts = notify_counts(page->control->notify);
+	begin(page, "gslb_control_notices_total", "counter", "Transitions that the hook was to be told.");
+	const struct {
+		const char *result;
+		uint64_t count;
+	} rows[] = {{"sent", counts.sent}, {"failed", counts.failed}, {"dropped", counts.dropped}};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+		evbuffer_add_printf(page->out, "gslb_control_notices_total{result=\"%s\"} %" PRIu64 "\n",
+				    rows[i].result, rows[i].count);
+}
+
 /* ---- DNS ---- */
 
 static const char *rcode_name(unsigned row, char text[static 16])
@@ -148,8 +161,8 @@ static void render_drops(struct page *page)
 							 [DROP_RESPONSE] = "response",
 							 [DROP_SOCKET] = "socket",
 							 [DROP_LIMIT] = "limit"};
-	static const char *const limited[LIMITED_REASONS] = {[LIMITED_CLIENT] = "client",
-							     [LIMITED_TENANT] = "tenant"};
+	static const char *const limited[LIMITED_REASONS] = {
+		[LIMITED_CLIENT] = "client", [LIMITED_TENANT] = "tenant"};
 	static const char *const family[2] = {"ipv4", "ipv6"};
 	begin(page, "gslb_dns_dropped_total", "counter", "Packets and connections without an answer.");
 	for (unsigned i = 0; i < DROP_REASONS; i++)
@@ -447,6 +460,7 @@ void metrics_render(const struct control *control, struct evbuffer *out)
 	struct page page = {.control = control, .out = out};
 	page.stats = control->hooks->stats(control->hooks->user, &page.stats_count);
 	render_node(&page);
+	render_notices(&page);
 	render_queries(&page);
 	render_services(&page);
 	render_batch_seconds(&page);

@@ -278,6 +278,8 @@ class ProbeTypes(stack.StackTest):
         self.assertRegex(lines[0].pop("time"), r"^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
         self.assertEqual(lines[0], {"service": "shop", "region": "eu", "vip": self.eu, "check": "it",
                                     "from": "up", "to": "down", "reason": "NOT_SERVING"})
+        stack.until(lambda: 'gslb_control_notices_total{result="sent"} 1\n' in self.stack.page("/metrics")[1],
+                    5, "the count of notices")
 
 
 if __name__ == "__main__":
