@@ -156,6 +156,8 @@ class TcpAttack(Attack):
 
     def burst(self, rng):
         with socket.create_connection(self.where, 5) as client:
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            client.settimeout(0.2)  # where the last length promises more than comes, nobody answers
             stream = b""
             for _ in range(BURST):
                 packet = hostile(rng) if rng.random() < 0.99 else rng.randbytes(rng.randrange(65536))
