@@ -310,7 +310,8 @@ static void read_address(const struct doc_reader *reader, const struct doc_node 
 		doc_err(reader->errors, reader->doc, value,
 			"%s is a host name; a VIP by name is not supported by this build", quoted);
 	else
-		doc_err(reader->errors, reader->doc, value, "%s must be an IPv4 or IPv6 address", quoted);
+		doc_err(reader->errors, reader->doc, value,
+			"%s must be an IPv4 or IPv6 address, without port, prefix length or scope", quoted);
 }
 
 static void read_weight(const struct doc_reader *reader, const struct doc_node *value, void *target)

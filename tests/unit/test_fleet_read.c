@@ -337,7 +337,7 @@ static const struct broken broken[] = {
 	 "f:2:18: must be a list of VIPs, not a value\n"},
 	{"services:\n"
 	 "  s: {vips: {eu: [192.0.2.300]}}\n",
-	 "f:2:19: '192.0.2.300' must be an IPv4 or IPv6 address\n"},
+	 "f:2:19: '192.0.2.300' must be an IPv4 or IPv6 address, without port, prefix length or scope\n"},
 	{"services:\n"
 	 "  s: {vips: {eu: [lb.example.net]}}\n",
 	 "f:2:19: 'lb.example.net' is a host name; a VIP by name is not supported by this build\n"},
