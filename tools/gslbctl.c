@@ -142,6 +142,16 @@ static const struct ctl_verb verbs[] = {
 	 "fleet documents are checked together, as one fleet. For a good node.yaml it prints in which order\n"
 	 "each service's regions answer a client of each continent, with all up and with each one down.\n"},
 
+	{"Node", "zone check", "ZONE", "resolver: port:", "", 1, 1, ctl_zone_check,
+	 "ask the parent and every name server of a zone whether all is well",
+	 "  --resolver ADDR[@PORT]  that finds the parent; the system's when not given\n"
+	 "  --port N                of the name servers; 53 when not given\n"
+	 "\n"
+	 "Looks at the delegation at the parent, its glue, and at each address of each name server: whether\n"
+	 "it answers with authority over UDP and TCP, with which serial, and names the same servers. No\n"
+	 "gslbd is asked as such. The exit code is 1 when a problem was found.\n"
+	 "\n"
+	 "  gslbctl zone check app.example.net\n"},
 	{"Node", "backup", "FILE", "", "", 1, 1, ctl_backup,
 	 "save the node's store into a file, and verify it",
 	 "The store holds what came by the API (objects, controls) and the audit; base documents and zone\n"

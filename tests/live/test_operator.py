@@ -3,6 +3,7 @@
 import datetime
 import json
 import pathlib
+import random
 import socket
 import sqlite3
 import subprocess
@@ -403,6 +404,89 @@ class Watch(stack.StackTest):
         self.assertIn(("shop", "us"), {(one["service"], one["region"]) for one in reply["answers"]})
         self.assertLessEqual({"NOERROR", "NXDOMAIN"}, {one["rcode"] for one in reply["rcodes"]})
         self.assertIn("queries a second", self.stack.ctl("top", "--interval", "100ms").stdout)
+
+
+class ZoneCheck(stack.StackTest):
+    """A parent and two servers of its child, all on one port of addresses of their own."""
+
+    def serve(self, address, zones):
+        return self.use(stack.Stack({}, zones=zones, node={
+            "dns": {"listen": [f"{address}@{self.port}"]}, "probes": None}).start())
+
+    def setUp(self):
+        self.port = stack.free_port()
+        net = f"127.{random.randint(16, 250)}.{random.randint(0, 250)}"
+        self.addresses = [f"{net}.{i}" for i in range(1, 5)]
+        parent, one, two, _ = self.addresses
+        self.parent_text = (f"$TTL 60\n@ SOA ns x 1 2 3 4 60\n@ NS ns\nns A {parent}\n"
+                            f"app NS ns1.app\napp NS ns2.app\nns1.app A {one}\nns2.app A {two}\n")
+        self.child_text = (f"$TTL 60\n@ SOA ns1 x 7 2 3 4 60\n@ NS ns1\n@ NS ns2\nns1 A {one}\nns2 A {two}\n")
+
+    def start(self, parent_text=None, second_text=None):
+        parent, one, two, _ = self.addresses
+        self.serve(parent, {"example.net": parent_text or self.parent_text})
+        self.serve(one, {stack.ZONE: self.child_text})
+        if second_text != "":
+            self.serve(two, {stack.ZONE: second_text or self.child_text})
+
+    def check(self, code=0, zone=stack.ZONE):
+        done = subprocess.run([str(stack.GSLBCTL), "zone", "check", zone, "-o", "json", "--resolver",
+                               f"{self.addresses[0]}@{self.port}", "--port", str(self.port)],
+                              capture_output=True, text=True, timeout=30)
+        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+        return json.loads(done.stdout)
+
+    def test_good(self):
+        self.start()
+        found = self.check()
+        self.assertEqual(found["parent"], "example.net.")
+        self.assertEqual([(one["name"], one["address"], one["udp"], one["tcp"], one["serial"])
+                          for one in found["servers"]],
+                         [(f"ns{i}.{stack.ZONE}.", self.addresses[i], "ok", "ok", 7) for i in (1, 2)])
+        done = subprocess.run([str(stack.GSLBCTL), "zone", "check", stack.ZONE.upper(), "--resolver",
+                               f"{self.addresses[0]}@{self.port}", "--port", str(self.port)],
+                              capture_output=True, text=True, timeout=30)
+        self.assertIn("good", done.stdout)
+        self.assertEqual(done.returncode, 0)
+
+    def test_serial_and_names_differ(self):
+        self.start(second_text=self.child_text.replace(" 7 ", " 8 ") + "@ NS ns3\nns3 A 192.0.2.1\n")
+        problems = "\n".join(self.check(1)["problems"])
+        self.assertIn("serials differ: 7", problems)
+        self.assertIn(f"ns3.{stack.ZONE}. as a server, the parent does not", problems)
+
+    def test_server_down_lame_and_glue(self):
+        self.start(second_text="")
+        self.assertIn("over UDP: connection refused", "\n".join(self.check(1)["problems"]))
+        self.serve(self.addresses[2], {"other.example": stack.ZONE_TEXT})
+        problems = "\n".join(self.check(1)["problems"])
+        self.assertIn(f"({self.addresses[2]}): over UDP: REFUSED", problems)
+        self.assertIn(f"({self.addresses[2]}): over TCP: REFUSED", problems)
+
+    def test_delegation(self):
+        one = self.addresses[1]
+        self.start(parent_text=self.parent_text.replace(f"ns1.app A {one}\n", "").replace(
+            "ns2.app A " + self.addresses[2], "ns2.app A " + one) + "bare NS ns.bare\nlonely NS ns\n")
+        problems = "\n".join(self.check(1)["problems"])
+        self.assertIn(f"ns1.{stack.ZONE}.: the parent has no glue", problems)
+        self.assertIn(f"ns2.{stack.ZONE}.: the parent's glue {one} is not among its addresses", problems)
+        self.assertIn("does not delegate missing.example.net. (NXDOMAIN)",
+                      self.check(1, "missing.example.net")["problems"][0])
+        problems = "\n".join(self.check(1, "lonely.example.net")["problems"])
+        self.assertIn("a single name server", problems)
+        self.assertIn("not authoritative", problems)
+
+    def test_wrong(self):
+        def run(*words):
+            return subprocess.run([str(stack.GSLBCTL), "zone", "check", *words], capture_output=True, text=True,
+                                  timeout=30)
+        self.assertEqual(run().returncode, 2)
+        self.assertEqual(run("a..b").returncode, 2)
+        self.assertEqual(run("x.example", "--resolver", "here").returncode, 2)
+        self.assertEqual(run("x.example", "--port", "0").returncode, 2)
+        done = run("x.example", "--resolver", f"{self.addresses[3]}@{self.port}")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("the resolver does not answer", done.stdout)
 
 
 if __name__ == "__main__":
