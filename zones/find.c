@@ -2,10 +2,8 @@
  * Which node answers a name: the algorithm of RFC 1034 §4.3.2 with RFC 4592 (wildcards) and RFC 6672
  * (DNAME) over the hash. Data path: no allocation, no lock; any thread.
  */
+#include "lib/inline.h"
 #include "zones/index_layout.h"
-
-/* A hit, the usual case, is to pay for nothing that a miss needs. */
-#define OUT_OF_LINE __attribute__((noinline))
 
 /* A name and the suffixes of it that are still to be probed. */
 struct suffix {

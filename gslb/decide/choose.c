@@ -5,6 +5,7 @@
 #include "gslb/decide/choose.h"
 #include "gslb/decide/log2_table.h"
 #include "lib/hash.h"
+#include "lib/inline.h"
 
 /* One walk through a client's tiers: which regions had a say so far. */
 struct walk {
@@ -54,8 +55,7 @@ static region_set outside_shares(struct walk *walk, region_set members)
 	return outside;
 }
 
-/* The eligible regions of the first tier that has any; 0: none has. */
-static region_set first_tier(struct walk *walk, region_set eligible, bool honours_shares)
+static OUT_OF_LINE region_set search_tiers(struct walk *walk, region_set eligible, bool honours_shares)
 {
 	const struct tiers *tiers = walk->tiers;
 	for (unsigned i = 0; i < tiers->count;) {
@@ -71,6 +71,17 @@ static region_set first_tier(struct walk *walk, region_set eligible, bool honour
 			return hit;
 	}
 	return 0;
+}
+
+/* The eligible regions of the first tier that has any; 0: none has. Mostly it is the very first, and no
+ * share splits it. */
+static inline region_set first_tier(struct walk *walk, region_set eligible, bool honours_shares)
+{
+	region_set first = walk->tiers->first, hit = first & walk->candidates & eligible;
+	if (!hit || (hit & walk->service->partial))
+		return search_tiers(walk, eligible, honours_shares);
+	walk->consulted |= first;
+	return hit;
 }
 
 /* Steps 1 and 2, then both once more with every share above 0 taken as 100. */
@@ -114,7 +125,7 @@ static region_set last_good(const struct walk *walk)
 	return latest;
 }
 
-static region_set last_resort(struct walk *walk)
+static OUT_OF_LINE region_set last_resort(struct walk *walk)
 {
 	const struct plan_service *service = walk->service;
 	region_set eligible = service->open & service->positive;
@@ -165,7 +176,7 @@ static inline struct contender contend(uint64_t split_hash, uint64_t target_hash
 	return c;
 }
 
-static const struct plan_region *split_regions(const struct choice *choice, uint64_t split_hash)
+static OUT_OF_LINE const struct plan_region *split_regions(const struct choice *choice, uint64_t split_hash)
 {
 	const struct plan_service *service = choice->policy->service;
 	const struct plan_region *best = NULL;

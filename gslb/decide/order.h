@@ -20,6 +20,7 @@ enum map_rule_kind { MAP_PREFIX, MAP_ASN, MAP_SUBDIVISION, MAP_COUNTRY, MAP_CONT
 struct tiers {
 	uint8_t count; /* 0: no candidate */
 	uint8_t item[REGIONS_MAX];
+	region_set first; /* regions of the first tier; filled in where the order is compiled */
 };
 
 struct map_rule {

@@ -34,8 +34,12 @@ struct compiler {
 
 static uint32_t put_tiers(struct compiler *compiler, const struct tiers *tiers)
 {
-	struct tiers clean = {.count = tiers->count}; /* compared as bytes: nothing behind the last item */
+	struct tiers clean;
+	memset(&clean, 0, sizeof(clean)); /* compared as bytes: nothing behind the last item */
+	clean.count = tiers->count;
 	memcpy(clean.item, tiers->item, tiers->count);
+	for (unsigned i = 0; i < clean.count && (i == 0 || !(clean.item[i] & TIER_START)); i++)
+		clean.first |= UINT64_C(1) << (clean.item[i] & (TIER_START - 1));
 	return intern_put(&compiler->tiers, &clean);
 }
 

@@ -3,6 +3,7 @@
  * tenants' choice. Pure; every thread that answers or explains.
  */
 #include "gslb/decide/resolve.h"
+#include "lib/inline.h"
 #include <string.h>
 
 enum progress { DONE, FOLLOW }; /* FOLLOW: the name moved on to a CNAME's target */
@@ -105,8 +106,8 @@ static void add_addresses(struct state *state, const uint8_t *target, const stru
 }
 
 /* The targets stand in the RDATA at `offset`. */
-static void add_targets(struct state *state, const struct node *owner, const struct rrset *set, size_t offset,
-			bool takes_glue)
+static OUT_OF_LINE void add_targets(struct state *state, const struct node *owner, const struct rrset *set,
+				    size_t offset, bool takes_glue)
 {
 	const uint8_t *at = set->wire;
 	for (unsigned i = 0; i < set->count; i++) {
@@ -133,7 +134,7 @@ static inline void add_additional(struct state *state, const struct node *owner,
 
 /* ---- the steps ---- */
 
-static enum progress refer(struct state *state, const struct node *cut)
+static OUT_OF_LINE enum progress refer(struct state *state, const struct node *cut)
 {
 	struct answer *answer = state->answer;
 	const struct rrset *ns = rrset_find(cut->sets, RR_NS);
@@ -173,7 +174,7 @@ static bool is_loop(const struct state *state, const uint8_t *target)
 	return false;
 }
 
-static enum progress follow_cname(struct state *state, const struct rrset *cname)
+static OUT_OF_LINE enum progress follow_cname(struct state *state, const struct rrset *cname)
 {
 	struct answer *answer = state->answer;
 	add_set(answer, &answer->answer_count, state->owner, cname, cname->ttl);
@@ -194,7 +195,7 @@ static bool is_answered(const struct answer *answer, const struct rrset *set)
 /* RFC 6672 §2.2, §3.2: the DNAME, and a CNAME synthesised from it. The chain ends there for who asked for
  * that CNAME (RFC 1034 §4.3.2, step 3a), where it comes back, and where the DNAME leads below itself, for
  * then every step would only make the name longer. */
-static enum progress follow_dname(struct state *state, const struct node *owner)
+static OUT_OF_LINE enum progress follow_dname(struct state *state, const struct node *owner)
 {
 	struct answer *answer = state->answer;
 	const struct rrset *dname = rrset_find(owner->sets, RR_DNAME);
@@ -249,31 +250,45 @@ static void add_chosen(struct state *state, uint8_t *section_count, enum item_ki
 	item->target = NULL;
 }
 
-/* The addresses of one family, or of both as hints and additional records (configuration.md, "HTTPS"). */
-static unsigned add_choice(struct state *state, unsigned family, uint16_t type)
+/* How many addresses of a family are to be given; their scope widens the answer's. */
+static unsigned choose_family(struct state *state, unsigned family)
 {
-	static const uint16_t address_types[] = {RR_A, RR_AAAA};
 	struct answer *answer = state->answer;
 	const struct choice *choice = &answer->choice;
-	unsigned found = 0;
-	answer->scope = 0;
-	for (unsigned row = 0; row < 2; row++) {
-		unsigned here = row ? 6 : 4;
-		if (family != 0 && family != here)
-			continue;
-		uint8_t scope = choose_scope(choice, here);
-		if (scope > answer->scope)
-			answer->scope = scope;
-		answer->vip_count[row] = (uint8_t)choose_vips(choice, here, state->random, answer->vips[row]);
-		found += answer->vip_count[row];
-	}
-	if (found == 0)
-		return 0;
-	add_chosen(state, &answer->answer_count, family ? ITEM_VIPS : ITEM_HTTPS, type);
-	for (unsigned row = 0; family == 0 && row < 2; row++)
-		if (answer->vip_count[row] != 0)
-			add_chosen(state, &answer->additional_count, ITEM_VIPS, address_types[row]);
-	return answer->answer_count;
+	unsigned row = family == 6;
+	uint8_t scope = choose_scope(choice, family);
+	if (scope > answer->scope)
+		answer->scope = scope;
+	unsigned count = choose_vips(choice, family, state->random, answer->vips[row]);
+	answer->vip_count[row] = (uint8_t)count;
+	return count;
+}
+
+/* Both families as hints, and as additional records (configuration.md, "HTTPS"). */
+static OUT_OF_LINE bool add_hints(struct state *state, uint16_t type)
+{
+	struct answer *answer = state->answer;
+	unsigned ipv4 = choose_family(state, 4), ipv6 = choose_family(state, 6);
+	if (ipv4 + ipv6 == 0)
+		return false;
+	add_chosen(state, &answer->answer_count, ITEM_HTTPS, type);
+	if (ipv4 != 0)
+		add_chosen(state, &answer->additional_count, ITEM_VIPS, RR_A);
+	if (ipv6 != 0)
+		add_chosen(state, &answer->additional_count, ITEM_VIPS, RR_AAAA);
+	return true;
+}
+
+/* What the choice has for the type; false: nothing. */
+static bool add_choice(struct state *state, unsigned family, uint16_t type)
+{
+	state->answer->scope = 0;
+	if (family == 0)
+		return add_hints(state, type);
+	if (choose_family(state, family) == 0)
+		return false;
+	add_chosen(state, &state->answer->answer_count, ITEM_VIPS, type);
+	return true;
 }
 
 /* The tenant's rule decides: A, AAAA and, where the service declares it, HTTPS and SVCB
@@ -301,7 +316,7 @@ static void answer_tenant(struct state *state, const struct node *node, uint16_t
 		answer->ede = EDE_OTHER;
 		answer->ede_text = "every region is down: last resort";
 	}
-	if (add_choice(state, family, type) == 0)
+	if (!add_choice(state, family, type))
 		add_negative(state, node->zone, policy->service->ttl_max);
 }
 

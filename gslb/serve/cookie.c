@@ -1,6 +1,7 @@
 /* See the header. Any reader thread. */
 #include "gslb/serve/cookie.h"
 #include "gslb/serve/bytes.h"
+#include "lib/inline.h"
 #include "lib/siphash.h"
 
 #define COOKIE_VERSION 1
@@ -8,8 +9,8 @@
 #define COOKIE_FUTURE_S 300 /* and five minutes ahead */
 
 /* RFC 9018 §4.4: Client Cookie | Version | Reserved | Timestamp | Client-IP. */
-static uint64_t mac(const uint8_t *secret, const uint8_t *client_cookie, const uint8_t *head,
-		    const struct ip *peer)
+static OUT_OF_LINE uint64_t mac(const uint8_t *secret, const uint8_t *client_cookie, const uint8_t *head,
+				const struct ip *peer)
 {
 	uint8_t input[COOKIE_CLIENT_OCTETS + 8 + 16];
 	size_t address = peer->family == 4 ? 4 : 16;

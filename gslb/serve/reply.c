@@ -6,6 +6,7 @@
 #include "gslb/serve/reply.h"
 #include "gslb/serve/bytes.h"
 #include "gslb/serve/writer.h"
+#include "lib/inline.h"
 #include <string.h>
 
 enum { /* octets 2 and 3 of the header */
@@ -34,8 +35,8 @@ static bool is_in_domain(const struct answer_item *glue, const struct answer_ite
 }
 
 /* Additional sets of one kind, each whole or not at all; false: one did not fit. */
-static bool put_additional(struct writer *writer, const struct answer *answer, bool in_domain,
-			   uint16_t *count)
+static OUT_OF_LINE bool put_additional(struct writer *writer, const struct answer *answer, bool in_domain,
+				       uint16_t *count)
 {
 	const struct answer_item *referral = referral_of(answer);
 	const struct answer_item *item = &answer->items[answer->answer_count + answer->authority_count];

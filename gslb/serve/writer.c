@@ -6,10 +6,9 @@
 #include "gslb/serve/writer.h"
 #include "gslb/decide/https.h"
 #include "gslb/serve/bytes.h"
+#include "lib/inline.h"
 #include <string.h>
 
-/* The usual answer, a ready set, is to pay for nothing that the others need. */
-#define OUT_OF_LINE __attribute__((noinline))
 #define POINTER_MARK 0xc000
 #define POINTER_OFFSET_MAX 0x3fff
 #define RECORD_HEAD_OCTETS 12 /* of a record whose owner is a pointer: up to and with RDLENGTH */
@@ -149,17 +148,22 @@ static struct owner owner_of(const struct writer *writer, const struct answer_it
 	return (struct owner){item->owner, item->owner == writer->question ? HEADER_OCTETS : 0};
 }
 
-static void put_owner(struct writer *writer, struct owner *owner)
+static OUT_OF_LINE void put_owner_name(struct writer *writer, struct owner *owner)
+{
+	size_t start = writer->at;
+	put_name(writer, owner->name, name_length(owner->name));
+	if (writer->is_full)
+		return;
+	if (writer->out[start] >= POINTER_MARK >> 8)
+		owner->offset = bytes_get16(writer->out + start) & POINTER_OFFSET_MAX;
+	else if (start <= POINTER_OFFSET_MAX && owner->name[0] != 0)
+		owner->offset = (uint16_t)start;
+}
+
+static inline void put_owner(struct writer *writer, struct owner *owner)
 {
 	if (owner->offset == 0) {
-		size_t start = writer->at;
-		put_name(writer, owner->name, name_length(owner->name));
-		if (writer->is_full)
-			return;
-		if (writer->out[start] >= POINTER_MARK >> 8)
-			owner->offset = bytes_get16(writer->out + start) & POINTER_OFFSET_MAX;
-		else if (start <= POINTER_OFFSET_MAX && owner->name[0] != 0)
-			owner->offset = (uint16_t)start;
+		put_owner_name(writer, owner);
 		return;
 	}
 	uint8_t *room = take(writer, 2);
@@ -168,6 +172,30 @@ static void put_owner(struct writer *writer, struct owner *owner)
 }
 
 /* ---- records ---- */
+
+/* Owner, TYPE, CLASS, TTL and RDLENGTH. Returns the place of the RDATA, or NULL. */
+static inline uint8_t *start_record(struct writer *writer, struct owner *owner, uint16_t type, uint32_t ttl,
+				    size_t rdata_octets)
+{
+	uint8_t *head;
+	if (owner->offset == 0) {
+		put_owner_name(writer, owner);
+		head = take(writer, 10 + rdata_octets);
+		if (!head)
+			return NULL;
+	} else {
+		head = take(writer, 12 + rdata_octets);
+		if (!head)
+			return NULL;
+		bytes_put16(head, POINTER_MARK | owner->offset);
+		head += 2;
+	}
+	bytes_put16(head, type);
+	bytes_put16(head + 2, RR_CLASS_IN);
+	bytes_put32(head + 4, ttl);
+	bytes_put16(head + 8, (uint16_t)rdata_octets);
+	return head + 10;
+}
 
 /* RDATA that holds names which may be compressed. Returns with RDLENGTH written. */
 static void put_compressed_rdata(struct writer *writer, const uint8_t *rdata, size_t length, size_t prefix,
@@ -259,15 +287,10 @@ static OUT_OF_LINE void put_vips(struct writer *writer, const struct answer *ans
 	size_t octets = item->type == RR_A ? 4 : 16;
 	unsigned row = item->type == RR_AAAA;
 	for (unsigned i = 0; i < answer->vip_count[row]; i++) {
-		put_owner(writer, &owner);
-		uint8_t *record = take(writer, 10 + octets);
-		if (!record)
+		uint8_t *rdata = start_record(writer, &owner, item->type, item->ttl, octets);
+		if (!rdata)
 			return;
-		bytes_put16(record, item->type);
-		bytes_put16(record + 2, RR_CLASS_IN);
-		bytes_put32(record + 4, item->ttl);
-		bytes_put16(record + 8, (uint16_t)octets);
-		memcpy(record + 10, answer->vips[row][i]->ip.bytes, octets);
+		memcpy(rdata, answer->vips[row][i]->ip.bytes, octets);
 	}
 }
 
@@ -276,15 +299,9 @@ static OUT_OF_LINE void put_https(struct writer *writer, const struct answer *an
 {
 	struct owner owner = owner_of(writer, item);
 	size_t length = https_rdata_length(answer);
-	put_owner(writer, &owner);
-	uint8_t *record = take(writer, 10 + length);
-	if (!record)
-		return;
-	bytes_put16(record, item->type);
-	bytes_put16(record + 2, RR_CLASS_IN);
-	bytes_put32(record + 4, item->ttl);
-	bytes_put16(record + 8, (uint16_t)length);
-	https_rdata_write(answer, record + 10);
+	uint8_t *rdata = start_record(writer, &owner, item->type, item->ttl, length);
+	if (rdata)
+		https_rdata_write(answer, rdata);
 }
 
 static OUT_OF_LINE void put_cname(struct writer *writer, const struct answer_item *item)
