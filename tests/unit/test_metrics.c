@@ -72,12 +72,12 @@ static int teardown(void **state)
 
 /* ---- a strict reader of text format 0.0.4 ---- */
 
-struct sample {
+struct row_read {
 	char name[64], labels[256];
 	double value;
 };
 
-static struct sample *samples;
+static struct row_read *samples;
 static size_t sample_count, sample_capacity;
 
 static size_t span_name(const char *text)
@@ -129,7 +129,7 @@ static void read_sample(const char *line, const char *family, const char *type)
 {
 	if (sample_count == sample_capacity)
 		xgrow((void **)&samples, &sample_capacity, sample_count + 1, sizeof(*samples));
-	struct sample *sample = &samples[sample_count++];
+	struct row_read *sample = &samples[sample_count++];
 	size_t length = span_name(line);
 	snprintf(sample->name, sizeof(sample->name), "%.*s", (int)length, line);
 	check_family(sample->name, family, type);
