@@ -61,8 +61,19 @@ def opt(rng):
                                rng.choice((0, 0x8000, rng.getrandbits(32))), len(options)) + options
 
 
+def any_name(rng):
+    """One that is served, or labels of all lengths: about one in ten longer than a name may be."""
+    if rng.random() < 0.8:
+        return dns.name_to_wire(rng.choice(NAMES))
+    wire, most = b"", rng.randrange(300)
+    while len(wire) < most:
+        length = rng.choice((1, 63, rng.randrange(1, 64)))
+        wire += bytes([length]) + rng.randbytes(length)
+    return wire + rng.choice((b"\0", dns.name_to_wire(APEX)))
+
+
 def well_formed(rng):
-    name = dns.name_to_wire(rng.choice(NAMES))
+    name = any_name(rng)
     kind = rng.choice((1, 1, 28, 65, 2, 5, 6, 15, 16, 39, 43, 255, 252, 251, rng.getrandbits(16)))
     extra = opt(rng) if rng.random() < 0.7 else b""
     if rng.random() < 0.1:  # any record after the question
