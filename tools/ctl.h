@@ -92,6 +92,7 @@ char *ctl_read_file(const char *path, size_t most, const char *advice, size_t *r
 enum ctl_exit ctl_state_status(struct ctl *ctl);
 enum ctl_exit ctl_state_regions(struct ctl *ctl);
 enum ctl_exit ctl_state_vips(struct ctl *ctl);
+enum ctl_exit ctl_schema(struct ctl *ctl);
 enum ctl_exit ctl_zone_check(struct ctl *ctl);
 enum ctl_exit ctl_tail(struct ctl *ctl);
 enum ctl_exit ctl_top(struct ctl *ctl);

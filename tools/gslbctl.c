@@ -141,6 +141,12 @@ static const struct ctl_verb verbs[] = {
 	 "A file with a key of node.yaml at its top (node, dns, …) is checked with all files that it names;\n"
 	 "fleet documents are checked together, as one fleet. For a good node.yaml it prints in which order\n"
 	 "each service's regions answer a client of each continent, with all up and with each one down.\n"},
+	{"Tenants and fleet", "schema", "[node|fleet]", "", "", 0, 1, ctl_schema,
+	 "JSON Schema of node.yaml or of fleet documents",
+	 "Draft 2020-12, for editors and pipelines; fleet when neither is named. References between objects\n"
+	 "are what 'check' looks at.\n"
+	 "\n"
+	 "  gslbctl schema fleet > fleet.schema.json\n"},
 
 	{"Node", "zone check", "ZONE", "resolver: port:", "", 1, 1, ctl_zone_check,
 	 "ask the parent and every name server of a zone whether all is well",
