@@ -1,14 +1,17 @@
 """The documents are true: keys, limits, files and commands that they name are those of this build."""
 
+import json
 import os
 import pathlib
 import re
 import subprocess
 import sys
 import tempfile
-import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "live"))
+import stack  # noqa: E402
+
 ROOT = HERE.parent.parent
 DOCS = ROOT / "docs"
 BUILD = pathlib.Path(os.environ.get("GSLB_BUILD", ROOT / "build"))
@@ -80,7 +83,7 @@ def beyond(limit):
     return below, [f"{int(high.removesuffix(unit)) + 1}{unit}"]
 
 
-class Documents(unittest.TestCase):
+class Documents(stack.StackTest):
     maxDiff = None
 
     def errors_of(self, text):
@@ -128,6 +131,29 @@ class Documents(unittest.TestCase):
                                      f"{heading}: {key} {value}")
         self.assertGreater(tried, 20)
 
+    def test_defaults(self):
+        """A fleet object that spells its default out is the same object."""
+        made = self.use(stack.Stack({}, node={"probes": None}).start())
+
+        def apply(text, *more):
+            return json.loads(made.ctl("apply", "-f", "-", "-o", "json", *more, text_in=text).stdout)
+
+        tried = 0
+        for heading, (path, _, document) in SECTIONS.items():
+            if not path.startswith("fleet/") or not document or heading == "zones":
+                continue
+            document = document.replace("type: tls, timeout: 10ms", "type: https")
+            keys = sections()[heading]
+            apply(document.replace("KEY", ""))
+            for key, cells in keys.items():
+                default = re.fullmatch(r"`([^`]+)`", cells[1])
+                if not default or default[1] in keys:
+                    continue
+                tried += 1
+                told = apply(document.replace("KEY", f"{key}: {default[1]}"), "--dry-run")
+                self.assertEqual((told["added"], told["changed"]), (0, 0), f"{heading}: {key}")
+        self.assertGreater(tried, 12)
+
     def test_refused_keys(self):
         for heading, (path, name, document) in SECTIONS.items():
             for key, (is_supported, _) in read_table(path, name).items():
@@ -169,5 +195,4 @@ class Documents(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    sys.dont_write_bytecode = True
-    unittest.main(verbosity=2)
+    stack.main()
