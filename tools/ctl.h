@@ -48,6 +48,8 @@ struct ctl_verb {
 
 /* ---- gslbctl.c ---- */
 
+/* The table, for what is made from it. */
+const struct ctl_verb *ctl_verbs(size_t *ret_count);
 /* The first value of an option, "" for a switch, NULL: not given. */
 const char *ctl_option(const struct ctl *ctl, const char *name);
 /* for (size_t at = 0; (value = ctl_option_next(ctl, "host", &at));) */
@@ -92,6 +94,7 @@ char *ctl_read_file(const char *path, size_t most, const char *advice, size_t *r
 enum ctl_exit ctl_state_status(struct ctl *ctl);
 enum ctl_exit ctl_state_regions(struct ctl *ctl);
 enum ctl_exit ctl_state_vips(struct ctl *ctl);
+enum ctl_exit ctl_completion(struct ctl *ctl);
 enum ctl_exit ctl_schema(struct ctl *ctl);
 enum ctl_exit ctl_zone_check(struct ctl *ctl);
 enum ctl_exit ctl_tail(struct ctl *ctl);

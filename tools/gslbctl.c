@@ -174,9 +174,17 @@ static const struct ctl_verb verbs[] = {
 	 "\n"
 	 "The backup is verified first. What the directory held stays beside it, as gslb.db.before-restore.\n"
 	 "Refused while a gslbd uses the directory.\n"},
+	{"Node", "completion", "SHELL", "", "", 1, 1, ctl_completion,
+	 "what bash or zsh needs to complete these words", "  . <(gslbctl completion bash)\n"},
 	{"Node", "reload", "", "", "", 0, 0, ctl_state_reload, "read all files again, all or nothing", NULL},
 };
 #define VERBS (sizeof(verbs) / sizeof(verbs[0]))
+
+const struct ctl_verb *ctl_verbs(size_t *ret_count)
+{
+	*ret_count = VERBS;
+	return verbs;
+}
 
 static const char *const later_verbs[] = {"domain", "diff", "drill"};
 static const char *const later_options[] = {"server", "token-file"};

@@ -206,8 +206,8 @@ class Cli(stack.StackTest):
         overview = self.ctl("--help").stdout
         for verb in ("status", "regions", "vips", "tenants", "tenant add", "tenant set", "tenant remove",
                      "tenant show", "apply", "export", "explain", "region drain", "region force-down",
-                     "region restore", "vip drain", "vip restore", "flip", "audit", "reload", "check", "tail", "top", "tenant import",
-                     "zone check", "backup", "restore", "schema"):
+                     "region restore", "vip drain", "vip restore", "flip", "audit", "reload", "check", "tail", "top",
+                     "tenant import", "zone check", "backup", "restore", "schema", "completion"):
             self.assertIn(verb, overview)
             self.assertIn(verb, self.ctl(*verb.split(), "--help").stdout)
         self.wrong([], 2)

@@ -2,12 +2,17 @@
 
 import datetime
 import json
+import os
 import pathlib
 import random
+import shutil
 import socket
 import sqlite3
 import subprocess
+import sys
+import tempfile
 import time
+import unittest
 
 import dns
 import stack
@@ -487,6 +492,55 @@ class ZoneCheck(stack.StackTest):
         done = run("x.example", "--resolver", f"{self.addresses[3]}@{self.port}")
         self.assertEqual(done.returncode, 1)
         self.assertIn("the resolver does not answer", done.stdout)
+
+
+class Words(unittest.TestCase):
+    """Completion and man pages."""
+
+    def complete(self, *words):
+        script = subprocess.run([str(stack.GSLBCTL), "completion", "bash"], capture_output=True, text=True, check=True)
+        done = subprocess.run(["bash", "-c", script.stdout + '\nCOMP_WORDS=(gslbctl "$@"); COMP_CWORD=$#; _gslbctl\n'
+                               'printf "%s\\n" "${COMPREPLY[@]}"', "bash", *words],
+                              capture_output=True, text=True, check=True)
+        self.assertEqual(done.stderr, "")
+        return done.stdout.split()
+
+    def test_bash(self):
+        self.assertEqual(sorted(self.complete("reg")), ["region", "regions"])
+        self.assertEqual(self.complete("tenant", ""), ["show", "add", "set", "remove", "import", "--help"])
+        self.assertEqual(self.complete("region", "d"), ["drain"])
+        self.assertEqual(self.complete("--socket", "/x", "region", "drain", "eu", "--s"),
+                         ["--service", "--share", "--socket"])
+        self.assertEqual(self.complete("explain", "acme.example", "--c"), ["--client"])
+        self.assertEqual(self.complete("status", "--socket", ""), [])
+
+    def test_zsh(self):
+        done = subprocess.run([str(stack.GSLBCTL), "completion", "zsh"], capture_output=True, text=True, check=True)
+        self.assertTrue(done.stdout.startswith("#compdef gslbctl\n"))
+        if shutil.which("zsh"):
+            subprocess.run(["zsh", "-n"], input=done.stdout, text=True, check=True)
+        self.assertEqual(subprocess.run([str(stack.GSLBCTL), "completion", "fish"], capture_output=True).returncode, 2)
+
+    def test_man_pages(self):
+        with tempfile.TemporaryDirectory() as directory:
+            subprocess.run([sys.executable, str(stack.ROOT / "tools/manpages.py"), str(stack.GSLBD),
+                            str(stack.GSLBCTL), "1.0", directory], check=True)
+            pages = sorted(pathlib.Path(directory).iterdir())
+            self.assertEqual([page.name for page in pages], ["gslb-node.yaml.5", "gslbctl.1", "gslbd.8"])
+            shown = {}
+            for page in pages:
+                if shutil.which("mandoc"):
+                    subprocess.run(["mandoc", "-T", "lint", "-W", "error", str(page)], check=True)
+                if shutil.which("groff"):
+                    done = subprocess.run(["groff", "-ww", "-man", "-Tutf8", "-P-cbou", str(page)], capture_output=True,
+                                          text=True, check=True, env={**os.environ, "LC_ALL": "C.UTF-8"})
+                    self.assertEqual(done.stderr, "")
+                    shown[page.name] = done.stdout
+            if shown:
+                for verb in ("region force-down", "tenant import", "zone check", "--what-if"):
+                    self.assertIn(verb, shown["gslbctl.1"].replace("\u2010", "-").replace("\u2212", "-"))
+                self.assertIn("edns_size", shown["gslb-node.yaml.5"])
+                self.assertIn("--check", shown["gslbd.8"].replace("\u2212", "-"))
 
 
 if __name__ == "__main__":
