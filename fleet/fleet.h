@@ -140,7 +140,9 @@ enum fleet_last_resort {
 };
 
 struct fleet_vip {
-	struct ip ip;
+	struct ip ip;	/* family 0: a name, as written */
+	char *name;	/* absolute, lower case, final dot; NULL: an address as written */
+	uint8_t shares; /* addresses of the name that share the weight; 0 or 1: all of it */
 	uint32_t weight;
 	char *check; /* own check; NULL: the service's */
 };
@@ -174,8 +176,12 @@ struct fleet_service {
 	size_t vip_region_count;
 	struct fleet_vips {
 		char *region;
+		size_t written_count;
+		struct fleet_vip *written; /* addresses and names */
 		size_t count;
-		struct fleet_vip *vips;
+		struct fleet_vip *vips; /* addresses alone: what is answered and probed now */
+		bool has_names;
+		struct fleet_vip *resolved; /* own memory of `vips`, once names were looked up */
 	} * vips;
 };
 
@@ -220,6 +226,12 @@ struct fleet_tenant {
 };
 
 uint16_t fleet_check_default_port(enum check_type type); /* 0: the check names it */
+
+/* The addresses of a name right now; returns how many. */
+typedef size_t fleet_addresses_fn(void *user, const char *name, const struct ip **ret);
+/* Makes `vips` of addresses and names anew: each address of a name is a VIP with an equal share of the
+ * weight, once in a region, at most 64 together. True: something changed. */
+bool fleet_vips_resolve(struct fleet_vips *vips, fleet_addresses_fn *addresses, void *user);
 
 struct fleet;
 

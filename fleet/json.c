@@ -204,11 +204,13 @@ static json_t *vip_to_json(const struct fleet_vip *vip)
 {
 	char address[IP_TEXT_MAX];
 
-	ip_format(&vip->ip, address);
+	if (vip->name == NULL)
+		ip_format(&vip->ip, address);
+	const char *text = vip->name != NULL ? vip->name : address;
 	if (vip->weight == 1 && vip->check == NULL)
-		return json_string(address);
+		return json_string(text);
 	json_t *json = json_object();
-	set_text(json, "address", address);
+	set_text(json, vip->name != NULL ? "name" : "address", text);
 	if (vip->weight != 1)
 		json_object_set_new(json, "weight", json_integer(vip->weight));
 	if (vip->check != NULL)
@@ -255,8 +257,8 @@ static void service_to_json(const struct fleet_service *service, json_t *json)
 	json_t *vips = json_object();
 	for (size_t r = 0; r < service->vip_region_count; r++) {
 		json_t *list = json_array();
-		for (size_t i = 0; i < service->vips[r].count; i++)
-			json_array_append_new(list, vip_to_json(&service->vips[r].vips[i]));
+		for (size_t i = 0; i < service->vips[r].written_count; i++)
+			json_array_append_new(list, vip_to_json(&service->vips[r].written[i]));
 		json_object_set_new(vips, service->vips[r].region, list);
 	}
 	json_object_set_new(json, "vips", vips);

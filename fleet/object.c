@@ -15,12 +15,20 @@ void *fleet_object_new(size_t size, enum fleet_kind kind, const char *id)
 	return object;
 }
 
+static void forget_resolved(struct fleet_service *service)
+{
+	for (size_t r = 0; r < service->vip_region_count; r++)
+		free(service->vips[r].resolved);
+}
+
 void fleet_object_free(struct fleet_object *object)
 {
 	if (object == NULL)
 		return;
 	if (object->kind == FLEET_ZONE)
 		zone_unref(((struct fleet_zone *)object)->zone);
+	if (object->kind == FLEET_SERVICE)
+		forget_resolved((struct fleet_service *)object);
 	if (object->arena != NULL)
 		arena_free(object->arena);
 	else

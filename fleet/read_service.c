@@ -199,7 +199,8 @@ static void add_resort(const struct doc_reader *reader, const struct doc_node *n
 		return;
 	text_quote(text, quoted);
 	if (!ip_parse(text, &ip)) {
-		doc_err(reader->errors, reader->doc, node, "%s must be an IPv4 or IPv6 address", quoted);
+		doc_err(reader->errors, reader->doc, node,
+			"%s must be an IPv4 or IPv6 address, without port, prefix length or scope", quoted);
 		return;
 	}
 	for (size_t i = 0; i < service->resort_count; i++) {
@@ -297,6 +298,22 @@ static bool looks_like_name(const char *text)
 	return has_letter;
 }
 
+static void set_name(const struct doc_reader *reader, const struct doc_node *value, struct vip_draft *draft,
+		     const char *text)
+{
+	char quoted[TEXT_QUOTE_MAX], absolute[NAME_TEXT_MAX];
+	struct name name;
+
+	text_quote(text, quoted);
+	if (!looks_like_name(text) || name_from_text(text, NULL, &name) != NULL) {
+		doc_err(reader->errors, reader->doc, value, "%s must be a host name", quoted);
+		return;
+	}
+	name_lower(name.octets, name.length);
+	name_to_text(name.octets, absolute);
+	draft->vip->name = arena_strndup(draft->arena, absolute, strlen(absolute));
+}
+
 static void read_address(const struct doc_reader *reader, const struct doc_node *value, void *target)
 {
 	struct vip_draft *draft = target;
@@ -307,11 +324,36 @@ static void read_address(const struct doc_reader *reader, const struct doc_node 
 		return;
 	text_quote(text, quoted);
 	if (looks_like_name(text))
-		doc_err(reader->errors, reader->doc, value,
-			"%s is a host name; a VIP by name is not supported by this build", quoted);
+		doc_err(reader->errors, reader->doc, value, "%s is a host name; write it as name: %s", quoted,
+			text);
 	else
 		doc_err(reader->errors, reader->doc, value,
 			"%s must be an IPv4 or IPv6 address, without port, prefix length or scope", quoted);
+}
+
+static void read_name(const struct doc_reader *reader, const struct doc_node *value, void *target)
+{
+	const char *text;
+
+	if (doc_read_text(reader, value, "a host name", &text))
+		set_name(reader, value, target, text);
+}
+
+static void read_address_or_name(const struct doc_reader *reader, const struct doc_node *value,
+				 struct vip_draft *draft)
+{
+	const char *text;
+
+	if (!doc_read_text(reader, value, "an address", &text) || ip_parse(text, &draft->vip->ip))
+		return;
+	if (looks_like_name(text)) {
+		set_name(reader, value, draft, text);
+		return;
+	}
+	char quoted[TEXT_QUOTE_MAX];
+	text_quote(text, quoted);
+	doc_err(reader->errors, reader->doc, value,
+		"%s must be an IPv4 or IPv6 address, without port, prefix length or scope", quoted);
 }
 
 static void read_weight(const struct doc_reader *reader, const struct doc_node *value, void *target)
@@ -329,40 +371,66 @@ static void read_vip_check(const struct doc_reader *reader, const struct doc_nod
 	read_reference(reader, value, draft->arena, &draft->vip->check);
 }
 
-static const struct doc_key vip_keys[] = {
-	{"address", read_address, true},
-	{"weight", read_weight},
-	{"check", read_vip_check},
-	{"name", NULL},
-	{NULL},
-};
+static const struct doc_key vip_keys[] = {{"address", read_address, true},
+					  {"name", read_name},
+					  {"weight", read_weight},
+					  {"check", read_vip_check},
+					  {NULL}};
 /* With `name` the address is not what is missing. */
 static const struct doc_key named_vip_keys[] = {{"address", read_address},
+						{"name", read_name},
 						{"weight", read_weight},
 						{"check", read_vip_check},
-						{"name", NULL},
 						{NULL}};
+
+static void check_twice(const struct doc_reader *reader, const struct doc_node *node,
+			const struct fleet_vips *vips, const struct fleet_vip *vip)
+{
+	char address[IP_TEXT_MAX];
+
+	for (size_t i = 0; i < vips->written_count; i++) {
+		const struct fleet_vip *other = &vips->written[i];
+		if (vip->name != NULL && other->name != NULL && strcmp(vip->name, other->name) == 0)
+			doc_err(reader->errors, reader->doc, node, "name %s stands in region '%s' twice",
+				vip->name, vips->region);
+		if (vip->ip.family == 0 || !ip_equal(&other->ip, &vip->ip))
+			continue;
+		ip_format(&vip->ip, address);
+		doc_err(reader->errors, reader->doc, node, "address %s stands in region '%s' twice", address,
+			vips->region);
+	}
+}
 
 static void read_vip(const struct doc_reader *reader, const struct doc_node *node, struct fleet_vips *vips,
 		     struct arena *arena)
 {
-	struct vip_draft draft = {.vip = &vips->vips[vips->count], .arena = arena};
-	char address[IP_TEXT_MAX];
+	struct vip_draft draft = {.vip = &vips->written[vips->written_count], .arena = arena};
+	const struct doc_node *name = node->kind == DOC_MAPPING ? doc_get(node, "name") : NULL;
 
 	draft.vip->weight = 1;
 	if (node->kind == DOC_SCALAR)
-		read_address(reader, node, &draft);
+		read_address_or_name(reader, node, &draft);
 	else
-		doc_read_mapping(reader, node, doc_get(node, "name") != NULL ? named_vip_keys : vip_keys,
-				 &draft);
-	for (size_t i = 0; draft.vip->ip.family != 0 && i < vips->count; i++) {
-		if (!ip_equal(&vips->vips[i].ip, &draft.vip->ip))
-			continue;
-		ip_format(&draft.vip->ip, address);
-		doc_err(reader->errors, reader->doc, node, "address %s stands in region '%s' twice", address,
-			vips->region);
-	}
-	vips->count++;
+		doc_read_mapping(reader, node, name != NULL ? named_vip_keys : vip_keys, &draft);
+	if (name != NULL && doc_get(node, "address") != NULL)
+		doc_err_key(reader->errors, reader->doc, name, "a VIP has an address or a name, not both");
+	check_twice(reader, node, vips, draft.vip);
+	vips->has_names |= draft.vip->name != NULL;
+	vips->written_count++;
+}
+
+/* Until the names are looked up only the addresses count. */
+static void take_addresses(struct fleet_vips *vips, struct arena *arena)
+{
+	vips->vips = vips->written;
+	vips->count = vips->written_count;
+	if (!vips->has_names)
+		return;
+	vips->vips = arena_alloc(arena, vips->written_count * sizeof(*vips->vips));
+	vips->count = 0;
+	for (size_t i = 0; i < vips->written_count; i++)
+		if (vips->written[i].name == NULL)
+			vips->vips[vips->count++] = vips->written[i];
 }
 
 static void read_region_vips(const struct doc_reader *reader, const struct doc_node *node,
@@ -382,9 +450,10 @@ static void read_region_vips(const struct doc_reader *reader, const struct doc_n
 		return;
 	}
 	vips->region = arena_strndup(arena_of(service), node->key, strlen(node->key));
-	vips->vips = arena_alloc(arena_of(service), node->count * sizeof(*vips->vips));
+	vips->written = arena_alloc(arena_of(service), node->count * sizeof(*vips->written));
 	for (const struct doc_node *item = node->first; item != NULL; item = item->next)
 		read_vip(reader, item, vips, arena_of(service));
+	take_addresses(vips, arena_of(service));
 	service->vip_region_count++;
 }
 

@@ -92,11 +92,11 @@ static void walk_service(const struct fleet_service *service, const struct walk 
 
 		snprintf(path, sizeof(path), "/vips/%s", vips->region);
 		visit_key(walk, vips->region, path);
-		for (size_t i = 0; i < vips->count; i++) {
-			if (vips->vips[i].check == NULL)
+		for (size_t i = 0; i < vips->written_count; i++) {
+			if (vips->written[i].check == NULL)
 				continue;
 			snprintf(path, sizeof(path), "/vips/%s/%zu/check", vips->region, i);
-			visit(walk, FLEET_CHECK, vips->vips[i].check, path);
+			visit(walk, FLEET_CHECK, vips->written[i].check, path);
 		}
 	}
 }

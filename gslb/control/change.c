@@ -2,6 +2,7 @@
 #include "gslb/control/change.h"
 #include "gslb/control/controls.h"
 #include "gslb/control/health_book.h"
+#include "gslb/control/resolve_names.h"
 #include "gslb/control/world_builder.h"
 #include "lib/clock.h"
 #include "lib/log.h"
@@ -73,8 +74,10 @@ enum change_outcome control_change_fleet(struct control *control, struct fleet_c
 		return CHANGE_UNAVAILABLE;
 	}
 	control->fleet_version = version;
-	if (ret->structure_changed)
+	if (ret->structure_changed) {
+		resolve_names_sync(control->names, control->fleet);
 		health_book_sync(control->health, control->fleet);
+	}
 	world_builder_fleet_changed(control->builder, ret);
 	control_health_progress(control); /* what the start waited for may have left the fleet */
 	return CHANGE_DONE;

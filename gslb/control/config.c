@@ -12,6 +12,7 @@
 
 #define WORKERS_MAX 256
 #define LISTEN_MAX 256
+#define RESOLVERS_MAX 16
 #define FILES_MAX 4096 /* fleet and geo files each */
 
 struct draft {
@@ -102,11 +103,43 @@ static void read_state_dir(const struct doc_reader *reader, const struct doc_nod
 		config->state_dir = resolve(config->path, path);
 }
 
+/* Kept as c-ares takes them: "127.0.0.1:53,[::1]:53". */
+static void read_resolvers(const struct doc_reader *reader, const struct doc_node *value, void *target)
+{
+	struct node_config *config = ((struct draft *)target)->config;
+	struct listen_address address;
+	char quoted[TEXT_QUOTE_MAX], written[64];
+	const char *text;
+
+	if (!doc_read_is_sequence(reader, value, "a list of addresses, as [\"127.0.0.1@53\"]"))
+		return;
+	if (value->count < 1 || value->count > RESOLVERS_MAX) {
+		doc_err(reader->errors, reader->doc, value, "lists %u resolvers; 1 to %d are needed", value->count,
+			RESOLVERS_MAX);
+		return;
+	}
+	for (const struct doc_node *item = value->first; item != NULL; item = item->next) {
+		if (!doc_read_text(reader, item, "an address such as 127.0.0.1@53", &text))
+			continue;
+		text_quote(text, quoted);
+		if (!listen_parse_dns(text, &address) || strcmp(strrchr(text, '@'), "@0") == 0) {
+			doc_err(reader->errors, reader->doc, item,
+				"%s must be an address and a port, as 127.0.0.1@53 or \"::1@53\"", quoted);
+			continue;
+		}
+		listen_format((const struct sockaddr *)&address.sockaddr, false, written);
+		char *longer = xasprintf("%s%s%s", config->resolvers ? config->resolvers : "",
+					 config->resolvers ? "," : "", written);
+		free(config->resolvers);
+		config->resolvers = longer;
+	}
+}
+
 static const struct doc_key node_keys[] = {
 	{"name", read_name, true},
 	{"region", read_region},
 	{"state_dir", read_state_dir, true},
-	{"resolvers", NULL},
+	{"resolvers", read_resolvers},
 	{NULL},
 };
 
@@ -615,6 +648,7 @@ void config_free(struct node_config *config)
 	free(config->name);
 	free(config->region);
 	free(config->state_dir);
+	free(config->resolvers);
 	free(config->admin_socket);
 	free(config->admin_http_written);
 	free(config->vantage);
@@ -641,7 +675,7 @@ static bool is_same_listen(const struct node_config *a, const struct node_config
 const char *config_restart_only_difference(const struct node_config *a, const struct node_config *b)
 {
 	if (!is_same_text(a->name, b->name) || !is_same_text(a->region, b->region) ||
-	    !is_same_text(a->state_dir, b->state_dir))
+	    !is_same_text(a->state_dir, b->state_dir) || !is_same_text(a->resolvers, b->resolvers))
 		return "node";
 	if (!is_same_listen(a, b))
 		return "dns.listen";

@@ -9,6 +9,7 @@ struct node_config {
 	char *path;
 	char *name, *region; /* region NULL: not given */
 	char *state_dir;     /* absolute or as resolved against the file */
+	char *resolvers;     /* "127.0.0.1:53,[::1]:53"; NULL: those of the system */
 	size_t fleet_count, geo_count, listen_count;
 	char **fleet, **geo; /* paths, resolved against the file */
 	char **listen_written;

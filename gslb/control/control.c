@@ -7,6 +7,7 @@
 #include "gslb/control/change.h"
 #include "gslb/control/controls.h"
 #include "gslb/control/health_book.h"
+#include "gslb/control/resolve_names.h"
 #include "gslb/control/load.h"
 #include "gslb/control/plan_build.h"
 #include "gslb/control/tail.h"
@@ -69,6 +70,7 @@ struct control *control_new(struct event_base *base, const char *config_path,
 	}
 	control->builder = world_builder_new(control);
 	control->health = health_book_new(control);
+	control->names = resolve_names_new(control);
 	control->notify = notify_new(base);
 	control->api = api_new(control, errors);
 	if (!control->api)
@@ -100,6 +102,7 @@ void control_free(struct control *control)
 		return;
 	loader_free(control->loader);
 	api_free(control->api);
+	resolve_names_free(control->names);
 	if (control->health && control->store)
 		health_book_save(control->health);
 	health_book_free(control->health);
@@ -150,9 +153,15 @@ static void start_serving(struct control *control)
 	err_done(&errors);
 }
 
+/* A name that was not looked up yet is a VIP that nobody could see. */
+static bool is_health_known(const struct control *control)
+{
+	return resolve_names_are_known(control->names) && health_book_is_complete(control->health);
+}
+
 void control_health_progress(struct control *control)
 {
-	if (control->is_waiting_health && health_book_is_complete(control->health))
+	if (control->is_waiting_health && is_health_known(control))
 		start_serving(control);
 }
 
@@ -169,7 +178,7 @@ static void begin_start_wait(struct control *control)
 {
 	uint32_t wait_ms = control->config->start_wait_ms;
 	control->is_waiting_health = true;
-	if (wait_ms == 0 || health_book_is_complete(control->health)) {
+	if (wait_ms == 0 || is_health_known(control)) {
 		start_serving(control);
 		return;
 	}
@@ -268,6 +277,7 @@ static void take_over(struct control *control, struct load_result *result)
 	control->fleet = result->fleet;
 	free(control->geo_signature);
 	control->geo_signature = result->geo_signature;
+	resolve_names_sync(control->names, control->fleet);
 	health_book_sync(control->health, control->fleet);
 	notify_configure(control->notify, &control->config->notify);
 	struct places *laid = result->laid;

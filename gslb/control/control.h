@@ -30,6 +30,7 @@ struct control {
 	struct store *store;
 	struct controls *controls;     /* controls.h */
 	struct health_book *health;    /* health_book.h */
+	struct resolve_names *names;   /* resolve_names.h */
 	struct notify *notify;	       /* notify.h */
 	struct world_builder *builder; /* world_builder.h */
 	struct api *api;	       /* api.h */

@@ -128,13 +128,19 @@ static const char *region_reason(const struct story *story, const char *id, cons
 	return "lower-tier";
 }
 
+static double vip_weight(const struct plan_vip *vip)
+{
+	return vip->shares > 1 ? (double)vip->weight / vip->shares : vip->weight;
+}
+
 static json_t *vip_json(const struct plan_vip *vip)
 {
 	static const char *const states[] = {"down", "up", "unknown"};
 	char address[IP_TEXT_MAX];
 	ip_format(&vip->ip, address);
-	return json_pack("{s:s, s:s, s:f, s:i, s:i}", "address", address, "state", states[vip->state],
-			 "score", vip->score / (double)SCORE_FULL, "weight", (int)vip->weight, "pending",
+	return json_pack("{s:s, s:s, s:f, s:o, s:i}", "address", address, "state", states[vip->state],
+			 "score", vip->score / (double)SCORE_FULL, "weight",
+			 vip->shares > 1 ? json_real(vip_weight(vip)) : json_integer(vip->weight), "pending",
 			 (int)vip->pending);
 }
 
@@ -145,7 +151,7 @@ static double region_weight(const struct plan_region *region)
 	for (unsigned i = 0; i < region->vip_count; i++) {
 		const struct plan_vip *vip = &region->vips[i];
 		if (!vip->is_drained)
-			sum[vip->ip.family == 6] += vip->weight * (vip->score / (double)SCORE_FULL);
+			sum[vip->ip.family == 6] += vip_weight(vip) * (vip->score / (double)SCORE_FULL);
 	}
 	return sum[0] > sum[1] ? sum[0] : sum[1];
 }

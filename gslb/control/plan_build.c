@@ -86,6 +86,7 @@ static void fill_vip(const struct plan_build *build, const struct fleet_service 
 	struct vip_health health = {.state = VIP_UP, .changed_ms = changed_ms};
 	out->ip = vip->ip;
 	out->weight = vip->weight;
+	out->shares = vip->shares;
 	out->score = SCORE_FULL;
 	const struct fleet_object *check =
 		check_id ? fleet_get(build->control->fleet, FLEET_CHECK, check_id) : NULL;

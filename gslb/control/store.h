@@ -66,3 +66,7 @@ struct health_row {
 typedef void store_health_fn(void *user, const struct health_row *row);
 bool store_each_health(struct store *store, store_health_fn *fn, void *user);
 bool store_save_health(struct store *store, const struct health_row *rows, size_t count);
+
+/* ---- the last addresses of VIPs by host name; written behind like health ---- */
+bool store_save_resolved(struct store *store, const char *name, const char *addresses); /* NULL: forget it */
+char *store_resolved(struct store *store, const char *name); /* free() it; NULL: none */

@@ -24,6 +24,11 @@ static bool counts_in(const struct plan_vip *vip, enum pick_mode mode)
 	return vip->score > 0 && (mode == PICK_PANIC || !vip->is_drained);
 }
 
+static uint64_t weight_of(const struct plan_vip *vip)
+{
+	return vip->shares > 0 ? (uint64_t)vip->weight * WEIGHT_UNIT / vip->shares : vip->weight;
+}
+
 /* Fills one mode's two lists. VIPs of weight 0 stand in only where no other VIP of the region can. */
 static struct plan_pick *fill_picks(struct plan_region *region, enum pick_mode mode, struct plan_pick *next)
 {
@@ -42,7 +47,7 @@ static struct plan_pick *fill_picks(struct plan_region *region, enum pick_mode m
 				continue;
 			uint64_t score = mode == PICK_ALL ? SCORE_FULL : vip->score;
 			next->vip = (uint8_t)i;
-			next->weight = has_weighted ? vip->weight * score : 1;
+			next->weight = has_weighted ? weight_of(vip) * score : 1;
 			sum[family] += has_weighted ? next->weight : 0;
 			next++;
 			picks->count++;
@@ -64,8 +69,8 @@ static bool weigh_health(struct plan_region *region, uint32_t min_hundredths)
 		const struct plan_vip *vip = &region->vips[i];
 		if (vip->is_drained)
 			continue;
-		whole += (uint64_t)vip->weight * SCORE_FULL;
-		healthy += (uint64_t)vip->weight * vip->score;
+		whole += weight_of(vip) * SCORE_FULL;
+		healthy += weight_of(vip) * vip->score;
 		is_any_healthy |= vip->score > 0;
 	}
 	if (whole == 0) { /* nothing but weight 0 */
@@ -73,7 +78,7 @@ static bool weigh_health(struct plan_region *region, uint32_t min_hundredths)
 		return is_any_healthy;
 	}
 	region->healthy_permille = (uint32_t)(healthy * 1000 / whole);
-	return is_any_healthy && healthy * 10000 >= whole * min_hundredths;
+	return is_any_healthy && (__uint128_t)healthy * 10000 >= (__uint128_t)whole * min_hundredths;
 }
 
 static void fill_vip(struct plan_vip *vip, const struct plan_vip_input *input)
@@ -81,6 +86,7 @@ static void fill_vip(struct plan_vip *vip, const struct plan_vip_input *input)
 	vip->ip = input->ip;
 	vip->hash = hash_bytes(input->ip.bytes, input->ip.family == 4 ? 4 : 16, input->ip.family);
 	vip->weight = input->weight;
+	vip->shares = input->shares;
 	vip->state = input->state;
 	vip->pending = input->pending;
 	vip->ttl = input->ttl;
@@ -121,8 +127,8 @@ static void find_last_good(struct plan_region *region, const struct plan_region_
 }
 
 static struct plan_pick *fill_region(struct plan_service *service, struct plan_region *region,
-				     const struct plan_region_input *input, struct plan_vip *vips,
-				     struct plan_pick *picks)
+				     const struct plan_region_input *input, bool in_parts,
+				     struct plan_vip *vips, struct plan_pick *picks)
 {
 	region->number = input->number;
 	region->vip_count = input->vip_count;
@@ -133,6 +139,10 @@ static struct plan_pick *fill_region(struct plan_service *service, struct plan_r
 	region->vips = vips;
 	for (unsigned i = 0; i < input->vip_count; i++) {
 		fill_vip(&vips[i], &input->vips[i]);
+		if (!in_parts)
+			vips[i].shares = 0;
+		else if (vips[i].shares == 0)
+			vips[i].shares = 1;
 		if (vips[i].ttl < region->ttl)
 			region->ttl = vips[i].ttl;
 	}
@@ -158,6 +168,16 @@ static void fill_sets(struct plan_service *service, struct plan_region *region, 
 	service->positive |= region->share > 0 ? bit : 0;
 	service->partial |= region->share > 0 && region->share < 100 ? bit : 0;
 	service->down |= region->share == SHARE_DOWN ? bit : 0;
+}
+
+/* Where any VIP shares a weight, all of the service are counted in its parts. */
+static bool has_shares(const struct plan_service_input *input)
+{
+	for (unsigned i = 0; i < input->region_count; i++)
+		for (unsigned v = 0; v < input->regions[i].vip_count; v++)
+			if (input->regions[i].vips[v].shares > 1)
+				return true;
+	return false;
 }
 
 static size_t align_up(size_t octets)
@@ -217,11 +237,12 @@ struct plan_service *plan_service_compile(const struct plan_service_input *input
 
 	struct plan_vip *vips = (struct plan_vip *)(block + vips_at);
 	struct plan_pick *picks = (struct plan_pick *)(block + picks_at);
+	bool in_parts = has_shares(input);
 	for (unsigned i = 0; i < input->region_count; i++) {
 		struct plan_region *region = &service->regions[i];
 		assert(input->regions[i].number < REGIONS_MAX);
 		service->slot[input->regions[i].number] = (uint8_t)i;
-		picks = fill_region(service, region, &input->regions[i], vips, picks);
+		picks = fill_region(service, region, &input->regions[i], in_parts, vips, picks);
 		vips += input->regions[i].vip_count;
 		fill_sets(service, region, input->min_healthy_hundredths);
 	}

@@ -34,6 +34,7 @@ struct plan_vip {
 	struct ip ip;
 	uint64_t hash;	  /* of the address, for the rendezvous */
 	uint32_t weight;  /* configured, 0..1000000 */
+	uint8_t shares;	  /* so many VIPs have the weight together; 0 where none of the service shares one */
 	uint16_t score;	  /* 0..SCORE_FULL; 0 when down */
 	uint16_t pending; /* failures seen while up, successes while down */
 	uint32_t ttl;	  /* seconds, what this VIP alone asks for */
@@ -48,6 +49,7 @@ struct plan_pick {
 	uint8_t vip; /* index into plan_region.vips */
 	uint64_t weight;
 };
+#define WEIGHT_UNIT 65536 /* of the weights in a service where VIPs share one; else they are whole */
 struct plan_picks {
 	uint8_t count;
 	const struct plan_pick *pick;
@@ -125,6 +127,7 @@ struct plan {
 struct plan_vip_input {
 	struct ip ip;
 	uint32_t weight;
+	uint8_t shares; /* VIPs that have the weight together; 0 as 1 */
 	enum vip_state state;
 	uint16_t score; /* of an up VIP; unknown counts as SCORE_FULL */
 	uint16_t pending;

@@ -25,7 +25,7 @@ static const struct broken broken[] = {
 	 "f:2:6: missing key 'listen'\n"},
 	{"node: {name: n, state_dir: s, resolvers: []}\n"
 	 "dns: {listen: []}\n",
-	 "f:1:31: 'resolvers' is not supported by this build\n"
+	 "f:1:42: lists 0 resolvers; 1 to 16 are needed\n"
 	 "f:2:15: lists 0 addresses; 1 to 256 are needed\n"},
 	{"node: {name: n, state_dir: s}\n"
 	 "dns: {listen: [127.0.0.1, \"::1@x\", 127.0.0.1@53, 127.0.0.1@53]}\n",
@@ -41,6 +41,10 @@ static const struct broken broken[] = {
 	{"node: {name: n, state_dir: s}\n"
 	 "dns: {listen: [\"127.0.0.1@0\"], workers: 257}\n",
 	 "f:2:41: must be a plain whole number from 1 to 256, or auto\n"},
+	{"node: {name: n, state_dir: s, resolvers: [127.0.0.1, 127.0.0.1@0, \"::1@53\"]}\n"
+	 "dns: {listen: [\"127.0.0.1@0\"]}\n",
+	 "f:1:43: '127.0.0.1' must be an address and a port, as 127.0.0.1@53 or \"::1@53\"\n"
+	 "f:1:54: '127.0.0.1@0' must be an address and a port, as 127.0.0.1@53 or \"::1@53\"\n"},
 	{"node: {name: n, state_dir: s}\n"
 	 "dns: {listen: [\"127.0.0.1@0\"], edns_size: 511}\n",
 	 "f:2:43: '511' must be a plain whole number from 512 to 4096\n"},
@@ -263,7 +267,7 @@ static void test_defaults(void **state)
 	config_free(config);
 }
 
-static const char everything[] = "node: {name: dns-1, region: eu, state_dir: /s}\n"
+static const char everything[] = "node: {name: dns-1, region: eu, state_dir: /s, resolvers: [192.0.2.53@53]}\n"
 				 "bus: embedded\n"
 				 "fleet: [a.yaml, /b.yaml]\n"
 				 "geo: [c.mmdb]\n"
@@ -333,6 +337,7 @@ static void test_restart_only_keys(void **state)
 		{"dns-1", "dns-2", "node"},
 		{"region: eu, ", "", "node"},
 		{"/s", "/t", "node"},
+		{"192.0.2.53@53", "192.0.2.53@54", "node"},
 		{"::1@53", "::1@54", "dns.listen"},
 		{"127.0.0.1@0, ", "", "dns.listen"},
 		{"auto", "2", "dns.workers"},

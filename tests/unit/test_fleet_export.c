@@ -40,7 +40,7 @@ static const char everything[] =
 	"      eu: [192.0.2.11, \"2001:db8:1::11\"]\n"
 	"    https: {alpn: [h3, h2], port: 8443}\n"
 	"  one: {https: {}, steering: {last_resort: [192.0.2.9, \"2001:DB8::9\"]}, ttl: 30s, vips: {us: "
-	"[192.0.2.1], eu: [192.0.2.2]}}\n"
+	"[192.0.2.1, LB.example.net, {name: b.example, weight: 6}], eu: [192.0.2.2]}}\n"
 	"zones:\n"
 	"  z.example:\n"
 	"    serial: change\n"

@@ -308,7 +308,7 @@ static const struct broken broken[] = {
 	{"services:\n"
 	 "  s: {steering: {last_resort: [192.0.2.1, sorry.example, 192.0.2.1, \"2001:db8::1\", "
 	 "\"2001:DB8::1\"]}}\n",
-	 "f:2:43: 'sorry.example' must be an IPv4 or IPv6 address\n"
+	 "f:2:43: 'sorry.example' must be an IPv4 or IPv6 address, without port, prefix length or scope\n"
 	 "f:2:58: address '192.0.2.1' is listed twice\n"
 	 "f:2:84: address '2001:DB8::1' is listed twice\n"},
 	{"services:\n"
@@ -339,11 +339,15 @@ static const struct broken broken[] = {
 	 "  s: {vips: {eu: [192.0.2.300]}}\n",
 	 "f:2:19: '192.0.2.300' must be an IPv4 or IPv6 address, without port, prefix length or scope\n"},
 	{"services:\n"
-	 "  s: {vips: {eu: [lb.example.net]}}\n",
-	 "f:2:19: 'lb.example.net' is a host name; a VIP by name is not supported by this build\n"},
-	{"services:\n"
-	 "  s: {vips: {eu: [{name: lb.example.net}]}}\n",
-	 "f:2:20: 'name' is not supported by this build\n"},
+	 "  s: {vips: {eu: [{address: lb.example.net}, {name: 192.0.2.1}, {name: a..b}, {name: a, address: 192.0.2.1}]}}\n",
+	 "f:2:29: 'lb.example.net' is a host name; write it as name: lb.example.net\n"
+	 "f:2:53: '192.0.2.1' must be a host name\n"
+	 "f:2:72: 'a..b' must be a host name\n"
+	 "f:2:80: a VIP has an address or a name, not both\n"},
+	{"regions: {eu: {at: [1, 2]}}\n"
+	 "services:\n"
+	 "  s: {vips: {eu: [lb.example.net, {name: LB.example.NET.}]}}\n",
+	 "f:3:35: name lb.example.net. stands in region 'eu' twice\n"},
 	{"services:\n"
 	 "  s: {vips: {eu: [{weight: 1000001}]}}\n",
 	 "f:2:19: missing key 'address'\n"

@@ -60,6 +60,28 @@ static void test_weight_zero_is_the_spare(void **state)
 	plan_service_unref(service);
 }
 
+/* Two addresses of a name of weight 3 weigh one and a half each, beside one of weight 1. */
+static void test_addresses_of_a_name_share_its_weight(void **state)
+{
+	struct fixture_region eu = {"eu",
+				    100,
+				    3,
+				    {fixture_vip("192.0.2.1", VIP_UP), fixture_vip("192.0.2.2", VIP_DOWN),
+				     fixture_vip("192.0.2.3", VIP_UP)}};
+	eu.vips[0].weight = eu.vips[1].weight = 3;
+	eu.vips[0].shares = eu.vips[1].shares = 2;
+	struct plan_service *service = fixture_service(&eu, 1, NULL);
+	const struct plan_picks *picks = &service->regions[0].picks[PICK_REGULAR][0];
+	assert_int_equal(picks->count, 2);
+	assert_int_equal(picks->pick[0].weight * 2, picks->pick[1].weight * 3);
+	assert_int_equal(service->regions[0].healthy_permille, 625); /* 2.5 of 4 */
+	plan_service_unref(service);
+	eu.vips[0].shares = eu.vips[1].shares = 1; /* nothing shared: whole weights, as without names */
+	service = fixture_service(&eu, 1, NULL);
+	assert_int_equal(service->regions[0].picks[PICK_REGULAR][0].pick[0].weight, 3 * SCORE_FULL);
+	plan_service_unref(service);
+}
+
 static void test_drained_vip_serves_in_panic_alone(void **state)
 {
 	struct fixture_region regions[] = {{"eu", 100, 1, {fixture_vip("192.0.2.1", VIP_UP)}}};
@@ -128,6 +150,7 @@ int main(void)
 		cmocka_unit_test(test_healthy_share_counts_weights_of_both_families),
 		cmocka_unit_test(test_min_healthy_is_exact),
 		cmocka_unit_test(test_weight_zero_is_the_spare),
+		cmocka_unit_test(test_addresses_of_a_name_share_its_weight),
 		cmocka_unit_test(test_drained_vip_serves_in_panic_alone),
 		cmocka_unit_test(test_shares_become_sets),
 		cmocka_unit_test(test_ttl_doubles_with_quiet),

@@ -172,6 +172,23 @@ static void test_health_comes_back_and_old_rows_go(void **state)
 	store_close(store);
 }
 
+static void test_the_addresses_of_a_name_come_back(void **state)
+{
+	struct store *store = must_open();
+	assert_null(store_resolved(store, "lb.example."));
+	assert_true(store_save_resolved(store, "lb.example.", "192.0.2.1"));
+	assert_true(store_save_resolved(store, "lb.example.", "192.0.2.2 2001:db8::1"));
+	assert_true(store_save_resolved(store, "b.example.", "192.0.2.3"));
+	assert_true(store_save_resolved(store, "b.example.", NULL));
+	store_close(store);
+	store = must_open();
+	char *addresses = store_resolved(store, "lb.example.");
+	assert_string_equal(addresses, "192.0.2.2 2001:db8::1");
+	free(addresses);
+	assert_null(store_resolved(store, "b.example."));
+	store_close(store);
+}
+
 /* ---- files that cannot be used ---- */
 
 static void write_file(const char *name, const char *bytes, size_t length)
@@ -329,6 +346,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_controls_come_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_audit_pages, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_health_comes_back_and_old_rows_go, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_the_addresses_of_a_name_come_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_directory_is_made, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_second_owner_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_file_that_is_no_database, setup, teardown),
