@@ -40,7 +40,8 @@ const char *rrtype_metric_name(unsigned row);
 /* Octets before the first name and number of names in RDATA that a sender may compress (the types
  * of RFC 1035 only, RFC 3597 §4): NS, CNAME, PTR, SOA, MX and the obsolete ones. False: none. */
 bool rrtype_compressible(uint16_t type, uint8_t *ret_prefix, uint8_t *ret_names);
-/* Where the name whose address records belong into the additional section begins (NS, MX, SRV, SVCB, HTTPS). */
+/* Where the name whose address records belong into the additional section begins (NS, MX, SRV, SVCB, HTTPS).
+ */
 bool rrtype_additional_offset(uint16_t type, uint8_t *ret_offset);
 /* RDATA in presentation form ("10 mail.example.", "192.0.2.1"); ldns does it. Returns false and
  * writes the RFC 3597 form for RDATA that the type does not allow. Control path only. */

@@ -228,7 +228,7 @@ bool rrtype_additional_offset(uint16_t type, uint8_t *ret_offset)
 	case RR_NS:
 		*ret_offset = 0;
 		return true;
-	case RR_MX: /* behind the preference */
+	case RR_MX:   /* behind the preference */
 	case RR_SVCB: /* behind the priority */
 	case RR_HTTPS:
 		*ret_offset = 2;

@@ -224,10 +224,11 @@ static json_t *view_vip(const struct api_vip *vip)
 	static const char *const word[] = {[VIP_DOWN] = "down", [VIP_UP] = "up", [VIP_UNKNOWN] = "unknown"};
 	char address[IP_TEXT_MAX];
 	ip_format(&vip->vip->ip, address);
-	json_t *view = json_pack("{s:s, s:s, s:s, s:s, s:f, s:o, s:s?, s:o}", "region", vip->region, "service",
-			 vip->service, "address", address, "state", word[vip->state], "score", vip->score,
-			 "since", api_view_time(vip->since_unix_ms), "reason",
-			 vip->reason[0] ? vip->reason : NULL, "control", api_view_control(vip->control));
+	json_t *view =
+		json_pack("{s:s, s:s, s:s, s:s, s:f, s:o, s:s?, s:o}", "region", vip->region, "service",
+			  vip->service, "address", address, "state", word[vip->state], "score", vip->score,
+			  "since", api_view_time(vip->since_unix_ms), "reason",
+			  vip->reason[0] ? vip->reason : NULL, "control", api_view_control(vip->control));
 	if (vip->vip->name)
 		json_object_set_new(view, "name", json_string(vip->vip->name));
 	return view;

@@ -114,8 +114,8 @@ static void read_resolvers(const struct doc_reader *reader, const struct doc_nod
 	if (!doc_read_is_sequence(reader, value, "a list of addresses, as [\"127.0.0.1@53\"]"))
 		return;
 	if (value->count < 1 || value->count > RESOLVERS_MAX) {
-		doc_err(reader->errors, reader->doc, value, "lists %u resolvers; 1 to %d are needed", value->count,
-			RESOLVERS_MAX);
+		doc_err(reader->errors, reader->doc, value, "lists %u resolvers; 1 to %d are needed",
+			value->count, RESOLVERS_MAX);
 		return;
 	}
 	for (const struct doc_node *item = value->first; item != NULL; item = item->next) {

@@ -261,8 +261,8 @@ static void add_item(json_t *records, const struct answer *answer, const struct 
 	} else if (item->kind == ITEM_VIPS) {
 		unsigned row = item->type == RR_AAAA;
 		for (unsigned i = 0; i < answer->vip_count[row]; i++)
-			add_record(records, item->owner, item->type, item->ttl, answer->vips[row][i]->ip.bytes,
-				   row ? 16 : 4);
+			add_record(records, item->owner, item->type, item->ttl,
+				   answer->vips[row][i]->ip.bytes, row ? 16 : 4);
 	} else if (item->kind == ITEM_HTTPS) {
 		size_t length = https_rdata_length(answer);
 		uint8_t *rdata = xmalloc(length);

@@ -267,20 +267,21 @@ static void test_defaults(void **state)
 	config_free(config);
 }
 
-static const char everything[] = "node: {name: dns-1, region: eu, state_dir: /s, resolvers: [192.0.2.53@53]}\n"
-				 "bus: embedded\n"
-				 "fleet: [a.yaml, /b.yaml]\n"
-				 "geo: [c.mmdb]\n"
-				 "dns:\n"
-				 "  listen: [127.0.0.1@0, 127.0.0.1@0, \"::1@53\"]\n"
-				 "  workers: auto\n"
-				 "  edns_size: 4096\n"
-				 "  nsid: ''\n"
-				 "  ecs: false\n"
-				 "  tcp: {connections: 1, per_client: 2, idle: 300ms, queries: 4}\n"
-				 "  start_wait: 0s\n"
-				 "admin: {socket: run/x.sock, http: \"[::1]:0\"}\n"
-				 "probes: {vantage: fra, exec: false, concurrency: 10000}\n";
+static const char everything[] =
+	"node: {name: dns-1, region: eu, state_dir: /s, resolvers: [192.0.2.53@53]}\n"
+	"bus: embedded\n"
+	"fleet: [a.yaml, /b.yaml]\n"
+	"geo: [c.mmdb]\n"
+	"dns:\n"
+	"  listen: [127.0.0.1@0, 127.0.0.1@0, \"::1@53\"]\n"
+	"  workers: auto\n"
+	"  edns_size: 4096\n"
+	"  nsid: ''\n"
+	"  ecs: false\n"
+	"  tcp: {connections: 1, per_client: 2, idle: 300ms, queries: 4}\n"
+	"  start_wait: 0s\n"
+	"admin: {socket: run/x.sock, http: \"[::1]:0\"}\n"
+	"probes: {vantage: fra, exec: false, concurrency: 10000}\n";
 
 static void test_every_key(void **state)
 {

@@ -339,7 +339,8 @@ static const struct broken broken[] = {
 	 "  s: {vips: {eu: [192.0.2.300]}}\n",
 	 "f:2:19: '192.0.2.300' must be an IPv4 or IPv6 address, without port, prefix length or scope\n"},
 	{"services:\n"
-	 "  s: {vips: {eu: [{address: lb.example.net}, {name: 192.0.2.1}, {name: a..b}, {name: a, address: 192.0.2.1}]}}\n",
+	 "  s: {vips: {eu: [{address: lb.example.net}, {name: 192.0.2.1}, {name: a..b}, {name: a, address: "
+	 "192.0.2.1}]}}\n",
 	 "f:2:29: 'lb.example.net' is a host name; write it as name: lb.example.net\n"
 	 "f:2:53: '192.0.2.1' must be a host name\n"
 	 "f:2:72: 'a..b' must be a host name\n"
