@@ -52,6 +52,7 @@ cache.open(20 * MB, 'lmdb://{folder}/cache')
 cache.min_ttl(0)
 policy.add(policy.all(policy.STUB('127.0.0.1@{upstream}')))
 """
+    text += "".join(f"{key}({value})\n" for key, value in more.items())
     return text, ["kresd", "-n", "-c"]
 
 
