@@ -313,14 +313,18 @@ class Flips(InFront):
 
     def change(self, *words, name=None):
         self.before = self.look(name)
+        asked = time.monotonic()
         self.stack.ctl("region", *words, "--reason", "resolvers")
         self.changed = time.monotonic()
+        ttl = self.stack.ask("acme", client="10.1.7.0/24").ttl
+        # It doubles after MIN: a machine that is too busy to ask before that has seen nothing wrong.
+        if time.monotonic() - asked < self.MIN:
+            self.assertEqual(ttl, self.MIN)
 
     def check_minimum(self, has_moved):
-        """Names that no cache knows: the new answer at once, and with the short TTL of a change."""
+        """A name that no cache knows: the new answer at once, and with no longer a TTL than gslbd's own after it."""
         self.count += 1
         name = f"x{self.count}.fresh.{stack.ZONE}."
-        self.assertEqual(self.stack.ask("acme", client="10.1.7.0/24").ttl, self.MIN)
         seen = self.look(name)
         longest = self.stack.ask("acme", client="10.1.7.0/24").ttl
         for who, (addresses, ttl, _, _) in seen.items():
