@@ -22,13 +22,6 @@ const struct node *index_get(const struct index *index, const uint8_t *name, siz
 	return get(index, name, length, hash, 0);
 }
 
-void index_prefetch(const struct index *index, uint64_t hash)
-{
-	const struct shard_entry *entry = &index->shards[shard_number(hash)];
-
-	__builtin_prefetch(&entry->shard->slots[(uint32_t)hash & entry->mask]);
-}
-
 /* The next existing name above the suffix, which moves there; NULL: there is none. */
 static const struct node *next_above(const struct index *index, struct suffix *suffix)
 {

@@ -75,5 +75,3 @@ struct find index_find(const struct index *index, const uint8_t *name, size_t le
 struct find index_find_ds(const struct index *index, const uint8_t *name, size_t length, uint64_t hash);
 const struct node *index_get(const struct index *index, const uint8_t *name, size_t length,
 			     uint64_t hash); /* exact node, flags as they are, or NULL */
-/* Asks the cache for the lines that index_find will read first. */
-void index_prefetch(const struct index *index, uint64_t hash);

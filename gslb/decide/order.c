@@ -63,10 +63,3 @@ struct order_result order_find(const struct order *order, const struct ip *clien
 	}
 	return result;
 }
-
-void order_prefetch(const struct order *order, const struct ip *client)
-{
-	const uint32_t *root = order->main.root[family_index(client)];
-	if (root)
-		__builtin_prefetch(&root[root_slot(client)]);
-}

@@ -67,7 +67,6 @@ size_t order_bytes(const struct order *order);
 /* `client`: the ECS address or the resolver's own. `resolver`: only for a client taken from ECS,
  * else NULL. No allocation, no lock. */
 struct order_result order_find(const struct order *order, const struct ip *client, const struct ip *resolver);
-void order_prefetch(const struct order *order, const struct ip *client);
 
 /* configuration.md, "bias": d·(1−b/100) for b ≥ 0, d/(1+|b|/100) for b < 0. */
 static inline double order_biased_km(double distance_km, int bias)

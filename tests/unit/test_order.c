@@ -81,7 +81,6 @@ static void expect(const struct order *order, const char *client, const char *re
 	assert_string_equal(text(result.tiers), tiers);
 	assert_int_equal(result.depth, depth);
 	assert_int_equal(result.used_resolver, used_resolver);
-	order_prefetch(order, &address);
 }
 
 static struct places *three_cities(void)
