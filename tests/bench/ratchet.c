@@ -5,8 +5,13 @@
  * only while the worker runs, its libc included. Names, places and seeds are fixed, so that the count
  * is too. Every reply is looked at. Run without valgrind, it only does that.
  */
-#include "gslb/decide/resolve.h"
+#include "gslb/decide/https.h"
+#include "gslb/serve/budget.h"
+#include "gslb/serve/cookie.h"
+#include "gslb/serve/message.h"
+#include "gslb/serve/rrl.h"
 #include "gslb/serve/udp.h"
+#include "lib/clock.h"
 #include "lib/mem.h"
 #include <errno.h>
 #include <stdio.h>
@@ -16,18 +21,44 @@
 #include <unistd.h>
 #include <valgrind/callgrind.h>
 
-#define NAMES 10000u /* static ones, and as many tenants */
+#define NAMES 10000u /* static ones, and as many tenants of each form of service */
 #define QUERIES 10000u
-#define SERVICES 40u
+#define SERVICES 40u /* of each form */
 #define REGIONS 4u
 #define PLACES 20000u
 #define QUERY_MAX 128
 #define SEED 20260101
 
-enum kind { STATIC, GEO, MISSING, KINDS };
+enum carries { EDNS_HALF, EDNS_SUBNET }; /* every second query has EDNS; all have a client subnet */
+enum form { ONE_ADDRESS, HTTPS_HINTS, FOUR_ADDRESSES, FORMS };
 
-static const char *const kind_names[KINDS] = {"static", "geo-ecs", "nxdomain"};
-static const unsigned batches[] = {1, 32};
+static const struct form_spec {
+	char prefix; /* of its tenants' names */
+	uint8_t vips, answers;
+	bool has_https; /* and VIPs of both families */
+} forms[FORMS] = {{'t', 1, 1, false}, {'h', 1, 1, true}, {'v', 6, 4, false}};
+
+static const struct kind {
+	const char *name;
+	char prefix; /* of the names asked; 0: names that do not exist */
+	enum carries edns;
+	uint16_t type;
+	uint8_t answers, authorities, additionals, rcode; /* of a right reply, OPT aside */
+} kinds[] = {
+	{"static", 's', EDNS_HALF, RR_A, 1, 0, 0, RCODE_NOERROR},
+	{"geo-ecs", 't', EDNS_SUBNET, RR_A, 1, 0, 0, RCODE_NOERROR},
+	{"nxdomain", 0, EDNS_HALF, RR_A, 0, 1, 0, RCODE_NXDOMAIN},
+	{"https", 'h', EDNS_HALF, RR_HTTPS, 1, 0, 2, RCODE_NOERROR},
+	{"https-ecs", 'h', EDNS_SUBNET, RR_HTTPS, 1, 0, 2, RCODE_NOERROR},
+	{"four-vips", 'v', EDNS_SUBNET, RR_A, 4, 0, 0, RCODE_NOERROR},
+};
+static const unsigned batches[] = {1, UDP_BATCH};
+
+/* What is configured and asked for beyond the plain case, counted for these kinds. RRL, cookies and
+ * budgets are all on, with limits that nobody reaches. */
+enum extra { PLAIN, LIMITS, CLIENT_COOKIE, COOKIE, EXTRAS };
+static const char *const extra_names[EXTRAS] = {"", "+limits", "+client-cookie", "+cookie"};
+#define KINDS_WITH_EXTRAS 3
 
 struct query {
 	size_t length;
@@ -35,7 +66,7 @@ struct query {
 };
 
 static struct run { /* what our recvmmsg needs to know */
-	enum kind kind;
+	const struct kind *kind;
 	unsigned batch, asked, answered;
 	int client;
 	atomic_bool stop;
@@ -78,40 +109,60 @@ static void put(struct query *query, const char *octets, size_t length)
 	query->length += length;
 }
 
-/* Queries for A: names at random, half of them with EDNS, those of tenants all with a client subnet. */
-static void make_queries(enum kind kind)
+static void put_opt(struct query *query, const char *options, size_t length)
 {
-	static const char prefixes[KINDS] = {'s', 't', 0};
+	char fixed[] = {0, 0, RR_OPT, 4, (char)208, 0, 0, 0, 0, 0, (char)length};
+	put(query, fixed, sizeof fixed);
+	put(query, options, length);
+}
+
+/* A cookie of the client, and after it the one that this server gave it. Returns the length. */
+static size_t make_cookie(char *out, bool is_whole, const struct serve_settings *settings, struct rng *rng)
+{
+	static const struct ip peer = {4, {127, 0, 0, 1}};
+	uint8_t cookie[COOKIE_CLIENT_OCTETS + COOKIE_SERVER_OCTETS];
+	uint64_t random = rng_next(rng);
+	memcpy(cookie, &random, COOKIE_CLIENT_OCTETS);
+	uint32_t now_s = (uint32_t)(clock_mono_ns() / 1000000000u);
+	cookie_make(settings, now_s, &peer, cookie, cookie + COOKIE_CLIENT_OCTETS);
+	size_t length = is_whole ? sizeof cookie : COOKIE_CLIENT_OCTETS;
+	const char head[] = {0, 10, 0, (char)length};
+	memcpy(out, head, sizeof head);
+	memcpy(out + sizeof head, cookie, length);
+	return sizeof head + length;
+}
+
+/* Names at random; with cookies in all that have EDNS. */
+static void make_queries(const struct kind *kind, enum extra extra, const struct serve_settings *settings)
+{
 	struct rng rng;
-	rng_seed(&rng, SEED + kind);
+	rng_seed(&rng, SEED + (uint64_t)(kind - kinds));
 	for (unsigned i = 0; i < QUERIES; i++) {
 		struct query *query = &run.queries[i];
-		bool has_edns = kind == GEO || i % 2 == 1;
+		bool has_edns = kind->edns == EDNS_SUBNET || i % 2 == 1;
 		query->length = 0;
 		put(query, "\0\0\0\0\0\1\0\0\0\0\0", 11);
 		put(query, has_edns ? "\1" : "\0", 1);
 		query->octets[0] = (uint8_t)(i >> 8);
 		query->octets[1] = (uint8_t)i;
-		put_name(query, prefixes[kind], (unsigned)(rng_next(&rng) % NAMES), &rng);
-		put(query, "\0\1\0\1", 4);
-		if (kind == GEO) {
+		put_name(query, kind->prefix, (unsigned)(rng_next(&rng) % NAMES), &rng);
+		const char question[] = {0, (char)kind->type, 0, 1};
+		put(query, question, sizeof question);
+		char options[64];
+		size_t length = 0;
+		if (kind->edns == EDNS_SUBNET) {
 			uint64_t net = rng_next(&rng);
-			const char subnet[] = {0,
-					       8,
-					       0,
-					       7,
-					       0,
-					       1,
-					       24,
-					       0,
-					       (char)(1 + net % 223),
-					       (char)(net >> 8),
-					       (char)(net >> 16)};
-			put(query, "\0\0\51\4\320\0\0\0\0\0\13", 11);
-			put(query, subnet, sizeof subnet);
-		} else if (has_edns) {
-			put(query, "\0\0\51\4\320\0\0\0\0\0\0", 11);
+			const char subnet[] = {0, 8, 0, 7, 0, 1, 24, 0};
+			memcpy(options, subnet, sizeof subnet);
+			length = sizeof subnet;
+			options[length++] = (char)(1 + net % 223);
+			options[length++] = (char)(net >> 8);
+			options[length++] = (char)(net >> 16);
 		}
+		if (extra == CLIENT_COOKIE || extra == COOKIE)
+			length += make_cookie(options + length, extra == COOKIE, settings, &rng);
+		if (has_edns)
+			put_opt(query, options, length);
 	}
 }
 
@@ -161,26 +212,33 @@ static struct places *make_places(void)
 	return places;
 }
 
+/* A service of four regions; where it has HTTPS records, half of its VIPs are IPv6. */
 static struct plan_service *make_service(unsigned number)
 {
 	static const char *const regions[REGIONS] = {"na", "sa", "eu", "ap"};
-	struct plan_vip_input vips[REGIONS];
+	static char h2[] = "h2", http1[] = "http/1.1", *const alpn[] = {h2, http1};
+	const struct form_spec *form = &forms[number / SERVICES];
+	struct plan_vip_input vips[REGIONS][VIPS_PER_REGION_MAX];
 	struct plan_region_input inputs[REGIONS];
+	uint8_t https[HTTPS_TEMPLATE_MAX];
+	unsigned families = form->has_https ? 2 : 1;
 	char id[16];
 	snprintf(id, sizeof id, "s%u", number);
 	for (unsigned i = 0; i < REGIONS; i++) {
-		vips[i] = (struct plan_vip_input){
-			.ip = {4, {10, (uint8_t)(1 + i), 0, (uint8_t)number}},
-			.weight = 1,
-			.state = VIP_UP,
-			.score = SCORE_FULL,
-			.ttl = 60,
-		};
+		for (unsigned j = 0; j < form->vips * families; j++)
+			vips[i][j] = (struct plan_vip_input){
+				.ip = {j % families ? 6 : 4,
+				       {10, (uint8_t)(1 + i), (uint8_t)j, (uint8_t)number}},
+				.weight = 1 + j / families % 3,
+				.state = VIP_UP,
+				.score = SCORE_FULL,
+				.ttl = 60,
+			};
 		inputs[i] = (struct plan_region_input){.number = (uint8_t)i,
 						       .id = regions[i],
 						       .share = 100,
-						       .vip_count = 1,
-						       .vips = &vips[i]};
+						       .vip_count = (uint8_t)(form->vips * families),
+						       .vips = vips[i]};
 	}
 	return plan_service_compile(&(struct plan_service_input){
 		.number = number,
@@ -188,18 +246,19 @@ static struct plan_service *make_service(unsigned number)
 		.split = SPLIT_STICKY,
 		.prefix4 = 24,
 		.prefix6 = 56,
-		.answers = 1,
+		.answers = form->answers,
 		.ttl_min = 5,
 		.ttl_max = 60,
 		.min_healthy_hundredths = 5000,
 		.region_count = REGIONS,
 		.regions = inputs,
+		.https_length = form->has_https ? (uint16_t)https_template(alpn, 2, 443, https) : 0,
+		.https = https,
 	});
 }
 
-static struct world *make_world(void)
+static struct plan *make_plan(struct places *places, bool has_limits)
 {
-	struct places *places = make_places();
 	struct order *order = order_compile(
 		&(struct order_spec){
 			.kind = ORDER_NEAREST,
@@ -209,25 +268,46 @@ static struct world *make_world(void)
 			.longitude = {-77.45, -46.63, 8.68, 103.82},
 		},
 		places);
-	struct plan *plan = plan_new(SERVICES, SERVICES);
-	for (unsigned i = 0; i < SERVICES; i++) {
+	struct plan *plan = plan_new((size_t)FORMS * SERVICES, (size_t)FORMS * SERVICES);
+	for (unsigned i = 0; i < FORMS * SERVICES; i++) {
 		plan_set_service(plan, i, make_service(i));
 		plan_set_policy(plan, i, i, order, (1u << REGIONS) - 1, false, false);
+		if (has_limits)
+			plan_set_budget(plan, i, &(struct plan_budget){1, 1});
 	}
 	order_unref(order);
+	return plan;
+}
+
+static struct index *make_index(void)
+{
 	struct index_edit *edit = index_edit_new(NULL);
 	struct zone *zone = make_zone();
 	index_edit_add_zone(edit, zone);
 	zone_unref(zone);
-	for (unsigned i = 0; i < NAMES; i++) {
-		char text[32];
-		struct name name;
-		snprintf(text, sizeof text, "t%07u.lb.example.", i);
-		require(name_from_text(text, NULL, &name) == NULL, "a tenant's name");
-		index_edit_set_tenant(edit, &name, i % SERVICES, i);
-	}
+	for (unsigned form = 0; form < FORMS; form++)
+		for (unsigned i = 0; i < NAMES; i++) {
+			char text[32];
+			struct name name;
+			snprintf(text, sizeof text, "%c%07u.lb.example.", forms[form].prefix, i);
+			require(name_from_text(text, NULL, &name) == NULL, "a tenant's name");
+			index_edit_set_tenant(edit, &name, form * SERVICES + i % SERVICES, form * NAMES + i);
+		}
+	return index_edit_done(edit);
+}
+
+static struct world *make_world(bool has_limits)
+{
+	struct places *places = make_places();
 	struct serve_settings settings = {.edns_size = 1232, .ecs = true};
-	return world_new(1, 1, index_edit_done(edit), plan, places, &settings);
+	if (has_limits) {
+		settings.cookie_secret_count = 1;
+		memset(settings.cookie_secrets[0], 7, sizeof settings.cookie_secrets[0]);
+		settings.rrl_is_on = true;
+		settings.rrl_slip = 2;
+		settings.rrl_interval_ns = 1;
+	}
+	return world_new(1, 1, make_index(), make_plan(places, has_limits), places, &settings);
 }
 
 /* ---- the loop ---- */
@@ -243,18 +323,17 @@ static int bound_socket(struct sockaddr_in *ret_address)
 	return fd;
 }
 
-/* What stands in the sections of a right reply: records of the answer, of the authority, RCODE. */
 static void receive_reply(void)
 {
-	static const uint8_t wanted[KINDS][3] = {{1, 0, 0}, {1, 0, 0}, {0, 1, 3}};
 	uint8_t reply[512];
 	const struct query *query = &run.queries[run.answered];
 	ssize_t length = recv(run.client, reply, sizeof reply, MSG_DONTWAIT);
-	require(length > (ssize_t)query->length - 11, "a query without a reply");
-	require(memcmp(reply, query->octets, 2) == 0 && (reply[2] & 0x84) == 0x84, "not the reply");
-	const uint8_t *want = wanted[run.kind];
-	require(reply[7] == want[0] && reply[9] == want[1] && (reply[3] & 15) == want[2], "a wrong reply");
-	require(reply[11] == query->octets[11], "EDNS is answered with EDNS");
+	require(length > HEADER_OCTETS, "a query without a reply");
+	require(memcmp(reply, query->octets, 2) == 0 && (reply[2] & 0x86) == 0x84, "not the reply");
+	const struct kind *want = run.kind;
+	require(reply[7] == want->answers && reply[9] == want->authorities && (reply[3] & 15) == want->rcode,
+		"a wrong reply");
+	require(reply[11] == want->additionals + query->octets[11], "EDNS is answered with EDNS");
 	run.answered++;
 }
 
@@ -277,18 +356,37 @@ int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct
 	return is_over ? -1 : (int)syscall(SYS_recvmmsg, fd, messages, count, flags, timeout);
 }
 
-static void measure(enum kind kind, unsigned batch, const struct publish *world)
+/* As workers.c makes it. */
+static struct udp_worker *make_worker(const struct publish *world, struct sockaddr_in *ret_address)
 {
-	struct sockaddr_in address;
 	struct udp_worker *worker = xcalloc(1, sizeof *worker);
-	worker->socket = bound_socket(&address);
+	worker->socket = bound_socket(ret_address);
 	worker->world = world;
 	worker->stop = &run.stop;
 	worker->context.scratch = xcalloc(1, sizeof *worker->context.scratch);
+	worker->context.rrl = rrl_new();
+	worker->context.budgets = xmap(BUDGET_BUCKETS * sizeof *worker->context.budgets);
 	worker->context.stats = stats_new();
 	rng_seed(&worker->context.rng, SEED);
+	return worker;
+}
 
-	make_queries(kind);
+static void free_worker(struct udp_worker *worker)
+{
+	close(worker->socket);
+	stats_free(worker->context.stats);
+	rrl_free(worker->context.rrl);
+	xunmap(worker->context.budgets, BUDGET_BUCKETS * sizeof *worker->context.budgets);
+	free(worker->context.scratch);
+	free(worker);
+}
+
+static void measure(const struct kind *kind, enum extra extra, unsigned batch, const struct publish *world)
+{
+	struct sockaddr_in address;
+	struct udp_worker *worker = make_worker(world, &address);
+	const struct world *published = publish_get(world);
+	make_queries(kind, extra, &published->settings);
 	run.kind = kind;
 	run.batch = batch;
 	run.asked = run.answered = 0;
@@ -297,31 +395,35 @@ static void measure(enum kind kind, unsigned batch, const struct publish *world)
 	require(run.client >= 0 && connect(run.client, (struct sockaddr *)&address, sizeof address) == 0,
 		"connect");
 
-	char label[64];
-	snprintf(label, sizeof label, "%s %u %u", kind_names[kind], batch, QUERIES);
+	char name[48], label[64];
+	snprintf(name, sizeof name, "%s%s", kind->name, extra_names[extra]);
+	snprintf(label, sizeof label, "%s %u %u", name, batch, QUERIES);
 	CALLGRIND_ZERO_STATS;
 	CALLGRIND_TOGGLE_COLLECT;
 	udp_run(worker);
 	CALLGRIND_TOGGLE_COLLECT;
 	CALLGRIND_DUMP_STATS_AT(label);
 	require(run.answered == QUERIES, "not all queries were answered");
-	printf("%s: %u queries in batches of %u answered rightly\n", kind_names[kind], run.answered, batch);
+	printf("%s: %u queries in batches of %u answered rightly\n", name, run.answered, batch);
 
 	close(run.client);
-	close(worker->socket);
-	stats_free(worker->context.stats);
-	free(worker->context.scratch);
-	free(worker);
+	free_worker(worker);
 }
 
 int main(void)
 {
 	struct publish world = {NULL};
-	require(publish_swap(&world, make_world()) == NULL, "the first world");
+	publish_swap(&world, make_world(false));
 	CALLGRIND_START_INSTRUMENTATION;
-	for (enum kind kind = STATIC; kind < KINDS; kind++)
-		for (unsigned i = 0; i < sizeof batches / sizeof *batches; i++)
-			measure(kind, batches[i], &world);
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+		for (size_t j = 0; j < sizeof batches / sizeof *batches; j++)
+			measure(&kinds[i], PLAIN, batches[j], &world);
+	CALLGRIND_STOP_INSTRUMENTATION;
+	world_free(publish_swap(&world, make_world(true)));
+	CALLGRIND_START_INSTRUMENTATION;
+	for (size_t i = 0; i < KINDS_WITH_EXTRAS; i++)
+		for (enum extra extra = LIMITS; extra < EXTRAS; extra++)
+			measure(&kinds[i], extra, UDP_BATCH, &world);
 	CALLGRIND_STOP_INSTRUMENTATION;
 	world_free(publish_swap(&world, NULL));
 	return 0;
