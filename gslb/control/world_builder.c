@@ -14,7 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COALESCE_MS 5 /* health changes of one moment become one world */
+/* Health changes of one moment become one world, and so do the TTLs that grow in it: however many VIPs
+ * come and go, no more than 50 worlds a second are compiled for them. */
+#define COALESCE_MS 20
 
 struct service_slot { /* by service number */
 	const struct fleet_service *service;
@@ -36,8 +38,11 @@ struct world_builder {
 	const struct fleet_tenant **tenants; /* by number */
 	size_t tenant_capacity;
 	struct map *control_changes; /* see plan_build.h */
+	struct ip *changed_vips;     /* whose health changed since the last world */
+	size_t changed_vip_count, changed_vip_capacity;
 	struct event *timer;
 	uint64_t due_ms; /* of the timer; UINT64_MAX: not armed */
+	uint64_t published_ms;
 };
 
 static void on_timer(evutil_socket_t fd, short what, void *user);
@@ -73,6 +78,7 @@ void world_builder_free(struct world_builder *builder)
 	places_unref(builder->places);
 	places_unref(builder->geo);
 	free(builder->tenants);
+	free(builder->changed_vips);
 	size_t at = 0;
 	const char *key;
 	for (void *value; (value = map_next(builder->control_changes, &at, &key));)
@@ -90,9 +96,38 @@ static struct plan_build plan_build_now(const struct world_builder *builder)
 				   .now_ms = clock_mono_ms()};
 }
 
+static int compare_ips(const void *a, const void *b)
+{
+	return ip_compare(a, b);
+}
+
+static bool holds_one_of(const struct fleet_vips *vips, const struct ip *sorted, size_t count)
+{
+	for (size_t i = 0; i < vips->count; i++)
+		if (bsearch(&vips->vips[i].ip, sorted, count, sizeof *sorted, compare_ips))
+			return true;
+	return false;
+}
+
+/* In one walk over the services, however many VIPs changed. */
+static void mark_changed_vips(struct world_builder *builder)
+{
+	size_t count = builder->changed_vip_count;
+	builder->changed_vip_count = 0;
+	if (count == 0)
+		return;
+	qsort(builder->changed_vips, count, sizeof *builder->changed_vips, compare_ips);
+	for (size_t i = 0; i < builder->service_count; i++) {
+		struct service_slot *slot = &builder->services[i];
+		for (size_t r = 0; slot->service && r < slot->service->vip_region_count; r++)
+			slot->is_dirty |= holds_one_of(&slot->service->vips[r], builder->changed_vips, count);
+	}
+}
+
 static void compile_dirty(struct world_builder *builder)
 {
 	struct plan_build build = plan_build_now(builder);
+	mark_changed_vips(builder);
 	for (size_t i = 0; i < builder->service_count; i++) {
 		struct service_slot *slot = &builder->services[i];
 		if (!slot->service || !(slot->is_dirty || slot->next_ms <= build.now_ms))
@@ -193,6 +228,8 @@ static void arm_for_next_ttl(struct world_builder *builder)
 	for (size_t i = 0; i < builder->service_count; i++)
 		if (builder->services[i].service && builder->services[i].next_ms < due_ms)
 			due_ms = builder->services[i].next_ms;
+	if (due_ms < builder->published_ms + COALESCE_MS)
+		due_ms = builder->published_ms + COALESCE_MS;
 	builder->due_ms = UINT64_MAX;
 	evtimer_del(builder->timer);
 	if (due_ms != UINT64_MAX)
@@ -208,6 +245,7 @@ static void publish_world(struct world_builder *builder)
 	struct world *next = world_new(++control->epoch, control->fleet_version, index_ref(builder->index),
 				       build_plan(builder), places_ref(builder->places), &settings);
 	world_free(publish_swap(control->world, next));
+	builder->published_ms = clock_mono_ms();
 	arm_for_next_ttl(builder);
 }
 
@@ -220,15 +258,14 @@ static void on_timer(evutil_socket_t fd, short what, void *user)
 
 void world_builder_state_changed(struct world_builder *builder, const struct ip *vip)
 {
-	for (size_t i = 0; i < builder->service_count; i++) {
-		struct service_slot *slot = &builder->services[i];
-		if (!slot->service || slot->is_dirty)
-			continue;
-		slot->is_dirty = vip == NULL;
-		for (size_t r = 0; r < slot->service->vip_region_count && !slot->is_dirty; r++)
-			for (size_t v = 0; v < slot->service->vips[r].count && !slot->is_dirty; v++)
-				slot->is_dirty = ip_equal(&slot->service->vips[r].vips[v].ip, vip);
+	if (vip) {
+		size_t count = ++builder->changed_vip_count;
+		xgrow((void **)&builder->changed_vips, &builder->changed_vip_capacity, count,
+		      sizeof *builder->changed_vips);
+		builder->changed_vips[count - 1] = *vip;
 	}
+	for (size_t i = 0; !vip && i < builder->service_count; i++)
+		builder->services[i].is_dirty = true;
 	uint64_t due_ms = clock_mono_ms() + COALESCE_MS;
 	if (builder->index && builder->due_ms > due_ms)
 		arm_timer(builder, due_ms);
@@ -246,14 +283,37 @@ static void note_control_change(struct world_builder *builder, const struct cont
 	*changed = now_ms;
 }
 
+/* A VIP's control holds for every service that has the VIP in that region. */
+static bool concerns(const struct control_row *row, const struct ip *vip, const struct fleet_service *service)
+{
+	if (!row->address[0] && row->service[0] && strcmp(row->service, service->object.id) != 0)
+		return false;
+	for (size_t r = 0; r < service->vip_region_count; r++)
+		if (strcmp(service->vips[r].region, row->region) == 0)
+			return !row->address[0] || holds_one_of(&service->vips[r], vip, 1);
+	return false;
+}
+
+static void mark_controlled(struct world_builder *builder, const struct control_row *row)
+{
+	struct ip vip = {.family = 0};
+	if (row->address[0] && !ip_parse(row->address, &vip))
+		return;
+	for (size_t i = 0; i < builder->service_count; i++) {
+		struct service_slot *slot = &builder->services[i];
+		if (slot->service && !slot->is_dirty)
+			slot->is_dirty = concerns(row, &vip, slot->service);
+	}
+}
+
 void world_builder_controls_changed(struct world_builder *builder, const struct control_row *rows,
 				    size_t count)
 {
 	uint64_t now_ms = clock_mono_ms();
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
 		note_control_change(builder, &rows[i], now_ms);
-	for (size_t i = 0; i < builder->service_count; i++)
-		builder->services[i].is_dirty = true;
+		mark_controlled(builder, &rows[i]);
+	}
 	publish_world(builder);
 }
 

@@ -28,11 +28,11 @@ void world_builder_share(const struct world_builder *builder, struct places **re
 			 struct places **ret_laid, struct order_cache **ret_orders);
 /* Publishes what a fleet change touched. */
 void world_builder_fleet_changed(struct world_builder *builder, const struct fleet_result *result);
-/* A target's health changed: its services are recompiled and published a few milliseconds later, all
- * changes of that moment in one world. vip NULL: every service. */
+/* A target's health changed: its services are recompiled and published 20 ms later, all changes of that
+ * time in one world; what else is published meanwhile takes them along. vip NULL: every service. */
 void world_builder_state_changed(struct world_builder *builder, const struct ip *vip);
-/* Controls changed at this moment: published when it returns. Rows name the objects; the values are
- * read from control->controls. */
+/* Controls changed at this moment: the services that they concern are recompiled and published when it
+ * returns. Rows name the objects; the values are read from control->controls. */
 void world_builder_controls_changed(struct world_builder *builder, const struct control_row *rows,
 				    size_t count);
 /* The service's compiled state now, for the API; NULL: none. */

@@ -1,5 +1,6 @@
 /* What is published, when, and what each change of the fleet, of health and of controls touches. */
 #include "gslb/control/world_builder.h"
+#include "lib/clock.h"
 #include "lib/gcra.h"
 #include "lib/mem.h"
 #include "tests/support/rig.h"
@@ -204,6 +205,74 @@ static void test_health_changes_of_one_moment_are_one_world(void **state)
 	assert_string_equal(ask("plum.app.test"), "NOERROR 192.0.2.3");
 }
 
+/* However fast VIPs come and go: one world in 20 ms, and the last state is in the last of them. */
+static void test_a_storm_of_health_is_few_worlds(void **state)
+{
+	epoch_before = epoch();
+	uint64_t from_ms = clock_mono_ms(), changes = 0;
+	while (clock_mono_ms() < from_ms + 200) {
+		rig_set_health(&rig, "192.0.2.1", "web", changes % 2 ? VIP_UP : VIP_DOWN, 0);
+		event_base_loop(rig.base, EVLOOP_NONBLOCK);
+		changes++;
+	}
+	uint64_t worlds = epoch() - epoch_before, most = (clock_mono_ms() - from_ms) / 20;
+	assert_true(changes > 100);
+	assert_in_range(worlds, 2, most);
+	rig_set_health(&rig, "192.0.2.1", "web", VIP_DOWN, 0);
+	epoch_before = epoch();
+	await_world();
+	assert_string_equal(ask("acme.app.test"), "NOERROR 192.0.2.2");
+}
+
+static const struct plan_service *compiled(const char *service)
+{
+	uint32_t number = fleet_get(rig.control->fleet, FLEET_SERVICE, service)->number;
+	return world_builder_service(rig.control->builder, number);
+}
+
+/* As many services as a control or a VIP concerns are compiled again; the others are shared. */
+static void test_a_change_compiles_the_services_that_it_concerns(void **state)
+{
+	rig_apply(&rig,
+		  "regions: {ap: {at: [1, 103]}}\n"
+		  "services: {east: {vips: {ap: [192.0.2.9]}}, both: {vips: {eu: [192.0.2.3]}}}\n",
+		  NULL);
+	static const struct {
+		const char *region, *service, *address;
+		const char *touched[4];
+	} cases[] = {
+		{"eu", NULL, NULL, {"shop", "plain", "both"}},
+		{"ap", NULL, NULL, {"east"}},
+		{"eu", "shop", NULL, {"shop"}},
+		{"ap", "shop", NULL, {NULL}},
+		{"eu", NULL, "192.0.2.3", {"plain", "both"}},
+	};
+	static const char *const services[] = {"shop", "plain", "east", "both"};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct plan_service *before[4]; /* held, so that no address is used again */
+		for (size_t s = 0; s < 4; s++)
+			before[s] = plan_service_ref((struct plan_service *)compiled(services[s]));
+		assert_int_equal(rig_control(&rig, cases[i].region, cases[i].service, cases[i].address, 0, 0),
+				 CHANGE_DONE);
+		for (size_t s = 0; s < 4; s++) {
+			bool is_touched = false;
+			for (size_t t = 0; t < 4 && cases[i].touched[t]; t++)
+				is_touched |= strcmp(cases[i].touched[t], services[s]) == 0;
+			assert_int_equal(compiled(services[s]) != before[s], is_touched);
+			plan_service_unref(before[s]);
+		}
+	}
+	struct plan_service *shop = plan_service_ref((struct plan_service *)compiled("shop"));
+	struct plan_service *plain = plan_service_ref((struct plan_service *)compiled("plain"));
+	epoch_before = epoch();
+	rig_set_health(&rig, "192.0.2.1", "web", VIP_DOWN, 0);
+	await_world();
+	assert_ptr_not_equal(compiled("shop"), shop);
+	assert_ptr_equal(compiled("plain"), plain);
+	plan_service_unref(shop);
+	plan_service_unref(plain);
+}
+
 /* A VIP is down and, before the moment of coalescing is over, something else publishes. */
 static void test_health_is_not_lost_to_another_change(void **state)
 {
@@ -278,6 +347,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_the_structure_changes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_locations_of_a_change_are_laid_over, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_health_changes_of_one_moment_are_one_world, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_a_storm_of_health_is_few_worlds, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_change_compiles_the_services_that_it_concerns, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_health_is_not_lost_to_another_change, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_the_ttl_grows_by_itself, setup, teardown),
