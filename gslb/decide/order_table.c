@@ -17,7 +17,8 @@ struct builder {
 	size_t run; /* that holds the address which is being built */
 };
 
-static uint32_t build_entry(struct builder *builder, address_key first, unsigned bits, unsigned looked_at);
+static uint32_t build_entry(struct builder *builder, address_key first, unsigned bits, unsigned looked_at,
+			    unsigned *ret_slots);
 
 static address_key run_last(const struct order_runs *runs, size_t run)
 {
@@ -33,18 +34,19 @@ static void seek_run(struct builder *builder, address_key first)
 static uint32_t build_node(struct builder *builder, address_key first, unsigned bits)
 {
 	uint32_t run_entries[NODE_SLOTS];
-	unsigned run_count = 0;
+	unsigned run_count = 0, slots;
 	struct order_node node = {.base = 0};
-	for (unsigned slot = 0; slot < NODE_SLOTS; slot++) {
+	for (unsigned slot = 0; slot < NODE_SLOTS; slot += slots) {
 		address_key slot_first = first | (address_key)slot << (128 - bits - NODE_BITS);
-		uint32_t entry = build_entry(builder, slot_first, bits + NODE_BITS, bits);
-		if (slot % 64 == 0)
-			node.rank[slot / 64] = (uint8_t)run_count;
+		uint32_t entry = build_entry(builder, slot_first, bits + NODE_BITS, bits, &slots);
 		if (run_count > 0 && run_entries[run_count - 1] == entry)
 			continue;
 		run_entries[run_count++] = entry;
 		node.run_starts[slot / 64] |= (uint64_t)1 << slot % 64;
 	}
+	for (unsigned word = 1; word < 4; word++)
+		node.rank[word] = (uint8_t)(node.rank[word - 1] +
+					    (unsigned)__builtin_popcountll(node.run_starts[word - 1]));
 
 	struct order_table *table = builder->table;
 	xgrow((void **)&table->entries, &table->entry_capacity, table->entry_count + run_count,
@@ -59,13 +61,15 @@ static uint32_t build_node(struct builder *builder, address_key first, unsigned 
 }
 
 /* The entry for the block of `bits` bits at `first`, in a table that looks at the bits behind the first
- * `looked_at`. */
-static uint32_t build_entry(struct builder *builder, address_key first, unsigned bits, unsigned looked_at)
+ * `looked_at`, and for how many blocks from there it holds, where `first` begins its leaf. */
+static uint32_t build_entry(struct builder *builder, address_key first, unsigned bits, unsigned looked_at,
+			    unsigned *ret_slots)
 {
 	const struct order_runs *runs = builder->runs;
 	seek_run(builder, first);
 	const struct order_run *run = &runs->items[builder->run];
 	address_key last = run_last(runs, builder->run);
+	*ret_slots = 1;
 	if (last < (first | address_key_tail(bits)))
 		return ENTRY_CHILD | build_node(builder, first, bits);
 	/* The shortest prefix around the block that the run still holds. */
@@ -76,6 +80,7 @@ static uint32_t build_entry(struct builder *builder, address_key first, unsigned
 			break;
 		depth--;
 	}
+	*ret_slots = 1u << (bits - depth);
 	return (depth - looked_at) << ENTRY_DEPTH_SHIFT | run->outcome;
 }
 
@@ -87,8 +92,13 @@ void order_table_build(struct order_table *table, unsigned family, const struct 
 		return;
 	struct builder builder = {.table = table, .runs = runs};
 	uint32_t *root = xcalloc(1u << ROOT_BITS, sizeof(*root));
-	for (uint32_t slot = 0; slot < 1u << ROOT_BITS; slot++)
-		root[slot] = build_entry(&builder, (address_key)slot << (128 - ROOT_BITS), ROOT_BITS, 0);
+	unsigned slots;
+	for (uint32_t slot = 0; slot < 1u << ROOT_BITS; slot += slots) {
+		uint32_t entry =
+			build_entry(&builder, (address_key)slot << (128 - ROOT_BITS), ROOT_BITS, 0, &slots);
+		for (unsigned i = 0; i < slots; i++)
+			root[slot + i] = entry;
+	}
 	table->root[index] = root;
 }
 
