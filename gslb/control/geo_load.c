@@ -7,6 +7,7 @@
 #include "gslb/decide/intern.h"
 #include "gslb/decide/place_build.h"
 #include "lib/file.h"
+#include "lib/hash.h"
 #include "lib/mem.h"
 #include <ctype.h>
 #include <errno.h>
@@ -24,6 +25,7 @@
 /* A tree whose nodes are reached more often than this is damaged: honest ones reach each node once,
  * but for the copies of the IPv4 tree that we skip. */
 #define VISITS_PER_NODE 8
+#define NOT_YET UINT32_MAX
 
 /* ---- reading ---- */
 
@@ -83,12 +85,17 @@ static bool open_database(const char *path, MMDB_s *database, struct err_list *e
 
 /* ---- records ---- */
 
+/* Millions of prefixes have a record, hundreds of thousands of records are different. */
+struct record {
+	uint32_t offset; /* in the data section */
+	uint32_t place;	 /* NOT_YET: the slot is free */
+};
+
 struct walk {
 	MMDB_s database;
 	struct place_build *build;
-	struct intern offsets;	/* of records, in the data section */
-	uint32_t *offset_place; /* of each */
-	size_t offset_capacity;
+	struct record *records; /* those met, by open addressing at half load */
+	size_t record_count, record_slots;
 	size_t prefixes; /* data records met */
 	uint64_t visits;
 	unsigned bits; /* of the tree's addresses */
@@ -229,6 +236,27 @@ static uint32_t read_record(struct walk *walk, uint32_t offset)
 	return PLACE_NONE;
 }
 
+static struct record *find_record(const struct walk *walk, uint32_t offset)
+{
+	size_t at = hash_mix(offset, 0) & (walk->record_slots - 1);
+	while (walk->records[at].place != NOT_YET && walk->records[at].offset != offset)
+		at = (at + 1) & (walk->record_slots - 1);
+	return &walk->records[at];
+}
+
+static void grow_records(struct walk *walk)
+{
+	struct record *old = walk->records;
+	size_t old_slots = walk->record_slots;
+	walk->record_slots = old_slots ? old_slots * 2 : 4096;
+	walk->records = xmalloc(walk->record_slots * sizeof(*walk->records));
+	memset(walk->records, 0xff, walk->record_slots * sizeof(*walk->records)); /* NOT_YET */
+	for (size_t i = 0; i < old_slots; i++)
+		if (old[i].place != NOT_YET)
+			*find_record(walk, old[i].offset) = old[i];
+	free(old);
+}
+
 static uint32_t place_of_record(struct walk *walk, uint32_t offset)
 {
 	/* A record that points into the gap between tree and data has wrapped around. */
@@ -236,17 +264,17 @@ static uint32_t place_of_record(struct walk *walk, uint32_t offset)
 		snprintf(walk->problem, sizeof(walk->problem), "damaged search tree: no data at %u", offset);
 		return PLACE_NONE;
 	}
-	size_t known = walk->offsets.count;
-	uint32_t number = intern_put(&walk->offsets, &offset);
-	if (walk->offsets.count == known)
-		return walk->offset_place[number];
-	xgrow((void **)&walk->offset_place, &walk->offset_capacity, walk->offsets.count,
-	      sizeof(*walk->offset_place));
-	walk->offset_place[number] = read_record(walk, offset);
+	if (walk->record_count * 2 >= walk->record_slots)
+		grow_records(walk);
+	struct record *record = find_record(walk, offset);
+	if (record->place != NOT_YET)
+		return record->place;
+	*record = (struct record){offset, read_record(walk, offset)};
+	walk->record_count++;
 	if (place_build_count(walk->build) > GEO_PLACES_MAX && !walk->problem[0])
 		snprintf(walk->problem, sizeof(walk->problem), "more than %zu different places",
 			 GEO_PLACES_MAX);
-	return walk->offset_place[number];
+	return record->place;
 }
 
 /* ---- the tree ---- */
@@ -314,7 +342,6 @@ static struct places *load_file(const char *path, uint16_t source, struct err_li
 		return NULL;
 	walk.bits = walk.database.metadata.ip_version == 4 ? 32 : 128;
 	walk.build = place_build_new();
-	intern_init(&walk.offsets, sizeof(uint32_t));
 	if (walk_node(&walk, 0, 0, 0) && !walk.knows_something)
 		snprintf(walk.problem, sizeof(walk.problem), "no city, country or ASN records in it");
 	struct places *places = NULL;
@@ -326,8 +353,7 @@ static struct places *load_file(const char *path, uint16_t source, struct err_li
 				 walk.prefixes);
 		places = place_build_finish(walk.build);
 	}
-	intern_done(&walk.offsets);
-	free(walk.offset_place);
+	free(walk.records);
 	MMDB_close(&walk.database);
 	return places;
 }
@@ -358,21 +384,34 @@ static struct place merge_places(const struct place *first, const struct place *
 }
 
 struct merge {
-	const struct places *first, *second;
+	const struct places *sides[2];
 	struct place_build *build;
+	uint32_t *alone[2];   /* of each place of a side where the other knows nothing: in the result */
 	struct intern pairs;  /* of uint32_t[2]: a place of each */
 	uint32_t *pair_place; /* of each pair, in the result */
 	size_t pair_capacity;
 };
 
+static uint32_t alone_place(struct merge *merge, unsigned side, uint32_t number)
+{
+	uint32_t *known = &merge->alone[side][number];
+	if (*known == NOT_YET)
+		*known = place_build_place(merge->build, &merge->sides[side]->places[number]);
+	return *known;
+}
+
 static uint32_t merged_place(struct merge *merge, uint32_t first, uint32_t second)
 {
+	if (second == PLACE_NONE)
+		return alone_place(merge, 0, first);
+	if (first == PLACE_NONE)
+		return alone_place(merge, 1, second);
 	uint32_t pair[2] = {first, second};
 	size_t known = merge->pairs.count;
 	uint32_t number = intern_put(&merge->pairs, pair);
 	if (merge->pairs.count > known) {
 		struct place place =
-			merge_places(&merge->first->places[first], &merge->second->places[second]);
+			merge_places(&merge->sides[0]->places[first], &merge->sides[1]->places[second]);
 		xgrow((void **)&merge->pair_place, &merge->pair_capacity, merge->pairs.count,
 		      sizeof(*merge->pair_place));
 		merge->pair_place[number] = place_build_place(merge->build, &place);
@@ -382,7 +421,7 @@ static uint32_t merged_place(struct merge *merge, uint32_t first, uint32_t secon
 
 static void merge_family(struct merge *merge, unsigned family)
 {
-	const struct places *sides[2] = {merge->first, merge->second};
+	const struct places *const *sides = merge->sides;
 	size_t at[2] = {0, 0};
 	address_key start = 0;
 	for (;;) {
@@ -409,16 +448,21 @@ static void merge_family(struct merge *merge, unsigned family)
 /* Takes over both. */
 static struct places *merge_files(struct places *first, struct places *second)
 {
-	struct merge merge = {.first = first, .second = second, .build = place_build_new()};
+	struct merge merge = {.sides = {first, second}, .build = place_build_new()};
 	intern_init(&merge.pairs, sizeof(uint32_t[2]));
+	for (unsigned side = 0; side < 2; side++) {
+		size_t octets = merge.sides[side]->place_count * sizeof(*merge.alone[side]);
+		merge.alone[side] = xmalloc(octets);
+		memset(merge.alone[side], 0xff, octets); /* NOT_YET */
+	}
 	merge_family(&merge, 4);
 	merge_family(&merge, 6);
-	const struct places *sides[2] = {first, second};
 	for (unsigned side = 0; side < 2; side++) {
-		for (size_t i = 0; i < sides[side]->file_count; i++) {
-			const struct place_file *file = &sides[side]->files[i];
+		for (size_t i = 0; i < merge.sides[side]->file_count; i++) {
+			const struct place_file *file = &merge.sides[side]->files[i];
 			place_build_file(merge.build, file->path, file->built_unix_s, file->prefixes);
 		}
+		free(merge.alone[side]);
 	}
 	intern_done(&merge.pairs);
 	free(merge.pair_place);

@@ -18,32 +18,36 @@ void intern_done(struct intern *intern)
 	*intern = (struct intern){.size = 0};
 }
 
-static uint32_t *find_slot(const struct intern *intern, const void *value)
-{
-	size_t at = hash_bytes(value, intern->size, 0) & (intern->slot_count - 1);
-	while (intern->slots[at] != 0 &&
-	       memcmp(intern->items + (intern->slots[at] - 1) * intern->size, value, intern->size) != 0)
-		at = (at + 1) & (intern->slot_count - 1);
-	return &intern->slots[at];
-}
-
 static void grow_slots(struct intern *intern)
 {
-	free(intern->slots);
+	struct intern_slot *old = intern->slots;
+	size_t old_count = intern->slot_count;
 	intern->slot_count *= 2;
 	intern->slots = xcalloc(intern->slot_count, sizeof(*intern->slots));
-	for (size_t i = 0; i < intern->count; i++)
-		*find_slot(intern, intern->items + i * intern->size) = (uint32_t)i + 1;
+	for (size_t i = 0; i < old_count; i++) {
+		if (old[i].number == 0)
+			continue;
+		size_t at = old[i].hash & (intern->slot_count - 1);
+		while (intern->slots[at].number != 0)
+			at = (at + 1) & (intern->slot_count - 1);
+		intern->slots[at] = old[i];
+	}
+	free(old);
 }
 
 uint32_t intern_put(struct intern *intern, const void *value)
 {
-	uint32_t *slot = find_slot(intern, value);
-	if (*slot != 0)
-		return *slot - 1;
+	uint32_t hash = (uint32_t)hash_bytes(value, intern->size, 0);
+	size_t at = hash & (intern->slot_count - 1);
+	for (; intern->slots[at].number != 0; at = (at + 1) & (intern->slot_count - 1)) {
+		uint32_t known = intern->slots[at].number - 1;
+		if (intern->slots[at].hash == hash &&
+		    memcmp(intern->items + known * intern->size, value, intern->size) == 0)
+			return known;
+	}
 	assert(intern->count < UINT32_MAX - 1);
 	uint32_t number = (uint32_t)intern->count;
-	*slot = number + 1;
+	intern->slots[at] = (struct intern_slot){hash, number + 1};
 	xgrow((void **)&intern->items, &intern->capacity, intern->count + 1, intern->size);
 	memcpy(intern->items + intern->count * intern->size, value, intern->size);
 	intern->count++;

@@ -12,7 +12,10 @@ struct intern {
 	size_t capacity;   /* of items */
 	size_t slot_count; /* power of two */
 	uint8_t *items;	   /* count × size bytes */
-	uint32_t *slots;   /* number + 1; 0 = free */
+	struct intern_slot {
+		uint32_t hash;	 /* its low half: most misses end here, and growing needs no value */
+		uint32_t number; /* + 1; 0 = free */
+	} * slots;
 };
 
 void intern_init(struct intern *intern, size_t size);
