@@ -29,7 +29,7 @@ static bool start_serving(void *user, struct err_list *errors)
 	struct workers_config config = {
 		.listen = node->listen,
 		.listen_count = node->listen_count,
-		.udp_workers = node->workers,
+		.workers = node->workers,
 		.world = &gslbd->world,
 	};
 	gslbd->workers = workers_start(&config, errors);

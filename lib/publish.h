@@ -17,7 +17,7 @@ struct publish {
 	_Atomic(void *) current;
 };
 
-#define PUBLISH_READERS_MAX 1024
+#define PUBLISH_READERS_MAX 2048
 
 struct publish_reader {
 	_Atomic uint64_t mark;

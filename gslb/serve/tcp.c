@@ -2,108 +2,143 @@
  * DNS over TCP. Thread: the one that runs tcp_run; only tcp_stop is called from elsewhere.
  *
  * A connection answers what it has been sent, in order, and all of one read in one write (RFC 7766
- * §6.2.1.1, §7). What it may cost is bounded: a connection that completes no query and drains no reply
- * for `idle` is closed, half-open, slow or silent alike; one that does not fetch its replies is no
- * longer read from. When all places are taken, the connection that has idled longest makes room, for
- * RFC 7766 §6.2.3 lets a server end idle ones at any time; one that has had something under way for a second
- * and got nowhere counts as idle. Where there is none, the newcomer is refused.
+ * §6.2.1.1, §7): queries are read into a buffer of the thread and answered into another, so that a
+ * connection owns memory only for what is incomplete or unsent. What it may cost is bounded: one that
+ * completes no query and drains no reply for `idle` is closed, half-open, slow or silent alike; one that
+ * does not fetch its replies is no longer read from. When all places are taken, the connection of this
+ * thread that has idled longest makes room, for RFC 7766 §6.2.3 lets a server end idle ones at any time;
+ * one that has had something under way for a second and got nowhere counts as idle. Where there is none,
+ * the newcomer is refused and another thread asked to make room for the next.
  */
 #include "gslb/serve/tcp.h"
 #include "gslb/decide/resolve.h"
 #include "gslb/serve/bytes.h"
 #include "gslb/serve/tally.h"
 #include "lib/clock.h"
-#include "lib/map.h"
 #include "lib/mem.h"
-#include <event2/buffer.h>
-#include <event2/bufferevent.h>
+#include <errno.h>
 #include <event2/event.h>
-#include <event2/listener.h>
-#include <netinet/tcp.h>
+#include <event2/event_struct.h>
+#include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/queue.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define LENGTH_OCTETS 2		       /* RFC 1035 §4.2.2 */
-#define UNREAD_MAX ((size_t)128 << 10) /* octets of queries that wait; more than one message */
-#define UNSENT_MAX ((size_t)256 << 10) /* octets of replies that wait before reading stops */
-#define ACCEPT_PAUSE_US 100000	       /* after the process ran out of descriptors */
-#define PATIENCE_MS 1000	       /* with a query or reply that gets nowhere, when places are short */
-#define LOOKS_MAX 64		       /* connections that are looked at for one that may go */
-#define SPARE_MAX 1024		       /* descriptors that are left to the rest of the process: */
-#define SPARE_PART 4		       /* a quarter, at most so many */
+#define LENGTH_OCTETS 2		  /* RFC 1035 §4.2.2 */
+#define READ_OCTETS 16384	  /* at once, so that no connection keeps the others waiting */
+#define OUTPUT_OCTETS (256 << 10) /* replies that wait to be sent; more than one of the largest */
+#define ACCEPTS_MAX 64		  /* at once, for the same reason */
+#define ACCEPT_PAUSE_US 100000	  /* after the process ran out of descriptors */
+#define PATIENCE_MS 1000	  /* with a query or reply that gets nowhere, when places are short */
+#define LOOKS_MAX 64		  /* connections that are looked at for one that may go */
+#define SPARE_MAX 1024		  /* descriptors that are left to the rest of the process: */
+#define SPARE_PART 4		  /* a quarter, at most so many */
+
+struct limits {
+	uint32_t connections, per_client, idle_ms;
+};
 
 /* Before the first world there is nothing to answer, so these are not tuned. */
-static const struct serve_settings settings_before = {
-	.tcp_connections = 64, .tcp_per_client = 8, .tcp_idle_ms = 1000};
+static const struct limits limits_before = {.connections = 64, .per_client = 8, .idle_ms = 1000};
+
+struct octets {
+	uint8_t *at;
+	size_t length, capacity;
+};
 
 struct connection {
 	TAILQ_ENTRY(connection) link;
 	struct tcp_server *server;
-	struct bufferevent *stream;
+	struct event ready; /* to be read from, or while there is something unsent, to be written to */
+	int fd;
 	struct ip peer;
 	uint64_t progress_ms; /* last query answered, or last time that all replies were sent */
+	struct octets
+		unanswered; /* an incomplete query; while there is something unsent, complete ones too */
+	struct octets unsent;
 	uint32_t answered;
-	bool is_ending;	     /* no query is taken any more; goes when its replies are sent */
-	bool has_peer_ended; /* the peer will send nothing more */
+	bool is_ending; /* no query is taken any more; goes when its replies are sent */
+	bool is_broken; /* nothing more can be sent */
 };
 
 TAILQ_HEAD(connections, connection);
 
 struct tcp_server {
 	struct event_base *base;
-	struct event *stop, *deadline, *resume;
-	int stop_fd;
+	struct event *stop, *wake, *deadline, *resume;
+	int stop_fd, wake_fd;
 	size_t listener_count;
-	struct evconnlistener **listeners;
+	struct event **listeners;
 	const struct publish *world;
 	struct publish_reader reader;
 	struct serve_context context;
-	size_t connection_count;
+	struct tcp_places *places;
+	unsigned number;		/* among those who share the places */
+	int first_spare;		/* descriptors from here on are not for clients */
 	struct connections connections; /* the one without progress for longest first */
-	struct map *clients;		/* address → number of its connections */
-	uint8_t reply[LENGTH_OCTETS + MESSAGE_MAX];
+	size_t output_length;
+	uint8_t input[READ_OCTETS];
+	uint8_t output[OUTPUT_OCTETS];
 };
 
-static struct serve_settings current_settings(struct tcp_server *server)
+static struct limits current_limits(struct tcp_server *server)
 {
+	struct limits limits = limits_before;
 	publish_reader_online(&server->reader);
 	const struct world *world = publish_get(server->world);
-	struct serve_settings settings = world ? world->settings : settings_before;
+	if (world)
+		limits = (struct limits){world->settings.tcp_connections, world->settings.tcp_per_client,
+					 world->settings.tcp_idle_ms};
 	publish_reader_offline(&server->reader);
-	return settings;
+	return limits;
+}
+
+/* ---- octets that wait ---- */
+
+static void octets_add(struct octets *octets, const uint8_t *more, size_t length)
+{
+	xgrow((void **)&octets->at, &octets->capacity, octets->length + length, 1);
+	memcpy(octets->at + octets->length, more, length);
+	octets->length += length;
+}
+
+static void octets_free(struct octets *octets)
+{
+	free(octets->at);
+	*octets = (struct octets){0};
+}
+
+/* Few connections have anything that waits: the memory goes with it. */
+static void octets_drop_first(struct octets *octets, size_t length)
+{
+	octets->length -= length;
+	if (octets->length == 0)
+		octets_free(octets);
+	else if (length != 0)
+		memmove(octets->at, octets->at + length, octets->length);
 }
 
 /* ---- the connections as a whole ---- */
-
-static uintptr_t count_client(struct tcp_server *server, const struct ip *peer, int change)
-{
-	char text[IP_TEXT_MAX];
-	ip_format(peer, text);
-	uintptr_t count = (uintptr_t)map_get(server->clients, text) + (uintptr_t)change;
-	if (count == 0)
-		map_remove(server->clients, text);
-	else if (change != 0)
-		map_put(server->clients, text, (void *)count);
-	return count;
-}
 
 static void connection_free(struct connection *connection)
 {
 	struct tcp_server *server = connection->server;
 	TAILQ_REMOVE(&server->connections, connection, link);
-	server->connection_count--;
-	count_client(server, &connection->peer, -1);
-	bufferevent_free(connection->stream);
+	tcp_places_give(server->places, server->number, &connection->peer);
+	event_del(&connection->ready);
+	close(connection->fd);
+	octets_free(&connection->unanswered);
+	octets_free(&connection->unsent);
 	free(connection);
 }
 
-static void note_progress(struct connection *connection)
+static void note_progress(struct connection *connection, uint64_t now_ns)
 {
 	struct connections *connections = &connection->server->connections;
-	connection->progress_ms = clock_mono_ms();
+	connection->progress_ms = now_ns / 1000000;
 	TAILQ_REMOVE(connections, connection, link);
 	TAILQ_INSERT_TAIL(connections, connection, link);
 }
@@ -118,7 +153,7 @@ static void set_timer(struct event *timer, uint64_t us)
 static void on_deadline(evutil_socket_t fd, short what, void *argument)
 {
 	struct tcp_server *server = argument;
-	uint64_t idle_ms = current_settings(server).tcp_idle_ms, now_ms = clock_mono_ms();
+	uint64_t idle_ms = current_limits(server).idle_ms, now_ms = clock_mono_ms();
 	struct connection *oldest;
 	while ((oldest = TAILQ_FIRST(&server->connections)) && oldest->progress_ms + idle_ms <= now_ms)
 		connection_free(oldest);
@@ -126,214 +161,275 @@ static void on_deadline(evutil_socket_t fd, short what, void *argument)
 		set_timer(server->deadline, (oldest->progress_ms + idle_ms - now_ms) * 1000);
 }
 
-/* ---- one connection ---- */
+/* ---- sending ---- */
 
-static size_t unsent(const struct connection *connection)
+/* How many of the octets the kernel took. */
+static size_t send_some(struct connection *connection, const uint8_t *octets, size_t length)
 {
-	return evbuffer_get_length(bufferevent_get_output(connection->stream));
+	ssize_t sent = send(connection->fd, octets, length, MSG_NOSIGNAL);
+	if (sent >= 0)
+		return (size_t)sent;
+	connection->is_broken = errno != EAGAIN && errno != EINTR;
+	return 0;
 }
 
-/* When all is said: half a close, so that the peer reads our replies before it learns that its further
- * queries find nobody (closing at once would reset the connection). It ends by the peer's close or by
- * idling. Frees the connection when nothing more can come. */
-static void end_if_sent(struct connection *connection)
+/* Sends the replies in the thread's buffer. False: not all, the rest is kept. */
+static bool send_output(struct connection *connection)
 {
-	if (!connection->is_ending || unsent(connection) != 0)
-		return;
-	if (connection->has_peer_ended) {
-		connection_free(connection);
-		return;
-	}
-	shutdown(bufferevent_getfd(connection->stream), SHUT_WR);
-	bufferevent_enable(connection->stream, EV_READ);
+	struct tcp_server *server = connection->server;
+	size_t length = server->output_length, sent = send_some(connection, server->output, length);
+	server->output_length = 0;
+	if (sent == length)
+		return true;
+	octets_add(&connection->unsent, server->output + sent, length - sent);
+	return false;
 }
 
-/* The next complete message in the buffer and its length, or NULL. */
-static const uint8_t *next_query(struct evbuffer *input, size_t *ret_length)
-{
-	uint8_t head[LENGTH_OCTETS];
-	if (evbuffer_copyout(input, head, LENGTH_OCTETS) != LENGTH_OCTETS)
-		return NULL;
-	size_t length = bytes_get16(head);
-	if (evbuffer_get_length(input) < LENGTH_OCTETS + length)
-		return NULL;
-	*ret_length = length;
-	return evbuffer_pullup(input, (ev_ssize_t)(LENGTH_OCTETS + length)) + LENGTH_OCTETS;
-}
+/* ---- answering ---- */
 
-/* Answers what is there; returns how many. A message that deserves silence (an empty one too) ends the
- * connection: its sender would only wait, and what follows it is hardly better. */
-static unsigned answer_queries(struct connection *connection, const struct world *world)
+/* Answers the complete queries of octets[0..length) until they are through or the replies find no room.
+ * A message that deserves silence (an empty one too) ends the connection: its sender would only wait,
+ * and what follows it is hardly better. */
+static unsigned answer_queries(struct connection *connection, const struct world *world,
+			       const uint8_t *octets, size_t length, size_t *ret_used)
 {
 	struct tcp_server *server = connection->server;
 	uint32_t most = world ? world->settings.tcp_queries : 0;
-	struct evbuffer *input = bufferevent_get_input(connection->stream);
-	struct evbuffer *output = bufferevent_get_output(connection->stream);
-	const uint8_t *query;
-	size_t length;
 	unsigned answered = 0;
-	while (!connection->is_ending && unsent(connection) <= UNSENT_MAX &&
-	       (query = next_query(input, &length))) {
-		size_t reply = answer_query(&server->context, world, TRANSPORT_TCP, &connection->peer, query,
-					    length, server->reply + LENGTH_OCTETS, MESSAGE_MAX);
-		evbuffer_drain(input, LENGTH_OCTETS + length);
-		if (reply == 0) {
+	size_t used = 0;
+	while (!connection->is_ending && length - used >= LENGTH_OCTETS) {
+		size_t size = bytes_get16(octets + used);
+		if (length - used - LENGTH_OCTETS < size)
+			break;
+		if (OUTPUT_OCTETS - server->output_length < LENGTH_OCTETS + MESSAGE_MAX &&
+		    !send_output(connection))
+			break;
+		uint8_t *reply = server->output + server->output_length;
+		size_t reply_size =
+			answer_query(&server->context, world, TRANSPORT_TCP, &connection->peer,
+				     octets + used + LENGTH_OCTETS, size, reply + LENGTH_OCTETS, MESSAGE_MAX);
+		used += LENGTH_OCTETS + size;
+		if (reply_size == 0) {
 			connection->is_ending = true;
 			break;
 		}
-		bytes_put16(server->reply, (uint16_t)reply);
-		evbuffer_add(output, server->reply, LENGTH_OCTETS + reply);
+		bytes_put16(reply, (uint16_t)reply_size);
+		server->output_length += LENGTH_OCTETS + reply_size;
 		answered++;
 		if (most != 0 && ++connection->answered >= most)
 			connection->is_ending = true;
 	}
+	*ret_used = used;
 	return answered;
 }
 
-static void serve_connection(struct connection *connection)
+/* Answers and sends; returns how many of the octets are dealt with. */
+static size_t answer_octets(struct connection *connection, const uint8_t *octets, size_t length)
 {
 	struct tcp_server *server = connection->server;
 	uint64_t start_ns = server->context.now_ns = clock_mono_ns();
+	size_t used;
 	publish_reader_online(&server->reader);
-	unsigned answered = answer_queries(connection, publish_get(server->world));
+	unsigned answered = answer_queries(connection, publish_get(server->world), octets, length, &used);
 	publish_reader_offline(&server->reader);
+	if (server->output_length != 0)
+		send_output(connection);
 	if (answered != 0) {
-		tally_latency(server->context.stats, TRANSPORT_TCP, answered, clock_mono_ns() - start_ns);
-		note_progress(connection);
+		uint64_t now_ns = clock_mono_ns();
+		tally_latency(server->context.stats, TRANSPORT_TCP, answered, now_ns - start_ns);
+		note_progress(connection, now_ns);
 	}
-	if (connection->is_ending) {
-		struct evbuffer *input = bufferevent_get_input(connection->stream);
-		evbuffer_drain(input, evbuffer_get_length(input));
-	} else if (unsent(connection) > UNSENT_MAX) {
-		bufferevent_disable(connection->stream, EV_READ);
-	} else {
-		bufferevent_enable(connection->stream, EV_READ);
-	}
-	end_if_sent(connection);
+	return connection->is_ending ? length : used;
 }
 
-static void on_read(struct bufferevent *stream, void *argument)
+static void on_ready(evutil_socket_t fd, short what, void *argument);
+
+static void wait_for(struct connection *connection, short what)
 {
-	serve_connection(argument);
+	event_assign(&connection->ready, connection->server->base, connection->fd, what | EV_PERSIST,
+		     on_ready, connection);
+	event_add(&connection->ready, NULL);
 }
 
-/* All replies are sent. Queries may wait since reading stopped. */
-static void on_sent(struct bufferevent *stream, void *argument)
+/* What comes next after octets were answered or replies sent. Frees a connection that is broken. When
+ * all is said: half a close, so that the peer reads our replies before it learns that its further queries
+ * find nobody (closing at once would reset the connection). It ends by the peer's close or by idling. */
+static void go_on(struct connection *connection)
 {
-	struct connection *connection = argument;
-	if (!connection->is_ending)
-		note_progress(connection);
-	serve_connection(connection);
-}
-
-static void on_event(struct bufferevent *stream, short what, void *argument)
-{
-	struct connection *connection = argument;
-	if ((what & BEV_EVENT_EOF) && unsent(connection) != 0) {
-		connection->is_ending = connection->has_peer_ended = true;
+	short wanted = connection->unsent.length != 0 ? EV_WRITE : EV_READ;
+	if (connection->is_broken) {
+		connection_free(connection);
 		return;
 	}
-	connection_free(connection);
+	if (connection->is_ending && wanted == EV_READ)
+		shutdown(connection->fd, SHUT_WR);
+	if (!(event_get_events(&connection->ready) & wanted)) {
+		event_del(&connection->ready);
+		wait_for(connection, wanted);
+	}
+}
+
+static void read_queries(struct connection *connection)
+{
+	struct tcp_server *server = connection->server;
+	struct octets *unanswered = &connection->unanswered;
+	ssize_t length = recv(connection->fd, server->input, READ_OCTETS, 0);
+	if (length < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (length <= 0) {
+		connection_free(connection);
+		return;
+	}
+	if (connection->is_ending)
+		return; /* read to be forgotten */
+	if (unanswered->length == 0) {
+		size_t used = answer_octets(connection, server->input, (size_t)length);
+		if (used != (size_t)length)
+			octets_add(unanswered, server->input + used, (size_t)length - used);
+	} else {
+		octets_add(unanswered, server->input, (size_t)length);
+		octets_drop_first(unanswered, answer_octets(connection, unanswered->at, unanswered->length));
+	}
+	go_on(connection);
+}
+
+/* Queries may wait since reading stopped. */
+static void send_unsent(struct connection *connection)
+{
+	struct octets *unsent = &connection->unsent, *unanswered = &connection->unanswered;
+	octets_drop_first(unsent, send_some(connection, unsent->at, unsent->length));
+	if (unsent->length == 0 && !connection->is_ending) {
+		note_progress(connection, clock_mono_ns());
+		octets_drop_first(unanswered, answer_octets(connection, unanswered->at, unanswered->length));
+	}
+	go_on(connection);
+}
+
+static void on_ready(evutil_socket_t fd, short what, void *argument)
+{
+	struct connection *connection = argument;
+	if (connection->unsent.length != 0)
+		send_unsent(connection);
+	else
+		read_queries(connection);
 }
 
 /* ---- new connections ---- */
 
 /* Probes, reloads and the operator need descriptors too, so clients do not get the last ones. The kernel
  * gives the lowest free number: it tells how many are in use. */
-static bool is_spare(int fd)
+static int first_spare(void)
 {
 	struct rlimit limit;
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
-		return false;
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > INT_MAX)
+		return INT_MAX;
 	rlim_t spare = limit.rlim_cur / SPARE_PART;
-	return (rlim_t)fd >= limit.rlim_cur - (spare < SPARE_MAX ? spare : SPARE_MAX);
+	return (int)(limit.rlim_cur - (spare < SPARE_MAX ? spare : SPARE_MAX));
 }
 
-/* A place to take away, or NULL. The list begins with those that got nowhere for longest. */
-static struct connection *find_idle(struct tcp_server *server)
+/* Takes a place away from one of our own. The list begins with those that got nowhere for longest. */
+static bool make_room(struct tcp_server *server)
 {
 	uint64_t now_ms = clock_mono_ms();
 	unsigned looks = LOOKS_MAX;
 	struct connection *connection;
 	TAILQ_FOREACH(connection, &server->connections, link)
 	{
-		bool is_idle = unsent(connection) == 0 &&
-			       evbuffer_get_length(bufferevent_get_input(connection->stream)) == 0;
-		if (is_idle || now_ms - connection->progress_ms >= PATIENCE_MS)
-			return connection;
+		bool is_idle = connection->unsent.length == 0 && connection->unanswered.length == 0;
+		if (is_idle || now_ms - connection->progress_ms >= PATIENCE_MS) {
+			counter_add(&server->context.stats->dropped[DROP_LIMIT], 1);
+			connection_free(connection);
+			return true;
+		}
 		if (--looks == 0)
 			break;
 	}
-	return NULL;
+	return false;
 }
 
-static bool has_room(struct tcp_server *server, const struct ip *peer, int fd)
+static bool take_place(struct tcp_server *server, const struct ip *peer, const struct limits *limits,
+		       bool is_spare)
 {
-	struct serve_settings settings = current_settings(server);
-	if (count_client(server, peer, 0) >= settings.tcp_per_client)
+	enum tcp_place place = tcp_places_take(server->places, server->number, peer, limits->connections,
+					       limits->per_client);
+	if (place == TCP_PLACE_ALL_TAKEN && make_room(server))
+		place = tcp_places_take(server->places, server->number, peer, limits->connections,
+					limits->per_client);
+	if (place == TCP_PLACE_ALL_TAKEN)
+		tcp_places_ask(server->places, server->number);
+	if (place != TCP_PLACE_TAKEN)
 		return false;
-	bool is_last = is_spare(fd);
-	if (server->connection_count < settings.tcp_connections && !is_last)
+	if (!is_spare)
 		return true;
-	struct connection *idle = find_idle(server);
-	if (!idle)
-		return false;
-	counter_add(&server->context.stats->dropped[DROP_LIMIT], 1);
-	connection_free(idle);
-	return !is_last; /* the descriptor that is now free serves the next */
+	tcp_places_give(server->places, server->number, peer);
+	make_room(server); /* the descriptor that is then free serves the next */
+	return false;
 }
 
-static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *address,
-		      int length, void *argument)
+static void welcome(struct tcp_server *server, int fd, const struct sockaddr *address)
 {
-	struct tcp_server *server = argument;
 	struct ip peer = ip_from_sockaddr(address);
-	if (!has_room(server, &peer, fd)) {
+	struct limits limits = current_limits(server);
+	if (!take_place(server, &peer, &limits, fd >= server->first_spare)) {
 		counter_add(&server->context.stats->dropped[DROP_LIMIT], 1);
 		close(fd);
 		return;
 	}
-	struct bufferevent *stream = bufferevent_socket_new(server->base, fd, BEV_OPT_CLOSE_ON_FREE);
-	if (!stream)
-		abort(); /* out of memory */
-	int on = 1;
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	struct connection *connection = xcalloc(1, sizeof *connection);
 	connection->server = server;
-	connection->stream = stream;
+	connection->fd = fd;
 	connection->peer = peer;
 	connection->progress_ms = clock_mono_ms();
 	TAILQ_INSERT_TAIL(&server->connections, connection, link);
-	server->connection_count++;
-	count_client(server, &peer, 1);
-	bufferevent_setcb(stream, on_read, on_sent, on_event, connection);
-	bufferevent_setwatermark(stream, EV_READ, 0, UNREAD_MAX);
-	bufferevent_enable(stream, EV_READ | EV_WRITE);
+	wait_for(connection, EV_READ);
 	if (!evtimer_pending(server->deadline, NULL))
-		set_timer(server->deadline, (uint64_t)current_settings(server).tcp_idle_ms * 1000);
+		set_timer(server->deadline, (uint64_t)limits.idle_ms * 1000);
+	read_queries(connection); /* a first query has often come with the connection */
 }
 
 static void enable_listeners(struct tcp_server *server, bool on)
 {
 	for (size_t i = 0; i < server->listener_count; i++)
 		if (on)
-			evconnlistener_enable(server->listeners[i]);
+			event_add(server->listeners[i], NULL);
 		else
-			evconnlistener_disable(server->listeners[i]);
+			event_del(server->listeners[i]);
 }
 
-/* No descriptor or memory left: wait, for the socket stays readable and would keep the loop busy. */
-static void on_accept_error(struct evconnlistener *listener, void *argument)
+static void on_connections(evutil_socket_t listener, short what, void *argument)
 {
 	struct tcp_server *server = argument;
-	counter_add(&server->context.stats->dropped[DROP_SOCKET], 1);
-	enable_listeners(server, false);
-	set_timer(server->resume, ACCEPT_PAUSE_US);
+	for (unsigned i = 0; i < ACCEPTS_MAX; i++) {
+		struct sockaddr_storage address;
+		socklen_t length = sizeof address;
+		int fd =
+			accept4(listener, (struct sockaddr *)&address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd >= 0) {
+			welcome(server, fd, (struct sockaddr *)&address);
+		} else if (errno == EAGAIN) {
+			return;
+		} else if (errno != EINTR && errno != ECONNABORTED) {
+			/* No descriptor or memory left: wait, for the socket stays readable and would keep
+			 * the loop busy. */
+			counter_add(&server->context.stats->dropped[DROP_SOCKET], 1);
+			enable_listeners(server, false);
+			set_timer(server->resume, ACCEPT_PAUSE_US);
+			return;
+		}
+	}
 }
 
 static void on_resume(evutil_socket_t fd, short what, void *argument)
 {
 	enable_listeners(argument, true);
+}
+
+/* Another thread found no place for a newcomer. */
+static void on_wake(evutil_socket_t fd, short what, void *argument)
+{
+	eventfd_t asked;
+	eventfd_read(fd, &asked);
+	make_room(argument);
 }
 
 /* ---- life ---- */
@@ -344,31 +440,38 @@ static void on_stop(evutil_socket_t fd, short what, void *argument)
 	event_base_loopbreak(server->base);
 }
 
-struct tcp_server *tcp_new(const struct publish *world, const int *sockets, size_t count, struct stats *stats)
+static struct event *watch(struct tcp_server *server, int fd, event_callback_fn callback)
+{
+	struct event *event = event_new(server->base, fd, EV_READ | EV_PERSIST, callback, server);
+	event_add(event, NULL);
+	return event;
+}
+
+struct tcp_server *tcp_new(const struct publish *world, struct tcp_places *places, const int *sockets,
+			   size_t count, struct stats *stats)
 {
 	struct tcp_server *server = xcalloc(1, sizeof *server);
 	TAILQ_INIT(&server->connections);
 	server->world = world;
-	server->clients = map_new();
+	server->places = places;
+	server->first_spare = first_spare();
 	server->context.stats = stats;
 	server->context.scratch = xcalloc(1, sizeof *server->context.scratch);
 	rng_seed_from_system(&server->context.rng);
 	server->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	server->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	server->base = event_base_new();
-	if (!server->base || server->stop_fd < 0)
+	if (!server->base || server->stop_fd < 0 || server->wake_fd < 0)
 		abort(); /* out of memory or descriptors before anything is served */
-	server->stop = event_new(server->base, server->stop_fd, EV_READ | EV_PERSIST, on_stop, server);
-	event_add(server->stop, NULL);
+	server->number = tcp_places_join(places, server->wake_fd);
+	server->stop = watch(server, server->stop_fd, on_stop);
+	server->wake = watch(server, server->wake_fd, on_wake);
 	server->deadline = evtimer_new(server->base, on_deadline, server);
 	server->resume = evtimer_new(server->base, on_resume, server);
 	server->listener_count = count;
-	server->listeners = xcalloc(count, sizeof(struct evconnlistener *));
-	for (size_t i = 0; i < count; i++) {
-		server->listeners[i] =
-			evconnlistener_new(server->base, on_accept, server,
-					   LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, sockets[i]);
-		evconnlistener_set_error_cb(server->listeners[i], on_accept_error);
-	}
+	server->listeners = xcalloc(count, sizeof(struct event *));
+	for (size_t i = 0; i < count; i++)
+		server->listeners[i] = watch(server, sockets[i], on_connections);
 	return server;
 }
 
@@ -379,8 +482,7 @@ void *tcp_run(void *argument)
 	event_base_dispatch(server->base);
 	struct connection *connection;
 	while ((connection = TAILQ_FIRST(&server->connections))) {
-		evbuffer_write(bufferevent_get_output(connection->stream),
-			       bufferevent_getfd(connection->stream));
+		send_some(connection, connection->unsent.at, connection->unsent.length);
 		connection_free(connection);
 	}
 	publish_reader_done(&server->reader);
@@ -396,15 +498,19 @@ void tcp_free(struct tcp_server *server)
 {
 	if (!server)
 		return;
-	for (size_t i = 0; i < server->listener_count; i++)
-		evconnlistener_free(server->listeners[i]);
+	for (size_t i = 0; i < server->listener_count; i++) {
+		int fd = event_get_fd(server->listeners[i]);
+		event_free(server->listeners[i]);
+		close(fd);
+	}
 	free(server->listeners);
 	event_free(server->resume);
 	event_free(server->deadline);
+	event_free(server->wake);
 	event_free(server->stop);
 	event_base_free(server->base);
+	close(server->wake_fd);
 	close(server->stop_fd);
-	map_free(server->clients);
 	free(server->context.scratch);
 	free(server);
 }

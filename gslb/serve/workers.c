@@ -1,9 +1,9 @@
 /*
  * Sockets and threads of the data path. Thread: the control thread calls all of this.
  *
- * One thread per worker and listen address: each then blocks in recvmmsg on its one socket and needs
- * no poll between two batches. The kernel spreads the clients of an address over its workers' sockets
- * (SO_REUSEPORT).
+ * For UDP one thread per worker and listen address: each then blocks in recvmmsg on its one socket and
+ * needs no poll between two batches. For TCP one thread per worker, with a listening socket for each
+ * address. The kernel spreads the clients of an address over its workers' sockets (SO_REUSEPORT).
  */
 #include "gslb/serve/workers.h"
 #include "gslb/decide/resolve.h"
@@ -15,6 +15,7 @@
 #include "lib/privilege.h"
 #include <assert.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -32,10 +33,12 @@ struct workers {
 	atomic_bool stop;
 	size_t listener_count;
 	struct sockaddr_storage *listeners;
-	int *tcp_sockets;
 	size_t udp_count;
 	struct udp_worker **udp; /* worker w of listener l: [w * listener_count + l] */
-	struct tcp_server *tcp;
+	int *tcp_sockets;	 /* the same; -1: none (yet) */
+	unsigned tcp_count;
+	struct tcp_server **tcp;
+	struct tcp_places *tcp_places;
 	size_t thread_count; /* started */
 	pthread_t *threads;
 	size_t stats_count;
@@ -62,14 +65,14 @@ static void set_option(int fd, int level, int option, int value)
 	setsockopt(fd, level, option, &value, sizeof value); /* what fails costs speed, not answers */
 }
 
-static int open_bound(const struct sockaddr_storage *address, socklen_t length, int type)
+/* Bound with SO_REUSEPORT or SO_REUSEADDR (`reuse`). */
+static int open_bound(const struct sockaddr_storage *address, socklen_t length, int type, int reuse)
 {
 	int fd = socket(address->ss_family, type | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -1;
 	int on = 1;
-	bool is_set = setsockopt(fd, SOL_SOCKET, type & SOCK_DGRAM ? SO_REUSEPORT : SO_REUSEADDR, &on,
-				 sizeof on) == 0;
+	bool is_set = setsockopt(fd, SOL_SOCKET, reuse, &on, sizeof on) == 0;
 	if (is_set && address->ss_family == AF_INET6)
 		is_set = setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) == 0;
 	if (is_set && bind(fd, (const struct sockaddr *)address, length) == 0)
@@ -82,7 +85,7 @@ static int open_bound(const struct sockaddr_storage *address, socklen_t length, 
 
 static int open_udp(const struct sockaddr_storage *address, socklen_t length)
 {
-	int fd = open_bound(address, length, SOCK_DGRAM);
+	int fd = open_bound(address, length, SOCK_DGRAM, SO_REUSEPORT);
 	if (fd < 0)
 		return -1;
 	set_option(fd, SOL_SOCKET, SO_RCVBUF, BUFFER_OCTETS);
@@ -105,10 +108,18 @@ static int open_udp(const struct sockaddr_storage *address, socklen_t length)
 	return -1;
 }
 
-static int open_tcp(const struct sockaddr_storage *address, socklen_t length)
+/* The first of an address is bound alone, so that a second server is refused instead of taking half of
+ * the clients, and shares from then on. */
+static int open_tcp(const struct sockaddr_storage *address, socklen_t length, bool is_first)
 {
-	int fd = open_bound(address, length, SOCK_STREAM | SOCK_NONBLOCK);
-	if (fd < 0 || listen(fd, BACKLOG) == 0)
+	int on = 1;
+	int fd = open_bound(address, length, SOCK_STREAM | SOCK_NONBLOCK,
+			    is_first ? SO_REUSEADDR : SO_REUSEPORT);
+	if (fd < 0)
+		return -1;
+	/* replies go at once; accepted sockets inherit it */
+	set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0 && listen(fd, BACKLOG) == 0)
 		return fd;
 	int reason = errno;
 	close(fd);
@@ -130,7 +141,7 @@ static bool open_pair(const struct listen_address *wanted, struct sockaddr_stora
 			return false;
 		int tcp = -1;
 		if (getsockname(udp, (struct sockaddr *)&bound, &length) == 0)
-			tcp = open_tcp(&bound, length);
+			tcp = open_tcp(&bound, length, true);
 		if (tcp >= 0) {
 			*ret_bound = bound;
 			*ret_udp = udp;
@@ -168,15 +179,16 @@ static bool bind_listener(struct workers *workers, const struct workers_config *
 	int udp, tcp;
 	if (!open_pair(wanted, bound, &udp, &tcp))
 		return false;
-	workers->tcp_sockets[number] = tcp;
 	for (unsigned w = 0;; w++) {
-		workers->udp[w * workers->listener_count + number] =
-			udp_worker_new(workers, config->world, udp, bound);
-		if (w + 1 == config->udp_workers)
-			return true;
+		size_t place = w * workers->listener_count + number;
+		workers->udp[place] = udp_worker_new(workers, config->world, udp, bound);
+		workers->tcp_sockets[place] = tcp;
+		if (tcp < 0 || w + 1 == config->workers)
+			return tcp >= 0;
 		udp = open_udp(bound, wanted->length);
 		if (udp < 0)
 			return false;
+		tcp = open_tcp(bound, wanted->length, false);
 	}
 }
 
@@ -198,7 +210,9 @@ static bool start_threads(struct workers *workers)
 	sigset_t all, before;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	bool is_started = start_thread(workers, tcp_run, workers->tcp, "dns-tcp");
+	bool is_started = true;
+	for (unsigned w = 0; w < workers->tcp_count && is_started; w++)
+		is_started = start_thread(workers, tcp_run, workers->tcp[w], "dns-tcp");
 	for (size_t i = 0; i < workers->udp_count && is_started; i++)
 		is_started = start_thread(workers, udp_run, workers->udp[i], "dns-udp");
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -210,22 +224,35 @@ static struct workers *workers_new(const struct workers_config *config)
 	struct workers *workers = xcalloc(1, sizeof *workers);
 	workers->listener_count = config->listen_count;
 	workers->listeners = xcalloc(config->listen_count, sizeof *workers->listeners);
-	workers->tcp_sockets = xcalloc(config->listen_count, sizeof *workers->tcp_sockets);
-	for (size_t i = 0; i < config->listen_count; i++)
-		workers->tcp_sockets[i] = -1;
-	workers->udp_count = config->listen_count * config->udp_workers;
+	workers->udp_count = config->listen_count * config->workers;
 	workers->udp = xcalloc(workers->udp_count, sizeof *workers->udp);
-	workers->threads = xcalloc(workers->udp_count + 1, sizeof *workers->threads);
-	workers->stats = xcalloc(workers->udp_count + 1, sizeof *workers->stats);
+	workers->tcp_sockets = xcalloc(workers->udp_count, sizeof *workers->tcp_sockets);
+	for (size_t i = 0; i < workers->udp_count; i++)
+		workers->tcp_sockets[i] = -1;
+	workers->tcp = xcalloc(config->workers, sizeof(struct tcp_server *));
+	workers->tcp_places = tcp_places_new();
+	size_t threads = workers->udp_count + config->workers;
+	workers->threads = xcalloc(threads, sizeof *workers->threads);
+	workers->stats = xcalloc(threads, sizeof(struct stats *));
 	return workers;
+}
+
+static void make_tcp_servers(struct workers *workers, const struct workers_config *config)
+{
+	for (unsigned w = 0; w < config->workers; w++) {
+		struct stats *stats = workers->stats[workers->stats_count++] = stats_new();
+		workers->tcp[workers->tcp_count++] = tcp_new(
+			config->world, workers->tcp_places,
+			&workers->tcp_sockets[w * workers->listener_count], workers->listener_count, stats);
+	}
 }
 
 struct workers *workers_start(const struct workers_config *config, struct err_list *errors)
 {
-	assert(config->listen_count > 0 && config->udp_workers > 0);
-	if (config->listen_count * config->udp_workers >= THREADS_MAX) {
+	assert(config->listen_count > 0 && config->workers > 0);
+	if ((config->listen_count + 1) * config->workers > THREADS_MAX) {
 		err_add(errors, NULL, 0, 0, "%u workers on %zu addresses are too many: at most %d threads",
-			config->udp_workers, config->listen_count, THREADS_MAX);
+			config->workers, config->listen_count, THREADS_MAX);
 		return NULL;
 	}
 	struct workers *workers = workers_new(config);
@@ -239,8 +266,7 @@ struct workers *workers_start(const struct workers_config *config, struct err_li
 			is_bound = false;
 		}
 	if (is_bound) {
-		struct stats *stats = workers->stats[workers->stats_count++] = stats_new();
-		workers->tcp = tcp_new(config->world, workers->tcp_sockets, workers->listener_count, stats);
+		make_tcp_servers(workers, config);
 		/* Ports below 1024 are bound; no thread that reads strangers' packets keeps the right. */
 		if (!privilege_drop())
 			err_add(errors, NULL, 0, 0, "cannot give up capabilities: %s", strerror(errno));
@@ -272,17 +298,20 @@ void workers_stop(struct workers *workers)
 	for (size_t i = 0; i < workers->udp_count; i++)
 		if (workers->udp[i])
 			shutdown(workers->udp[i]->socket, SHUT_RD); /* ENOTCONN, yet it wakes: udp.c */
-	if (workers->tcp)
-		tcp_stop(workers->tcp);
+	for (unsigned w = 0; w < workers->tcp_count; w++)
+		tcp_stop(workers->tcp[w]);
 	for (size_t i = 0; i < workers->thread_count; i++)
 		pthread_join(workers->threads[i], NULL);
 	for (size_t i = 0; i < workers->udp_count; i++)
 		udp_worker_free(workers->udp[i]);
-	if (!workers->tcp) /* else the sockets are its own */
-		for (size_t i = 0; i < workers->listener_count; i++)
+	if (workers->tcp_count == 0) /* else the sockets are theirs */
+		for (size_t i = 0; i < workers->udp_count; i++)
 			if (workers->tcp_sockets[i] >= 0)
 				close(workers->tcp_sockets[i]);
-	tcp_free(workers->tcp);
+	for (unsigned w = 0; w < workers->tcp_count; w++)
+		tcp_free(workers->tcp[w]);
+	tcp_places_free(workers->tcp_places);
+	free(workers->tcp);
 	for (size_t i = 0; i < workers->stats_count; i++)
 		stats_free(workers->stats[i]);
 	free(workers->stats);

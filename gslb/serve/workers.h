@@ -1,6 +1,6 @@
 /*
- * The threads that answer: one UDP worker per `dns.workers`, each with its own SO_REUSEPORT socket
- * per listen address, and one TCP thread with a libevent base. Started and stopped by main.
+ * The threads that answer: for each of `dns.workers` a UDP worker per listen address and a TCP thread with
+ * a libevent base, each with SO_REUSEPORT sockets of its own. Started and stopped by main.
  */
 #pragma once
 #include "gslb/serve/answer.h"
@@ -11,7 +11,7 @@
 struct workers_config {
 	const struct listen_address *listen;
 	size_t listen_count;
-	unsigned udp_workers;	     /* 1..256 */
+	unsigned workers;	     /* 1..256 */
 	const struct publish *world; /* of struct world; the limits of TCP stand in its settings */
 };
 

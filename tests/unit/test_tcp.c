@@ -1,4 +1,5 @@
 /* DNS over TCP on real connections: framing, pipelining, limits, ends (gslb/serve/tcp.c). */
+#include "gslb/decide/resolve.h"
 #include "gslb/serve/workers.h"
 #include "lib/clock.h"
 #include "lib/mem.h"
@@ -23,9 +24,10 @@ static struct publish published;
 static struct workers *workers;
 static uint8_t reply[MESSAGE_MAX];
 static struct packet query;
+static uint8_t framed_query[2 + sizeof query.octets];
 
 /* Starts with `set` lines of the fixture. */
-static void start(const char *settings)
+static void start_threads(const char *settings, unsigned threads)
 {
 	char *text = xasprintf("%s\n%s", settings, zone_text);
 	published.current = fixture_world(text);
@@ -33,11 +35,18 @@ static void start(const char *settings)
 	struct listen_address listen;
 	assert_true(listen_parse_dns("127.0.0.1@0", &listen));
 	struct workers_config config = {
-		.listen = &listen, .listen_count = 1, .udp_workers = 1, .world = &published};
+		.listen = &listen, .listen_count = 1, .workers = threads, .world = &published};
 	struct err_list errors = {0};
 	workers = workers_start(&config, &errors);
 	assert_non_null(workers);
 	packet_query(&query, "www.example.", "A");
+	framed_query[1] = (uint8_t)query.length;
+	memcpy(framed_query + 2, query.octets, query.length);
+}
+
+static void start(const char *settings)
+{
+	start_threads(settings, 1);
 }
 
 static int tear_down(void **state)
@@ -75,16 +84,14 @@ static void test_framing(void **state)
 	start("");
 	int fd = connection(), on = 1;
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-	uint8_t framed[2 + sizeof query.octets] = {0, (uint8_t)query.length};
-	memcpy(framed + 2, query.octets, query.length);
 	for (size_t i = 0; i < 2 + query.length; i++)
-		client_send(fd, framed + i, 1);
+		client_send(fd, framed_query + i, 1);
 	expect_reply(fd);
 
 	size_t length = 2 + query.length;
 	uint8_t *many = xmalloc(QUERIES * length);
 	for (size_t i = 0; i < QUERIES; i++) {
-		memcpy(many + i * length, framed, length);
+		memcpy(many + i * length, framed_query, length);
 		many[i * length + 2] = (uint8_t)(i >> 8);
 		many[i * length + 3] = (uint8_t)i;
 	}
@@ -208,20 +215,65 @@ static void test_places_of_a_client(void **state)
 	close(third);
 }
 
+/* Connections are spread over the threads, and the limits are those of all together. */
+static void test_several_threads(void **state)
+{
+	enum { CONNECTIONS = 64 };
+	start_threads("set tcp_per_client=64 tcp_connections=64", 4);
+	int fds[CONNECTIONS];
+	for (int i = 0; i < CONNECTIONS; i++) {
+		fds[i] = connection();
+		client_send_tcp(fds[i], &query);
+		expect_reply(fds[i]);
+	}
+	size_t count, threads = 0;
+	struct stats *const *stats = workers_stats(workers, &count);
+	for (size_t i = 0; i < count; i++)
+		threads += counter_read(&stats[i]->transport[TRANSPORT_TCP].responses[RCODE_NOERROR]) != 0;
+	assert_int_equal(threads, 4);
+	int beyond = connection();
+	assert_true(client_is_closed(beyond)); /* its share is full, whichever thread it came to */
+	close(beyond);
+	for (int i = 0; i < CONNECTIONS; i++)
+		close(fds[i]);
+}
+
+/* Out of places with several threads: whoever comes is served in the end, at the cost of those that idle
+ * with this thread or another, and no more than the limit are open at any time. */
+static void test_all_places_of_several_threads(void **state)
+{
+	enum { CONNECTIONS = 40, PLACES = 3, ATTEMPTS = 100 };
+	start_threads("set tcp_connections=3", 4);
+	struct pollfd open[CONNECTIONS];
+	for (int i = 0; i < CONNECTIONS; i++) {
+		bool is_served = false;
+		for (int attempt = 0; attempt < ATTEMPTS && !is_served; attempt++) {
+			open[i] = (struct pollfd){.fd = connection(), .events = POLLIN};
+			send(open[i].fd, framed_query, 2 + query.length, MSG_NOSIGNAL);
+			is_served = client_receive_tcp(open[i].fd, reply, sizeof reply) != 0;
+			if (!is_served)
+				close(open[i].fd);
+		}
+		assert_true(is_served);
+		int closed = poll(open, (nfds_t)i + 1, 0); /* an end can be read */
+		assert_true(i + 1 - closed <= PLACES);
+	}
+	for (int i = 0; i < CONNECTIONS; i++)
+		close(open[i].fd);
+}
+
 /* A client that sends and does not read: the server stops reading, serves others, and in the end
  * closes; what is not read is not kept without bound. */
 static void test_slow_reader(void **state)
 {
 	start("set tcp_idle_ms=300");
 	int slow = connection(), quick;
-	uint8_t framed[2 + sizeof query.octets] = {0, (uint8_t)query.length};
-	memcpy(framed + 2, query.octets, query.length);
 	size_t sent = 0;
 	struct pollfd poll_slow = {.fd = slow, .events = POLLOUT};
 	/* until the server's and the kernel's buffers are full, or it has given up on us */
 	while (sent < ((size_t)64 << 20) && poll(&poll_slow, 1, 1000) == 1 &&
 	       !(poll_slow.revents & (POLLERR | POLLHUP))) {
-		ssize_t n = send(slow, framed, 2 + query.length, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t n = send(slow, framed_query, 2 + query.length, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n != (ssize_t)(2 + query.length))
 			break;
 		sent += (size_t)n;
@@ -242,13 +294,12 @@ static void test_long_pipeline(void **state)
 	enum { QUERIES = 20000 };
 	start("");
 	int fd = connection();
-	uint8_t framed[2 + sizeof query.octets] = {0, (uint8_t)query.length};
-	memcpy(framed + 2, query.octets, query.length);
 	unsigned sent = 0, received = 0;
 	size_t partial = 0, length = 2 + query.length;
 	while (received < QUERIES) {
 		while (sent < QUERIES) { /* as much as goes in, before anything is read */
-			ssize_t n = send(fd, framed + partial, length - partial, MSG_NOSIGNAL | MSG_DONTWAIT);
+			ssize_t n = send(fd, framed_query + partial, length - partial,
+					 MSG_NOSIGNAL | MSG_DONTWAIT);
 			if (n < 0)
 				break;
 			partial += (size_t)n;
@@ -273,6 +324,8 @@ int main(void)
 		cmocka_unit_test_teardown(test_queries_of_a_connection, tear_down),
 		cmocka_unit_test_teardown(test_all_places_taken, tear_down),
 		cmocka_unit_test_teardown(test_places_of_a_client, tear_down),
+		cmocka_unit_test_teardown(test_several_threads, tear_down),
+		cmocka_unit_test_teardown(test_all_places_of_several_threads, tear_down),
 		cmocka_unit_test_teardown(test_slow_reader, tear_down),
 		cmocka_unit_test_teardown(test_long_pipeline, tear_down),
 	};
