@@ -1,7 +1,9 @@
 """gslbd under test: a static zone, or tenants with a service for each set of addresses."""
 import contextlib
+import itertools
 import json
 import os
+import shutil
 import socket
 import threading
 
@@ -22,13 +24,15 @@ class Gslbd(Server):
             os.unlink(self.path("state", file))
         self.write_zone("zone")
         self.write("fleet.yaml", json.dumps(self.fleet()))
+        self.write("tenants.yaml", "".join(self.tenants()))
         node = {
             "node": {"name": "bench", "state_dir": "state"},
-            "fleet": ["fleet.yaml"],
-            "dns": {"listen": [f"127.0.0.1@{self.port}"], "workers": 1, "start_wait": "5m"},
+            "fleet": ["fleet.yaml", "tenants.yaml"],
+            "dns": {"listen": [f"127.0.0.1@{self.port}"], "workers": 1, "start_wait": "5m",
+                    "tcp": {"connections": 4096, "per_client": 4096}, **self.more_dns()},
         }
         if self.workload == "geo":
-            node["geo"] = [self.mmdb]
+            node["geo"] = self.databases()
         node.update(self.more_node())
         self.write("node.yaml", json.dumps(node))
         self.run(self.binary(), "--check", "-c", self.path("node.yaml"))
@@ -39,6 +43,16 @@ class Gslbd(Server):
 
     def fleet(self):
         return {"zones": {ORIGIN: {"file": "zone"}}}
+
+    def databases(self):
+        return [self.mmdb]
+
+    def tenants(self):
+        """Lines of YAML."""
+        return []
+
+    def more_dns(self):
+        return {}
 
     def more_node(self):
         return {}
@@ -83,11 +97,14 @@ class GslbdGeo(Gslbd):
             if self.sets() * len(REGIONS) * len(self.weights) > CHECKED_MAX:
                 raise RuntimeError(f"--checks needs --shared, so that at most {CHECKED_MAX} addresses are probed")
             service["check"] = "alive"
-            fleet["checks"] = {"alive": {"type": "tcp", "port": self.listen(), "interval": "5s", "timeout": "1s"}}
+            fleet["checks"] = {"alive": {"type": "tcp", "port": self.listen(), "interval": "30s", "timeout": "1s"}}
         fleet["services"] = {f"s{i}": {**service, "vips": {x: self.vips(i, r) for r, x in enumerate(REGIONS)}}
                              for i in range(self.sets())}
-        fleet["tenants"] = {tenant(i): {"zone": ORIGIN, "service": f"s{self.own(i)}"} for i in range(self.names)}
         return fleet
+
+    def tenants(self):
+        lines = (f"  {tenant(i)}: {{zone: {ORIGIN}, service: s{self.own(i)}}}\n" for i in range(self.names))
+        return itertools.chain(["tenants:\n"], lines)
 
     def more_node(self):
         return {"probes": {"vantage": "bench"}} if self.config["checks"] else {}
@@ -118,3 +135,30 @@ class GslbdGeo(Gslbd):
 class GslbdGeoWeighted(GslbdGeo):
     weights = [3, 1]
     members = 2
+
+
+class GslbdFull(GslbdGeoWeighted):
+    """With cookies, and response rate limiting at a rate that the load generator stays below."""
+
+    def more_dns(self):
+        return {"cookies": {"secrets": ["00112233445566778899aabbccddeeff"]}, "rrl": {"rate": "10000000/s"}}
+
+
+class GslbdCity(GslbdGeo):
+    """The whole city database of both families, in files of its own."""
+
+    def databases(self):
+        files = [self.path(f"city-{family}.mmdb") for family in ("ipv4", "ipv6")]
+        for file in files:
+            shutil.copyfile(os.path.join(self.config["geo_data"], "dbip-" + os.path.basename(file)), file)
+        return files
+
+    def touch(self):
+        """So that a reload reads and compiles them again."""
+        for file in ("ipv4", "ipv6"):
+            os.utime(self.path(f"city-{file}.mmdb"))
+
+    def control(self, *words):
+        """What gslbctl prints."""
+        return self.run(self.config["build"] + "/tools/gslbctl", *words, "--timeout", "300s",
+                        "--socket", self.path("state", "gslb.sock"))

@@ -4,7 +4,7 @@ import os
 
 import data
 from data import CONTINENT_REGION, DEFAULT_REGION, ORIGIN, REGIONS, tenant
-from servers import Server
+from servers import SOCKET_BUFFER, Server
 
 
 class Gdnsd(Server):
@@ -18,8 +18,8 @@ options => {{
   udp_threads => 1
   tcp_threads => 1
   tcp_clients_per_thread => 2000
-  udp_rcvbuf => 1048576
-  udp_sndbuf => 1048576
+  udp_rcvbuf => {SOCKET_BUFFER}
+  udp_sndbuf => {SOCKET_BUFFER}
   run_dir => "{self.dir}/run"
   state_dir => "{self.dir}/state"
 }}
@@ -163,6 +163,8 @@ server:
     logfile: "{self.dir}/nsd.log"
     rrl-ratelimit: 0
     tcp-count: 2000
+    receive-buffer-size: {SOCKET_BUFFER}
+    send-buffer-size: {SOCKET_BUFFER}
     minimal-responses: yes
     hide-version: yes
     verbosity: 1

@@ -25,6 +25,12 @@ def per_cpu(row):
     return row["qps"] / max(row["server_cpu"], 0.01)
 
 
+def within_rounds(rows, kind, other, value=per_cpu):
+    """The ratios of a kind's value to another's in the same round."""
+    others = {r["round"]: value(r) for r in clean(rows, other)}
+    return [value(r) / others[r["round"]] for r in clean(rows, kind) if r["round"] in others]
+
+
 def udp_table(rows, late, counts, running, floor):
     """A dictionary for each server."""
     floor_rows = {r["round"]: r for r in clean(rows, floor)}
@@ -59,15 +65,14 @@ def udp_table(rows, late, counts, running, floor):
 
 def tcp_table(rows):
     table = []
-    for kind in dict.fromkeys(r["kind"] for r in rows):
-        for mode in ("persistent", "connect"):
-            mine = [r for r in rows if r["kind"] == kind and r["mode"] == mode]
-            table.append({"kind": kind, "mode": mode, "qps": round(median(r["qps"] for r in mine)),
-                          "server cpu": round(median(r["server_cpu"] for r in mine), 2),
-                          "qps/cpu-s": round(median(per_cpu(r) for r in mine)),
-                          "errors": sum(r["errors"] + r["bad"] for r in mine),
-                          "p50 us": round(median(r["p50_us"] for r in mine)),
-                          "p99 us": round(median(r["p99_us"] for r in mine))})
+    for kind, mode in sorted({(r["kind"], r["mode"]) for r in rows}):
+        mine = [r for r in rows if r["kind"] == kind and r["mode"] == mode]
+        table.append({"kind": kind, "mode": mode, "qps": round(median(r["qps"] for r in mine)),
+                      "server cpu": round(median(r["server_cpu"] for r in mine), 2),
+                      "qps/cpu-s": round(median(r["per_cpu_s"] for r in mine)),
+                      "errors": sum(r["errors"] + r["bad"] for r in mine),
+                      "p50 us": round(median(r["p50_us"] for r in mine)),
+                      "p99 us": round(median(r["p99_us"] for r in mine))})
     return table
 
 

@@ -18,6 +18,7 @@ import data
 
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 DAEMONS = "/usr/sbin:/sbin"  # where Debian keeps them
+SOCKET_BUFFER = 1 << 20  # octets that every server asks the kernel for, in each direction
 
 
 def udp_query(port, name, timeout=0.05):
@@ -34,6 +35,18 @@ def udp_query(port, name, timeout=0.05):
                     return reply[3] & 15, addresses(reply)
         except OSError:
             return None
+
+
+def free_port():
+    """One that the kernel gives, for UDP and for TCP."""
+    while True:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
+            udp.bind(("127.0.0.1", 0))
+            try:
+                tcp.bind(udp.getsockname())
+            except OSError:
+                continue
+            return udp.getsockname()[1]
 
 
 def addresses(reply):
@@ -75,7 +88,7 @@ class Server:
     def __init__(self, config, index):
         """config: kind, work, build, names, shared, mmdb, cpu, nice, port, exec, checks."""
         self.config, self.kind = config, config["kind"]
-        self.port = config["port"] + index
+        self.port = config["port"] + index if config["port"] else free_port()
         self.names, self.shared, self.mmdb = config["names"], config["shared"], config["mmdb"]
         self.dir = os.path.join(config["work"], f"{index}-" + re.sub(r"\W", "_", self.kind))
         self.process = self.startup = self.memory = None
@@ -132,10 +145,10 @@ class Server:
         last = f"{data.tenant(self.names - 1)}.{data.ORIGIN}"
         while True:
             reply = udp_query(self.port, last)
-            if reply and reply[0] == 0 and (reply[1] or self.is_echo):
-                break
             if self.process.poll() is not None:
                 raise RuntimeError(f"{self.kind} ended: {self.tail()}")
+            if reply and reply[0] == 0 and (reply[1] or self.is_echo):
+                break
             if time.monotonic() - began > timeout:
                 self.stop()
                 raise RuntimeError(f"{self.kind} is not ready: {self.tail()} {reply}")
@@ -151,6 +164,7 @@ class Server:
         return descendants(self.process.pid)
 
     def cpu_ns(self):
+        """Of the threads that live: exact, for samples."""
         total = 0
         for pid in self.pids():
             try:
@@ -160,6 +174,12 @@ class Server:
             except OSError:
                 pass
         return total
+
+    def cpu_s(self):
+        """Of the process with the threads that ended, in steps of the clock's ticks."""
+        with open(f"/proc/{self.process.pid}/stat") as f:
+            fields = f.read().rpartition(") ")[2].split()
+        return (int(fields[11]) + int(fields[12])) / CLOCK_TICKS
 
     def memory_mb(self):
         total = 0
@@ -189,7 +209,7 @@ class Server:
 
 
 class Echo(Server):
-    """echo:BATCH[:ADD_BYTES]: the bare socket path, the floor."""
+    """echo:BATCH[:ADD_BYTES]: the bare socket path, the floor, with buffers as large as ours."""
     is_echo = True
 
     def prepare(self):
@@ -197,7 +217,8 @@ class Echo(Server):
         self.batch, self.add = part[0] or "32", part[1] or "16"
 
     def command(self):
-        return [self.config["build"] + "/tests/bench/udpecho", "-p", str(self.port), "-b", self.batch, "-a", self.add]
+        return [self.config["build"] + "/tests/bench/udpecho", "-p", str(self.port), "-b", self.batch, "-a", self.add,
+                "-r", str(SOCKET_BUFFER)]
 
 
 class Exec(Server):

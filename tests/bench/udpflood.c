@@ -10,11 +10,13 @@
  *
  *   udpflood -p PORT -f FILE [-a ADDR] [-d SECONDS | -n QUERIES] [-w WINDOW]
  *            [-S SOCKETS] [-b BATCH] [-g] [-r RATE [-P]] [-T TIMEOUT_MS]
- *            [-c CPU] [-m MASK_HEX] [-W WARMUP_S]
+ *            [-c CPU] [-m MASK_HEX] [-W WARMUP_S] [-s FIRST]
  *
  * -g  send each batch as one UDP GSO super-packet (all packets of a batch must
  *     have one size); the kernel splits it on the receiving side, which roughly
  *     halves the cost of sending, so that this core is not the bottleneck.
+ * -s  begin with this query of the file.
+ * SIGTERM ends it early, with its result.
  * -P  Poisson arrivals instead of evenly spaced ones.
  * -m  mask for comparing the answered address (default ffffffff).
  * Latency in open loop counts from the moment a query was due, not from when it
@@ -27,6 +29,7 @@
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,7 +66,7 @@ struct chan {
 };
 
 static struct query *g_q;
-static uint32_t g_nq;
+static uint32_t g_nq, g_next; /* how many, the one to send next */
 static struct chan g_ch[MAX_SOCK];
 static int g_nsock = 4, g_batch = 32, g_gso = 0, g_poisson = 0;
 static uint32_t g_window = 256;
@@ -73,6 +76,14 @@ static uint64_t g_timeout = 1000000000ull;
 static uint64_t st_sent, st_recv, st_lost, st_badq, st_badid, st_mism, st_checked, st_tc;
 static uint64_t st_rcode[16], st_empty, st_bytes, st_skipped, st_senderr;
 static uint64_t g_hist[64 * HSUB];
+
+static volatile sig_atomic_t g_stop;
+
+static void stop(int number)
+{
+	(void)number;
+	g_stop = 1;
+}
 
 static uint64_t now_ns(void)
 {
@@ -367,7 +378,7 @@ struct options {
 static void parse_options(int argc, char **argv, struct options *o)
 {
 	int c;
-	while ((c = getopt(argc, argv, "p:f:a:d:n:w:S:b:gr:PT:c:m:W:")) != -1) {
+	while ((c = getopt(argc, argv, "p:f:a:d:n:w:S:b:gr:PT:c:m:W:s:")) != -1) {
 		switch (c) {
 		case 'p':
 			o->port = atoi(optarg);
@@ -411,6 +422,9 @@ static void parse_options(int argc, char **argv, struct options *o)
 		case 'm':
 			g_mask = (uint32_t)strtoul(optarg, NULL, 16);
 			break;
+		case 's':
+			g_next = (uint32_t)strtoul(optarg, NULL, 10);
+			break;
 		case 'W':
 			o->warm = atof(optarg);
 			break;
@@ -427,10 +441,9 @@ static void parse_options(int argc, char **argv, struct options *o)
 
 static void send_queries(struct chan *c, const uint64_t *due, uint32_t n)
 {
-	static uint32_t next;
-	stage(c, due, (int)n, next);
-	send_batch(c, (int)n, next);
-	next = (next + n) % g_nq;
+	stage(c, due, (int)n, g_next);
+	send_batch(c, (int)n, g_next);
+	g_next = (g_next + n) % g_nq;
 }
 
 /* Open loop: what has become due, in turn over the sockets. */
@@ -501,7 +514,8 @@ static double run(const struct options *o, double *ret_cpu)
 				expire(&g_ch[i], now);
 			next_expire = now + 2000000;
 		}
-		if (o->max_q ? (st_sent >= o->max_q && st_recv + st_lost >= o->max_q) : now >= end)
+		if (g_stop ||
+		    (o->max_q ? (st_sent >= o->max_q && st_recv + st_lost >= o->max_q) : now >= end))
 			break;
 		if (o->rate > 0)
 			send_due(&due, o->rate, now);
@@ -551,6 +565,8 @@ int main(int argc, char **argv)
 		(void)sched_setaffinity(0, sizeof set, &set);
 	}
 	load(o.file);
+	g_next %= g_nq;
+	signal(SIGTERM, stop);
 	open_channels(o.addr, o.port);
 	double cpu, el = run(&o, &cpu);
 	print_result(el, cpu);
