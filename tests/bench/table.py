@@ -73,10 +73,15 @@ def print_rows(rows):
 
 # ---- rates over the floor
 
+def lost_share(rows):
+    received, lost = (sum(r[key] for r in rows) for key in ("recv", "lost"))
+    return lost / (received + lost) if received else 1.0
+
+
 def what_is_wrong(rows, floor):
     """Losses and wrong answers of ours, replies of another size than the floor's."""
     mine = report.clean(rows, OURS)
-    lost = sum(r["lost"] for r in mine) / max(1, sum(r["recv"] + r["lost"] for r in mine))
+    lost = lost_share(mine)
     wrong = sum(r["mismatch"] + r["badq"] for r in mine)
     size, floor_size = (report.median(r["avg_size"] for r in report.clean(rows, kind)) for kind in (OURS, floor))
     return "; ".join(text for is_so, text in (
@@ -146,16 +151,17 @@ def measure_latency(a, out, running, rates):
             load = ["-r", str(int(rates[kind] / 2)), "-P", "-b", "8"]
             pair[kind] = measure.sample(a, running[kind], "ecs", load)
             rows.append({"kind": kind, "round": number, **pair[kind]})
-        pairs.append(pair[OURS]["p99_us"] / pair[FLOOR]["p99_us"])
+        pairs.append(pair[OURS]["p99_us"] / max(pair[FLOOR]["p99_us"], 1))
     print("\n## latency at half load, µs\n")
     report.print_table([{"kind": r["kind"], "pair": r["round"], "offered/s": round(r["qps"]), "p50": r["p50_us"],
                          "p90": r["p90_us"], "p99": r["p99_us"], "p99.9": r["p999_us"], "clean": r["is_clean"]}
                         for r in rows])
-    good = sum(ratio <= 1.5 for ratio in pairs)
-    out.add(what, good, at_least=-(-len(pairs) * 5 // 7),
+    good, lost = sum(ratio <= 1.5 for ratio in pairs), lost_share([r for r in rows if r["kind"] == OURS])
+    out.add(what, good, at_least=-(-len(pairs) * 5 // 7), wrong=f"{lost:.2%} lost" if lost > LOST_MAX else "",
             note=f"of {len(pairs)} pairs; median ratio {statistics.median(pairs):.2f}; "
                  f"p50 {report.median(r['p50_us'] for r in rows if r['kind'] == OURS):.0f} µs, echo's "
-                 f"{report.median(r['p50_us'] for r in rows if r['kind'] == FLOOR):.0f}; {disturbed(rows) or 'all clean'}")
+                 f"{report.median(r['p50_us'] for r in rows if r['kind'] == FLOOR):.0f}; "
+                 f"{disturbed(rows) or 'all clean'}")
     out.samples[what] = rows
 
 
@@ -163,8 +169,8 @@ def measure_million(a, out):
     """Rows million and flood: a million names asked at random, and names that do not exist."""
     names = 100000 if a.quick else 1000000
     a = varied(a, names=names, count=names, shared=SETS, checks=True)
-    queries = [("million", "ecs", FLOOR, "random names", 0.85), ("flood", "nx", FLOOR_NEGATIVE, "NXDOMAIN flood", 0.95)]
-    queries = [entry for entry in queries if entry[0] in a.only]
+    queries = [entry for entry in (("million", "ecs", FLOOR, "random names", 0.85),
+                                   ("flood", "nx", FLOOR_NEGATIVE, "NXDOMAIN flood", 0.95)) if entry[0] in a.only]
     for _, query, _, _, _ in queries:
         out.say(f"the queries of {query}, made once")
         measure.query_file(a, query)
