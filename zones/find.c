@@ -11,15 +11,9 @@ struct suffix {
 	size_t length;
 };
 
-static const struct node *get(const struct index *index, const uint8_t *name, size_t length, uint64_t hash,
-			      unsigned side)
-{
-	return shard_get(&index->shards[shard_number(hash)], name, length, hash, side);
-}
-
 const struct node *index_get(const struct index *index, const uint8_t *name, size_t length, uint64_t hash)
 {
-	return get(index, name, length, hash, 0);
+	return index_probe(index, name, length, hash, 0);
 }
 
 /* The next existing name above the suffix, which moves there; NULL: there is none. */
@@ -28,8 +22,8 @@ static const struct node *next_above(const struct index *index, struct suffix *s
 	while (suffix->length > 1) {
 		suffix->length -= *suffix->octets + 1u;
 		suffix->octets += *suffix->octets + 1;
-		const struct node *node = get(index, suffix->octets, suffix->length,
-					      name_hash(suffix->octets, suffix->length), 0);
+		const struct node *node = index_probe(index, suffix->octets, suffix->length,
+						      name_hash(suffix->octets, suffix->length), 0);
 		if (node)
 			return node;
 	}
@@ -51,7 +45,7 @@ static void skip_deep_labels(const struct index *index, struct suffix *suffix)
 
 static struct find result(enum find_kind kind, const struct node *node)
 {
-	return (struct find){kind, node, node->zone};
+	return (struct find){kind, node};
 }
 
 /* From an occluded node to the cut or DNAME that covers it: the topmost, the only one that is not
@@ -71,7 +65,7 @@ static OUT_OF_LINE struct find find_missing(const struct index *index, struct su
 	const struct node *encloser = next_above(index, &suffix);
 
 	if (!encloser)
-		return (struct find){FIND_NONE, NULL, NULL};
+		return (struct find){FIND_NONE, NULL};
 	if (encloser->flags & (ZONE_NODE_OCCLUDED | ZONE_NODE_CUT | ZONE_NODE_DNAME))
 		return covering(index, encloser, suffix);
 	if (encloser->flags & NODE_HAS_WILDCARD) {
@@ -86,10 +80,10 @@ static OUT_OF_LINE struct find find_missing(const struct index *index, struct su
 	return result(FIND_MISSING, encloser);
 }
 
-struct find index_find(const struct index *index, const uint8_t *name, size_t length, uint64_t hash)
+struct find index_find_from(const struct index *index, const uint8_t *name, size_t length,
+			    const struct node *node)
 {
 	const struct suffix suffix = {name, length};
-	const struct node *node = index_get(index, name, length, hash);
 
 	if (!node)
 		return find_missing(index, suffix);
@@ -98,13 +92,18 @@ struct find index_find(const struct index *index, const uint8_t *name, size_t le
 	return result(node->flags & ZONE_NODE_CUT ? FIND_CUT : FIND_EXACT, node);
 }
 
+struct find index_find(const struct index *index, const uint8_t *name, size_t length, uint64_t hash)
+{
+	return index_find_from(index, name, length, index_get(index, name, length, hash));
+}
+
 struct find index_find_ds(const struct index *index, const uint8_t *name, size_t length, uint64_t hash)
 {
 	const struct suffix suffix = {name, length};
 	const struct node *node = index_get(index, name, length, hash);
 
 	if (node && (node->flags & ZONE_NODE_APEX)) {
-		const struct node *above = get(index, name, length, hash, NODE_PARENT_SIDE);
+		const struct node *above = index_probe(index, name, length, hash, NODE_PARENT_SIDE);
 		if (!above) {
 			/* served, but unknown to the parent, or the parent is not served: the child
 			 * says that it has none; NXDOMAIN would deny all that is below it */

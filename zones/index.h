@@ -64,7 +64,6 @@ enum find_kind {
 struct find {
 	enum find_kind kind;
 	const struct node *node; /* NULL for FIND_NONE */
-	const struct zone *zone; /* NULL for FIND_NONE */
 };
 
 /* `name` in lower case, `hash` = name_hash(name). A name at a cut is FIND_CUT unless the cut is the

@@ -1,5 +1,6 @@
 /*
- * How an index lies in memory; for index.c, which builds, and find.c, which reads.
+ * How an index lies in memory; for index.c, which builds, find.c, which reads, and the data path, which
+ * looks up without a call.
  *
  * The hash of a name chooses the shard by its top bits; its low 32 bits are the fingerprint and, masked,
  * the first slot. A shard is one block: header, slots (open addressing, linear probing), nodes.
@@ -93,3 +94,13 @@ static inline struct node *shard_get(const struct shard_entry *entry, const uint
 
 	return offset ? shard_node(entry->shard, offset) : NULL;
 }
+
+static inline const struct node *index_probe(const struct index *index, const uint8_t *name, size_t length,
+					     uint64_t hash, unsigned side)
+{
+	return shard_get(&index->shards[shard_number(hash)], name, length, hash, side);
+}
+
+/* index_find for who has probed for the name already: `node`, or NULL. */
+struct find index_find_from(const struct index *index, const uint8_t *name, size_t length,
+			    const struct node *node);

@@ -280,6 +280,7 @@ static const struct rrset *make_set(struct builder *builder, const struct owner 
 			      .ttl = ttl,
 			      .wire_length = (uint32_t)length,
 			      .wire = to};
+	rrset_set_layout(set);
 	for (size_t i = 0; i < count; i++) {
 		to = put16(to, 0xc00c);
 		to = put16(to, set->type);

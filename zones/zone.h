@@ -14,6 +14,10 @@ struct rrset {
 	uint16_t count; /* records, ≥ 1; duplicates dropped */
 	uint32_t ttl;	/* seconds; unequal TTLs in the text: the lowest (RFC 2181 §5.2) */
 	uint32_t wire_length;
+	/* By type, see rrset_set_layout: the names in each RDATA that a sender may compress are name_count,
+	 * behind name_prefix octets; the name whose addresses are additional begins at additional - 1. */
+	uint8_t name_prefix, name_count;
+	uint8_t additional; /* 0: none */
 	/* The records ready to be sent after a question for their owner: each begins with a pointer
 	 * to octet 12 (c0 0c), then type, class IN, TTL, RDLENGTH, RDATA without compression. */
 	const uint8_t *wire;
@@ -73,6 +77,7 @@ static inline const struct rrset *zone_soa(const struct zone *zone)
 struct zone *zone_ref(struct zone *zone);
 void zone_unref(struct zone *zone); /* NULL is fine */
 
+void rrset_set_layout(struct rrset *set);				 /* from its type */
 const struct rrset *rrset_find(const struct rrset *sets, uint16_t type); /* NULL: absent */
 /* Static data at `name` (lower case, inside the zone): NULL where the zone has no such name.
  * *ret_cut: the cut or DNAME node above it, or NULL. Linear hash look-up; control path. */

@@ -20,6 +20,7 @@ struct story {
 	const struct fleet_service *service; /* NULL likewise */
 	const struct plan_service *plan;
 	struct choice choice; /* valid with a tenant */
+	uint64_t client_hash; /* likewise */
 	double latitude, longitude;
 	bool has_place;
 };
@@ -123,7 +124,7 @@ static const char *region_reason(const struct story *story, const char *id, cons
 	region_set fit = story->choice.step == STEP_TIER ? story->plan->ok : story->plan->healthy;
 	if (!(fit & bit))
 		return "unhealthy";
-	if (!choose_inside_share(region, story->choice.client_hash))
+	if (!choose_inside_share(region, story->client_hash))
 		return "share";
 	return "lower-tier";
 }
@@ -264,9 +265,10 @@ static void add_item(json_t *records, const struct answer *answer, const struct 
 			add_record(records, item->owner, item->type, item->ttl,
 				   answer->vips[row][i]->ip.bytes, row ? 16 : 4);
 	} else if (item->kind == ITEM_HTTPS) {
-		size_t length = https_rdata_length(answer);
+		const struct plan_service *service = answer->choice.policy->service;
+		size_t length = https_rdata_length(service, answer->vip_count);
 		uint8_t *rdata = xmalloc(length);
-		https_rdata_write(answer, rdata);
+		https_rdata_write(service, answer->vips, answer->vip_count, rdata);
 		add_record(records, item->owner, item->type, item->ttl, rdata, length);
 		free(rdata);
 	} else {
@@ -361,6 +363,7 @@ static void find_tenant(struct story *story, uint64_t random)
 		story->choice = answer->choice;
 	else
 		choose_region(policy, &story->client, decided_hash(story), random, &story->choice);
+	story->client_hash = choose_client_hash(policy->service, &story->client, decided_hash(story));
 }
 
 static json_t *tell(struct story *story)

@@ -55,7 +55,8 @@ static region_set outside_shares(struct walk *walk, region_set members)
 	return outside;
 }
 
-static OUT_OF_LINE region_set search_tiers(struct walk *walk, region_set eligible, bool honours_shares)
+/* The eligible regions of the first tier that has any; 0: none has. */
+static region_set search_tiers(struct walk *walk, region_set eligible, bool honours_shares)
 {
 	const struct tiers *tiers = walk->tiers;
 	for (unsigned i = 0; i < tiers->count;) {
@@ -73,27 +74,16 @@ static OUT_OF_LINE region_set search_tiers(struct walk *walk, region_set eligibl
 	return 0;
 }
 
-/* The eligible regions of the first tier that has any; 0: none has. Mostly it is the very first, and no
- * share splits it. */
-static inline region_set first_tier(struct walk *walk, region_set eligible, bool honours_shares)
-{
-	region_set first = walk->tiers->first, hit = first & walk->candidates & eligible;
-	if (!hit || (hit & walk->service->partial))
-		return search_tiers(walk, eligible, honours_shares);
-	walk->consulted |= first;
-	return hit;
-}
-
 /* Steps 1 and 2, then both once more with every share above 0 taken as 100. */
 static region_set regular_steps(struct walk *walk, enum step *ret_step)
 {
 	const struct plan_service *service = walk->service;
 	for (int honours_shares = 1; honours_shares >= 0; honours_shares--) {
-		region_set kept = first_tier(walk, service->ok & service->positive, honours_shares);
+		region_set kept = search_tiers(walk, service->ok & service->positive, honours_shares);
 		*ret_step = STEP_TIER;
 		if (kept)
 			return kept;
-		kept = first_tier(walk, service->healthy & service->positive, honours_shares);
+		kept = search_tiers(walk, service->healthy & service->positive, honours_shares);
 		*ret_step = STEP_DEGRADED;
 		if (kept)
 			return kept;
@@ -125,7 +115,7 @@ static region_set last_good(const struct walk *walk)
 	return latest;
 }
 
-static OUT_OF_LINE region_set last_resort(struct walk *walk)
+static region_set last_resort(struct walk *walk)
 {
 	const struct plan_service *service = walk->service;
 	region_set eligible = service->open & service->positive;
@@ -141,8 +131,8 @@ static OUT_OF_LINE region_set last_resort(struct walk *walk)
 	}
 	if (service->last_resort == LAST_RESORT_LAST_GOOD)
 		eligible = last_good(walk);
-	region_set kept = first_tier(walk, eligible, true);
-	return kept ? kept : first_tier(walk, eligible, false);
+	region_set kept = search_tiers(walk, eligible, true);
+	return kept ? kept : search_tiers(walk, eligible, false);
 }
 
 /* -log2(draw / 2^64) · 2^32: an exponential variable; divided by a weight it gives the weighted
@@ -212,42 +202,72 @@ static bool has_resort(const struct policy *policy)
 	return policy->service->last_resort == LAST_RESORT_ADDRESSES && !policy->is_resident;
 }
 
+/* All of the steps. */
+static void walk_tiers(const struct policy *policy, struct choice *choice)
+{
+	const struct plan_service *service = policy->service;
+	struct walk walk = {
+		.service = service,
+		.tiers = choice->order.tiers,
+		.client_hash = choice->client_hash,
+		.candidates = policy->allowed & ~service->down,
+	};
+	choice->mode = PICK_REGULAR;
+	choice->kept = regular_steps(&walk, &choice->step);
+	if (!choice->kept) {
+		choice->step = STEP_PANIC;
+		choice->mode = PICK_PANIC;
+		choice->kept = search_tiers(&walk, service->panic, false);
+	}
+	if (!choice->kept) {
+		choice->step = STEP_LAST_RESORT;
+		choice->mode = PICK_ALL;
+		choice->kept = last_resort(&walk);
+	}
+	choice->consulted = walk.consulted & policy->allowed;
+	choice->share_split = walk.share_split;
+	if (!choice->kept)
+		choice->step = has_resort(policy) ? STEP_LAST_RESORT : STEP_NONE;
+}
+
+/* The region of a client whose tiers a hash or a draw may split, or whose first tier fails. */
+static OUT_OF_LINE void choose_by_steps(const struct policy *policy, uint64_t random, struct choice *choice)
+{
+	const struct plan_service *service = policy->service;
+	walk_tiers(policy, choice);
+	choice->ttl =
+		choice->step == STEP_TIER ? consulted_ttl(service, choice->consulted) : service->ttl_min;
+	if (!choice->kept)
+		choice->region = NULL;
+	else if (!(choice->kept & (choice->kept - 1)))
+		choice->region = region_of(service, (unsigned)__builtin_ctzll(choice->kept));
+	else
+		choice->region =
+			split_regions(choice, service->split == SPLIT_RANDOM ? random : choice->client_hash);
+}
+
 void choose_region(const struct policy *policy, const struct client *client, uint64_t name_hash,
 		   uint64_t random, struct choice *ret)
 {
 	const struct plan_service *service = policy->service;
 	ret->policy = policy;
-	ret->order = order_find(policy->order, &client->address, client->is_ecs ? &client->resolver : NULL);
 	ret->client_family = client->address.family;
-	ret->client_hash = choose_client_hash(service, client, name_hash);
-	struct walk walk = {
-		.service = service,
-		.tiers = ret->order.tiers,
-		.client_hash = ret->client_hash,
-		.candidates = policy->allowed & ~service->down,
-	};
+	ret->order = order_find(policy->order, &client->address, client->is_ecs ? &client->resolver : NULL);
+	region_set first = ret->order.tiers->first & policy->allowed;
+	bool is_one = (first & (first - 1)) == 0 && (first & service->settled) != 0;
+	if (!is_one || service->picks_vips)
+		ret->client_hash = choose_client_hash(service, client, name_hash);
+	if (!is_one) {
+		choose_by_steps(policy, random, ret);
+		return;
+	}
+	/* the usual: the first tier is one region, and it takes every client */
+	ret->step = STEP_TIER;
 	ret->mode = PICK_REGULAR;
-	ret->kept = regular_steps(&walk, &ret->step);
-	if (!ret->kept) {
-		ret->step = STEP_PANIC;
-		ret->mode = PICK_PANIC;
-		ret->kept = first_tier(&walk, service->panic, false);
-	}
-	if (!ret->kept) {
-		ret->step = STEP_LAST_RESORT;
-		ret->mode = PICK_ALL;
-		ret->kept = last_resort(&walk);
-	}
-	ret->consulted = walk.consulted & policy->allowed;
-	ret->share_split = walk.share_split;
-	ret->ttl = ret->step == STEP_TIER ? consulted_ttl(service, ret->consulted) : service->ttl_min;
-	ret->region = NULL;
-	if (!ret->kept)
-		ret->step = has_resort(policy) ? STEP_LAST_RESORT : STEP_NONE;
-	else if (!(ret->kept & (ret->kept - 1)))
-		ret->region = region_of(service, (unsigned)__builtin_ctzll(ret->kept));
-	else
-		ret->region = split_regions(ret, service->split == SPLIT_RANDOM ? random : ret->client_hash);
+	ret->kept = ret->consulted = first;
+	ret->share_split = false;
+	ret->region = region_of(service, (unsigned)__builtin_ctzll(first));
+	ret->ttl = ret->region->ttl;
 }
 
 unsigned choose_vips(const struct choice *choice, unsigned family, uint64_t random,

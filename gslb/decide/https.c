@@ -38,28 +38,29 @@ size_t https_template(char *const *alpn, size_t alpn_count, uint16_t port,
 	return (size_t)(at - out);
 }
 
-size_t https_rdata_length(const struct answer *answer)
+size_t https_rdata_length(const struct plan_service *service, const uint8_t vip_count[static 2])
 {
-	size_t length = answer->choice.policy->service->https_length;
-	if (answer->vip_count[0] != 0)
-		length += 4 + 4u * answer->vip_count[0];
-	if (answer->vip_count[1] != 0)
-		length += 4 + 16u * answer->vip_count[1];
+	size_t length = service->https_length;
+	if (vip_count[0] != 0)
+		length += 4 + 4u * vip_count[0];
+	if (vip_count[1] != 0)
+		length += 4 + 16u * vip_count[1];
 	return length;
 }
 
 /* Keys stand in ascending order (§2.2). */
-void https_rdata_write(const struct answer *answer, uint8_t *out)
+void https_rdata_write(const struct plan_service *service,
+		       const struct plan_vip *const vips[static 2][ANSWERS_MAX],
+		       const uint8_t vip_count[static 2], uint8_t *out)
 {
-	const struct plan_service *service = answer->choice.policy->service;
 	memcpy(out, service->https, service->https_length);
 	out += service->https_length;
 	for (unsigned family = 0; family < 2; family++) {
-		unsigned count = answer->vip_count[family], octets = family ? 16 : 4;
+		unsigned count = vip_count[family], octets = family ? 16 : 4;
 		if (count == 0)
 			continue;
 		out = put_head(out, family ? KEY_IPV6HINT : KEY_IPV4HINT, (size_t)count * octets);
 		for (unsigned i = 0; i < count; i++, out += octets)
-			memcpy(out, answer->vips[family][i]->ip.bytes, octets);
+			memcpy(out, vips[family][i]->ip.bytes, octets);
 	}
 }

@@ -3,7 +3,7 @@
  * hints are those of the answer at hand. Pure.
  */
 #pragma once
-#include "gslb/decide/resolve.h"
+#include "gslb/decide/plan.h"
 
 #define HTTPS_ALPN_MAX 16 /* protocols of one service */
 #define HTTPS_TEMPLATE_MAX (3 + 4 + HTTPS_ALPN_MAX * 256 + 6)
@@ -12,6 +12,8 @@
  * port is told only where it is not 443. */
 size_t https_template(char *const *alpn, size_t alpn_count, uint16_t port,
 		      uint8_t out[static HTTPS_TEMPLATE_MAX]);
-/* The whole RDATA of an ITEM_HTTPS: the template of the service that chose, and answer->vips as hints. */
-size_t https_rdata_length(const struct answer *answer);
-void https_rdata_write(const struct answer *answer, uint8_t *out);
+/* The whole RDATA: the service's template, and VIPs ([0] IPv4, [1] IPv6) as hints. */
+size_t https_rdata_length(const struct plan_service *service, const uint8_t vip_count[static 2]);
+void https_rdata_write(const struct plan_service *service,
+		       const struct plan_vip *const vips[static 2][ANSWERS_MAX],
+		       const uint8_t vip_count[static 2], uint8_t *out);

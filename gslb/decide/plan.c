@@ -3,6 +3,7 @@
  * Control thread; the result is immutable.
  */
 #include "gslb/decide/plan.h"
+#include "gslb/decide/ready.h"
 #include "lib/hash.h"
 #include "lib/mem.h"
 #include <assert.h>
@@ -168,6 +169,11 @@ static void fill_sets(struct plan_service *service, struct plan_region *region, 
 	service->positive |= region->share > 0 ? bit : 0;
 	service->partial |= region->share > 0 && region->share < 100 ? bit : 0;
 	service->down |= region->share == SHARE_DOWN ? bit : 0;
+	service->regular = service->ok & service->positive & ~service->down;
+	service->settled = service->regular & ~service->partial;
+	for (unsigned mode = 0; mode < PICK_MODES; mode++)
+		for (unsigned family = 0; family < 2; family++)
+			service->picks_vips |= region->picks[mode][family].count > service->answers;
 }
 
 /* Where any VIP shares a weight, all of the service are counted in its parts. */
@@ -202,18 +208,22 @@ static void fill_resort(struct plan_service *service, const struct plan_service_
 	}
 }
 
-/* One block: the service, its regions, all VIPs, all picks, the HTTPS template, the last resort. */
+/* One block: the service, its regions, all VIPs, all picks, the HTTPS template, the last resort, and the
+ * answers that stand ready. */
 struct plan_service *plan_service_compile(const struct plan_service_input *input)
 {
-	size_t vip_count = 0;
-	for (unsigned i = 0; i < input->region_count; i++)
+	size_t vip_count = 0, ready_count = 0;
+	for (unsigned i = 0; i < input->region_count; i++) {
 		vip_count += input->regions[i].vip_count;
+		ready_count += ready_octets(input->regions[i].vip_count, input->https_length);
+	}
 	size_t regions_at = sizeof(struct plan_service);
 	size_t vips_at = regions_at + input->region_count * sizeof(struct plan_region);
 	size_t picks_at = vips_at + vip_count * sizeof(struct plan_vip);
 	size_t https_at = picks_at + vip_count * PICKS_PER_VIP * sizeof(struct plan_pick);
 	size_t resort_at = align_up(https_at + input->https_length);
-	char *block = xcalloc(1, resort_at + input->resort_count * sizeof(struct plan_vip));
+	size_t ready_at = resort_at + input->resort_count * sizeof(struct plan_vip);
+	char *block = xcalloc(1, ready_at + ready_count);
 
 	struct plan_service *service = (struct plan_service *)block;
 	service->references = 1;
@@ -237,6 +247,7 @@ struct plan_service *plan_service_compile(const struct plan_service_input *input
 
 	struct plan_vip *vips = (struct plan_vip *)(block + vips_at);
 	struct plan_pick *picks = (struct plan_pick *)(block + picks_at);
+	uint8_t *ready = (uint8_t *)block + ready_at;
 	bool in_parts = has_shares(input);
 	for (unsigned i = 0; i < input->region_count; i++) {
 		struct plan_region *region = &service->regions[i];
@@ -245,6 +256,7 @@ struct plan_service *plan_service_compile(const struct plan_service_input *input
 		picks = fill_region(service, region, &input->regions[i], in_parts, vips, picks);
 		vips += input->regions[i].vip_count;
 		fill_sets(service, region, input->min_healthy_hundredths);
+		ready = ready_compile(service, region, ready);
 	}
 	return service;
 }

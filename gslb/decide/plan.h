@@ -6,6 +6,7 @@
  */
 #pragma once
 #include "gslb/decide/order.h"
+#include "zones/zone.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -59,6 +60,8 @@ struct plan_picks {
  * where every VIP that is not drained counts as up, with `last-good` those that were up last. */
 enum pick_mode { PICK_REGULAR, PICK_PANIC, PICK_ALL, PICK_MODES };
 
+enum ready { READY_A, READY_AAAA, READY_HTTPS, READY_SETS };
+
 struct plan_region {
 	uint8_t number;
 	uint8_t vip_count;
@@ -70,6 +73,8 @@ struct plan_region {
 	uint64_t weight[PICK_MODES];		/* larger of the two families' sum */
 	struct plan_picks picks[PICK_MODES][2]; /* [0] IPv4, [1] IPv6 */
 	const struct plan_vip *vips;
+	const struct rrset
+		*ready[READY_SETS];	 /* by `enum ready`; NULL: to be made for each query (ready.h) */
 	uint64_t fell_ms, fell_until_ms; /* last-good: the last fall, and the end of its window */
 };
 
@@ -89,6 +94,9 @@ struct plan_service {
 	region_set positive; /* share above 0 */
 	region_set partial;  /* share 1..99 */
 	region_set down;     /* control `down` */
+	region_set regular;  /* ok and positive and not down: what the first step takes */
+	region_set settled;  /* of these, the ones that take every client, whatever its hash */
+	bool picks_vips;     /* some region has more of them than an answer takes: a hash or a draw picks */
 	uint8_t region_count;
 	uint8_t slot[REGIONS_MAX]; /* region number → index into regions, 255: none */
 	struct plan_region *regions;

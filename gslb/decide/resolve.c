@@ -4,20 +4,18 @@
  */
 #include "gslb/decide/resolve.h"
 #include "lib/inline.h"
+#include "zones/index_layout.h"
 #include <string.h>
 
 enum progress { DONE, FOLLOW }; /* FOLLOW: the name moved on to a CNAME's target */
 
 struct state {
+	struct question current; /* what the chain has come to; `as_asked`: as it is written to the reply */
 	const struct world *world;
 	const struct question *question;
 	const struct client *client;
 	uint64_t random;
 	struct answer *answer;
-	const uint8_t *name;  /* the current name, lower case */
-	const uint8_t *owner; /* the same as it is written to the reply */
-	size_t length;
-	uint64_t hash;
 	unsigned links; /* of the chain so far */
 };
 
@@ -116,8 +114,8 @@ static OUT_OF_LINE void add_targets(struct state *state, const struct node *owne
 		if (*target != 0 || !is_service_binding(set->type)) {
 			add_addresses(state, target, set, owner->zone, takes_glue);
 		} else if (!is_alias) { /* RFC 9460 §2.5.2: "." is the owner; §2.5.1: or no service at all */
-			add_once(state, owner, state->owner, RR_A);
-			add_once(state, owner, state->owner, RR_AAAA);
+			add_once(state, owner, state->current.as_asked, RR_A);
+			add_once(state, owner, state->current.as_asked, RR_AAAA);
 		}
 		at = rdata + (at[10] << 8 | at[11]);
 	}
@@ -127,9 +125,8 @@ static OUT_OF_LINE void add_targets(struct state *state, const struct node *owne
 static inline void add_additional(struct state *state, const struct node *owner, const struct rrset *set,
 				  bool takes_glue)
 {
-	uint8_t offset;
-	if (rrtype_additional_offset(set->type, &offset))
-		add_targets(state, owner, set, offset, takes_glue);
+	if (set->additional != 0)
+		add_targets(state, owner, set, set->additional - 1, takes_glue);
 }
 
 /* ---- the steps ---- */
@@ -151,10 +148,10 @@ static void move_to(struct state *state, const uint8_t *target)
 	name->length = (uint8_t)name_length(target);
 	memcpy(name->octets, target, name->length);
 	name_lower(name->octets, name->length);
-	state->name = name->octets;
-	state->owner = target;
-	state->length = name->length;
-	state->hash = name_hash(name->octets, name->length);
+	state->current.name = name->octets;
+	state->current.as_asked = target;
+	state->current.length = name->length;
+	state->current.hash = name_hash(name->octets, name->length);
 }
 
 /* A chain that comes back to a name of its own has said all it can. */
@@ -177,7 +174,7 @@ static bool is_loop(const struct state *state, const uint8_t *target)
 static OUT_OF_LINE enum progress follow_cname(struct state *state, const struct rrset *cname)
 {
 	struct answer *answer = state->answer;
-	add_set(answer, &answer->answer_count, state->owner, cname, cname->ttl);
+	add_set(answer, &answer->answer_count, state->current.as_asked, cname, cname->ttl);
 	if (state->links == CHAIN_MAX || is_loop(state, cname->wire + 12))
 		return DONE;
 	move_to(state, cname->wire + 12);
@@ -202,7 +199,7 @@ static OUT_OF_LINE enum progress follow_dname(struct state *state, const struct 
 	if (!is_answered(answer, dname))
 		add_set(answer, &answer->answer_count, owner->name, dname, dname->ttl);
 	const uint8_t *target = dname->wire + 12;
-	size_t kept = state->length - owner->name_length;
+	size_t kept = state->current.length - owner->name_length;
 	size_t target_length = name_length(target);
 	if (kept + target_length > NAME_MAX_OCTETS) {
 		answer->rcode = RCODE_YXDOMAIN;
@@ -211,7 +208,7 @@ static OUT_OF_LINE enum progress follow_dname(struct state *state, const struct 
 	if (state->links == CHAIN_MAX)
 		return DONE;
 	struct name synthesised;
-	memcpy(synthesised.octets, state->owner, kept);
+	memcpy(synthesised.octets, state->current.as_asked, kept);
 	memcpy(synthesised.octets + kept, target, target_length);
 	struct answer_item *item = add_item(answer, &answer->answer_count);
 	if (!item)
@@ -219,13 +216,13 @@ static OUT_OF_LINE enum progress follow_dname(struct state *state, const struct 
 	item->kind = ITEM_CNAME;
 	item->type = RR_CNAME;
 	item->ttl = dname->ttl;
-	item->owner = state->owner;
+	item->owner = state->current.as_asked;
 	item->set = NULL;
 	bool is_end = state->question->type == RR_CNAME || is_loop(state, synthesised.octets);
 	move_to(state, synthesised.octets);
-	state->owner = state->name; /* the synthesised name lives in scratch alone */
-	item->target = state->name;
-	return is_end || name_is_below(state->name + kept, owner->name) ? DONE : FOLLOW;
+	state->current.as_asked = state->current.name; /* the synthesised name lives in scratch alone */
+	item->target = state->current.name;
+	return is_end || name_is_below(state->current.name + kept, owner->name) ? DONE : FOLLOW;
 }
 
 static enum progress answer_missing(struct state *state, const struct find *find)
@@ -233,7 +230,7 @@ static enum progress answer_missing(struct state *state, const struct find *find
 	state->answer->rcode = RCODE_NXDOMAIN;
 	if (find->node->policy != INDEX_NONE)
 		state->answer->charged = find->node;
-	add_negative(state, find->zone, UINT32_MAX);
+	add_negative(state, find->node->zone, UINT32_MAX);
 	return DONE;
 }
 
@@ -245,84 +242,101 @@ static void add_chosen(struct state *state, uint8_t *section_count, enum item_ki
 	item->kind = kind;
 	item->type = type;
 	item->ttl = state->answer->choice.ttl;
-	item->owner = state->owner;
+	item->owner = state->current.as_asked;
 	item->set = NULL;
 	item->target = NULL;
 }
 
-/* How many addresses of a family are to be given; their scope widens the answer's. */
-static unsigned choose_family(struct state *state, unsigned family)
+/* What the region has ready for the type, if the answer takes no more time than it has. */
+static inline const struct rrset *ready_set(const struct choice *choice, enum ready number)
+{
+	const struct plan_region *region = choice->region;
+	if (!region || choice->mode != PICK_REGULAR || choice->ttl != region->ttl)
+		return NULL;
+	return region->ready[number];
+}
+
+/* The addresses of a family: how many there are; their scope widens the answer's. */
+static bool add_addresses_of(struct state *state, uint8_t *section_count, unsigned row)
 {
 	struct answer *answer = state->answer;
 	const struct choice *choice = &answer->choice;
-	unsigned row = family == 6;
+	unsigned family = row == 0 ? 4 : 6;
 	uint8_t scope = choose_scope(choice, family);
 	if (scope > answer->scope)
 		answer->scope = scope;
+	const struct rrset *ready = ready_set(choice, row == 0 ? READY_A : READY_AAAA);
+	if (ready) {
+		add_set(answer, section_count, state->current.as_asked, ready, ready->ttl);
+		return true;
+	}
 	unsigned count = choose_vips(choice, family, state->random, answer->vips[row]);
 	answer->vip_count[row] = (uint8_t)count;
-	return count;
+	if (count != 0)
+		add_chosen(state, section_count, ITEM_VIPS, row == 0 ? RR_A : RR_AAAA);
+	return count != 0;
 }
 
 /* Both families as hints, and as additional records (configuration.md, "HTTPS"). */
 static OUT_OF_LINE bool add_hints(struct state *state, uint16_t type)
 {
 	struct answer *answer = state->answer;
-	unsigned ipv4 = choose_family(state, 4), ipv6 = choose_family(state, 6);
-	if (ipv4 + ipv6 == 0)
+	const struct rrset *ready = ready_set(&answer->choice, READY_HTTPS);
+	struct answer_item *first = add_item(answer, &answer->answer_count);
+	bool has_ipv4 = add_addresses_of(state, &answer->additional_count, 0);
+	bool has_ipv6 = add_addresses_of(state, &answer->additional_count, 1);
+	if (!has_ipv4 && !has_ipv6) {
+		answer->answer_count--;
 		return false;
-	add_chosen(state, &answer->answer_count, ITEM_HTTPS, type);
-	if (ipv4 != 0)
-		add_chosen(state, &answer->additional_count, ITEM_VIPS, RR_A);
-	if (ipv6 != 0)
-		add_chosen(state, &answer->additional_count, ITEM_VIPS, RR_AAAA);
+	}
+	if (type != RR_HTTPS || !ready) {
+		ready = NULL;
+		for (unsigned row = 0; row < 2; row++)
+			answer->vip_count[row] = (uint8_t)choose_vips(&answer->choice, row == 0 ? 4 : 6,
+								      state->random, answer->vips[row]);
+	}
+	first->kind = ready ? ITEM_SET : ITEM_HTTPS;
+	first->type = type;
+	first->ttl = answer->choice.ttl;
+	first->owner = state->current.as_asked;
+	first->set = ready;
+	first->target = NULL;
 	return true;
 }
 
-/* What the choice has for the type; false: nothing. */
-static bool add_choice(struct state *state, unsigned family, uint16_t type)
-{
-	state->answer->scope = 0;
-	if (family == 0)
-		return add_hints(state, type);
-	if (choose_family(state, family) == 0)
-		return false;
-	add_chosen(state, &state->answer->answer_count, ITEM_VIPS, type);
-	return true;
-}
+static const char suspended[] = "tenant suspended", all_down[] = "every region is down: last resort";
 
 /* The tenant's rule decides: A, AAAA and, where the service declares it, HTTPS and SVCB
- * (configuration.md, "Choice"). */
-static void answer_tenant(struct state *state, const struct node *node, uint16_t type)
+ * (configuration.md, "Choice"). ANY is answered as A where nothing static stands at the name. False: the
+ * type is none of these. */
+static bool answer_tenant(struct state *state, const struct node *node)
 {
 	struct answer *answer = state->answer;
 	const struct policy *policy = &state->world->plan->policies[node->policy];
+	uint16_t type = state->question->type;
+	bool is_address = type == RR_A || type == RR_AAAA,
+	     is_binding = !is_address && is_service_binding(type);
+	if (!is_address && !is_binding && (type != RR_ANY || node->sets))
+		return false;
 	answer->tenant = node->tenant;
 	if (policy->is_suspended) {
 		answer->ede = EDE_OTHER;
-		answer->ede_text = "tenant suspended";
-		add_negative(state, node->zone, policy->service->ttl_max);
-		return;
+		answer->ede_text = suspended;
+	} else if (!is_binding || policy->service->https_length != 0) {
+		struct choice *choice = &answer->choice;
+		if (!choice->policy)
+			choose_region(policy, state->client, state->current.hash, state->random, choice);
+		answer->uses_client = true;
+		if (choice->step == STEP_LAST_RESORT) {
+			answer->ede = EDE_OTHER;
+			answer->ede_text = all_down;
+		}
+		if (is_binding ? add_hints(state, type)
+			       : add_addresses_of(state, &answer->answer_count, type == RR_AAAA))
+			return true;
 	}
-	unsigned family = type == RR_A ? 4 : type == RR_AAAA ? 6 : 0;
-	if (family == 0 && policy->service->https_length == 0) {
-		add_negative(state, node->zone, policy->service->ttl_max);
-		return;
-	}
-	struct choice *choice = &answer->choice;
-	choose_region(policy, state->client, state->hash, state->random, choice);
-	answer->uses_client = true;
-	if (choice->step == STEP_LAST_RESORT) {
-		answer->ede = EDE_OTHER;
-		answer->ede_text = "every region is down: last resort";
-	}
-	if (!add_choice(state, family, type))
-		add_negative(state, node->zone, policy->service->ttl_max);
-}
-
-static inline bool is_tenant_type(uint16_t type)
-{
-	return type == RR_A || type == RR_AAAA || type == RR_HTTPS || type == RR_SVCB;
+	add_negative(state, node->zone, policy->service->ttl_max);
+	return true;
 }
 
 /* The static set that answers `type`, or NULL. ANY gets one set that is there (RFC 8482 §4.1); the
@@ -338,11 +352,10 @@ static enum progress answer_node(struct state *state, const struct node *node)
 	struct answer *answer = state->answer;
 	uint16_t type = state->question->type;
 	answer->node = node;
-	if (node->policy != INDEX_NONE)
+	if (node->policy != INDEX_NONE) {
 		answer->charged = node;
-	if (node->policy != INDEX_NONE && (is_tenant_type(type) || (type == RR_ANY && !node->sets))) {
-		answer_tenant(state, node, type == RR_ANY ? RR_A : type);
-		return DONE;
+		if (answer_tenant(state, node))
+			return DONE;
 	}
 	if ((node->flags & ZONE_NODE_CNAME) && type != RR_CNAME && type != RR_ANY)
 		return follow_cname(state, rrset_find(node->sets, RR_CNAME));
@@ -354,19 +367,21 @@ static enum progress answer_node(struct state *state, const struct node *node)
 		add_negative(state, node->zone, most);
 		return DONE;
 	}
-	add_set(answer, &answer->answer_count, state->owner, set, set->ttl);
+	add_set(answer, &answer->answer_count, state->current.as_asked, set, set->ttl);
 	add_additional(state, node, set, false);
 	return DONE;
 }
 
-static enum progress take_step(struct state *state)
+/* `node`: of the current name, NULL: there is none. */
+static OUT_OF_LINE enum progress take_step(struct state *state, const struct node *node)
 {
 	const struct index *index = state->world->index;
+	const struct question *current = &state->current;
 	struct find find = state->question->type == RR_DS
-				   ? index_find_ds(index, state->name, state->length, state->hash)
-				   : index_find(index, state->name, state->length, state->hash);
-	if (state->links == 0)
-		state->answer->zone = find.zone;
+				   ? index_find_ds(index, current->name, current->length, current->hash)
+				   : index_find_from(index, current->name, current->length, node);
+	if (state->links == 0 && find.node)
+		state->answer->zone = find.node->zone;
 	switch (find.kind) {
 	case FIND_EXACT:
 	case FIND_WILDCARD:
@@ -389,6 +404,44 @@ static enum progress take_step(struct state *state)
 	return DONE;
 }
 
+/* The usual question: one record set answers it and needs nothing else. For a tenant's name that is the set
+ * which the chosen region has ready. False: all of the steps are to be taken. */
+static bool answer_at_once(const struct world *world, const struct node *node,
+			   const struct question *question, const struct client *client, uint64_t random,
+			   struct answer *answer)
+{
+	const struct rrset *set;
+	if (node->policy == INDEX_NONE) {
+		set = rrset_find(node->sets, question->type);
+		if (!set || set->additional != 0 || question->type == RR_SOA)
+			return false;
+	} else {
+		const struct policy *policy = &world->plan->policies[node->policy];
+		struct choice *choice = &answer->choice;
+		if ((question->type != RR_A && question->type != RR_AAAA) || policy->is_suspended)
+			return false;
+		choose_region(policy, client, question->hash, random, choice);
+		set = ready_set(choice, question->type == RR_A ? READY_A : READY_AAAA);
+		if (!set)
+			return false;
+		answer->scope = choose_scope(choice, 0);
+		answer->uses_client = true;
+		answer->tenant = node->tenant;
+		answer->charged = node;
+	}
+	answer->zone = node->zone;
+	answer->node = node;
+	answer->answer_count = 1;
+	answer->items[0] = (struct answer_item){
+		.kind = ITEM_SET,
+		.type = set->type,
+		.ttl = set->ttl,
+		.owner = question->as_asked,
+		.set = set,
+	};
+	return true;
+}
+
 void resolve(const struct world *world, const struct question *question, const struct client *client,
 	     uint64_t random, struct answer *ret)
 {
@@ -397,27 +450,51 @@ void resolve(const struct world *world, const struct question *question, const s
 	ret->is_truncated = false;
 	ret->uses_client = false;
 	ret->scope = 0;
-	ret->ede = EDE_NONE;
-	ret->ede_text = "";
 	ret->answer_count = ret->authority_count = ret->additional_count = 0;
 	ret->vip_count[0] = ret->vip_count[1] = 0;
+	ret->ede = EDE_NONE;
 	ret->tenant = INDEX_NONE;
+	ret->ede_text = "";
 	ret->zone = NULL;
 	ret->node = NULL;
 	ret->charged = NULL;
 	ret->choice.policy = NULL;
 
+	const struct node *node =
+		index_probe(world->index, question->name, question->length, question->hash, 0);
+	if (node && !(node->flags & (ZONE_NODE_OCCLUDED | ZONE_NODE_CUT)) && question->type != RR_DS &&
+	    answer_at_once(world, node, question, client, random, ret))
+		return;
+
 	struct state state = {
+		.current = *question,
 		.world = world,
 		.question = question,
 		.client = client,
 		.random = random,
 		.answer = ret,
-		.name = question->name,
-		.owner = question->as_asked,
-		.length = question->length,
-		.hash = question->hash,
 	};
-	while (take_step(&state) == FOLLOW)
-		;
+	while (take_step(&state, node) == FOLLOW)
+		node = index_probe(world->index, state.current.name, state.current.length, state.current.hash,
+				   0);
+}
+
+unsigned resolve_addresses(const struct answer *answer, uint16_t type, struct ip ret[static ANSWERS_MAX])
+{
+	unsigned row = type == RR_AAAA, count = 0;
+	size_t octets = row == 0 ? 4 : 16;
+	const struct rrset *ready = answer->choice.policy && answer->choice.region
+					    ? answer->choice.region->ready[row == 0 ? READY_A : READY_AAAA]
+					    : NULL;
+	for (unsigned i = 0; i < answer->answer_count; i++) {
+		const struct answer_item *item = &answer->items[i];
+		for (unsigned v = 0;
+		     item->kind == ITEM_VIPS && item->type == type && v < answer->vip_count[row]; v++)
+			ret[count++] = answer->vips[row][v]->ip;
+		for (unsigned r = 0; item->kind == ITEM_SET && item->set == ready && r < ready->count; r++) {
+			ret[count] = (struct ip){.family = row == 0 ? 4 : 6};
+			memcpy(ret[count++].bytes, ready->wire + r * (12 + octets) + 12, octets);
+		}
+	}
+	return count;
 }

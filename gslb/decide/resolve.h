@@ -51,28 +51,30 @@ struct question {
 	uint64_t hash; /* name_hash(name) */
 };
 
-struct answer {
+struct answer { /* what each query sets stands first, in whole words */
 	uint8_t rcode;
 	bool is_authoritative;
 	bool is_truncated; /* over a limit: no records but TC, so that a real client comes by TCP */
 	bool uses_client;  /* a tenant's rule decided: `scope` counts, else SCOPE is 0 */
 	uint8_t scope;
-	int16_t ede;						 /* EDE_NONE or a code */
-	const char *ede_text;					 /* "" none */
 	uint8_t answer_count, authority_count, additional_count; /* consecutive in items */
 	uint8_t vip_count[2];					 /* [0] IPv4, [1] IPv6 */
+	int16_t ede;						 /* EDE_NONE or a code */
 	uint32_t tenant;	 /* number of the tenant whose rule decided, or INDEX_NONE */
+	const char *ede_text;	 /* of an extended error: "" none */
 	const struct zone *zone; /* of the question's name; NULL: not served */
 	const struct node *node; /* that the last step ended at, or NULL */
 	/* A tenant's node that the last step ended at, or right below which there is no such name: the
 	 * tenant's budget pays. Else NULL. */
 	const struct node *charged;
-	struct choice choice; /* valid when choice.policy is not NULL */
-	const struct plan_vip *vips[2][ANSWERS_MAX];
+	struct choice choice;			     /* valid when choice.policy is not NULL */
+	const struct plan_vip *vips[2][ANSWERS_MAX]; /* of ITEM_VIPS and ITEM_HTTPS */
 	struct answer_item items[ANSWER_ITEMS_MAX];
 	struct name scratch[CHAIN_MAX + 1]; /* lower-case targets of the chain */
 };
 
+/* The addresses that a tenant's rule gave for A or AAAA; returns how many. */
+unsigned resolve_addresses(const struct answer *answer, uint16_t type, struct ip ret[static ANSWERS_MAX]);
 /* Fills *ret without clearing it all. `random`: 64 fresh bits. */
 void resolve(const struct world *world, const struct question *question, const struct client *client,
 	     uint64_t random, struct answer *ret);

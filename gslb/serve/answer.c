@@ -30,16 +30,12 @@ static void decline(uint8_t rcode, int16_t ede, struct answer *ret)
 static void decide(struct serve_context *context, const struct world *world, const struct message *message,
 		   const struct ip *peer)
 {
-	struct question question = {
-		.name = message->name,
-		.as_asked = message->wire + HEADER_OCTETS,
-		.length = message->name_length,
-		.type = message->type,
-		.hash = message->name_hash,
-	};
+	struct answer *answer = context->scratch;
 	struct client client;
 	edns_client(&message->edns, peer, &client);
-	resolve(world, &question, &client, rng_next(&context->rng), context->scratch);
+	resolve(world, &message->question, &client, rng_peek(&context->rng), answer);
+	if (answer->choice.policy && answer->choice.policy->service->split == SPLIT_RANDOM)
+		rng_next(&context->rng); /* that one is used */
 }
 
 /* RFC 6891 §6.2.3, §6.2.5: over UDP what both sides can take, 512 octets without EDNS. */

@@ -38,9 +38,9 @@ static bool is_valid_subnet(const uint8_t *subnet, size_t length)
 {
 	if (length < SUBNET_FIXED_OCTETS)
 		return false;
+	static const uint8_t source_max[] = {[SUBNET_NONE] = 0, [SUBNET_IPV4] = 32, [SUBNET_IPV6] = 128};
 	unsigned family = bytes_get16(subnet), source = subnet[2], scope = subnet[3];
-	unsigned source_max = family == SUBNET_IPV4 ? 32 : family == SUBNET_IPV6 ? 128 : 0;
-	if (family > SUBNET_IPV6 || source > source_max || scope != 0 ||
+	if (family > SUBNET_IPV6 || source > source_max[family] || scope != 0 ||
 	    length != SUBNET_FIXED_OCTETS + (source + 7) / 8)
 		return false;
 	unsigned spare_bits = -source & 7;
@@ -58,18 +58,18 @@ bool edns_parse_options(const uint8_t *options, size_t length, bool believe_ecs,
 		at += OPTION_FIXED_OCTETS + octets;
 		if (at > length)
 			return false;
-		if (code == OPTION_NSID) {
-			edns->wants_nsid = true;
-		} else if (code == OPTION_KEEPALIVE) {
-			edns->wants_keepalive = true;
-		} else if (code == OPTION_ZONE_VERSION) { /* what it holds is ignored (RFC 9660 §3.1) */
-			edns->wants_zone_version = true;
-		} else if (code == OPTION_SUBNET && believe_ecs && edns->subnet_length == 0) {
+		if (code == OPTION_SUBNET && believe_ecs && edns->subnet_length == 0) {
 			/* RFC 7871 does not speak of a second one: the first counts, as in BIND */
 			if (!is_valid_subnet(data, octets))
 				return false;
 			edns->subnet = data;
 			edns->subnet_length = octets;
+		} else if (code == OPTION_NSID) {
+			edns->wants_nsid = true;
+		} else if (code == OPTION_KEEPALIVE) {
+			edns->wants_keepalive = true;
+		} else if (code == OPTION_ZONE_VERSION) { /* what it holds is ignored (RFC 9660 §3.1) */
+			edns->wants_zone_version = true;
 		} else if (code == OPTION_COOKIE && edns->cookie_length == 0) {
 			/* RFC 7873 §5.2.2: a client cookie, alone or with a server cookie of 8..32 octets */
 			if (octets != COOKIE_CLIENT_OCTETS && (octets < 16 || octets > 40))
@@ -92,8 +92,8 @@ void edns_client(const struct edns *edns, const struct ip *peer, struct client *
 		return;
 	}
 	ret->address = (struct ip){.family = edns->subnet[1] == SUBNET_IPV4 ? 4 : 6};
-	memcpy(ret->address.bytes, edns->subnet + SUBNET_FIXED_OCTETS,
-	       edns->subnet_length - SUBNET_FIXED_OCTETS);
+	bytes_copy(ret->address.bytes, edns->subnet + SUBNET_FIXED_OCTETS,
+		   edns->subnet_length - SUBNET_FIXED_OCTETS);
 	ret->source_bits = edns->subnet[2];
 }
 
@@ -164,7 +164,7 @@ size_t edns_write(const struct edns *edns, const struct serve_settings *settings
 	uint8_t *data;
 	if (edns->subnet_length != 0 &&
 	    (data = put_option(out, &at, room, OPTION_SUBNET, edns->subnet_length))) {
-		memcpy(data, edns->subnet, edns->subnet_length);
+		bytes_copy(data, edns->subnet, edns->subnet_length);
 		bool is_located = edns->subnet_length > SUBNET_FIXED_OCTETS && answer->uses_client;
 		data[3] = is_located ? answer->scope : 0;
 	}

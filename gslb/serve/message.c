@@ -10,6 +10,7 @@
  */
 #include "gslb/serve/message.h"
 #include "gslb/serve/bytes.h"
+#include "lib/inline.h"
 #include "zones/rrtype.h"
 #include <string.h>
 
@@ -28,18 +29,19 @@ static bool parse_question(struct message *message)
 	const uint8_t *wire = message->wire;
 	if (bytes_get16(wire + 4) != 1)
 		return false;
-	size_t at = HEADER_OCTETS;
-	while (at < message->length && wire[at] != 0) {
-		if (wire[at] > LABEL_MAX)
-			return false;
+	size_t at = HEADER_OCTETS, length = message->length;
+	while (at < length && wire[at] - 1u < LABEL_MAX)
 		at += 1u + wire[at];
-	}
 	size_t name_length = at + 1 - HEADER_OCTETS;
-	if (name_length > NAME_MAX_OCTETS || at + 5 > message->length)
+	if (at + 5 > length || wire[at] != 0 || name_length > NAME_MAX_OCTETS)
 		return false;
-	message->name_hash = name_lower_hash(wire + HEADER_OCTETS, name_length, message->name);
-	message->name_length = name_length;
-	message->type = bytes_get16(wire + at + 1);
+	message->question = (struct question){
+		.name = message->name,
+		.as_asked = wire + HEADER_OCTETS,
+		.length = name_length,
+		.type = bytes_get16(wire + at + 1),
+		.hash = name_lower_hash(wire + HEADER_OCTETS, name_length, message->name),
+	};
 	message->class = bytes_get16(wire + at + 3);
 	message->question_end = at + 5;
 	return true;
@@ -47,7 +49,7 @@ static bool parse_question(struct message *message)
 
 /* The offset behind a name that may be compressed, 0: not a name. Pointers are not followed: what an
  * ignored record is about does not matter. */
-static size_t skip_name(const uint8_t *wire, size_t length, size_t at)
+static OUT_OF_LINE size_t skip_name(const uint8_t *wire, size_t length, size_t at)
 {
 	size_t end = at + NAME_MAX_OCTETS;
 	for (; at < length && at < end; at += 1u + wire[at]) {
@@ -76,7 +78,7 @@ static bool parse_opt(struct message *message, size_t owner, size_t fixed, bool 
 				  believe_ecs, edns);
 }
 
-/* All that follows the question. */
+/* All that follows the question: mostly nothing or an OPT record, whose owner is the root. */
 static bool parse_records(struct message *message, bool believe_ecs)
 {
 	const uint8_t *wire = message->wire;
@@ -84,7 +86,8 @@ static bool parse_records(struct message *message, bool believe_ecs)
 	unsigned before = bytes_get16(wire + 6) + bytes_get16(wire + 8);
 	unsigned total = before + bytes_get16(wire + 10);
 	for (unsigned i = 0; i < total; i++) {
-		size_t owner = at, fixed = skip_name(wire, length, at);
+		size_t owner = at;
+		size_t fixed = at < length && wire[at] == 0 ? at + 1 : skip_name(wire, length, at);
 		if (fixed == 0 || fixed + RECORD_FIXED_OCTETS > length)
 			return false;
 		at = fixed + RECORD_FIXED_OCTETS + bytes_get16(wire + fixed + 8);
@@ -106,8 +109,8 @@ enum verdict message_parse(const uint8_t *wire, size_t length, bool believe_ecs,
 	ret->wire = wire;
 	ret->length = length;
 	ret->question_end = HEADER_OCTETS;
-	ret->type = ret->class = 0;
-	ret->name_length = 0;
+	ret->question.length = 0;
+	ret->question.type = 0;
 	ret->edns = (struct edns){0};
 	bool has_question = bytes_get16(wire + 4) != 0;
 	bool is_well_formed = (!has_question || parse_question(ret)) && parse_records(ret, believe_ecs);
@@ -119,7 +122,7 @@ enum verdict message_parse(const uint8_t *wire, size_t length, bool believe_ecs,
 		return VERDICT_BADVERS;
 	if (!has_question)
 		return ret->edns.cookie_length != 0 ? VERDICT_COOKIE : VERDICT_FORMERR;
-	if (ret->class != RR_CLASS_IN || ret->type == RR_AXFR || ret->type == RR_IXFR)
+	if (ret->class != RR_CLASS_IN || ret->question.type == RR_AXFR || ret->question.type == RR_IXFR)
 		return VERDICT_UNSUPPORTED;
 	return VERDICT_ANSWER;
 }

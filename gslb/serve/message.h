@@ -23,10 +23,9 @@ struct message {
 	const uint8_t *wire; /* the packet */
 	size_t length;
 	uint16_t question_end; /* what a reply repeats; HEADER_OCTETS: no question could be read */
-	uint16_t type, class;
-	uint8_t name_length; /* 0: no question could be read */
+	uint16_t class;
+	struct question question; /* of length 0 where none could be read; points into `wire` and `name` */
 	struct edns edns;
-	uint64_t name_hash;
 	uint8_t name[NAME_MAX_OCTETS + 1]; /* of the question, lower case */
 };
 

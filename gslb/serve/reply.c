@@ -60,11 +60,12 @@ static OUT_OF_LINE bool put_additional(struct writer *writer, const struct answe
 static bool put_sections(struct writer *writer, const struct answer *answer, struct counts *counts)
 {
 	struct writer_mark start = writer_mark(writer);
-	const struct answer_item *item = answer->items;
-	for (unsigned i = 0; i < answer->answer_count; i++)
-		counts->answer += (uint16_t)writer_put_item(writer, answer, item++);
-	for (unsigned i = 0; i < answer->authority_count; i++)
-		counts->authority += (uint16_t)writer_put_item(writer, answer, item++);
+	const struct answer_item *item = answer->items, *authority = item + answer->answer_count;
+	const struct answer_item *end = authority + answer->authority_count;
+	for (; item < authority; item++)
+		counts->answer += (uint16_t)writer_put_item(writer, answer, item);
+	for (; item < end; item++)
+		counts->authority += (uint16_t)writer_put_item(writer, answer, item);
 	bool is_whole = !writer->is_full;
 	if (is_whole && answer->additional_count != 0) {
 		is_whole = put_additional(writer, answer, true, &counts->additional);
@@ -81,7 +82,7 @@ size_t reply_write(const struct message *message, const struct answer *answer,
 		   const struct serve_settings *settings, size_t limit, uint8_t *out)
 {
 	const struct edns *edns = &message->edns;
-	memcpy(out, message->wire, message->question_end);
+	bytes_copy(out, message->wire, message->question_end);
 	size_t opt_length = edns_length(edns, settings, answer), room = limit - message->question_end;
 	if (opt_length > room) /* only with a long NSID, which is then left out */
 		opt_length = room;

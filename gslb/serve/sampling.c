@@ -17,12 +17,10 @@ static void put_choice(const struct answer *answer, uint16_t type, struct sample
 		sample->region = choice->region->number;
 	if (answer->is_truncated || (type != RR_A && type != RR_AAAA))
 		return;
-	unsigned family = type == RR_AAAA;
-	while (sample->address_count < answer->vip_count[family] &&
-	       sample->address_count < SAMPLE_ADDRESSES) {
-		sample->address[sample->address_count] = answer->vips[family][sample->address_count]->ip;
-		sample->address_count++;
-	}
+	struct ip addresses[ANSWERS_MAX];
+	unsigned count = resolve_addresses(answer, type, addresses);
+	sample->address_count = count < SAMPLE_ADDRESSES ? (uint8_t)count : SAMPLE_ADDRESSES;
+	memcpy(sample->address, addresses, sample->address_count * sizeof *addresses);
 }
 
 void sampling_put(struct sample_ring *ring, uint64_t now_ns, enum transport transport, const struct ip *peer,
@@ -39,7 +37,7 @@ void sampling_put(struct sample_ring *ring, uint64_t now_ns, enum transport tran
 	sample->source_bits = client.source_bits;
 	sample->is_ecs = client.is_ecs;
 	sample->tenant = answer->tenant;
-	sample->type = message->type;
+	sample->type = message->question.type;
 	sample->rcode = answer->rcode;
 	sample->transport = (uint8_t)transport;
 	sample->ede = answer->ede;
@@ -48,8 +46,8 @@ void sampling_put(struct sample_ring *ring, uint64_t now_ns, enum transport tran
 	sample->ttl = 0;
 	sample->step = 0;
 	sample->address_count = 0;
-	sample->name_length = message->question_end > HEADER_OCTETS ? message->name_length : 0;
+	sample->name_length = message->question_end > HEADER_OCTETS ? message->question.length : 0;
 	memcpy(sample->name, message->name, sample->name_length);
-	put_choice(answer, message->type, sample);
+	put_choice(answer, message->question.type, sample);
 	sample_push(ring);
 }

@@ -16,7 +16,7 @@ void tally_reply(struct stats *stats, enum transport transport, const struct mes
 		 const struct answer *answer)
 {
 	struct stats_transport *counters = &stats->transport[transport];
-	counter_add(&counters->queries[rrtype_metric_row(message->type)], 1);
+	counter_add(&counters->queries[rrtype_metric_row(message->question.type)], 1);
 	counter_add(&counters->responses[answer->rcode < STATS_RCODES ? answer->rcode : STATS_RCODES - 1], 1);
 	if (message->edns.subnet_length != 0 && message->edns.subnet[1] != 0)
 		counter_add(&stats->ecs_queries[message->edns.subnet[1] - 1], 1);

@@ -20,10 +20,10 @@ void writer_init(struct writer *writer, uint8_t *out, size_t limit, const struct
 	writer->at = message->question_end;
 	writer->limit = limit;
 	writer->is_full = false;
-	writer->has_question_names = message->name_length == 0;
+	writer->has_question_names = message->question.length == 0;
 	writer->name_count = 0;
-	writer->question = message->name_length != 0 ? message->wire + HEADER_OCTETS : NULL;
-	writer->question_length = message->name_length;
+	writer->question = message->question.length != 0 ? message->wire + HEADER_OCTETS : NULL;
+	writer->question_length = message->question.length;
 }
 
 /* Room for `octets` more, or NULL. */
@@ -42,7 +42,7 @@ static void put(struct writer *writer, const uint8_t *octets, size_t length)
 {
 	uint8_t *room = take(writer, length);
 	if (room)
-		memcpy(room, octets, length);
+		bytes_copy(room, octets, length);
 }
 
 /* ---- names ---- */
@@ -217,17 +217,13 @@ static void put_compressed_rdata(struct writer *writer, const uint8_t *rdata, si
 /* Whether the set's records can be sent as they stand. */
 static inline bool is_ready(const struct writer *writer, const struct answer_item *item)
 {
-	uint8_t prefix, names;
-	return item->owner == writer->question && item->ttl == item->set->ttl &&
-	       !rrtype_compressible(item->set->type, &prefix, &names);
+	return item->owner == writer->question && item->set->name_count == 0 && item->ttl == item->set->ttl;
 }
 
 static OUT_OF_LINE void put_set(struct writer *writer, const struct answer_item *item)
 {
 	const struct rrset *set = item->set;
 	struct owner owner = owner_of(writer, item);
-	uint8_t prefix = 0, names = 0;
-	bool has_names = rrtype_compressible(set->type, &prefix, &names);
 	const uint8_t *record = set->wire;
 	for (unsigned i = 0; i < set->count && !writer->is_full; i++) {
 		size_t length = bytes_get16(record + 10);
@@ -237,8 +233,9 @@ static OUT_OF_LINE void put_set(struct writer *writer, const struct answer_item 
 			return;
 		memcpy(fixed, record + 2, 4);
 		bytes_put32(fixed + 4, item->ttl);
-		if (has_names)
-			put_compressed_rdata(writer, record + RECORD_HEAD_OCTETS, length, prefix, names);
+		if (set->name_count != 0)
+			put_compressed_rdata(writer, record + RECORD_HEAD_OCTETS, length, set->name_prefix,
+					     set->name_count);
 		else
 			put(writer, record + 10, 2 + length);
 		record += RECORD_HEAD_OCTETS + length;
@@ -280,8 +277,9 @@ static OUT_OF_LINE void put_inner_soa(struct writer *writer, const struct zone *
 	memcpy(out + 2, numbers, SOA_NUMBERS_OCTETS);
 }
 
-static OUT_OF_LINE void put_vips(struct writer *writer, const struct answer *answer,
-				 const struct answer_item *item)
+/* Below a name that is not the question's: behind a chain. */
+static OUT_OF_LINE void put_vips_of_owner(struct writer *writer, const struct answer *answer,
+					  const struct answer_item *item)
 {
 	struct owner owner = owner_of(writer, item);
 	size_t octets = item->type == RR_A ? 4 : 16;
@@ -294,14 +292,47 @@ static OUT_OF_LINE void put_vips(struct writer *writer, const struct answer *ans
 	}
 }
 
+/* All records have one head; `octets` (4 or 16) is a constant where this is inlined. */
+static inline void put_vips_of_question(struct writer *writer, const struct answer *answer,
+					const struct answer_item *item, unsigned row, size_t octets)
+{
+	size_t count = answer->vip_count[row];
+	uint8_t *out = take(writer, count * (RECORD_HEAD_OCTETS + octets)), head[RECORD_HEAD_OCTETS];
+	if (!out)
+		return;
+	bytes_put32(head, (uint32_t)(POINTER_MARK | HEADER_OCTETS) << 16 | item->type);
+	bytes_put16(head + 4, RR_CLASS_IN);
+	bytes_put32(head + 6, item->ttl);
+	bytes_put16(head + 10, (uint16_t)octets);
+	for (const struct plan_vip *const *vip = answer->vips[row], *const *end = vip + count; vip < end;
+	     vip++) {
+		memcpy(out, head, sizeof head);
+		memcpy(out + sizeof head, (*vip)->ip.bytes, octets);
+		out += sizeof head + octets;
+	}
+}
+
+static OUT_OF_LINE void put_vips(struct writer *writer, const struct answer *answer,
+				 const struct answer_item *item)
+{
+	if (item->owner != writer->question)
+		put_vips_of_owner(writer, answer, item);
+	else if (item->type == RR_A)
+		put_vips_of_question(writer, answer, item, 0, 4);
+	else
+		put_vips_of_question(writer, answer, item, 1, 16);
+}
+
 static OUT_OF_LINE void put_https(struct writer *writer, const struct answer *answer,
 				  const struct answer_item *item)
 {
 	struct owner owner = owner_of(writer, item);
-	size_t length = https_rdata_length(answer);
+	const struct plan_service *service = answer->choice.policy->service;
+	size_t length = https_rdata_length(service, answer->vip_count);
 	uint8_t *rdata = start_record(writer, &owner, item->type, item->ttl, length);
 	if (rdata)
-		https_rdata_write(answer, rdata);
+		https_rdata_write(service, (const struct plan_vip *const(*)[ANSWERS_MAX])answer->vips,
+				  answer->vip_count, rdata);
 }
 
 static OUT_OF_LINE void put_cname(struct writer *writer, const struct answer_item *item)

@@ -18,6 +18,7 @@ struct rrset *records_set(uint16_t type, uint32_t ttl, const struct record_rdata
 			      .ttl = ttl,
 			      .wire_length = (uint32_t)length,
 			      .wire = at};
+	rrset_set_layout(set);
 	for (size_t i = 0; i < count; i++) {
 		uint8_t head[12] = {0xc0, 12, (uint8_t)(type >> 8), (uint8_t)type, 0, 1};
 		for (int octet = 0; octet < 4; octet++)

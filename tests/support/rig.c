@@ -359,17 +359,16 @@ const char *rig_answer(const struct rig *rig, const struct world *world, const c
 	struct answer *answer = xmalloc(sizeof *answer);
 	resolve(world, &question, &from, 1, answer);
 	size_t used = (size_t)snprintf(text, sizeof text, "%s", rcodes[answer->rcode]);
-	for (unsigned i = 0; i < answer->answer_count; i++) {
-		const struct answer_item *item = &answer->items[i];
-		if (ret_ttl)
-			*ret_ttl = item->ttl;
-		for (unsigned v = 0; item->kind == ITEM_VIPS && v < answer->vip_count[0]; v++) {
-			char address[IP_TEXT_MAX];
-			ip_format(&answer->vips[0][v]->ip, address);
-			used += (size_t)snprintf(text + used, sizeof text - used, " %s", address);
-		}
-		if (item->kind == ITEM_SET)
-			used += (size_t)snprintf(text + used, sizeof text - used, " static");
+	struct ip addresses[ANSWERS_MAX];
+	unsigned count = resolve_addresses(answer, RR_A, addresses);
+	if (ret_ttl && answer->answer_count != 0)
+		*ret_ttl = answer->items[answer->answer_count - 1].ttl;
+	for (unsigned i = 0; i + (count != 0) < answer->answer_count; i++)
+		used += (size_t)snprintf(text + used, sizeof text - used, " static");
+	for (unsigned i = 0; i < count; i++) {
+		char address[IP_TEXT_MAX];
+		ip_format(&addresses[i], address);
+		used += (size_t)snprintf(text + used, sizeof text - used, " %s", address);
 	}
 	free(answer);
 	return text;

@@ -128,7 +128,7 @@ static void nested_zones(void **state)
 		      "below.cut.z", SOA_NS);
 
 	expect_find(find(index, "child.z"), FIND_EXACT, "child.z.");
-	assert_ptr_equal(find(index, "child.z").zone, index_zone(index, name_of("child.z").octets));
+	assert_ptr_equal(find(index, "child.z").node->zone, index_zone(index, name_of("child.z").octets));
 	expect_find(find(index, "www.child.z"), FIND_EXACT, "www.child.z.");
 	expect_find(find(index, "ns.child.z"), FIND_MISSING, "child.z."); /* the child has no such name */
 	expect_find(find(index, "x.z"), FIND_WILDCARD, "*.z.");
@@ -138,7 +138,7 @@ static void nested_zones(void **state)
 
 	struct find ds = find_ds(index, "child.z");
 	expect_find(ds, FIND_EXACT, "child.z.");
-	assert_ptr_equal(ds.zone, index_zone(index, name_of("z").octets));
+	assert_ptr_equal(ds.node->zone, index_zone(index, name_of("z").octets));
 	assert_non_null(rrset_find(ds.node->sets, RR_DS));
 	expect_find(find_ds(index, "www.child.z"), FIND_EXACT, "www.child.z.");
 	expect_find(find_ds(index, "unknown.z"), FIND_WILDCARD, "*.z.");

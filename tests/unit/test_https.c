@@ -39,27 +39,20 @@ static void hints_follow_in_the_order_of_their_keys(void **state)
 	uint8_t https[HTTPS_TEMPLATE_MAX], out[256];
 	struct plan_service service = {.https = https};
 	service.https_length = (uint16_t)https_template(usual, 1, 443, https);
-	struct policy policy = {.service = &service};
 	struct plan_vip four[] = {{.ip = {4, {192, 0, 2, 1}}}, {.ip = {4, {192, 0, 2, 2}}}};
 	struct plan_vip six = {.ip = {6, {0x20, 1, 0xd, 0xb8, [15] = 1}}};
-	struct answer *answer = calloc(1, sizeof *answer);
-	answer->choice.policy = &policy;
-	answer->vips[0][0] = &four[0];
-	answer->vips[0][1] = &four[1];
-	answer->vips[1][0] = &six;
-	answer->vip_count[0] = 2;
-	answer->vip_count[1] = 1;
+	const struct plan_vip *const vips[2][ANSWERS_MAX] = {{&four[0], &four[1]}, {&six}};
+	uint8_t count[2] = {2, 1};
 	static const uint8_t hints[] = {0,    4, 0,   8,    192, 0, 2, 1, 192, 0, 2, 2, 0, 6, 0, 16,
 					0x20, 1, 0xd, 0xb8, 0,	 0, 0, 0, 0,   0, 0, 0, 0, 0, 0, 1};
-	assert_int_equal(https_rdata_length(answer), service.https_length + sizeof hints);
-	https_rdata_write(answer, out);
+	assert_int_equal(https_rdata_length(&service, count), service.https_length + sizeof hints);
+	https_rdata_write(&service, vips, count, out);
 	assert_memory_equal(out, https, service.https_length);
 	assert_memory_equal(out + service.https_length, hints, sizeof hints);
-	answer->vip_count[0] = 0; /* a family without an address has no key */
-	assert_int_equal(https_rdata_length(answer), service.https_length + 20);
-	https_rdata_write(answer, out);
+	count[0] = 0; /* a family without an address has no key */
+	assert_int_equal(https_rdata_length(&service, count), service.https_length + 20);
+	https_rdata_write(&service, vips, count, out);
 	assert_memory_equal(out + service.https_length, hints + 12, 20);
-	free(answer);
 }
 
 int main(void)

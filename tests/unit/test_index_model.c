@@ -247,7 +247,8 @@ static void compare(struct model *model, const struct index *index, const struct
 	if (expected.kind != FIND_NONE)
 		name_to_text(expected.node.octets, wanted);
 	bool is_tenant = expected.kind == FIND_EXACT || expected.kind == FIND_WILDCARD;
-	if (found.kind != expected.kind || strcmp(got, wanted) != 0 || found.zone != expected.zone ||
+	const struct zone *zone = found.node ? found.node->zone : NULL;
+	if (found.kind != expected.kind || strcmp(got, wanted) != 0 || zone != expected.zone ||
 	    (is_tenant && found.node->policy != expected.policy))
 		fail_msg("%s%s: kind %d at %s, expected %d at %s", asked, is_ds ? " DS" : "", found.kind, got,
 			 expected.kind, wanted);

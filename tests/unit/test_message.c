@@ -20,17 +20,17 @@ static void test_question(void **state)
 {
 	packet_query(&packet, "wWw.T.eXample.", "AAAA");
 	assert_int_equal(parse(), VERDICT_ANSWER);
-	assert_int_equal(message.type, RR_AAAA);
+	assert_int_equal(message.question.type, RR_AAAA);
 	assert_int_equal(message.class, RR_CLASS_IN);
-	assert_int_equal(message.name_length, 15);
+	assert_int_equal(message.question.length, 15);
 	assert_memory_equal(message.name, "\3www\1t\7example\0", 15);
 	assert_int_equal(message.question_end, packet.length);
 	assert_false(message.edns.is_present);
 
 	packet_query(&packet, ".", "TYPE65400");
 	assert_int_equal(parse(), VERDICT_ANSWER);
-	assert_int_equal(message.type, 65400);
-	assert_int_equal(message.name_length, 1);
+	assert_int_equal(message.question.type, 65400);
+	assert_int_equal(message.question.length, 1);
 }
 
 static void test_silence(void **state)

@@ -20,8 +20,9 @@ static int set_up(void **state)
 	memset(&answer, 0, sizeof answer);
 	answer.tenant = 5;
 	answer.ede = EDE_NONE;
-	message = (struct message){
-		.question_end = HEADER_OCTETS + 7, .type = RR_A, .name_length = 3, .name = {1, 'a', 0}};
+	message = (struct message){.question_end = HEADER_OCTETS + 7,
+				   .question = {.type = RR_A, .length = 3},
+				   .name = {1, 'a', 0}};
 	assert_true(ip_parse("192.0.2.1", &peer));
 	return 0;
 }
@@ -60,10 +61,12 @@ static void test_content(void **state)
 	answer.vip_count[0] = answer.vip_count[1] = 1;
 	answer.vips[0][0] = &vips[0];
 	answer.vips[1][0] = &vips[1];
+	answer.answer_count = 1;
+	answer.items[0] = (struct answer_item){.kind = ITEM_VIPS, .type = RR_A};
 	answer.uses_client = true;
 	answer.scope = 24;
 	put();
-	message.type = RR_AAAA;
+	message.question.type = answer.items[0].type = RR_AAAA;
 	put();
 	answer.is_truncated = true;
 	put();
@@ -107,7 +110,7 @@ static void test_full_ring_loses_and_counts(void **state)
 {
 	for (unsigned round = 0; round < 3; round++) {
 		for (unsigned i = 0; i < SAMPLE_RING + 10; i++) {
-			message.type = (uint16_t)(i + 1);
+			message.question.type = (uint16_t)(i + 1);
 			put();
 		}
 		assert_int_equal(counter_read(&ring->lost), 10 * (round + 1));

@@ -12,7 +12,7 @@ static struct answer answer;
 static int set_up(void **state)
 {
 	stats = stats_new();
-	message = (struct message){.type = RR_AAAA};
+	message = (struct message){.question = {.type = RR_AAAA}};
 	answer = (struct answer){.tenant = INDEX_NONE};
 	return 0;
 }
@@ -29,7 +29,7 @@ static void test_type_and_rcode(void **state)
 	const struct stats_transport *tcp = &stats->transport[TRANSPORT_TCP];
 	tally_reply(stats, TRANSPORT_UDP, &message, &answer);
 	tally_reply(stats, TRANSPORT_UDP, &message, &answer);
-	message.type = 65400;
+	message.question.type = 65400;
 	answer.rcode = RCODE_BADVERS;
 	tally_reply(stats, TRANSPORT_TCP, &message, &answer);
 	assert_int_equal(counter_read(&udp->queries[rrtype_metric_row(RR_AAAA)]), 2);

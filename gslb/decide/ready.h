@@ -1,0 +1,11 @@
+/*
+ * The usual answers of a region as record sets: where it gives all VIPs of a family, as configured, neither
+ * client nor chance has a say, and the records can be sent as they stand. Control thread.
+ */
+#pragma once
+#include "gslb/decide/plan.h"
+
+/* Octets that ready_compile takes at most. */
+size_t ready_octets(unsigned vip_count, unsigned https_length);
+/* Fills region->ready from its picks and TTL, in memory of the service at `at`; returns its end. */
+uint8_t *ready_compile(const struct plan_service *service, struct plan_region *region, uint8_t *at);
