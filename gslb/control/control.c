@@ -141,6 +141,7 @@ static void start_serving(struct control *control)
 	struct err_list errors = {0};
 	evtimer_del(control->start_timer);
 	control->is_waiting_health = false;
+	world_builder_settle(control->builder); /* the first answer knows what the probes found */
 	if (!control->hooks->start_serving(control->hooks->user, &errors)) {
 		err_print(&errors, stderr);
 		control->has_failed = true;

@@ -271,6 +271,20 @@ void world_builder_state_changed(struct world_builder *builder, const struct ip 
 		arm_timer(builder, due_ms);
 }
 
+static bool has_changes(const struct world_builder *builder)
+{
+	bool has = builder->changed_vip_count > 0;
+	for (size_t i = 0; i < builder->service_count && !has; i++)
+		has = builder->services[i].service && builder->services[i].is_dirty;
+	return has;
+}
+
+void world_builder_settle(struct world_builder *builder)
+{
+	if (builder->index && has_changes(builder))
+		publish_world(builder);
+}
+
 static void note_control_change(struct world_builder *builder, const struct control_row *row, uint64_t now_ms)
 {
 	char key[CONTROL_KEY_MAX];

@@ -31,6 +31,8 @@ void world_builder_fleet_changed(struct world_builder *builder, const struct fle
 /* A target's health changed: its services are recompiled and published 20 ms later, all changes of that
  * time in one world; what else is published meanwhile takes them along. vip NULL: every service. */
 void world_builder_state_changed(struct world_builder *builder, const struct ip *vip);
+/* Publishes what waits for those 20 ms. */
+void world_builder_settle(struct world_builder *builder);
 /* Controls changed at this moment: the services that they concern are recompiled and published when it
  * returns. Rows name the objects; the values are read from control->controls. */
 void world_builder_controls_changed(struct world_builder *builder, const struct control_row *rows,

@@ -108,6 +108,19 @@ static void test_it_waits_for_what_the_probes_find(void **state)
 	assert_int_equal(rig.times_started, 1);
 }
 
+/* The first answer knows what the first round has found. */
+static void test_it_serves_what_the_probes_found(void **state)
+{
+	rig_set_health_complete(false);
+	rig_must_start(&rig, FLEET "tenants: {acme: {zone: app.test, service: shop}}\n");
+	rig_set_health(&rig, "192.0.2.1", "web", VIP_DOWN, 0);
+	rig_set_health(&rig, "192.0.2.2", "web", VIP_UP, 0);
+	rig_set_health_complete(true);
+	control_health_progress(rig.control);
+	assert_int_equal(rig.times_started, 1);
+	assert_string_equal(ask("acme.app.test"), "NOERROR 192.0.2.2");
+}
+
 static void test_start_wait_bounds_the_wait(void **state)
 {
 	rig_set_health_complete(false);
@@ -418,6 +431,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_without_checks_it_serves_at_once),
 		TEST(test_it_waits_for_what_the_probes_find),
+		TEST(test_it_serves_what_the_probes_found),
 		TEST(test_start_wait_bounds_the_wait),
 		TEST(test_nothing_is_left_to_wait_for),
 		TEST(test_sockets_that_cannot_be_opened_fail_the_start),
