@@ -2,6 +2,7 @@
 #include "gslb/control/name_index.h"
 #include "lib/hash.h"
 #include "lib/mem.h"
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,12 +12,12 @@ static uint64_t key_hash(const struct policy_key *key)
 {
 	uint64_t bits = (uint64_t)key->service << 2 | (uint64_t)key->is_resident << 1 | key->is_suspended;
 	uint64_t budget = hash_mix(key->budget.queries_interval_ns, key->budget.nxdomain_interval_ns);
-	return hash_mix(hash_mix(key->allowed, bits), budget);
+	return hash_mix(hash_mix(key->regions, bits), budget);
 }
 
 static bool key_equal(const struct policy_key *a, const struct policy_key *b)
 {
-	return a->allowed == b->allowed && a->service == b->service && a->is_resident == b->is_resident &&
+	return a->regions == b->regions && a->service == b->service && a->is_resident == b->is_resident &&
 	       a->is_suspended == b->is_suspended &&
 	       a->budget.queries_interval_ns == b->budget.queries_interval_ns &&
 	       a->budget.nxdomain_interval_ns == b->budget.nxdomain_interval_ns;
@@ -25,7 +26,7 @@ static bool key_equal(const struct policy_key *a, const struct policy_key *b)
 static void place_slot(struct policies *policies, uint32_t number)
 {
 	size_t mask = policies->slot_count - 1;
-	size_t at = key_hash(&policies->keys[number]) & mask;
+	size_t at = key_hash(&policies->entries[number].key) & mask;
 	while (policies->slots[at])
 		at = (at + 1) & mask;
 	policies->slots[at] = number + 1;
@@ -40,30 +41,65 @@ static void grow_slots(struct policies *policies)
 		place_slot(policies, i);
 }
 
-uint32_t policies_number(struct policies *policies, const struct policy_key *key)
+/* Its number, or INDEX_NONE. */
+static uint32_t number_of(const struct policies *policies, const struct policy_key *key)
 {
-	if (policies->count * 2 >= policies->slot_count)
-		grow_slots(policies);
+	if (policies->slot_count == 0)
+		return INDEX_NONE;
 	size_t mask = policies->slot_count - 1;
 	for (size_t at = key_hash(key) & mask; policies->slots[at]; at = (at + 1) & mask)
-		if (key_equal(&policies->keys[policies->slots[at] - 1], key))
+		if (key_equal(&policies->entries[policies->slots[at] - 1].key, key))
 			return policies->slots[at] - 1;
-	uint32_t number = (uint32_t)policies->count++;
-	xgrow((void **)&policies->keys, &policies->capacity, policies->count, sizeof *policies->keys);
-	xgrow((void **)&policies->orders, &policies->order_capacity, policies->count,
-	      sizeof *policies->orders);
-	policies->keys[number] = *key;
-	policies->orders[number].order = NULL;
-	place_slot(policies, number);
+	return INDEX_NONE;
+}
+
+uint32_t policies_use(struct policies *policies, const struct policy_key *key)
+{
+	uint32_t number = number_of(policies, key);
+	if (number == INDEX_NONE) {
+		if (policies->count * 2 >= policies->slot_count)
+			grow_slots(policies);
+		number = (uint32_t)policies->count++;
+		xgrow((void **)&policies->entries, &policies->capacity, policies->count,
+		      sizeof *policies->entries);
+		policies->entries[number] = (struct policy_entry){.key = *key};
+		place_slot(policies, number);
+	}
+	policies->entries[number].users++;
 	return number;
+}
+
+static void drop_order(struct policy_entry *entry)
+{
+	order_unref(entry->order);
+	entry->order = NULL;
+}
+
+void policies_release(struct policies *policies, uint32_t number)
+{
+	struct policy_entry *entry = &policies->entries[number];
+	assert(number < policies->count && entry->users > 0);
+	if (--entry->users == 0)
+		drop_order(entry);
+}
+
+const struct policy_entry *policies_find(const struct policies *policies, const struct policy_key *key)
+{
+	uint32_t number = number_of(policies, key);
+	bool is_used = number != INDEX_NONE && policies->entries[number].users > 0;
+	return is_used ? &policies->entries[number] : NULL;
+}
+
+void policies_drop_orders(struct policies *policies)
+{
+	for (size_t i = 0; i < policies->count; i++)
+		drop_order(&policies->entries[i]);
 }
 
 void policies_done(struct policies *policies)
 {
-	for (size_t i = 0; i < policies->count; i++)
-		order_unref(policies->orders[i].order);
-	free(policies->keys);
-	free(policies->orders);
+	policies_drop_orders(policies);
+	free(policies->entries);
 	free(policies->slots);
 	memset(policies, 0, sizeof *policies);
 }

@@ -7,25 +7,30 @@
 /* ---- policies: numbered ways of answering, shared by all tenants that are answered alike ---- */
 
 struct policy_key {
-	region_set allowed;
-	uint32_t service; /* number */
+	region_set regions; /* the tenant's own; all where it names none */
+	uint32_t service;   /* number */
 	bool is_resident, is_suspended;
 	struct plan_budget budget;
 };
 
 struct policies {
 	size_t count, capacity;
-	struct policy_key *keys;
-	struct policy_order {
-		struct order *order; /* compiled on first use; one reference */
-	} * orders;
-	size_t order_capacity;
+	struct policy_entry {
+		struct policy_key key;
+		uint32_t users;	     /* tenants; 0: nobody is answered by it, until it is used again */
+		struct order *order; /* one reference; NULL: looked up when a plan is made */
+	} * entries;
 	uint32_t *slots; /* hash of keys → number + 1; 0 = free; a power of two */
 	size_t slot_count;
 };
 
-uint32_t policies_number(struct policies *policies, const struct policy_key *key); /* finds or adds */
-void policies_done(struct policies *policies);					   /* empties; usable again */
+uint32_t policies_use(struct policies *policies, const struct policy_key *key); /* finds or adds */
+void policies_release(struct policies *policies, uint32_t number);		/* one policies_use less */
+/* The used policy with this key; NULL: there is none. */
+const struct policy_entry *policies_find(const struct policies *policies, const struct policy_key *key);
+/* What their orders depend on has changed. */
+void policies_drop_orders(struct policies *policies);
+void policies_done(struct policies *policies); /* empties; usable again */
 
 /* ---- names ---- */
 

@@ -1,5 +1,6 @@
 /* See the header. Control thread. */
 #include "gslb/control/order_cache.h"
+#include "lib/hash.h"
 #include "lib/mem.h"
 #include <stdlib.h>
 #include <string.h>
@@ -8,8 +9,8 @@ struct cached {
 	struct order_spec spec;
 	struct map_rule *rules;
 	struct places *places; /* compared by identity; referenced, so that it is not reused */
+	uint64_t hash;	       /* of spec */
 	struct order *order;
-	bool is_used;
 };
 
 struct order_cache {
@@ -32,7 +33,6 @@ struct order_cache *order_cache_clone(const struct order_cache *cache)
 		to->rules = xmemdup(to->rules, (to->spec.rule_count + 1) * sizeof *to->rules);
 		to->places = places_ref(to->places);
 		to->order = order_ref(to->order);
-		to->is_used = false;
 	}
 	return clone;
 }
@@ -54,19 +54,21 @@ void order_cache_free(struct order_cache *cache)
 	free(cache);
 }
 
-void order_cache_sweep(struct order_cache *cache, const struct places *places)
+void order_cache_sweep(struct order_cache *cache)
 {
 	size_t kept = 0;
 	for (size_t i = 0; i < cache->count; i++) {
-		struct cached *cached = &cache->items[i];
-		if (cached->is_used && cached->places == places) {
-			cached->is_used = false;
-			cache->items[kept++] = *cached;
-		} else {
-			cached_done(cached);
-		}
+		if (order_is_shared(cache->items[i].order))
+			cache->items[kept++] = cache->items[i];
+		else
+			cached_done(&cache->items[i]);
 	}
 	cache->count = kept;
+}
+
+size_t order_cache_count(const struct order_cache *cache)
+{
+	return cache->count;
 }
 
 static void fill_tiers(const struct fleet *fleet, const struct fleet_tiers *from, struct tiers *to)
@@ -124,39 +126,46 @@ static void fill_spec(const struct fleet *fleet, const struct fleet_service *ser
 	}
 }
 
-static bool is_same(const struct cached *cached, const struct order_spec *spec, const struct places *places)
+static bool is_same(const struct cached *cached, const struct cached *wanted)
 {
-	struct order_spec a = cached->spec, b = *spec;
-	a.rules = b.rules = NULL;
-	return cached->places == places && memcmp(&a, &b, sizeof a) == 0 &&
-	       memcmp(cached->rules, spec->rules, spec->rule_count * sizeof *spec->rules) == 0;
+	return cached->places == wanted->places && cached->hash == wanted->hash &&
+	       memcmp(&cached->spec, &wanted->spec, sizeof cached->spec) == 0 &&
+	       memcmp(cached->rules, wanted->rules, wanted->spec.rule_count * sizeof *wanted->rules) == 0;
+}
+
+/* Without references. */
+static struct cached describe(const struct fleet *fleet, const struct fleet_service *service,
+			      region_set allowed, struct places *places)
+{
+	struct cached wanted = {.places = places};
+	fill_spec(fleet, service, allowed, &wanted.spec);
+	const struct fleet_map *map =
+		service->order == FLEET_ORDER_MAP
+			? (const struct fleet_map *)fleet_get(fleet, FLEET_MAP, service->map)
+			: NULL;
+	wanted.rules = map ? build_rules(fleet, map) : xcalloc(1, sizeof *wanted.rules);
+	wanted.spec.rule_count = map ? map->rule_count : 0;
+	wanted.hash = hash_bytes((const uint8_t *)&wanted.spec, sizeof wanted.spec, 0);
+	return wanted;
 }
 
 struct order *order_cache_get(struct order_cache *cache, const struct fleet *fleet,
 			      const struct fleet_service *service, region_set allowed, struct places *places)
 {
-	struct order_spec spec;
-	fill_spec(fleet, service, allowed, &spec);
-	const struct fleet_object *map =
-		service->order == FLEET_ORDER_MAP ? fleet_get(fleet, FLEET_MAP, service->map) : NULL;
-	struct map_rule *rules =
-		map ? build_rules(fleet, (const struct fleet_map *)map) : xcalloc(1, sizeof *rules);
-	spec.rule_count = map ? ((const struct fleet_map *)map)->rule_count : 0;
-	spec.rules = rules;
+	struct cached wanted = describe(fleet, service, allowed, places);
 	for (size_t i = 0; i < cache->count; i++) {
-		if (is_same(&cache->items[i], &spec, places)) {
-			free(rules);
-			cache->items[i].is_used = true;
+		if (is_same(&cache->items[i], &wanted)) {
+			free(wanted.rules);
 			return cache->items[i].order;
 		}
 	}
+	struct order_spec spec = wanted.spec;
+	spec.rules = wanted.rules;
+	places_ref(places); /* the item's */
+	wanted.order = order_compile(&spec, places);
 	xgrow((void **)&cache->items, &cache->capacity, cache->count + 1, sizeof *cache->items);
-	struct cached *cached = &cache->items[cache->count++];
-	*cached = (struct cached){.rules = rules, .places = places_ref(places), .is_used = true};
-	cached->spec = spec;
-	cached->spec.rules = NULL;
-	cached->order = order_compile(&spec, places);
-	return cached->order;
+	cache->items[cache->count++] = wanted;
+	return wanted.order;
 }
 
 const char *map_rule_key(const struct fleet_map *map, const struct map_rule *rule)

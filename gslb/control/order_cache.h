@@ -16,7 +16,8 @@ struct order_cache *order_cache_clone(const struct order_cache *cache);
  * until the next sweep. */
 struct order *order_cache_get(struct order_cache *cache, const struct fleet *fleet,
 			      const struct fleet_service *service, region_set allowed, struct places *places);
-/* Drops what no plan uses any more and what was compiled over other places. */
-void order_cache_sweep(struct order_cache *cache, const struct places *places);
+/* Drops what nobody else holds a reference to. */
+void order_cache_sweep(struct order_cache *cache);
+size_t order_cache_count(const struct order_cache *cache);
 /* The key, as the operator wrote it, of the map's rule that became `rule`. */
 const char *map_rule_key(const struct fleet_map *map, const struct map_rule *rule);

@@ -36,7 +36,8 @@ struct world_builder {
 	struct service_slot *services;
 	size_t service_count, service_capacity;
 	const struct fleet_tenant **tenants; /* by number */
-	size_t tenant_capacity;
+	uint32_t *tenant_policies;	     /* of each */
+	size_t tenant_capacity, policy_capacity;
 	struct map *control_changes; /* see plan_build.h */
 	struct ip *changed_vips;     /* whose health changed since the last world */
 	size_t changed_vip_count, changed_vip_capacity;
@@ -78,6 +79,7 @@ void world_builder_free(struct world_builder *builder)
 	places_unref(builder->places);
 	places_unref(builder->geo);
 	free(builder->tenants);
+	free(builder->tenant_policies);
 	free(builder->changed_vips);
 	size_t at = 0;
 	const char *key;
@@ -165,14 +167,13 @@ static uint64_t budget_interval_ns(const struct world_builder *builder, const st
 	return rate->written ? gcra_interval_ns(rate->per_second, builder->control->config->workers) : 0;
 }
 
-static uint32_t tenant_policy(struct world_builder *builder, const struct fleet_tenant *tenant)
+static struct policy_key tenant_policy(const struct world_builder *builder, const struct fleet_tenant *tenant)
 {
 	const struct fleet_object *service =
 		fleet_get(builder->control->fleet, FLEET_SERVICE, tenant->service);
 	struct policy_key key = {
 		.service = service->number,
-		.allowed = builder->services[service->number].candidates &
-			   plan_build_tenant_regions(builder->control->fleet, tenant),
+		.regions = plan_build_tenant_regions(builder->control->fleet, tenant),
 		.is_resident = tenant->has_regions,
 		.is_suspended = tenant->is_suspended,
 	};
@@ -184,7 +185,21 @@ static uint32_t tenant_policy(struct world_builder *builder, const struct fleet_
 		key.budget.queries_interval_ns = budget_interval_ns(builder, &tier->dns_queries);
 		key.budget.nxdomain_interval_ns = budget_interval_ns(builder, &tier->dns_nxdomain);
 	}
-	return policies_number(&builder->policies, &key);
+	return key;
+}
+
+static void set_policy(struct world_builder *builder, struct plan *plan, size_t number)
+{
+	struct policy_entry *entry = &builder->policies.entries[number];
+	const struct policy_key *key = &entry->key;
+	const struct service_slot *slot = &builder->services[key->service];
+	region_set allowed = slot->candidates & key->regions;
+	if (!entry->order)
+		entry->order = order_ref(order_cache_get(builder->orders, builder->control->fleet,
+							 slot->service, allowed, builder->places));
+	plan_set_policy(plan, number, key->service, entry->order, allowed, key->is_resident,
+			key->is_suspended);
+	plan_set_budget(plan, number, &key->budget);
 }
 
 static struct plan *build_plan(struct world_builder *builder)
@@ -194,17 +209,9 @@ static struct plan *build_plan(struct world_builder *builder)
 	for (size_t i = 0; i < builder->service_count; i++)
 		if (builder->services[i].plan)
 			plan_set_service(plan, i, plan_service_ref(builder->services[i].plan));
-	for (size_t i = 0; i < builder->policies.count; i++) {
-		const struct policy_key *key = &builder->policies.keys[i];
-		struct policy_order *cached = &builder->policies.orders[i];
-		if (!cached->order)
-			cached->order = order_ref(order_cache_get(builder->orders, fleet,
-								  builder->services[key->service].service,
-								  key->allowed, builder->places));
-		plan_set_policy(plan, i, key->service, cached->order, key->allowed, key->is_resident,
-				key->is_suspended);
-		plan_set_budget(plan, i, &key->budget);
-	}
+	for (size_t i = 0; i < builder->policies.count; i++)
+		if (builder->policies.entries[i].users > 0)
+			set_policy(builder, plan, i);
 	size_t at = 0;
 	for (struct fleet_object *region; (region = fleet_next(fleet, FLEET_REGION, &at));)
 		strncpy(plan->region_id[region->number], region->id, sizeof plan->region_id[0] - 1);
@@ -333,19 +340,30 @@ void world_builder_controls_changed(struct world_builder *builder, const struct 
 
 /* ---- fleet ---- */
 
-static void remember_tenant(struct world_builder *builder, uint32_t number, const struct fleet_tenant *tenant)
+static void remember_tenant(struct world_builder *builder, const struct fleet_tenant *tenant, uint32_t policy)
 {
-	size_t had = builder->tenant_capacity;
-	xgrow((void **)&builder->tenants, &builder->tenant_capacity, number + 1, sizeof *builder->tenants);
+	size_t had = builder->tenant_capacity, need = tenant->object.number + 1;
+	xgrow((void **)&builder->tenants, &builder->tenant_capacity, need, sizeof *builder->tenants);
+	xgrow((void **)&builder->tenant_policies, &builder->policy_capacity, need,
+	      sizeof *builder->tenant_policies);
 	memset(builder->tenants + had, 0, (builder->tenant_capacity - had) * sizeof *builder->tenants);
-	builder->tenants[number] = tenant;
+	builder->tenants[tenant->object.number] = tenant;
+	builder->tenant_policies[tenant->object.number] = policy;
 }
 
 static void index_tenant(struct world_builder *builder, struct index_edit *edit,
 			 const struct fleet_tenant *tenant)
 {
-	remember_tenant(builder, tenant->object.number, tenant);
-	name_index_add_tenant(edit, builder->control->fleet, tenant, tenant_policy(builder, tenant));
+	struct policy_key key = tenant_policy(builder, tenant);
+	uint32_t policy = policies_use(&builder->policies, &key);
+	remember_tenant(builder, tenant, policy);
+	name_index_add_tenant(edit, builder->control->fleet, tenant, policy);
+}
+
+static void publish_fleet(struct world_builder *builder)
+{
+	publish_world(builder);
+	order_cache_sweep(builder->orders);
 }
 
 /* Everything but the geography that was read from files. */
@@ -363,8 +381,7 @@ static void rebuild(struct world_builder *builder)
 		index_tenant(builder, edit, (const struct fleet_tenant *)tenant);
 	index_unref(builder->index);
 	builder->index = index_edit_done(edit);
-	publish_world(builder);
-	order_cache_sweep(builder->orders, builder->places);
+	publish_fleet(builder);
 }
 
 void world_builder_load(struct world_builder *builder, struct places *geo, struct places *laid,
@@ -396,33 +413,51 @@ static bool touches(const struct fleet_result *result, enum fleet_kind kind)
 	return false;
 }
 
+/* What the index holds: names of zones and tenants, and policies, which hold the budgets of tiers. */
+static bool outdates_index(const struct fleet_result *result)
+{
+	return touches(result, FLEET_ZONE) || touches(result, FLEET_TIER);
+}
+
+static void edit_tenants(struct world_builder *builder, const struct fleet_result *result)
+{
+	struct index_edit *edit = index_edit_new(builder->index);
+	for (size_t i = 0; i < result->touched_count; i++) {
+		const struct fleet_tenant *before = (const struct fleet_tenant *)result->touched[i].before;
+		if (result->touched[i].kind != FLEET_TENANT || !before)
+			continue;
+		uint32_t number = before->object.number;
+		name_index_remove_tenant(edit, before);
+		policies_release(&builder->policies, builder->tenant_policies[number]);
+		builder->tenants[number] = NULL;
+	}
+	for (size_t i = 0; i < result->touched_count; i++)
+		if (result->touched[i].kind == FLEET_TENANT && result->touched[i].after)
+			index_tenant(builder, edit, (const struct fleet_tenant *)result->touched[i].after);
+	index_unref(builder->index);
+	builder->index = index_edit_done(edit);
+}
+
 void world_builder_fleet_changed(struct world_builder *builder, const struct fleet_result *result)
 {
 	/* The very time that the store knows: a restart finds the same serial. */
 	name_index_renew_serials(builder->control->fleet, result,
 				 store_fleet_changed_unix_ms(builder->control->store) / 1000);
-	if (result->structure_changed) {
-		if (touches(result, FLEET_LOCATION)) {
-			places_unref(builder->places);
-			builder->places = places_with_locations(builder->geo, builder->control->fleet);
-		}
+	if (touches(result, FLEET_LOCATION)) {
+		places_unref(builder->places);
+		builder->places = places_with_locations(builder->geo, builder->control->fleet);
+	}
+	if (outdates_index(result)) {
 		rebuild(builder);
 		return;
 	}
-	struct index_edit *edit = index_edit_new(builder->index);
-	for (size_t i = 0; i < result->touched_count; i++) {
-		const struct fleet_tenant *before = (const struct fleet_tenant *)result->touched[i].before;
-		if (!before)
-			continue;
-		name_index_remove_tenant(edit, before);
-		builder->tenants[before->object.number] = NULL;
+	if (result->structure_changed) {
+		load_services(builder);
+		policies_drop_orders(&builder->policies);
 	}
-	for (size_t i = 0; i < result->touched_count; i++)
-		if (result->touched[i].after)
-			index_tenant(builder, edit, (const struct fleet_tenant *)result->touched[i].after);
-	index_unref(builder->index);
-	builder->index = index_edit_done(edit);
-	publish_world(builder);
+	if (touches(result, FLEET_TENANT))
+		edit_tenants(builder, result);
+	publish_fleet(builder);
 }
 
 /* ---- what-if and look-ups ---- */

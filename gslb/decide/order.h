@@ -62,6 +62,7 @@ struct order_result {
 struct order *order_compile(const struct order_spec *spec, const struct places *places);
 struct order *order_ref(struct order *order);
 void order_unref(struct order *order);
+bool order_is_shared(const struct order *order); /* more than one reference is held */
 size_t order_bytes(const struct order *order);
 
 /* `client`: the ECS address or the resolver's own. `resolver`: only for a client taken from ECS,

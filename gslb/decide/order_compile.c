@@ -344,6 +344,11 @@ void order_unref(struct order *order)
 	free(order);
 }
 
+bool order_is_shared(const struct order *order)
+{
+	return order->references > 1;
+}
+
 size_t order_bytes(const struct order *order)
 {
 	size_t bytes = sizeof(*order) + order_table_bytes(&order->main) +

@@ -299,7 +299,7 @@ static enum change_outcome change(struct rig *rig, struct fleet_change *change, 
 	return outcome;
 }
 
-enum change_outcome rig_apply(struct rig *rig, const char *yaml, struct err_list *errors)
+static struct fleet_change *read_document(const char *yaml, struct err_list *errors)
 {
 	struct err_list own = {0};
 	struct fleet_change *document = fleet_change_new(FLEET_STORE);
@@ -310,7 +310,19 @@ enum change_outcome rig_apply(struct rig *rig, const char *yaml, struct err_list
 	err_print(&own, stderr);
 	require(!err_has_errors(&own), "a document is broken");
 	err_done(&own);
-	return change(rig, document, "apply", "fleet", errors);
+	return document;
+}
+
+enum change_outcome rig_apply(struct rig *rig, const char *yaml, struct err_list *errors)
+{
+	return change(rig, read_document(yaml, errors), "apply", "fleet", errors);
+}
+
+enum change_outcome rig_apply_pruned(struct rig *rig, const char *yaml)
+{
+	struct fleet_change *document = read_document(yaml, NULL);
+	fleet_change_prune(document);
+	return change(rig, document, "apply", "fleet", NULL);
 }
 
 enum change_outcome rig_remove_tenant(struct rig *rig, const char *id, struct err_list *errors)

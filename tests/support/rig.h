@@ -43,6 +43,7 @@ bool rig_reload(struct rig *rig);
 
 /* A YAML document through control_change_fleet; errors may be NULL: they abort. */
 enum change_outcome rig_apply(struct rig *rig, const char *yaml, struct err_list *errors);
+enum change_outcome rig_apply_pruned(struct rig *rig, const char *yaml); /* as gslbctl apply --prune */
 enum change_outcome rig_remove_tenant(struct rig *rig, const char *id, struct err_list *errors);
 /* service and address may be NULL. */
 enum change_outcome rig_control(struct rig *rig, const char *region, const char *service, const char *address,

@@ -180,6 +180,64 @@ static void test_the_structure_changes(void **state)
 	assert_null(world_builder_service(rig.control->builder, 9999));
 }
 
+/* Regions, services, checks and maps are in the plan: the million names stay where they are. */
+static void test_the_index_outlives_a_change_of_the_structure(void **state)
+{
+	rig_apply(&rig,
+		  "regions: {ap: {at: [1, 103]}}\n"
+		  "services: {east: {steering: {order: listed}, vips: {us: [192.0.2.7], eu: [192.0.2.8]}}}\n"
+		  "tenants:\n"
+		  "  free: {zone: app.test, service: east}\n"
+		  "  kept: {zone: app.test, service: east, regions: [eu, ap]}\n",
+		  NULL);
+	const struct index *index = rig_world(&rig)->index;
+	assert_string_equal(ask("free.app.test"), "NOERROR 192.0.2.7");
+	assert_string_equal(ask("kept.app.test"), "NOERROR 192.0.2.8");
+	/* The service comes to a region, and another is listed first. */
+	rig_apply(&rig,
+		  "services: {east: {steering: {order: listed}, vips: {ap: [192.0.2.9], eu: [192.0.2.8]}}}\n",
+		  NULL);
+	assert_string_equal(ask("free.app.test"), "NOERROR 192.0.2.9");
+	assert_string_equal(ask("kept.app.test"), "NOERROR 192.0.2.9");
+	/* Steering alone. */
+	rig_apply(&rig,
+		  "services: {east: {steering: {order: listed, regions: [eu]},\n"
+		  "                  vips: {ap: [192.0.2.9], eu: [192.0.2.8]}}}\n",
+		  NULL);
+	assert_string_equal(ask("free.app.test"), "NOERROR 192.0.2.8");
+	rig_apply(&rig, "regions: {ap: {at: [2, 104]}, sa: {at: [-23, -46]}}\n", NULL);
+	assert_ptr_equal(rig_world(&rig)->index, index);
+	assert_string_equal(ask("kept.app.test"), "NOERROR 192.0.2.8");
+	assert_string_equal(ask("acme.app.test"), "NOERROR 192.0.2.1");
+	/* Tenants of the same change. */
+	rig_apply(&rig,
+		  "services: {west: {steering: {order: listed}, vips: {sa: [192.0.2.10]}}}\n"
+		  "tenants: {free: {zone: app.test, service: west}, late: {zone: app.test, service: east}}\n",
+		  NULL);
+	assert_string_equal(ask("free.app.test"), "NOERROR 192.0.2.10");
+	assert_string_equal(ask("late.app.test"), "NOERROR 192.0.2.8");
+}
+
+/* A service goes with its tenants, and its number to the next: none of what it was remains. */
+static void test_a_service_takes_the_number_of_another(void **state)
+{
+	rig_apply(&rig,
+		  "services: {east: {steering: {order: listed}, vips: {us: [192.0.2.7]}}}\n"
+		  "tenants: {free: {zone: app.test, service: east}}\n",
+		  NULL);
+	uint32_t number = fleet_get(rig.control->fleet, FLEET_SERVICE, "east")->number;
+	assert_int_equal(rig_apply_pruned(&rig, "services: {}\ntenants: {}\n"), CHANGE_DONE);
+	assert_null(fleet_get(rig.control->fleet, FLEET_SERVICE, "east"));
+	assert_string_equal(ask("free.app.test"), "NXDOMAIN");
+	assert_string_equal(ask("acme.app.test"), "NOERROR 192.0.2.1");
+	rig_apply(&rig,
+		  "services: {west: {steering: {order: listed}, vips: {eu: [192.0.2.8]}}}\n"
+		  "tenants: {free: {zone: app.test, service: west}}\n",
+		  NULL);
+	assert_int_equal(fleet_get(rig.control->fleet, FLEET_SERVICE, "west")->number, number);
+	assert_string_equal(ask("free.app.test"), "NOERROR 192.0.2.8");
+}
+
 static void test_locations_of_a_change_are_laid_over(void **state)
 {
 	rig_apply(&rig,
@@ -345,6 +403,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_numbers_are_looked_up_and_reused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tiers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_the_structure_changes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_the_index_outlives_a_change_of_the_structure, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_a_service_takes_the_number_of_another, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_locations_of_a_change_are_laid_over, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_health_changes_of_one_moment_are_one_world, setup,
 						teardown),
