@@ -288,6 +288,7 @@ struct node_config *config_load(const char *path, struct err_list *errors)
 	struct draft draft = {.config = config, .socket = "gslb.sock"};
 	config->path = xstrdup(path);
 	config->workers = 1;
+	config->socket_buffer_bytes = 4 << 20;
 	config->start_wait_ms = 10000;
 	config->probe_concurrency = 512;
 	config->settings = (struct serve_settings){.edns_size = 1232,
@@ -356,5 +357,9 @@ const char *config_restart_only_difference(const struct node_config *a, const st
 		return "dns.listen";
 	if (a->workers_auto != b->workers_auto || (!a->workers_auto && a->workers != b->workers))
 		return "dns.workers";
+	if (a->pins_cpus != b->pins_cpus)
+		return "dns.pin_cpus";
+	if (a->socket_buffer_bytes != b->socket_buffer_bytes)
+		return "dns.socket_buffer";
 	return NULL;
 }

@@ -8,6 +8,8 @@
 
 #define WORKERS_MAX 256
 #define LISTEN_MAX 256
+#define SOCKET_BUFFER_MIN (4 << 10)
+#define SOCKET_BUFFER_MAX (512 << 20) /* the kernel doubles it and counts in int */
 
 /* Port 0 asks the kernel for one, so equal text is then no clash. */
 static bool is_listed(const struct node_config *config, const struct listen_address *address)
@@ -85,6 +87,19 @@ static void read_workers(const struct doc_reader *reader, const struct doc_node 
 	} else {
 		config->workers = (unsigned)workers;
 	}
+}
+
+static void read_pin_cpus(const struct doc_reader *reader, const struct doc_node *value, void *target)
+{
+	doc_read_bool(reader, value, &((struct draft *)target)->config->pins_cpus);
+}
+
+static void read_socket_buffer(const struct doc_reader *reader, const struct doc_node *value, void *target)
+{
+	uint64_t bytes;
+
+	if (doc_read_bytes(reader, value, SOCKET_BUFFER_MIN, SOCKET_BUFFER_MAX, &bytes))
+		((struct draft *)target)->config->socket_buffer_bytes = (unsigned)bytes;
 }
 
 static void read_edns_size(const struct doc_reader *reader, const struct doc_node *value, void *target)
@@ -305,6 +320,8 @@ static void read_rrl(const struct doc_reader *reader, const struct doc_node *val
 static const struct doc_key dns_keys[] = {
 	{"listen", read_listen, true},
 	{"workers", read_workers},
+	{"pin_cpus", read_pin_cpus},
+	{"socket_buffer", read_socket_buffer},
 	{"edns_size", read_edns_size},
 	{"nsid", read_nsid},
 	{"ecs", read_ecs},
