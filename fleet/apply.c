@@ -84,8 +84,8 @@ static void stage_remove(struct apply *apply, const struct fleet_stage *stage)
 		       stage->id);
 	else if (existing->source == FLEET_BASE && apply->change->source == FLEET_STORE)
 		refuse(apply, FLEET_REFUSED_BASE_OBJECT, stage, &stage->place, "",
-		       "%s '%s' is a base object (%s:%u); change it there", kind, stage->id, existing->file,
-		       existing->line);
+		       "%s '%s' is a base object (%s:%u); change it there", kind, stage->id,
+		       existing->where->file, existing->where->line);
 	else
 		touch(apply, stage->kind, existing, NULL);
 }
@@ -100,7 +100,7 @@ static bool names_path(const struct apply *apply, const struct fleet_object *obj
 static void stage_put(struct apply *apply, struct fleet_stage *stage)
 {
 	struct fleet_object *object = stage->object;
-	struct fleet_object *existing = map_get(apply->fleet->kinds[stage->kind].objects, stage->id);
+	struct fleet_object *existing = fleet_collection_get(&apply->fleet->kinds[stage->kind], stage->id);
 	const char *kind = fleet_kind_name[stage->kind];
 
 	if (existing != NULL && fleet_object_equal(existing, object)) {
@@ -117,7 +117,7 @@ static void stage_put(struct apply *apply, struct fleet_stage *stage)
 		       apply->change->source == FLEET_STORE ? FLEET_REFUSED_BASE_OBJECT
 							    : FLEET_REFUSED_INVALID,
 		       stage, &stage->place, "", "%s '%s' is a base object (%s:%u); change it there", kind,
-		       stage->id, existing->file, existing->line);
+		       stage->id, existing->where->file, existing->where->line);
 		return;
 	}
 	if (object->source == FLEET_STORE && object->version == 0)
@@ -224,17 +224,12 @@ static void load_zones(struct apply *apply)
 
 /* ---- into the fleet and out of it ---- */
 
-static void claim_name(struct fleet *fleet, struct fleet_tenant *tenant, const uint8_t *name)
+/* A tenant's host that its id says stands in no map: fleet_tenant_of finds it. */
+static bool next_claim(const struct fleet_tenant *tenant, struct fleet_tenant_name *at)
 {
-	/* The first owner keeps the name; validation reports the second. */
-	if (names_get(fleet->tenants, name) == NULL)
-		names_put(fleet->tenants, name, tenant);
-}
+	bool is_left = fleet_tenant_next_name(tenant, at);
 
-static void give_up_name(struct fleet *fleet, const struct fleet_tenant *tenant, const uint8_t *name)
-{
-	if (names_get(fleet->tenants, name) == tenant)
-		names_remove(fleet->tenants, name);
+	return is_left && !at->is_domain && !tenant->has_hosts ? fleet_tenant_next_name(tenant, at) : is_left;
 }
 
 static void claim_names(struct fleet *fleet, struct fleet_object *object)
@@ -245,10 +240,10 @@ static void claim_names(struct fleet *fleet, struct fleet_object *object)
 		names_put(fleet->zones, ((struct fleet_zone *)object)->name.octets, object);
 	if (object->kind != FLEET_TENANT)
 		return;
-	for (size_t i = 0; i < tenant->host_count; i++)
-		claim_name(fleet, tenant, tenant->hosts[i]);
-	for (size_t i = 0; i < tenant->domain_count; i++)
-		claim_name(fleet, tenant, tenant->domains[i]);
+	/* The first owner keeps the name; validation reports the second. */
+	for (struct fleet_tenant_name at = {0}; next_claim(tenant, &at);)
+		if (names_get(fleet->tenants, at.name) == NULL)
+			names_put(fleet->tenants, at.name, tenant);
 }
 
 static void give_up_names(struct fleet *fleet, struct fleet_object *object)
@@ -259,39 +254,40 @@ static void give_up_names(struct fleet *fleet, struct fleet_object *object)
 		names_remove(fleet->zones, ((struct fleet_zone *)object)->name.octets);
 	if (object->kind != FLEET_TENANT)
 		return;
-	for (size_t i = 0; i < tenant->host_count; i++)
-		give_up_name(fleet, tenant, tenant->hosts[i]);
-	for (size_t i = 0; i < tenant->domain_count; i++)
-		give_up_name(fleet, tenant, tenant->domains[i]);
+	for (struct fleet_tenant_name at = {0}; next_claim(tenant, &at);)
+		if (names_get(fleet->tenants, at.name) == tenant)
+			names_remove(fleet->tenants, at.name);
 }
 
-/* What is removed stays in its collection, out of sight, until the result is done: it goes back to
- * its old position when the change is reverted. */
+static void share_terms(struct fleet *fleet, struct fleet_object *object)
+{
+	struct fleet_tenant *tenant = (struct fleet_tenant *)object;
+
+	if (object->kind == FLEET_TENANT)
+		tenant->terms = fleet_terms_share(fleet->terms, tenant->terms);
+}
+
+/* What is removed lives on in the result until that is done, and goes back to its place when the change
+ * is reverted. */
 static void swap_in(struct fleet *fleet, const struct fleet_result *result)
 {
 	for (size_t i = 0; i < result->touched_count; i++) {
-		struct fleet_touched *touched = &result->touched[i];
-		struct fleet_collection *collection = &fleet->kinds[touched->kind];
-		collection->is_sorted = false;
+		const struct fleet_touched *touched = &result->touched[i];
 		if (touched->before == NULL)
 			continue;
 		give_up_names(fleet, touched->before);
-		if (touched->after != NULL)
-			continue;
-		touched->before->is_leaving = true;
-		collection->leaving++;
-		fleet_number_release(collection, touched->before->number);
+		if (touched->after == NULL)
+			fleet_collection_remove(&fleet->kinds[touched->kind], touched->before);
 	}
 	for (size_t i = 0; i < result->touched_count; i++) {
-		struct fleet_touched *touched = &result->touched[i];
-		struct fleet_collection *collection = &fleet->kinds[touched->kind];
+		const struct fleet_touched *touched = &result->touched[i];
 		if (touched->after == NULL)
 			continue;
 		if (touched->before != NULL)
-			touched->after->number = touched->before->number;
+			fleet_collection_replace(&fleet->kinds[touched->kind], touched->after);
 		else
-			fleet_number_take(collection, touched->after);
-		map_put(collection->objects, touched->after->id, touched->after);
+			fleet_collection_add(&fleet->kinds[touched->kind], touched->after);
+		share_terms(fleet, touched->after);
 		claim_names(fleet, touched->after);
 	}
 }
@@ -299,30 +295,22 @@ static void swap_in(struct fleet *fleet, const struct fleet_result *result)
 static void swap_out(struct fleet *fleet, const struct fleet_result *result)
 {
 	for (size_t i = 0; i < result->touched_count; i++) {
-		struct fleet_touched *touched = &result->touched[i];
-		struct fleet_collection *collection = &fleet->kinds[touched->kind];
-		collection->is_sorted = false;
+		const struct fleet_touched *touched = &result->touched[i];
 		if (touched->after == NULL)
 			continue;
 		give_up_names(fleet, touched->after);
-		if (touched->before != NULL) {
-			map_put(collection->objects, touched->before->id, touched->before);
-			continue;
-		}
-		map_remove(collection->objects, touched->after->id);
-		fleet_number_release(collection, touched->after->number);
+		if (touched->before != NULL)
+			fleet_collection_replace(&fleet->kinds[touched->kind], touched->before);
+		else
+			fleet_collection_remove(&fleet->kinds[touched->kind], touched->after);
 	}
 	for (size_t i = 0; i < result->touched_count; i++) {
-		struct fleet_touched *touched = &result->touched[i];
-		struct fleet_collection *collection = &fleet->kinds[touched->kind];
+		const struct fleet_touched *touched = &result->touched[i];
 		if (touched->before == NULL)
 			continue;
 		claim_names(fleet, touched->before);
-		if (touched->after != NULL)
-			continue;
-		touched->before->is_leaving = false;
-		collection->leaving--;
-		fleet_number_claim(collection, touched->before->number);
+		if (touched->after == NULL)
+			fleet_collection_restore(&fleet->kinds[touched->kind], touched->before);
 	}
 }
 
@@ -361,6 +349,7 @@ static void check_references(struct apply *apply)
 	struct fleet_validation validation = {.fleet = apply->fleet,
 					      .change = apply->change,
 					      .errors = apply->errors,
+					      .serial = ++apply->fleet->validations,
 					      .nearest_left = NEAREST_MAX,
 					      .standing_left = STANDING_MAX};
 	const struct fleet_object *object;
@@ -464,17 +453,8 @@ void fleet_result_done(struct fleet_result *result)
 {
 	if (result->fleet == NULL)
 		return;
-	for (size_t i = 0; i < result->touched_count; i++) {
-		struct fleet_touched *touched = &result->touched[i];
-		struct fleet_collection *collection = &result->fleet->kinds[touched->kind];
-		if (touched->before != NULL && touched->after == NULL) {
-			/* Unless the same change brought a new object of this id. */
-			if (map_get(collection->objects, touched->before->id) == touched->before)
-				map_remove(collection->objects, touched->before->id);
-			collection->leaving--;
-		}
-		fleet_object_free(touched->before);
-	}
+	for (size_t i = 0; i < result->touched_count; i++)
+		fleet_object_free(result->touched[i].before);
 	result->fleet->has_open_result = false;
 	forget_touched(result);
 }

@@ -17,6 +17,7 @@ struct fleet_change *fleet_change_new(enum fleet_source source)
 	struct fleet_change *change = xcalloc(1, sizeof(*change));
 
 	change->source = source;
+	change->terms = fleet_terms_pool_new();
 	for (int kind = 0; kind < FLEET_KINDS; kind++)
 		change->by_id[kind] = map_new();
 	return change;
@@ -36,7 +37,7 @@ void fleet_change_clear(struct fleet_change *change)
 	for (size_t i = 0; i < change->file_count; i++)
 		free(change->files[i]);
 	free(change->files);
-	*change = (struct fleet_change){.source = change->source};
+	*change = (struct fleet_change){.source = change->source, .terms = change->terms};
 	for (int kind = 0; kind < FLEET_KINDS; kind++)
 		change->by_id[kind] = map_new();
 }
@@ -48,6 +49,7 @@ void fleet_change_free(struct fleet_change *change)
 	fleet_change_clear(change);
 	for (int kind = 0; kind < FLEET_KINDS; kind++)
 		map_free(change->by_id[kind]);
+	fleet_terms_pool_free(change->terms);
 	free(change);
 }
 
@@ -265,9 +267,12 @@ static void stage_put(struct fleet_change *change, const struct doc_reader *read
 	object->source = change->source;
 	object->version = version;
 	if (change->source == FLEET_BASE) {
-		object->file = stage->file;
-		object->line = stage->place.line;
-		object->column = stage->place.column;
+		struct fleet_where where = {stage->file, stage->place.line, stage->place.column};
+		object->where = xmemdup(&where, sizeof(where));
+	}
+	if (kind == FLEET_TENANT) {
+		struct fleet_tenant *tenant = (struct fleet_tenant *)object;
+		tenant->terms = fleet_terms_share(change->terms, tenant->terms);
 	}
 	find_places(stage, node);
 }

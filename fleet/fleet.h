@@ -34,19 +34,24 @@ extern const char *const fleet_kind_name[FLEET_KINDS]; /* "region", "location", 
 
 enum fleet_source { FLEET_BASE, FLEET_STORE };
 
+/* Where a base object stands. */
+struct fleet_where {
+	const char *file; /* the fleet's */
+	uint32_t line, column;
+};
+
 /* Head of every object. `id` is the key: an id, a zone name (absolute presentation form, lower case,
  * final dot), or a prefix in canonical text. */
 struct fleet_object {
-	enum fleet_kind kind;
-	enum fleet_source source;
 	char *id;
-	uint64_t version; /* of a store object: the fleet_version that wrote it; base: 0 */
-	uint32_t number;  /* stable while the object exists, small, reused; counters and plan use it */
-	const char *file; /* base: where it stands; the fleet's */
-	uint32_t line, column;
-	struct arena *arena; /* holds the object; NULL: it is one block of memory */
-	bool is_leaving;     /* removed by a change that is not done yet; no look-up finds it */
-	bool is_staged;	     /* part of the change that is being applied */
+	union {
+		uint64_t version;	   /* FLEET_STORE: the fleet_version that wrote it */
+		struct fleet_where *where; /* FLEET_BASE; NULL while it is read */
+	};
+	uint32_t number; /* stable while the object exists, small, reused; counters and plan use it */
+	enum fleet_kind kind : 8;
+	enum fleet_source source : 8;
+	bool is_staged; /* part of the change that is being applied */
 };
 
 struct fleet_region {
@@ -207,23 +212,41 @@ struct fleet_tier {
 	} dns_queries, dns_nxdomain;
 };
 
-/* One block of memory each: there may be millions. Names are lower-case wire form, only as long as
- * they are. */
+/* What many tenants have in common: everything but id and names. Equal ones are one object. Control
+ * thread. */
+struct fleet_terms {
+	const uint8_t *zone; /* lower-case wire form */
+	const char *service;
+	const char *tier; /* NULL: none */
+	bool has_regions;
+	bool is_suspended;
+	uint16_t region_count, tag_count;
+	char **regions, **tags;
+	struct fleet_terms_life *life; /* fleet/terms.c's */
+};
+
+/* One small block of memory each: there may be millions. */
 struct fleet_tenant {
 	struct fleet_object object;
-	const uint8_t *zone;
-	char *service;
-	char *tier; /* NULL: none */
-	bool has_regions;
-	bool has_hosts;
-	bool is_suspended;
-	uint16_t region_count, host_count, domain_count, tag_count;
-	char **regions;
-	char **hosts_written;  /* relative to the zone; one entry even when absent: the tenant's id */
-	const uint8_t **hosts; /* absolute */
-	const uint8_t **domains;
-	char **tags;
+	struct fleet_terms *terms;
+	uint16_t host_count, domain_count;
+	bool has_hosts; /* written ones; else its only host is <id>.<zone> */
+	char rest[];	/* for fleet/tenant.c */
 };
+
+/* The names of a tenant, hosts before domains:
+ * for (struct fleet_tenant_name at = {0}; fleet_tenant_next_name(tenant, &at);) */
+struct fleet_tenant_name {
+	const uint8_t *name; /* absolute, lower-case wire form; until the next step */
+	bool is_domain;
+	size_t index;  /* among the hosts or the domains */
+	size_t passed; /* the rest is fleet/tenant.c's */
+	const uint8_t *next;
+	struct name own;
+};
+bool fleet_tenant_next_name(const struct fleet_tenant *tenant, struct fleet_tenant_name *at);
+/* With has_hosts: the hosts as written, relative to the zone, one text behind the other. */
+const char *fleet_tenant_hosts_written(const struct fleet_tenant *tenant);
 
 uint16_t fleet_check_default_port(enum check_type type); /* 0: the check names it */
 
@@ -240,12 +263,17 @@ void fleet_free(struct fleet *fleet); /* NULL is fine */
 /* NULL: absent. id as in fleet_object.id; zones: any form that name_from_text takes. */
 struct fleet_object *fleet_get(const struct fleet *fleet, enum fleet_kind kind, const char *id);
 size_t fleet_count(const struct fleet *fleet, enum fleet_kind kind);
-/* In order of definition. for (size_t at = 0; (object = fleet_next(fleet, kind, &at));) */
+/* In order of definition, but for objects that took the place of removed ones. for (size_t at = 0; (object =
+ * fleet_next(fleet, kind, &at));) */
 struct fleet_object *fleet_next(const struct fleet *fleet, enum fleet_kind kind, size_t *at);
 /* In order of id, from the first id greater than `after` (NULL: from the start): lists with
  * ?limit=&after=. Returns how many were written. */
 size_t fleet_page(const struct fleet *fleet, enum fleet_kind kind, const char *after, size_t limit,
 		  struct fleet_object **ret);
+/* NULL: none has this number. */
+struct fleet_object *fleet_numbered(const struct fleet *fleet, enum fleet_kind kind, uint32_t number);
+/* The version of a store object; 0 for a base object. */
+uint64_t fleet_object_version(const struct fleet_object *object);
 /* The tenant that holds this host or domain (lower-case wire name), or NULL. */
 struct fleet_tenant *fleet_tenant_of(const struct fleet *fleet, const uint8_t *name);
 

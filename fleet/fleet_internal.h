@@ -16,30 +16,75 @@
 #define FLEET_TEXT_MAX 4096		 /* octets of a check's path, host, header */
 #define FLEET_BODY_MAX 65536		 /* octets of a check's body */
 
-/* ---- the fleet ---- */
+/* ---- collections: objects of one kind by number and by id ---- */
 
 struct fleet_collection {
-	struct map *objects; /* leaving ones too, until their change is done */
-	size_t leaving;
-	uint64_t *taken; /* bit n: number n is in use */
-	size_t taken_words, first_free_word;
-	struct fleet_object **sorted; /* by id; rebuilt when a page is asked for */
-	size_t sorted_count, sorted_capacity;
+	struct fleet_object **objects; /* by number; NULL: the number is free */
+	size_t end, capacity;	       /* numbers below `end` were in use some time */
+	size_t count;
+	size_t first_free;	      /* no number below it is free */
+	uint32_t *slots;	      /* hash of the id → number + 1; 0: empty; open addressing */
+	size_t slot_count;	      /* a power of two, or 0 */
+	struct fleet_object **sorted; /* by id; made when a page is asked for */
+	size_t sorted_capacity;
 	bool is_sorted;
 };
+
+void fleet_collection_done(struct fleet_collection *collection); /* the objects are the caller's */
+struct fleet_object *fleet_collection_get(const struct fleet_collection *collection, const char *id);
+/* Gives the object the smallest free number. */
+void fleet_collection_add(struct fleet_collection *collection, struct fleet_object *object);
+/* In the place and with the number of the one with its id. */
+void fleet_collection_replace(struct fleet_collection *collection, struct fleet_object *object);
+void fleet_collection_remove(struct fleet_collection *collection, const struct fleet_object *object);
+/* One that was removed, with the number that it had. */
+void fleet_collection_restore(struct fleet_collection *collection, struct fleet_object *object);
+/* Sorted by id. */
+struct fleet_object *const *fleet_collection_sorted(struct fleet_collection *collection);
+
+/* ---- terms of tenants: equal ones are one ---- */
+
+struct fleet_terms_pool;
+
+struct fleet_terms_pool *fleet_terms_pool_new(void);
+void fleet_terms_pool_free(struct fleet_terms_pool *pool); /* NULL is fine; when no terms are left in it */
+/* A copy with one reference, in no pool. Texts and names may be NULL in a tenant that is broken. */
+struct fleet_terms *fleet_terms_new(const struct fleet_terms *from);
+/* Takes over the reference and gives back one to the equal terms of the pool, into which they move where
+ * there are none. */
+struct fleet_terms *fleet_terms_share(struct fleet_terms_pool *pool, struct fleet_terms *terms);
+void fleet_terms_unref(struct fleet_terms *terms);
+bool fleet_terms_equal(const struct fleet_terms *a, const struct fleet_terms *b);
+/* Whether they were found good in this validation before; says so from now on. */
+bool fleet_terms_are_good(const struct fleet_terms *terms, uint64_t validation);
+void fleet_terms_set_good(struct fleet_terms *terms, uint64_t validation);
+
+/* ---- tenants ---- */
+
+/* Takes over the terms. `hosts` NULL: the one that the id says; `written`: as many texts. */
+struct fleet_tenant *fleet_tenant_new(const char *id, struct fleet_terms *terms, const struct name *hosts,
+				      const char *const *written, size_t host_count,
+				      const struct name *domains, size_t domain_count);
+void fleet_tenant_free(struct fleet_tenant *tenant);
+/* Whether it holds the name because of its id alone: such names stand in no map. */
+bool fleet_tenant_is_implied(const struct fleet_tenant *tenant, const uint8_t *name);
+
+/* ---- the fleet ---- */
 
 struct fleet {
 	struct fleet_collection *kinds; /* FLEET_KINDS */
 	struct names *zones;		/* apex → struct fleet_zone */
-	struct names *tenants;		/* host or domain → struct fleet_tenant */
-	char **files;			/* names that the objects point to */
+	struct names *tenants;		/* written host, or domain → struct fleet_tenant */
+	struct fleet_terms_pool *terms;
+	uint64_t validations; /* so far */
+	char **files;	      /* names that the objects point to */
 	size_t file_count, file_capacity;
 	bool has_open_result; /* applied, but neither done nor reverted */
 };
 
-void fleet_number_take(struct fleet_collection *collection, struct fleet_object *object); /* smallest */
-void fleet_number_claim(struct fleet_collection *collection, uint32_t number);		  /* this one again */
-void fleet_number_release(struct fleet_collection *collection, uint32_t number);
+/* A tenant other than this one that holds the name, or NULL. */
+const struct fleet_tenant *fleet_other_owner(const struct fleet *fleet, const struct fleet_tenant *tenant,
+					     const uint8_t *name);
 void fleet_object_free(struct fleet_object *object); /* NULL is fine */
 bool fleet_object_equal(const struct fleet_object *a, const struct fleet_object *b);
 
@@ -67,7 +112,8 @@ struct fleet_change {
 	struct fleet_stage *stages;
 	size_t count, capacity;
 	struct map *by_id[FLEET_KINDS]; /* id → index + 1 */
-	bool is_named[FLEET_KINDS];	/* a document has a section of this kind */
+	struct fleet_terms_pool *terms;
+	bool is_named[FLEET_KINDS]; /* a document has a section of this kind */
 	bool is_pruning, is_incomplete;
 	bool is_refused; /* something in it could not be read */
 	char **files;
@@ -86,13 +132,16 @@ struct fleet_reference {
 	enum fleet_reference_role role;
 	enum fleet_kind kind; /* of REFERENCE_OBJECT */
 	const char *id;	      /* of REFERENCE_OBJECT; a zone's in presentation form */
-	size_t index;	      /* of a host or domain */
+	const uint8_t *name;  /* of a host or domain */
 	const char *path;     /* RFC 6901 pointer below the object, "" = the object itself */
 	bool is_key;	      /* it is the key there that refers */
 };
 typedef void fleet_reference_fn(void *user, const struct fleet_reference *reference);
-/* Everything in an object that must fit to other objects, in a fixed order. */
+/* Everything in an object that must fit to other objects, in a fixed order. A tenant's are those of its
+ * terms and then its names. */
 void fleet_each_reference(const struct fleet_object *object, fleet_reference_fn *fn, void *user);
+void fleet_each_term(const struct fleet_terms *terms, fleet_reference_fn *fn, void *user);
+void fleet_each_name(const struct fleet_tenant *tenant, fleet_reference_fn *fn, void *user);
 /* Writes `text` escaped for a pointer (RFC 6901 §3), cut at the size. */
 void fleet_pointer_escape(const char *text, char *out, size_t size);
 
@@ -105,8 +154,10 @@ typedef struct fleet_object *fleet_read_fn(const struct doc_reader *reader, cons
 fleet_read_fn fleet_read_region, fleet_read_location, fleet_read_check, fleet_read_map, fleet_read_service,
 	fleet_read_zone, fleet_read_tier, fleet_read_tenant;
 
-/* An object of `size` bytes with its id, in its own arena. */
+/* An object of `size` bytes with its id, in its own arena. Not for zones, locations and tenants: they
+ * are one block. */
 void *fleet_object_new(size_t size, enum fleet_kind kind, const char *id);
+struct arena *fleet_object_arena(const struct fleet_object *object);
 bool fleet_read_at(const struct doc_reader *reader, const struct doc_node *node, double *ret_latitude,
 		   double *ret_longitude);
 bool fleet_read_country(const struct doc_reader *reader, const struct doc_node *node, char ret[static 3]);
@@ -128,6 +179,7 @@ struct fleet_validation {
 	size_t place;			   /* of the reference that is being checked */
 	size_t nearest_left;		   /* look-ups of near words that may still be made */
 	size_t standing_left;		   /* errors about objects that were there before */
+	uint64_t serial;		   /* of the validation: terms are checked once in each */
 };
 
 /* Checks one object against the fleet as it would be. */

@@ -285,35 +285,54 @@ static void tier_to_json(const struct fleet_tier *tier, json_t *json)
 /* The tenant's id alone is what hosts says by itself. */
 static bool has_own_hosts(const struct fleet_tenant *tenant)
 {
-	return tenant->has_hosts &&
-	       (tenant->host_count != 1 || strcmp(tenant->hosts_written[0], tenant->object.id) != 0);
+	return tenant->has_hosts && (tenant->host_count != 1 ||
+				     strcmp(fleet_tenant_hosts_written(tenant), tenant->object.id) != 0);
+}
+
+static json_t *hosts_to_json(const struct fleet_tenant *tenant)
+{
+	const char *written = fleet_tenant_hosts_written(tenant);
+	json_t *hosts = json_array();
+
+	for (size_t i = 0; i < tenant->host_count; i++, written += strlen(written) + 1)
+		json_array_append_new(hosts, json_string(written));
+	return hosts;
+}
+
+static json_t *domains_to_json(const struct fleet_tenant *tenant)
+{
+	char text[NAME_TEXT_MAX];
+	json_t *domains = json_array();
+
+	for (struct fleet_tenant_name at = {0}; fleet_tenant_next_name(tenant, &at);) {
+		if (!at.is_domain)
+			continue;
+		name_to_text(at.name, text);
+		json_array_append_new(domains, json_string(text));
+	}
+	return domains;
 }
 
 static void tenant_to_json(const struct fleet_tenant *tenant, json_t *json)
 {
-	char name[NAME_TEXT_MAX];
+	const struct fleet_terms *terms = tenant->terms;
+	char zone[NAME_TEXT_MAX];
 
-	name_to_text(tenant->zone, name);
-	set_text(json, "zone", name);
-	set_text(json, "service", tenant->service);
-	if (tenant->tier != NULL)
-		set_text(json, "tier", tenant->tier);
-	if (tenant->has_regions)
-		json_object_set_new(json, "regions", texts(tenant->regions, tenant->region_count));
+	name_to_text(terms->zone, zone);
+	set_text(json, "zone", zone);
+	set_text(json, "service", terms->service);
+	if (terms->tier != NULL)
+		set_text(json, "tier", terms->tier);
+	if (terms->has_regions)
+		json_object_set_new(json, "regions", texts(terms->regions, terms->region_count));
 	if (has_own_hosts(tenant))
-		json_object_set_new(json, "hosts", texts(tenant->hosts_written, tenant->host_count));
-	if (tenant->domain_count > 0) {
-		json_t *domains = json_array();
-		for (size_t i = 0; i < tenant->domain_count; i++) {
-			name_to_text(tenant->domains[i], name);
-			json_array_append_new(domains, json_string(name));
-		}
-		json_object_set_new(json, "domains", domains);
-	}
-	if (tenant->is_suspended)
+		json_object_set_new(json, "hosts", hosts_to_json(tenant));
+	if (tenant->domain_count > 0)
+		json_object_set_new(json, "domains", domains_to_json(tenant));
+	if (terms->is_suspended)
 		set_text(json, "state", "suspended");
-	if (tenant->tag_count > 0)
-		json_object_set_new(json, "tags", texts(tenant->tags, tenant->tag_count));
+	if (terms->tag_count > 0)
+		json_object_set_new(json, "tags", texts(terms->tags, terms->tag_count));
 }
 
 json_t *fleet_object_to_json(const struct fleet_object *object)

@@ -4,15 +4,32 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* An arena's object stands behind the pointer to the arena. */
+#define ARENA_HEAD 16
+
 void *fleet_object_new(size_t size, enum fleet_kind kind, const char *id)
 {
 	struct arena *arena = arena_new();
-	struct fleet_object *object = arena_alloc(arena, size);
+	char *block = arena_alloc(arena, ARENA_HEAD + size);
+	struct fleet_object *object = (struct fleet_object *)(block + ARENA_HEAD);
 
-	object->arena = arena;
+	memcpy(block, &arena, sizeof(arena));
 	object->kind = kind;
 	object->id = arena_strndup(arena, id, strlen(id));
 	return object;
+}
+
+struct arena *fleet_object_arena(const struct fleet_object *object)
+{
+	struct arena *arena;
+
+	memcpy(&arena, (const char *)object - ARENA_HEAD, sizeof(arena));
+	return arena;
+}
+
+uint64_t fleet_object_version(const struct fleet_object *object)
+{
+	return object->source == FLEET_STORE ? object->version : 0;
 }
 
 static void forget_resolved(struct fleet_service *service)
@@ -25,46 +42,39 @@ void fleet_object_free(struct fleet_object *object)
 {
 	if (object == NULL)
 		return;
-	if (object->kind == FLEET_ZONE)
+	if (object->source == FLEET_BASE)
+		free(object->where);
+	switch (object->kind) {
+	case FLEET_TENANT:
+		fleet_tenant_free((struct fleet_tenant *)object);
+		return;
+	case FLEET_ZONE:
 		zone_unref(((struct fleet_zone *)object)->zone);
-	if (object->kind == FLEET_SERVICE)
-		forget_resolved((struct fleet_service *)object);
-	if (object->arena != NULL)
-		arena_free(object->arena);
-	else
 		free(object);
-}
-
-static bool is_same_list(char *const *a, char *const *b, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		if (strcmp(a[i], b[i]) != 0)
-			return false;
-	return true;
-}
-
-static bool is_same_names(const uint8_t *const *a, const uint8_t *const *b, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		if (!name_equal(a[i], b[i]))
-			return false;
-	return true;
+		return;
+	case FLEET_LOCATION:
+		free(object);
+		return;
+	case FLEET_SERVICE:
+		forget_resolved((struct fleet_service *)object);
+		break;
+	default:
+		break;
+	}
+	arena_free(fleet_object_arena(object));
 }
 
 static bool is_same_tenant(const struct fleet_tenant *a, const struct fleet_tenant *b)
 {
-	if (!name_equal(a->zone, b->zone) || strcmp(a->service, b->service) != 0 ||
-	    a->has_regions != b->has_regions || a->is_suspended != b->is_suspended)
+	struct fleet_tenant_name x = {0}, y = {0};
+
+	if (!fleet_terms_equal(a->terms, b->terms) || a->host_count != b->host_count ||
+	    a->domain_count != b->domain_count)
 		return false;
-	if (a->region_count != b->region_count || a->host_count != b->host_count ||
-	    a->domain_count != b->domain_count || a->tag_count != b->tag_count)
-		return false;
-	if ((a->tier == NULL) != (b->tier == NULL) || (a->tier != NULL && strcmp(a->tier, b->tier) != 0))
-		return false;
-	return is_same_list(a->regions, b->regions, a->region_count) &&
-	       is_same_names(a->hosts, b->hosts, a->host_count) &&
-	       is_same_names(a->domains, b->domains, a->domain_count) &&
-	       is_same_list(a->tags, b->tags, a->tag_count);
+	while (fleet_tenant_next_name(a, &x) && fleet_tenant_next_name(b, &y))
+		if (!name_equal(x.name, y.name))
+			return false;
+	return true;
 }
 
 /* The JSON form leaves defaults out and keeps the order of keys, which counts (vips). */

@@ -47,7 +47,7 @@ uint16_t fleet_check_default_port(enum check_type type)
 
 static char *copy(const struct draft *draft, const char *text)
 {
-	return arena_strndup(draft->check->object.arena, text, strlen(text));
+	return arena_strndup(fleet_object_arena(&draft->check->object), text, strlen(text));
 }
 
 static void read_type(const struct doc_reader *reader, const struct doc_node *value, void *target)
@@ -227,8 +227,8 @@ static void read_headers(const struct doc_reader *reader, const struct doc_node 
 			FLEET_HEADERS_MAX);
 		return;
 	}
-	draft->check->headers =
-		arena_alloc(draft->check->object.arena, (value->count + 1) * sizeof(*draft->check->headers));
+	draft->check->headers = arena_alloc(fleet_object_arena(&draft->check->object),
+					    (value->count + 1) * sizeof(*draft->check->headers));
 	for (const struct doc_node *item = value->first; item != NULL; item = item->next)
 		read_header(reader, item, draft);
 }
@@ -266,7 +266,8 @@ static size_t parse_expect(const char *text, struct fleet_expect ranges[static F
 
 static void set_expect(struct draft *draft, const char *text, const struct fleet_expect *ranges, size_t count)
 {
-	draft->check->expect = arena_dup(draft->check->object.arena, ranges, count * sizeof(*ranges));
+	draft->check->expect =
+		arena_dup(fleet_object_arena(&draft->check->object), ranges, count * sizeof(*ranges));
 	draft->check->expect_count = count;
 	draft->check->expect_text = copy(draft, text);
 }

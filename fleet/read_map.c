@@ -165,7 +165,7 @@ static void read_rule(const struct doc_reader *reader, const struct doc_node *no
 	struct fleet_map_rule *rule = &map->rules[map->rule_count++];
 	char prefix[PREFIX_TEXT_MAX];
 
-	rule->key = arena_strndup(map->object.arena, node->key, strlen(node->key));
+	rule->key = arena_strndup(fleet_object_arena(&map->object), node->key, strlen(node->key));
 	if (!parse_key(node->key, rule)) {
 		report_key(reader, node);
 	} else if (rule->kind == FLEET_MAP_PREFIX) {
@@ -175,7 +175,7 @@ static void read_rule(const struct doc_reader *reader, const struct doc_node *no
 			doc_err_key(reader->errors, reader->doc, node, "prefix %s stands in this map twice",
 				    prefix);
 	}
-	read_tiers(reader, node, &rule->tiers, map->object.arena);
+	read_tiers(reader, node, &rule->tiers, fleet_object_arena(&map->object));
 }
 
 struct fleet_object *fleet_read_map(const struct doc_reader *reader, const struct doc_node *node,
@@ -185,7 +185,8 @@ struct fleet_object *fleet_read_map(const struct doc_reader *reader, const struc
 
 	if (doc_read_is_mapping(reader, node, "a mapping of places to lists of regions")) {
 		struct map *prefixes = map_new();
-		map->rules = arena_alloc(map->object.arena, (node->count + 1) * sizeof(*map->rules));
+		map->rules = arena_alloc(fleet_object_arena(&map->object),
+					 (node->count + 1) * sizeof(*map->rules));
 		for (const struct doc_node *item = node->first; item != NULL; item = item->next)
 			read_rule(reader, item, map, prefixes);
 		map_free(prefixes);

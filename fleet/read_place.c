@@ -127,8 +127,8 @@ static void read_region_tags(const struct doc_reader *reader, const struct doc_n
 {
 	struct fleet_region *region = target;
 
-	fleet_read_ids(reader, value, "tag", FLEET_TAGS_MAX, region->object.arena, &region->tags,
-		       &region->tag_count);
+	fleet_read_ids(reader, value, "tag", FLEET_TAGS_MAX, fleet_object_arena(&region->object),
+		       &region->tags, &region->tag_count);
 }
 
 static const struct doc_key region_keys[] = {

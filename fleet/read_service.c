@@ -10,7 +10,7 @@
 
 static struct arena *arena_of(const struct fleet_service *service)
 {
-	return service->object.arena;
+	return fleet_object_arena(&service->object);
 }
 
 static void read_reference(const struct doc_reader *reader, const struct doc_node *value, struct arena *arena,

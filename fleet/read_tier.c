@@ -6,7 +6,7 @@ static void read_rate(const struct doc_reader *reader, const struct doc_node *va
 		      const struct fleet_tier *tier, struct fleet_rate *rate)
 {
 	if (doc_read_rate(reader, value, &rate->per_second))
-		rate->written = arena_strndup(tier->object.arena, value->text, value->length);
+		rate->written = arena_strndup(fleet_object_arena(&tier->object), value->text, value->length);
 }
 
 static void read_dns_queries(const struct doc_reader *reader, const struct doc_node *value, void *target)

@@ -101,35 +101,37 @@ static void walk_service(const struct fleet_service *service, const struct walk 
 	}
 }
 
-static void walk_names(const struct walk *walk, enum fleet_reference_role role, size_t count, const char *key)
+void fleet_each_term(const struct fleet_terms *terms, fleet_reference_fn *fn, void *user)
 {
-	char path[64];
-
-	for (size_t i = 0; i < count; i++) {
-		path[0] = '\0';
-		if (key != NULL)
-			snprintf(path, sizeof(path), "/%s/%zu", key, i);
-		walk->fn(walk->user, &(struct fleet_reference){
-					     .role = role, .index = i, .path = path, .is_key = key == NULL});
-	}
-}
-
-static void walk_tenant(const struct fleet_tenant *tenant, const struct walk *walk)
-{
+	const struct walk walk = {.fn = fn, .user = user};
 	char zone[NAME_TEXT_MAX];
 
 	/* Zone and service are missing in a tenant that is broken. */
-	if (tenant->zone != NULL) {
-		name_to_text(tenant->zone, zone);
-		visit(walk, FLEET_ZONE, zone, "/zone");
+	if (terms->zone != NULL) {
+		name_to_text(terms->zone, zone);
+		visit(&walk, FLEET_ZONE, zone, "/zone");
 	}
-	if (tenant->service != NULL)
-		visit(walk, FLEET_SERVICE, tenant->service, "/service");
-	visit_list(walk, tenant->regions, tenant->region_count, "/regions");
-	if (tenant->tier != NULL)
-		visit(walk, FLEET_TIER, tenant->tier, "/tier");
-	walk_names(walk, REFERENCE_HOST, tenant->host_count, tenant->has_hosts ? "hosts" : NULL);
-	walk_names(walk, REFERENCE_DOMAIN, tenant->domain_count, "domains");
+	if (terms->service != NULL)
+		visit(&walk, FLEET_SERVICE, terms->service, "/service");
+	visit_list(&walk, terms->regions, terms->region_count, "/regions");
+	if (terms->tier != NULL)
+		visit(&walk, FLEET_TIER, terms->tier, "/tier");
+}
+
+void fleet_each_name(const struct fleet_tenant *tenant, fleet_reference_fn *fn, void *user)
+{
+	char path[64];
+
+	for (struct fleet_tenant_name at = {0}; fleet_tenant_next_name(tenant, &at);) {
+		bool is_implied = !at.is_domain && !tenant->has_hosts;
+		path[0] = '\0';
+		if (!is_implied)
+			snprintf(path, sizeof(path), "/%s/%zu", at.is_domain ? "domains" : "hosts", at.index);
+		fn(user, &(struct fleet_reference){.role = at.is_domain ? REFERENCE_DOMAIN : REFERENCE_HOST,
+						   .name = at.name,
+						   .path = path,
+						   .is_key = is_implied});
+	}
 }
 
 void fleet_each_reference(const struct fleet_object *object, fleet_reference_fn *fn, void *user)
@@ -142,6 +144,8 @@ void fleet_each_reference(const struct fleet_object *object, fleet_reference_fn 
 		walk_map((const struct fleet_map *)object, &walk);
 	else if (object->kind == FLEET_SERVICE)
 		walk_service((const struct fleet_service *)object, &walk);
-	else if (object->kind == FLEET_TENANT)
-		walk_tenant((const struct fleet_tenant *)object, &walk);
+	if (object->kind != FLEET_TENANT)
+		return;
+	fleet_each_term(((const struct fleet_tenant *)object)->terms, fn, user);
+	fleet_each_name((const struct fleet_tenant *)object, fn, user);
 }

@@ -40,7 +40,9 @@ static __attribute__((format(printf, 4, 5))) void fail(struct fleet_validation *
 		}
 	} else if (validation->standing_left > 0) {
 		validation->standing_left--;
-		err = err_add(validation->errors, object->file, object->line, object->column, "%s '%s': %s",
+		static const struct fleet_where nowhere;
+		const struct fleet_where *where = object->source == FLEET_BASE ? object->where : &nowhere;
+		err = err_add(validation->errors, where->file, where->line, where->column, "%s '%s': %s",
 			      fleet_kind_name[object->kind], object->id, message);
 	} else {
 		free(message);
@@ -144,23 +146,33 @@ static void check_static(struct fleet_validation *validation, const struct fleet
 		     what, text, types);
 }
 
+/* Of two that claim a name one tells: the one that comes with the change; of two such the one that writes
+ * the name. */
+static bool is_told_by(const struct fleet_validation *validation, const struct fleet_tenant *owner,
+		       const struct fleet_tenant *tenant, const uint8_t *name)
+{
+	return owner->object.is_staged &&
+	       (validation->stage == NULL || fleet_tenant_is_implied(tenant, name));
+}
+
 static void check_name(struct fleet_validation *validation, const struct fleet_reference *reference)
 {
 	const struct fleet_tenant *tenant = (const struct fleet_tenant *)validation->object;
 	bool is_host = reference->role == REFERENCE_HOST;
-	const uint8_t *name = is_host ? tenant->hosts[reference->index] : tenant->domains[reference->index];
+	const uint8_t *name = reference->name, *tenant_zone = tenant->terms->zone;
 	const char *what = is_host ? "host" : "domain";
-	char text[NAME_TEXT_MAX], zone_text[NAME_TEXT_MAX];
+	char text[NAME_TEXT_MAX], zone_text[NAME_TEXT_MAX] = "";
 
 	name_to_text(name, text);
-	name_to_text(tenant->zone, zone_text);
-	const struct fleet_tenant *owner = fleet_tenant_of(validation->fleet, name);
-	if (owner != tenant && owner != NULL)
+	if (is_host)
+		name_to_text(tenant_zone, zone_text);
+	const struct fleet_tenant *owner = fleet_other_owner(validation->fleet, tenant, name);
+	if (owner != NULL && !is_told_by(validation, owner, tenant, name))
 		fail(validation, reference, NULL, "%s '%s' already belongs to tenant '%s'", what, text,
 		     owner->object.id);
-	if (is_host && names_get(validation->fleet->zones, tenant->zone) == NULL)
+	if (is_host && names_get(validation->fleet->zones, tenant_zone) == NULL)
 		return; /* of an unknown zone nothing more can be said */
-	if (is_host && !name_equal(name, tenant->zone) && !name_is_below(name, tenant->zone)) {
+	if (is_host && !name_equal(name, tenant_zone) && !name_is_below(name, tenant_zone)) {
 		fail(validation, reference, NULL,
 		     "host '%s' lies outside its zone '%s'; a customer's own name goes under 'domains'", text,
 		     zone_text);
@@ -169,7 +181,7 @@ static void check_name(struct fleet_validation *validation, const struct fleet_r
 	const struct fleet_zone *zone = names_enclosing(validation->fleet->zones, name);
 	if (zone == NULL)
 		return;
-	if (is_host && name_is_below(zone->name.octets, tenant->zone)) {
+	if (is_host && name_is_below(zone->name.octets, tenant_zone)) {
 		fail(validation, reference, NULL,
 		     "host '%s' lies outside its zone '%s': zone '%s' is served too and holds it", text,
 		     zone_text, zone->object.id);
@@ -208,26 +220,50 @@ static bool has_vips_in(const struct fleet_service *service, const char *region)
 }
 
 /* Zone and service come first among a tenant's references, then the regions. */
-static void check_residency(struct fleet_validation *validation, const struct fleet_tenant *tenant)
+static void check_residency(struct fleet_validation *validation, const struct fleet_terms *terms)
 {
 	struct fleet *fleet = validation->fleet;
 	const struct fleet_service *service =
-		(const struct fleet_service *)fleet_get(fleet, FLEET_SERVICE, tenant->service);
+		(const struct fleet_service *)fleet_get(fleet, FLEET_SERVICE, terms->service);
 
-	if (!tenant->has_regions || service == NULL)
+	if (!terms->has_regions || service == NULL)
 		return;
-	for (size_t i = 0; i < tenant->region_count; i++)
-		if (has_vips_in(service, tenant->regions[i]) ||
-		    fleet_get(fleet, FLEET_REGION, tenant->regions[i]) == NULL)
+	for (size_t i = 0; i < terms->region_count; i++)
+		if (has_vips_in(service, terms->regions[i]) ||
+		    fleet_get(fleet, FLEET_REGION, terms->regions[i]) == NULL)
 			return; /* an unknown region is reported by itself */
 	char regions[LISTED_MAX * 72] = "";
 	size_t used = 0;
 	for (size_t i = 0; i < service->vip_region_count && i < LISTED_MAX; i++)
 		used += (size_t)snprintf(regions + used, sizeof(regions) - used, "%s%s",
 					 i > 0 ? ", " : "; it has some in ", service->vips[i].region);
-	validation->place = tenant->region_count > 0 ? 2 : SIZE_MAX;
+	validation->place = terms->region_count > 0 ? 2 : SIZE_MAX;
 	fail(validation, &(struct fleet_reference){.path = "/regions"}, NULL,
-	     "none of the tenant's regions has a VIP of service '%s'%s", tenant->service, regions);
+	     "none of the tenant's regions has a VIP of service '%s'%s", terms->service, regions);
+}
+
+static size_t term_count(const struct fleet_terms *terms)
+{
+	return (size_t)(terms->zone != NULL) + (terms->service != NULL) + terms->region_count +
+	       (terms->tier != NULL);
+}
+
+/* What tenants share is checked once in a validation, unless something is wrong with it: each tells that. */
+static void check_terms(struct fleet_validation *validation, struct fleet_terms *terms, bool is_whole)
+{
+	size_t errors = validation->errors->errors;
+
+	if (fleet_terms_are_good(terms, validation->serial)) {
+		validation->place = term_count(terms);
+		return;
+	}
+	fleet_each_term(terms, check_reference, validation);
+	size_t place = validation->place;
+	if (is_whole)
+		check_residency(validation, terms);
+	validation->place = place;
+	if (is_whole && validation->errors->errors == errors)
+		fleet_terms_set_good(terms, validation->serial);
 }
 
 void fleet_validate(struct fleet_validation *validation, const struct fleet_object *object,
@@ -236,8 +272,11 @@ void fleet_validate(struct fleet_validation *validation, const struct fleet_obje
 	validation->object = object;
 	validation->stage = stage;
 	validation->place = 0;
-	fleet_each_reference(object, check_reference, validation);
-	bool is_whole = stage == NULL || stage->action == STAGE_PUT;
-	if (object->kind == FLEET_TENANT && is_whole)
-		check_residency(validation, (const struct fleet_tenant *)object);
+	if (object->kind != FLEET_TENANT) {
+		fleet_each_reference(object, check_reference, validation);
+		return;
+	}
+	const struct fleet_tenant *tenant = (const struct fleet_tenant *)object;
+	check_terms(validation, tenant->terms, stage == NULL || stage->action == STAGE_PUT);
+	fleet_each_name(tenant, check_reference, validation);
 }

@@ -27,13 +27,14 @@ void api_get_tenant(struct api_request *request, struct api_reply *reply)
 		return;
 	}
 	api_reply_json(reply, 200, api_view_object(tenant));
-	api_reply_set_etag(reply, tenant->version);
+	api_reply_set_etag(reply, fleet_object_version(tenant));
 }
 
 static bool check_tenant_version(const struct api_request *request, struct api_reply *reply)
 {
 	const struct fleet_object *tenant = find_tenant(request);
-	return api_check_preconditions(request, reply, tenant != NULL, tenant ? tenant->version : 0);
+	return api_check_preconditions(request, reply, tenant != NULL,
+				       tenant ? fleet_object_version(tenant) : 0);
 }
 
 /* A change that could not be read whole is still checked against the fleet, so that everything that is
@@ -62,7 +63,7 @@ static void put_tenant(struct api_request *request, struct api_reply *reply, con
 		api_reply_outcome(reply, outcome, &errors);
 	} else {
 		const struct fleet_object *tenant = find_tenant(request);
-		api_reply_version(reply, result.added ? 201 : 200, request, tenant->version);
+		api_reply_version(reply, result.added ? 201 : 200, request, fleet_object_version(tenant));
 	}
 	fleet_result_done(&result);
 	fleet_change_free(change);

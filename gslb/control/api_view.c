@@ -21,7 +21,7 @@ json_t *api_view_time(int64_t unix_ms)
 json_t *api_view_object(const struct fleet_object *object)
 {
 	char version[24];
-	snprintf(version, sizeof(version), "%" PRIu64, object->version);
+	snprintf(version, sizeof(version), "%" PRIu64, fleet_object_version(object));
 	json_t *view = json_pack("{s:s, s:s, s:s}", "id", object->id, "source",
 				 object->source == FLEET_BASE ? "base" : "store", "version", version);
 	json_t *own = fleet_object_to_json(object);

@@ -106,7 +106,8 @@ static const char *region_reason(const struct story *story, const char *id, cons
 		return "no-vips";
 	if (!names(service->regions, service->region_count, id))
 		return "not-listed";
-	if (story->tenant->has_regions && !names(story->tenant->regions, story->tenant->region_count, id))
+	if (story->tenant->terms->has_regions &&
+	    !names(story->tenant->terms->regions, story->tenant->terms->region_count, id))
 		return "residency";
 	if (tier < 0)
 		return "not-listed";
@@ -357,7 +358,7 @@ static void find_tenant(struct story *story, uint64_t random)
 	const struct policy *policy = &story->world->plan->policies[answer->node->policy];
 	story->tenant = world_builder_tenant(story->control->builder, answer->tenant);
 	story->service = (const struct fleet_service *)fleet_get(story->control->fleet, FLEET_SERVICE,
-								 story->tenant->service);
+								 story->tenant->terms->service);
 	story->plan = policy->service;
 	if (answer->choice.policy)
 		story->choice = answer->choice;

@@ -86,7 +86,8 @@ static void compile_orders(struct load_previous *previous, struct load_result *r
 	region_set last_allowed = 0, candidates = 0;
 	for (struct fleet_object *object; (object = fleet_next(ret->fleet, FLEET_TENANT, &at));) {
 		const struct fleet_tenant *tenant = (const struct fleet_tenant *)object;
-		const struct fleet_object *service = fleet_get(ret->fleet, FLEET_SERVICE, tenant->service);
+		const struct fleet_object *service =
+			fleet_get(ret->fleet, FLEET_SERVICE, tenant->terms->service);
 		if (service != last_service)
 			candidates = plan_build_candidates(ret->fleet, (const struct fleet_service *)service);
 		region_set allowed = candidates & plan_build_tenant_regions(ret->fleet, tenant);

@@ -136,19 +136,15 @@ static void set_tenant(struct index_edit *edit, const uint8_t *octets, uint32_t 
 void name_index_add_tenant(struct index_edit *edit, const struct fleet *fleet,
 			   const struct fleet_tenant *tenant, uint32_t policy)
 {
-	for (size_t i = 0; i < tenant->host_count; i++)
-		set_tenant(edit, tenant->hosts[i], policy, tenant->object.number);
-	for (size_t i = 0; i < tenant->domain_count; i++)
-		if (is_served(fleet, tenant->domains[i]))
-			set_tenant(edit, tenant->domains[i], policy, tenant->object.number);
+	for (struct fleet_tenant_name at = {0}; fleet_tenant_next_name(tenant, &at);)
+		if (!at.is_domain || is_served(fleet, at.name))
+			set_tenant(edit, at.name, policy, tenant->object.number);
 }
 
 void name_index_remove_tenant(struct index_edit *edit, const struct fleet_tenant *tenant)
 {
-	for (size_t i = 0; i < tenant->host_count; i++)
-		set_tenant(edit, tenant->hosts[i], INDEX_NONE, INDEX_NONE);
-	for (size_t i = 0; i < tenant->domain_count; i++)
-		set_tenant(edit, tenant->domains[i], INDEX_NONE, INDEX_NONE);
+	for (struct fleet_tenant_name at = {0}; fleet_tenant_next_name(tenant, &at);)
+		set_tenant(edit, at.name, INDEX_NONE, INDEX_NONE);
 }
 
 /* ---- serials ---- */
@@ -176,7 +172,7 @@ static void renew_of_tenant(struct fleet *fleet, const struct fleet_object *obje
 	char text[NAME_TEXT_MAX];
 	if (!object)
 		return;
-	name_to_text(((const struct fleet_tenant *)object)->zone, text);
+	name_to_text(((const struct fleet_tenant *)object)->terms->zone, text);
 	renew(fleet, text, now_unix_s);
 }
 

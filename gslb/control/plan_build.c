@@ -43,10 +43,10 @@ region_set plan_build_candidates(const struct fleet *fleet, const struct fleet_s
 region_set plan_build_tenant_regions(const struct fleet *fleet, const struct fleet_tenant *tenant)
 {
 	region_set allowed = 0;
-	if (!tenant->has_regions)
+	if (!tenant->terms->has_regions)
 		return ~(region_set)0;
-	for (size_t i = 0; i < tenant->region_count; i++) {
-		const struct fleet_object *region = fleet_get(fleet, FLEET_REGION, tenant->regions[i]);
+	for (size_t i = 0; i < tenant->terms->region_count; i++) {
+		const struct fleet_object *region = fleet_get(fleet, FLEET_REGION, tenant->terms->regions[i]);
 		allowed |= region ? (region_set)1 << region->number : 0;
 	}
 	return allowed;

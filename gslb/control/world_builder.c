@@ -170,17 +170,17 @@ static uint64_t budget_interval_ns(const struct world_builder *builder, const st
 static struct policy_key tenant_policy(const struct world_builder *builder, const struct fleet_tenant *tenant)
 {
 	const struct fleet_object *service =
-		fleet_get(builder->control->fleet, FLEET_SERVICE, tenant->service);
+		fleet_get(builder->control->fleet, FLEET_SERVICE, tenant->terms->service);
 	struct policy_key key = {
 		.service = service->number,
 		.regions = plan_build_tenant_regions(builder->control->fleet, tenant),
-		.is_resident = tenant->has_regions,
-		.is_suspended = tenant->is_suspended,
+		.is_resident = tenant->terms->has_regions,
+		.is_suspended = tenant->terms->is_suspended,
 	};
 	const struct fleet_tier *tier =
-		tenant->tier ? (const struct fleet_tier *)fleet_get(builder->control->fleet, FLEET_TIER,
-								    tenant->tier)
-			     : NULL;
+		tenant->terms->tier ? (const struct fleet_tier *)fleet_get(builder->control->fleet,
+									   FLEET_TIER, tenant->terms->tier)
+				    : NULL;
 	if (tier) {
 		key.budget.queries_interval_ns = budget_interval_ns(builder, &tier->dns_queries);
 		key.budget.nxdomain_interval_ns = budget_interval_ns(builder, &tier->dns_nxdomain);

@@ -245,6 +245,33 @@ static void test_one_id_in_two_documents(void **state)
 	fleet_free(fleet);
 }
 
+/* The host that an id says stands in no map; it is taken and given all the same. */
+static void test_the_host_of_an_id_is_owned(void **state)
+{
+	struct fleet *fleet = new_fleet();
+	struct fleet_result result;
+	char *errors;
+
+	apply_good(fleet, FLEET_STORE, "tenants: {one: {zone: z.example, service: shop}}\n");
+	assert_string_equal(owner(fleet, "one.z.example")->object.id, "one");
+	assert_null(owner(fleet, "one.other.example"));
+	errors = apply_yaml(fleet, FLEET_STORE,
+			    "tenants: {two: {zone: z.example, service: shop, hosts: [one]}}\n", &result);
+	assert_non_null(strstr(errors, "host 'one.z.example.' already belongs to tenant 'one'"));
+	free(errors);
+	/* It moves in one change. */
+	apply_good(fleet, FLEET_STORE,
+		   "tenants: {one: {zone: z.example, service: shop, hosts: [a]},"
+		   " two: {zone: z.example, service: shop, hosts: [one]}}\n");
+	assert_string_equal(owner(fleet, "one.z.example")->object.id, "two");
+	errors =
+		apply_yaml(fleet, FLEET_STORE, "tenants: {one: {zone: z.example, service: shop}}\n", &result);
+	assert_non_null(strstr(errors, "host 'one.z.example.' already belongs to tenant 'two'"));
+	free(errors);
+	assert_string_equal(owner(fleet, "a.z.example")->object.id, "one");
+	fleet_free(fleet);
+}
+
 static void test_numbers_are_small_and_reused(void **state)
 {
 	struct fleet *fleet = fleet_new();
@@ -353,6 +380,7 @@ int main(void)
 		cmocka_unit_test(test_json_errors_carry_pointers),
 		cmocka_unit_test(test_pointers_into_a_whole_document),
 		cmocka_unit_test(test_one_id_in_two_documents),
+		cmocka_unit_test(test_the_host_of_an_id_is_owned),
 		cmocka_unit_test(test_numbers_are_small_and_reused),
 		cmocka_unit_test(test_pages_are_in_order_of_id),
 		cmocka_unit_test(test_look_ups_take_any_form),

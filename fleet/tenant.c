@@ -1,0 +1,118 @@
+/*
+ * Tenants in memory: behind the fixed part stand the id, the names in wire form (hosts, then domains)
+ * and the hosts as written, each directly behind the other. The host that the id says is not stored.
+ * Control thread.
+ */
+#include "fleet/fleet_internal.h"
+#include "lib/mem.h"
+#include <stdlib.h>
+#include <string.h>
+
+static char *put(char *at, const void *bytes, size_t length)
+{
+	memcpy(at, bytes, length);
+	return at + length;
+}
+
+static char *put_names(char *at, const struct name *names, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		at = put(at, names[i].octets, names[i].length);
+	return at;
+}
+
+static size_t names_size(const struct name *names, size_t count)
+{
+	size_t size = 0;
+
+	for (size_t i = 0; i < count; i++)
+		size += names[i].length;
+	return size;
+}
+
+struct fleet_tenant *fleet_tenant_new(const char *id, struct fleet_terms *terms, const struct name *hosts,
+				      const char *const *written, size_t host_count,
+				      const struct name *domains, size_t domain_count)
+{
+	size_t stored = hosts != NULL ? host_count : 0;
+	size_t size = offsetof(struct fleet_tenant, rest) + strlen(id) + 1 + names_size(hosts, stored) +
+		      names_size(domains, domain_count);
+
+	for (size_t i = 0; i < stored; i++)
+		size += strlen(written[i]) + 1;
+	if (size < sizeof(struct fleet_tenant))
+		size = sizeof(struct fleet_tenant);
+	struct fleet_tenant *tenant = xmalloc(size);
+	memset(tenant, 0, sizeof(*tenant));
+	tenant->object.kind = FLEET_TENANT;
+	tenant->object.id = tenant->rest;
+	tenant->terms = terms;
+	tenant->host_count = (uint16_t)host_count;
+	tenant->domain_count = (uint16_t)domain_count;
+	tenant->has_hosts = hosts != NULL;
+	char *at = put(tenant->rest, id, strlen(id) + 1);
+	at = put_names(at, hosts, stored);
+	at = put_names(at, domains, domain_count);
+	for (size_t i = 0; i < stored; i++)
+		at = put(at, written[i], strlen(written[i]) + 1);
+	return tenant;
+}
+
+void fleet_tenant_free(struct fleet_tenant *tenant)
+{
+	fleet_terms_unref(tenant->terms);
+	free(tenant);
+}
+
+/* ---- names ---- */
+
+static const uint8_t *stored_names(const struct fleet_tenant *tenant)
+{
+	return (const uint8_t *)tenant->rest + strlen(tenant->rest) + 1;
+}
+
+/* <id>.<zone>; whoever read the tenant found that it is no longer than a name may be. */
+static const uint8_t *own_name(const struct fleet_tenant *tenant, struct name *out)
+{
+	size_t id_length = strlen(tenant->object.id), zone_length = name_length(tenant->terms->zone);
+
+	out->length = (uint8_t)(1 + id_length + zone_length);
+	out->octets[0] = (uint8_t)id_length;
+	memcpy(out->octets + 1, tenant->object.id, id_length);
+	memcpy(out->octets + 1 + id_length, tenant->terms->zone, zone_length);
+	return out->octets;
+}
+
+bool fleet_tenant_next_name(const struct fleet_tenant *tenant, struct fleet_tenant_name *at)
+{
+	if (at->passed == (size_t)tenant->host_count + tenant->domain_count)
+		return false;
+	at->is_domain = at->passed >= tenant->host_count;
+	at->index = at->passed - (at->is_domain ? tenant->host_count : 0);
+	at->passed++;
+	if (!at->is_domain && !tenant->has_hosts) {
+		at->name = own_name(tenant, &at->own);
+		return true;
+	}
+	at->name = at->next != NULL ? at->next : stored_names(tenant);
+	at->next = at->name + name_length(at->name);
+	return true;
+}
+
+const char *fleet_tenant_hosts_written(const struct fleet_tenant *tenant)
+{
+	const uint8_t *at = stored_names(tenant);
+
+	for (size_t i = 0; i < (size_t)tenant->host_count + tenant->domain_count; i++)
+		at += name_length(at);
+	return (const char *)at;
+}
+
+bool fleet_tenant_is_implied(const struct fleet_tenant *tenant, const uint8_t *name)
+{
+	size_t length = strlen(tenant->object.id);
+
+	return !tenant->has_hosts && tenant->host_count == 1 && name[0] == length &&
+	       memcmp(name + 1, tenant->object.id, length) == 0 &&
+	       name_equal(name + 1 + length, tenant->terms->zone);
+}
