@@ -2,7 +2,9 @@
 #include "gslb/control/change.h"
 #include "gslb/control/controls.h"
 #include "gslb/control/health_book.h"
+#include "gslb/control/load.h"
 #include "gslb/control/resolve_names.h"
+#include "gslb/control/store_load.h"
 #include "gslb/control/world_builder.h"
 #include "lib/clock.h"
 #include "lib/log.h"
@@ -74,6 +76,8 @@ enum change_outcome control_change_fleet(struct control *control, struct fleet_c
 		return CHANGE_UNAVAILABLE;
 	}
 	control->fleet_version = version;
+	if (control->store_load)
+		store_load_follow(control->store_load, ret, &control->loaded->errors);
 	if (ret->structure_changed) {
 		resolve_names_sync(control->names, control->fleet);
 		health_book_sync(control->health, control->fleet);

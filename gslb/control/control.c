@@ -10,12 +10,14 @@
 #include "gslb/control/load.h"
 #include "gslb/control/plan_build.h"
 #include "gslb/control/resolve_names.h"
+#include "gslb/control/store_load.h"
 #include "gslb/control/tail.h"
 #include "gslb/control/world_builder.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,6 +31,7 @@ struct load_request {
 static void on_loaded(void *user, struct load_result *result);
 static void on_start_wait(evutil_socket_t fd, short what, void *user);
 static void on_expiry(evutil_socket_t fd, short what, void *user);
+static void on_load_timer(evutil_socket_t fd, short what, void *user);
 
 /* Nobody knows how long we were away but the wall clock. */
 static void load_control_row(void *user, const struct control_row *stored)
@@ -38,6 +41,22 @@ static void load_control_row(void *user, const struct control_row *stored)
 	if (row.expires_unix_ms != 0)
 		row.expires_mono_ms = clock_mono_ms() + (left_ms > 0 ? (uint64_t)left_ms : 0);
 	controls_put(((struct control *)user)->controls, &row);
+}
+
+static void arm_load_timer(struct control *control, unsigned seconds)
+{
+	struct timeval wait = {.tv_sec = seconds};
+	evtimer_add(control->load_timer, &wait);
+}
+
+/* False, with errno. Takes over `previous`. */
+static bool start_loader(struct control *control, struct load_previous *previous)
+{
+	control->loader = loader_start(control->base, control->config_path, previous, on_loaded, control);
+	control->load_began_ms = control->told_ms = clock_mono_ms();
+	if (control->loader)
+		arm_load_timer(control, 1);
+	return control->loader != NULL;
 }
 
 struct control *control_new(struct event_base *base, const char *config_path,
@@ -53,6 +72,7 @@ struct control *control_new(struct event_base *base, const char *config_path,
 	control->controls = controls_new();
 	control->start_timer = evtimer_new(base, on_start_wait, control);
 	control->expiry_timer = evtimer_new(base, on_expiry, control);
+	control->load_timer = evtimer_new(base, on_load_timer, control);
 	control->config = config_load(config_path, errors);
 	if (!control->config || err_has_errors(errors)) {
 		/* The rest of the configuration is read all the same: everything wrong in one pass. */
@@ -76,8 +96,7 @@ struct control *control_new(struct event_base *base, const char *config_path,
 	if (!control->api)
 		goto failed;
 	struct load_previous nothing = {0};
-	control->loader = loader_start(base, config_path, &nothing, on_loaded, control);
-	if (control->loader)
+	if (start_loader(control, &nothing))
 		return control;
 	err_add(errors, config_path, 0, 0, "the files cannot be read: %s", strerror(errno));
 failed:
@@ -101,6 +120,10 @@ void control_free(struct control *control)
 	if (!control)
 		return;
 	loader_free(control->loader);
+	store_load_free(control->store_load);
+	if (control->loaded)
+		load_result_done(control->loaded);
+	free(control->loaded);
 	api_free(control->api);
 	resolve_names_free(control->names);
 	if (control->health && control->store)
@@ -116,6 +139,7 @@ void control_free(struct control *control)
 	config_free(control->config);
 	event_free(control->start_timer);
 	event_free(control->expiry_timer);
+	event_free(control->load_timer);
 	free_requests(control->reload);
 	free_requests(control->waiting);
 	free(control->geo_signature);
@@ -148,8 +172,6 @@ static void start_serving(struct control *control)
 		event_base_loopbreak(control->base);
 	} else {
 		control->is_ready = true;
-		for (size_t i = 0; i < errors.count; i++)
-			log_warning("%s", errors.items[i].message);
 		log_info("ready: answering %zu zones, %zu tenants", fleet_count(control->fleet, FLEET_ZONE),
 			 fleet_count(control->fleet, FLEET_TENANT));
 	}
@@ -197,65 +219,6 @@ const char *const *control_waiting(const struct control *control)
 	if (control->is_ready)
 		return nothing;
 	return control->is_loaded ? health : loading;
-}
-
-/* ---- store objects over a fleet of base objects ---- */
-
-struct store_reader {
-	struct fleet_change *change; /* all in one, or NULL: each by itself */
-	struct fleet *fleet;
-	struct err_list *errors;
-	size_t set_aside;
-};
-
-static void read_store_object(void *user, enum fleet_kind kind, const char *id, const char *json,
-			      uint64_t version)
-{
-	struct store_reader *reader = user;
-	struct err_list errors = {0};
-	struct doc *doc = doc_from_json(json, strlen(json), &errors);
-	struct fleet_change *change = reader->change ? reader->change : fleet_change_new(FLEET_STORE);
-	if (doc)
-		fleet_change_put(change, kind, id, doc, doc->root, version, &errors);
-	if (!reader->change) {
-		struct fleet_result result = {0};
-		if (!fleet_apply(reader->fleet, change, version, false, &result, &errors)) {
-			reader->set_aside++;
-			log_error("%s '%s' of the store is set aside: %s", fleet_kind_name[kind], id,
-				  errors.count > 0 ? errors.items[0].message : "refused");
-		}
-		fleet_result_done(&result);
-		fleet_change_free(change);
-	} else {
-		for (size_t i = 0; i < errors.count; i++)
-			err_add(reader->errors, NULL, 0, 0, "store: %s '%s': %s", fleet_kind_name[kind], id,
-				errors.items[i].message);
-	}
-	err_done(&errors);
-	doc_free(doc);
-}
-
-/* All store objects in one change; false: nothing was applied, errors say why. */
-static bool apply_store(struct control *control, struct fleet *fleet, struct err_list *errors)
-{
-	struct store_reader reader = {fleet_change_new(FLEET_STORE), fleet, errors, 0};
-	struct fleet_result result = {0};
-	bool is_good = store_each_object(control->store, read_store_object, &reader);
-	if (!is_good)
-		err_add(errors, NULL, 0, 0, "the store cannot be read");
-	is_good = is_good && !err_has_errors(errors) &&
-		  fleet_apply(fleet, reader.change, control->fleet_version, false, &result, errors);
-	fleet_result_done(&result);
-	fleet_change_free(reader.change);
-	return is_good;
-}
-
-/* At a start the node must come up: what no longer fits the files is set aside, loudly. */
-static void apply_store_one_by_one(struct control *control, struct fleet *fleet)
-{
-	struct store_reader reader = {NULL, fleet, NULL, 0};
-	store_each_object(control->store, read_store_object, &reader);
-	control->invalid_objects = reader.set_aside;
 }
 
 /* ---- taking over what was loaded ---- */
@@ -315,10 +278,6 @@ static void finish_start(struct control *control, struct load_result *result)
 		event_base_loopbreak(control->base);
 		return;
 	}
-	struct err_list clashes = {0};
-	if (!apply_store(control, result->fleet, &clashes))
-		apply_store_one_by_one(control, result->fleet);
-	err_done(&clashes);
 	log_warnings(errors);
 	change_restore_serials(control, result->config, result->fleet);
 	take_over(control, result);
@@ -336,11 +295,9 @@ static bool finish_reload(struct control *control, struct load_result *result)
 			err_add(errors, control->config_path, 0, 0,
 				"'%s' changed, which only a restart can take over", key);
 	}
-	if (err_has_errors(errors) || !apply_store(control, result->fleet, errors) ||
-	    !api_rebind(control->api, result->config, errors))
+	if (err_has_errors(errors) || !api_rebind(control->api, result->config, errors))
 		return false;
 	control->fleet_version++;
-	control->invalid_objects = 0;
 	change_restore_serials(control, result->config, result->fleet);
 	take_over(control, result);
 	control_health_progress(control); /* what the start waited for may have left the fleet */
@@ -365,8 +322,7 @@ static void start_reload(struct control *control)
 	struct load_previous previous = {.geo_signature = xstrdup(control->geo_signature),
 					 .locations_hash = load_locations_hash(control->fleet)};
 	world_builder_share(control->builder, &previous.places, &previous.laid, &previous.orders);
-	control->loader = loader_start(control->base, control->config_path, &previous, on_loaded, control);
-	if (control->loader)
+	if (start_loader(control, &previous))
 		return;
 	struct err_list errors = {0};
 	err_add(&errors, NULL, 0, 0, "the files cannot be read now: %s", strerror(errno));
@@ -374,10 +330,10 @@ static void start_reload(struct control *control)
 	err_done(&errors);
 }
 
-static void on_loaded(void *user, struct load_result *result)
+static void finish_load(struct control *control)
 {
-	struct control *control = user;
-	control->loader = NULL;
+	struct load_result *result = control->loaded;
+	control->loaded = NULL;
 	if (!control->is_loaded) {
 		finish_start(control, result);
 	} else {
@@ -387,8 +343,61 @@ static void on_loaded(void *user, struct load_result *result)
 		}
 		end_reload(control, &result->errors);
 	}
+	load_result_done(result);
+	free(result);
+	malloc_trim(0); /* loading leaves holes: at a million tenants a hundred megabytes of them */
 	if (control->waiting && control->is_loaded && !control->loader)
 		start_reload(control);
+}
+
+/* Now the store's objects join those of the files. */
+static void on_loaded(void *user, struct load_result *result)
+{
+	struct control *control = user;
+	control->loader = NULL;
+	control->loaded = xmemdup(result, sizeof *result);
+	memset(result, 0, sizeof *result);
+	if (err_has_errors(&control->loaded->errors)) {
+		evtimer_del(control->load_timer);
+		finish_load(control);
+		return;
+	}
+	control->store_load =
+		store_load_new(control->store, control->loaded->fleet, control->fleet_version,
+			       control->is_loaded ? STORE_MISFIT_REFUSED : STORE_MISFIT_SET_ASIDE);
+	on_load_timer(-1, 0, control);
+}
+
+/* A line a second while somebody may wait. */
+static void tell_progress(struct control *control)
+{
+	uint64_t now_ms = clock_mono_ms();
+	if (now_ms - control->told_ms < 1000)
+		return;
+	control->told_ms = now_ms;
+	unsigned long long seconds = (now_ms - control->load_began_ms) / 1000;
+	if (control->store_load)
+		log_info("loading for %llu s: %zu of %zu objects of the store", seconds,
+			 store_load_count(control->store_load), store_object_count(control->store));
+	else
+		log_info("loading for %llu s: files and geography", seconds);
+}
+
+static void on_load_timer(evutil_socket_t fd, short what, void *user)
+{
+	struct control *control = user;
+	tell_progress(control);
+	if (control->loader) {
+		arm_load_timer(control, 1);
+	} else if (store_load_step(control->store_load, &control->loaded->errors)) {
+		arm_load_timer(control, 0); /* whoever else waits for the loop comes first */
+	} else {
+		if (!err_has_errors(&control->loaded->errors))
+			control->invalid_objects = store_load_set_aside(control->store_load);
+		store_load_free(control->store_load);
+		control->store_load = NULL;
+		finish_load(control);
+	}
 }
 
 void control_reload(struct control *control, const struct requester *requester, control_reloaded_fn *done,
@@ -400,7 +409,7 @@ void control_reload(struct control *control, const struct requester *requester, 
 	while (*last)
 		last = &(*last)->next;
 	*last = request;
-	if (!control->loader)
+	if (!control->loader && !control->store_load)
 		start_reload(control);
 }
 

@@ -19,8 +19,6 @@ struct control_hooks {
 	bool (*start_serving)(void *user, struct err_list *errors);
 	const struct sockaddr_storage *(*listeners)(void *user, size_t *ret_count); /* as bound */
 	struct stats *const *(*stats)(void *user, size_t *ret_count);
-	/* What the kernel dropped at the listener of that number; transport as in struct stats. */
-	uint64_t (*kernel_dropped)(void *user, size_t listener, unsigned transport);
 };
 
 struct control {
@@ -36,7 +34,9 @@ struct control {
 	struct notify *notify;	       /* notify.h */
 	struct world_builder *builder; /* world_builder.h */
 	struct api *api;	       /* api.h */
-	struct loader *loader;	       /* load.h; NULL: nothing is being loaded */
+	struct loader *loader;	       /* load.h; NULL: no files are being read */
+	struct store_load *store_load; /* store_load.h; NULL: it is not being read */
+	struct load_result *loaded;    /* from the files, while the store is being read */
 	struct tail *tail;	       /* tail.h; NULL: nobody looked on yet */
 	struct backup_job *backup;     /* backup_job.h; NULL: none is being taken */
 	struct load_request *reload;   /* who waits for it; NULL: the start */
@@ -50,8 +50,9 @@ struct control {
 	size_t invalid_objects; /* of the store, set aside at the start */
 	char *geo_signature;	/* of the geo files that are in use */
 	uint64_t start_wait_from_ms;
-	struct event *start_timer, *expiry_timer;
-	bool has_failed; /* the start could not be finished; errors were logged */
+	struct event *start_timer, *expiry_timer, *load_timer;
+	uint64_t load_began_ms, told_ms; /* what progress is told by */
+	bool has_failed;		 /* the start could not be finished; errors were logged */
 };
 
 /* Who asks for a change: for the audit. */

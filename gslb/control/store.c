@@ -24,6 +24,7 @@ enum statement {
 	OBJECT_PUT,
 	OBJECT_REMOVE,
 	OBJECT_EACH,
+	OBJECT_COUNT,
 	VERSION_SET,
 	VERSION_GET,
 	CHANGED_GET,
@@ -46,7 +47,9 @@ static const char *const statement_text[STATEMENTS] = {
 	[OBJECT_PUT] = "INSERT INTO object(kind, id, json, version) VALUES(?1, ?2, ?3, ?4) "
 		       "ON CONFLICT(kind, id) DO UPDATE SET json = ?3, version = ?4",
 	[OBJECT_REMOVE] = "DELETE FROM object WHERE kind = ?1 AND id = ?2",
-	[OBJECT_EACH] = "SELECT id, json, version FROM object WHERE kind = ?1 ORDER BY rowid",
+	[OBJECT_EACH] = "SELECT id, json, version, rowid FROM object WHERE kind = ?1 AND rowid > ?2 "
+			"ORDER BY rowid LIMIT ?3",
+	[OBJECT_COUNT] = "SELECT count(*) FROM object",
 	[VERSION_SET] = "INSERT INTO meta VALUES('fleet_version', ?1), ('fleet_changed', ?2) "
 			"ON CONFLICT(name) DO UPDATE SET value = excluded.value",
 	[VERSION_GET] = "SELECT value FROM meta WHERE name = 'fleet_version'",
@@ -423,22 +426,24 @@ void store_close(struct store *store)
 
 /* ---- reading ---- */
 
-bool store_each_object(struct store *store, store_object_fn *fn, void *user)
+bool store_each_object(struct store *store, enum fleet_kind kind, int64_t *row, size_t limit,
+		       store_object_fn *fn, void *user)
 {
-	int code = SQLITE_DONE;
-	/* Kinds stand in order of reference: tenants come last. */
-	for (int kind = 0; kind < FLEET_KINDS && code == SQLITE_DONE; kind++) {
-		sqlite3_stmt *statement = get(store, OBJECT_EACH);
-		sqlite3_bind_text(statement, 1, fleet_kind_name[kind], -1, SQLITE_STATIC);
-		while ((code = sqlite3_step(statement)) == SQLITE_ROW)
-			fn(user, (enum fleet_kind)kind, column_text(statement, 0), column_text(statement, 1),
-			   (uint64_t)sqlite3_column_int64(statement, 2));
-		sqlite3_reset(statement);
+	sqlite3_stmt *statement = get(store, OBJECT_EACH);
+	int code;
+	sqlite3_bind_text(statement, 1, fleet_kind_name[kind], -1, SQLITE_STATIC);
+	sqlite3_bind_int64(statement, 2, *row);
+	sqlite3_bind_int64(statement, 3, limit > INT64_MAX ? INT64_MAX : (sqlite3_int64)limit);
+	while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
+		*row = sqlite3_column_int64(statement, 3);
+		fn(user, kind, column_text(statement, 0), column_text(statement, 1),
+		   (uint64_t)sqlite3_column_int64(statement, 2));
 	}
+	sqlite3_reset(statement);
 	return code == SQLITE_DONE;
 }
 
-static int64_t read_meta(struct store *store, enum statement which)
+static int64_t read_number_of(struct store *store, enum statement which)
 {
 	sqlite3_stmt *statement = get(store, which);
 	int64_t value = sqlite3_step(statement) == SQLITE_ROW ? sqlite3_column_int64(statement, 0) : 0;
@@ -446,14 +451,19 @@ static int64_t read_meta(struct store *store, enum statement which)
 	return value;
 }
 
+size_t store_object_count(struct store *store)
+{
+	return (size_t)read_number_of(store, OBJECT_COUNT);
+}
+
 uint64_t store_fleet_version(struct store *store)
 {
-	return (uint64_t)read_meta(store, VERSION_GET);
+	return (uint64_t)read_number_of(store, VERSION_GET);
 }
 
 int64_t store_fleet_changed_unix_ms(struct store *store)
 {
-	return read_meta(store, CHANGED_GET);
+	return read_number_of(store, CHANGED_GET);
 }
 
 bool store_each_control(struct store *store, store_control_fn *fn, void *user)

@@ -17,7 +17,11 @@ void store_close(struct store *store); /* NULL is fine */
 /* ---- fleet objects: one row each, as JSON ---- */
 typedef void store_object_fn(void *user, enum fleet_kind kind, const char *id, const char *json,
 			     uint64_t version);
-bool store_each_object(struct store *store, store_object_fn *fn, void *user);
+/* Objects of a kind in order of definition: at most `limit` behind row *row (0: from the first), which
+ * moves to the last of them. False: it could not be read. */
+bool store_each_object(struct store *store, enum fleet_kind kind, int64_t *row, size_t limit,
+		       store_object_fn *fn, void *user);
+size_t store_object_count(struct store *store);
 uint64_t store_fleet_version(struct store *store);
 int64_t store_fleet_changed_unix_ms(struct store *store); /* last accepted change; 0: none yet */
 

@@ -68,7 +68,8 @@ static uint32_t check_whole(void)
 {
 	struct store *store = must_open();
 	uint32_t count = 0, control = 0;
-	assert_true(store_each_object(store, count_object, &count));
+	int64_t row = 0;
+	assert_true(store_each_object(store, FLEET_TENANT, &row, SIZE_MAX, count_object, &count));
 	assert_true(store_each_control(store, note_reason, &control));
 	json_t *audit = store_audit(store, 0, 100000);
 	assert_int_equal(store_fleet_version(store), count);
