@@ -40,6 +40,13 @@ void *xrealloc(void *old, size_t size)
 	return checked(realloc(old, size > 0 ? size : 1));
 }
 
+void *xcalloc_apart(size_t size)
+{
+	size_t whole = (size + MEM_APART - 1) / MEM_APART * MEM_APART;
+
+	return memset(checked(aligned_alloc(MEM_APART, whole)), 0, whole);
+}
+
 char *xstrdup(const char *text)
 {
 	return checked(strdup(text));

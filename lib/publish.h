@@ -10,11 +10,12 @@
  * A published pointer is never stored and never survives the batch or callback that took it.
  */
 #pragma once
+#include "lib/mem.h"
 #include <stdatomic.h>
 #include <stdint.h>
 
-struct publish {
-	_Atomic(void *) current;
+struct publish { /* in cache lines of its own: every reader looks at it before every batch */
+	_Alignas(MEM_APART) _Atomic(void *) current;
 };
 
 #define PUBLISH_READERS_MAX 2048

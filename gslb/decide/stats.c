@@ -5,7 +5,7 @@
 
 struct stats *stats_new(void)
 {
-	struct stats *stats = xcalloc(1, sizeof *stats);
+	struct stats *stats = xcalloc_apart(sizeof *stats);
 	stats->tenant = counter_array_new(STATS_TENANTS_MAX);
 	stats->answers = counter_array_new((size_t)STATS_SERVICES_MAX * STATS_REGIONS);
 	stats->fallback = counter_array_new((size_t)STATS_SERVICES_MAX * STATS_STEPS);

@@ -450,13 +450,13 @@ static struct event *watch(struct tcp_server *server, int fd, event_callback_fn 
 struct tcp_server *tcp_new(const struct publish *world, struct tcp_places *places, const int *sockets,
 			   size_t count, struct stats *stats)
 {
-	struct tcp_server *server = xcalloc(1, sizeof *server);
+	struct tcp_server *server = xcalloc_apart(sizeof *server);
 	TAILQ_INIT(&server->connections);
 	server->world = world;
 	server->places = places;
 	server->first_spare = first_spare();
 	server->context.stats = stats;
-	server->context.scratch = xcalloc(1, sizeof *server->context.scratch);
+	server->context.scratch = xcalloc_apart(sizeof *server->context.scratch);
 	rng_seed_from_system(&server->context.rng);
 	server->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	server->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

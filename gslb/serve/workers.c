@@ -159,12 +159,12 @@ static bool open_pair(const struct listen_address *wanted, struct sockaddr_stora
 static struct udp_worker *udp_worker_new(struct workers *workers, const struct publish *world, int fd,
 					 const struct sockaddr_storage *address)
 {
-	struct udp_worker *worker = xcalloc(1, sizeof *worker);
+	struct udp_worker *worker = xcalloc_apart(sizeof *worker);
 	worker->socket = fd;
 	worker->has_any_address = is_any_address(address);
 	worker->world = world;
 	worker->stop = &workers->stop;
-	worker->context.scratch = xcalloc(1, sizeof *worker->context.scratch);
+	worker->context.scratch = xcalloc_apart(sizeof *worker->context.scratch);
 	worker->context.rrl = rrl_new();
 	worker->context.budgets = xmap(BUDGET_BUCKETS * sizeof *worker->context.budgets);
 	worker->context.stats = workers->stats[workers->stats_count++] = stats_new();

@@ -44,6 +44,31 @@ static void copies(void **state)
 	free(xmemdup(NULL, 0));
 }
 
+static void what_stands_apart_shares_no_line(void **state)
+{
+	enum { PIECES = 50 };
+	uint8_t *apart[PIECES], *among[PIECES];
+
+	for (int i = 0; i < PIECES; i++) {
+		size_t size = 1 + (size_t)i * 13;
+		apart[i] = xcalloc_apart(size);
+		among[i] = xcalloc(1, 8);
+		assert_int_equal((uintptr_t)apart[i] % MEM_APART, 0);
+		for (size_t at = 0; at < size; at++)
+			assert_int_equal(apart[i][at], 0);
+	}
+	for (int i = 0; i < PIECES; i++) {
+		uintptr_t end = (uintptr_t)apart[i] + (1 + (uintptr_t)i * 13);
+		for (int other = 0; other < PIECES; other++)
+			assert_true((uintptr_t)among[other] < (uintptr_t)apart[i] ||
+				    (uintptr_t)among[other] / MEM_APART > (end - 1) / MEM_APART);
+	}
+	for (int i = 0; i < PIECES; i++) {
+		free(apart[i]);
+		free(among[i]);
+	}
+}
+
 static void an_impossible_size_aborts(void **state)
 {
 	pid_t child = fork();
@@ -67,6 +92,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(growth_keeps_what_was_there),
 		cmocka_unit_test(copies),
+		cmocka_unit_test(what_stands_apart_shares_no_line),
 		cmocka_unit_test(an_impossible_size_aborts),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -184,6 +184,21 @@ static void test_address_in_use(void **state)
 	close(after);
 }
 
+/* What one thread counts stands in no cache line that another one writes, and the pointer that all of them
+ * read in none that anybody writes often. */
+static void test_threads_stand_apart(void **state)
+{
+	struct listen_address listen = address("127.0.0.1@0");
+	start(&listen, 1, 4);
+	size_t count;
+	struct stats *const *stats = workers_stats(workers, &count);
+	assert_int_equal(count, 8);
+	for (size_t i = 0; i < count; i++)
+		assert_int_equal((uintptr_t)stats[i] % MEM_APART, 0);
+	assert_int_equal(sizeof(struct publish) % MEM_APART, 0);
+	assert_int_equal((uintptr_t)&published % MEM_APART, 0);
+}
+
 static void test_too_many_threads(void **state)
 {
 	struct listen_address listen[8];
@@ -205,6 +220,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_silence, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_worlds_change, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_address_in_use, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_threads_stand_apart, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_too_many_threads, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
