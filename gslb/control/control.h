@@ -43,6 +43,7 @@ struct control {
 	struct load_request *waiting;  /* who waits for the one after it */
 	struct publish *world;	       /* main.c owns it; workers read it */
 	uint64_t epoch, fleet_version;
+	uint64_t index_builds; /* of the whole name index */
 	uint64_t started_mono_ms;
 	bool is_ready;		/* DNS answers */
 	bool is_waiting_health; /* the sockets are not open yet because of health */

@@ -70,6 +70,10 @@ static void render_node(struct page *page)
 	add_plain(page, "gslb_control_epoch", "Number of the published world.", (double)control->epoch);
 	add_plain(page, "gslb_control_fleet_version", "Accepted changes of the fleet.",
 		  (double)control->fleet_version);
+	begin(page, "gslb_control_index_builds_total", "counter",
+	      "Times that the whole name index was built; a change of tenants alone edits it.");
+	evbuffer_add_printf(page->out, "gslb_control_index_builds_total %llu\n",
+			    (unsigned long long)control->index_builds);
 	add_plain(page, "gslb_control_invalid_objects", "Stored objects set aside as invalid.",
 		  (double)control->invalid_objects);
 }

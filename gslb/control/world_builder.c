@@ -35,9 +35,8 @@ struct world_builder {
 	struct policies policies;
 	struct service_slot *services;
 	size_t service_count, service_capacity;
-	const struct fleet_tenant **tenants; /* by number */
-	uint32_t *tenant_policies;	     /* of each */
-	size_t tenant_capacity, policy_capacity;
+	uint32_t *tenant_policies; /* by number of the tenant */
+	size_t policy_capacity;
 	struct map *control_changes; /* see plan_build.h */
 	struct ip *changed_vips;     /* whose health changed since the last world */
 	size_t changed_vip_count, changed_vip_capacity;
@@ -78,7 +77,6 @@ void world_builder_free(struct world_builder *builder)
 	index_unref(builder->index);
 	places_unref(builder->places);
 	places_unref(builder->geo);
-	free(builder->tenants);
 	free(builder->tenant_policies);
 	free(builder->changed_vips);
 	size_t at = 0;
@@ -340,23 +338,14 @@ void world_builder_controls_changed(struct world_builder *builder, const struct 
 
 /* ---- fleet ---- */
 
-static void remember_tenant(struct world_builder *builder, const struct fleet_tenant *tenant, uint32_t policy)
-{
-	size_t had = builder->tenant_capacity, need = tenant->object.number + 1;
-	xgrow((void **)&builder->tenants, &builder->tenant_capacity, need, sizeof *builder->tenants);
-	xgrow((void **)&builder->tenant_policies, &builder->policy_capacity, need,
-	      sizeof *builder->tenant_policies);
-	memset(builder->tenants + had, 0, (builder->tenant_capacity - had) * sizeof *builder->tenants);
-	builder->tenants[tenant->object.number] = tenant;
-	builder->tenant_policies[tenant->object.number] = policy;
-}
-
 static void index_tenant(struct world_builder *builder, struct index_edit *edit,
 			 const struct fleet_tenant *tenant)
 {
 	struct policy_key key = tenant_policy(builder, tenant);
-	uint32_t policy = policies_use(&builder->policies, &key);
-	remember_tenant(builder, tenant, policy);
+	uint32_t policy = policies_use(&builder->policies, &key), number = tenant->object.number;
+	xgrow((void **)&builder->tenant_policies, &builder->policy_capacity, number + 1,
+	      sizeof *builder->tenant_policies);
+	builder->tenant_policies[number] = policy;
 	name_index_add_tenant(edit, builder->control->fleet, tenant, policy);
 }
 
@@ -370,8 +359,6 @@ static void publish_fleet(struct world_builder *builder)
 static void rebuild(struct world_builder *builder)
 {
 	struct fleet *fleet = builder->control->fleet;
-	if (builder->tenants)
-		memset(builder->tenants, 0, builder->tenant_capacity * sizeof *builder->tenants);
 	load_services(builder);
 	policies_done(&builder->policies);
 	struct index_edit *edit = index_edit_new(NULL);
@@ -381,6 +368,7 @@ static void rebuild(struct world_builder *builder)
 		index_tenant(builder, edit, (const struct fleet_tenant *)tenant);
 	index_unref(builder->index);
 	builder->index = index_edit_done(edit);
+	builder->control->index_builds++;
 	publish_fleet(builder);
 }
 
@@ -426,10 +414,8 @@ static void edit_tenants(struct world_builder *builder, const struct fleet_resul
 		const struct fleet_tenant *before = (const struct fleet_tenant *)result->touched[i].before;
 		if (result->touched[i].kind != FLEET_TENANT || !before)
 			continue;
-		uint32_t number = before->object.number;
 		name_index_remove_tenant(edit, before);
-		policies_release(&builder->policies, builder->tenant_policies[number]);
-		builder->tenants[number] = NULL;
+		policies_release(&builder->policies, builder->tenant_policies[before->object.number]);
 	}
 	for (size_t i = 0; i < result->touched_count; i++)
 		if (result->touched[i].kind == FLEET_TENANT && result->touched[i].after)
@@ -489,7 +475,7 @@ struct world *world_builder_what_if(struct world_builder *builder, const struct 
 
 const struct fleet_tenant *world_builder_tenant(const struct world_builder *builder, uint32_t number)
 {
-	return number < builder->tenant_capacity ? builder->tenants[number] : NULL;
+	return (const struct fleet_tenant *)fleet_numbered(builder->control->fleet, FLEET_TENANT, number);
 }
 
 const struct plan_service *world_builder_service(const struct world_builder *builder, uint32_t number)

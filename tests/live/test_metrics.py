@@ -10,6 +10,7 @@ LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\\\|\\"|\\n)*)"(?:,
 NAMES = {
     "gslb_build_info": {"version"}, "gslb_ready": set(), "gslb_control_epoch": set(),
     "gslb_control_fleet_version": set(), "gslb_control_invalid_objects": set(),
+    "gslb_control_index_builds_total": set(),
     "gslb_dns_queries_total": {"transport", "type"}, "gslb_dns_responses_total": {"transport", "rcode"},
     "gslb_dns_answers_total": {"service", "region"}, "gslb_dns_fallback_total": {"service", "step"},
     "gslb_dns_batch_seconds": {"transport"}, "gslb_dns_dropped_total": {"reason"},
