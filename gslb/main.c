@@ -30,6 +30,8 @@ static bool start_serving(void *user, struct err_list *errors)
 		.listen = node->listen,
 		.listen_count = node->listen_count,
 		.workers = node->workers,
+		.pins_cpus = node->pins_cpus,
+		.socket_buffer_bytes = node->socket_buffer_bytes,
 		.world = &gslbd->world,
 	};
 	gslbd->workers = workers_start(&config, errors);
@@ -48,6 +50,11 @@ static struct stats *const *stats(void *user, size_t *ret_count)
 	struct gslbd *gslbd = user;
 	*ret_count = 0;
 	return gslbd->workers ? workers_stats(gslbd->workers, ret_count) : NULL;
+}
+
+static uint64_t kernel_dropped(void *user, size_t listener, unsigned transport)
+{
+	return workers_kernel_dropped(((struct gslbd *)user)->workers, listener, (enum transport)transport);
 }
 
 /* ---- signals ---- */
@@ -98,8 +105,10 @@ static void raise_descriptor_limit(void)
 
 static int run(const char *config_path)
 {
-	static const struct control_hooks hooks_template = {
-		.start_serving = start_serving, .listeners = listeners, .stats = stats};
+	static const struct control_hooks hooks_template = {.start_serving = start_serving,
+							    .listeners = listeners,
+							    .stats = stats,
+							    .kernel_dropped = kernel_dropped};
 	struct gslbd gslbd = {.base = event_base_new()};
 	struct control_hooks hooks = hooks_template;
 	hooks.user = &gslbd;

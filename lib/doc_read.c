@@ -195,6 +195,23 @@ bool doc_read_duration_ms(const struct doc_reader *reader, const struct doc_node
 	return true;
 }
 
+bool doc_read_bytes(const struct doc_reader *reader, const struct doc_node *node, uint64_t min, uint64_t max,
+		    uint64_t *ret)
+{
+	uint64_t value;
+	char what[120], least[24], most[24];
+
+	text_from_bytes(min, least);
+	text_from_bytes(max, most);
+	snprintf(what, sizeof(what), "a size (64KiB, 4MiB, 50MB) from %s to %s", least, most);
+	if (!doc_read_is_scalar(reader, node, what))
+		return false;
+	if (!text_to_bytes(node->text, &value) || value < min || value > max)
+		return refuse(reader, node, what);
+	*ret = value;
+	return true;
+}
+
 bool doc_read_percent(const struct doc_reader *reader, const struct doc_node *node, uint32_t *ret_hundredths)
 {
 	static const char what[] = "a percentage from 0% to 100%";

@@ -42,6 +42,8 @@ bool doc_read_double(const struct doc_reader *reader, const struct doc_node *nod
 		     double *ret);
 bool doc_read_duration_ms(const struct doc_reader *reader, const struct doc_node *node, uint64_t min_ms,
 			  uint64_t max_ms, uint64_t *ret_ms);
+bool doc_read_bytes(const struct doc_reader *reader, const struct doc_node *node, uint64_t min, uint64_t max,
+		    uint64_t *ret);
 bool doc_read_rate(const struct doc_reader *reader, const struct doc_node *node, double *ret_per_second);
 bool doc_read_percent(const struct doc_reader *reader, const struct doc_node *node, uint32_t *ret_hundredths);
 /* Index into words[] (ends with NULL); later[] (may be NULL) are refused as not supported yet. */

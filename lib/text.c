@@ -154,6 +154,38 @@ void text_from_duration_ms(uint64_t ms, char out[static 24])
 	snprintf(out, 24, "%llu%s", (unsigned long long)(ms / unit->ms), unit->name);
 }
 
+static const struct size_unit {
+	const char *name;
+	uint64_t bytes;
+} size_units[] = {{"GiB", 1 << 30},   {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"B", 1},
+		  {"GB", 1000000000}, {"MB", 1000000},	{"kB", 1000}};
+
+bool text_to_bytes(const char *text, uint64_t *ret)
+{
+	uint64_t value;
+
+	if (!take_uint(&text, &value))
+		return false;
+	for (size_t i = 0; i < sizeof(size_units) / sizeof(size_units[0]); i++) {
+		if (strcmp(text, size_units[i].name) != 0)
+			continue;
+		if (value > UINT64_MAX / size_units[i].bytes)
+			return false;
+		*ret = value * size_units[i].bytes;
+		return true;
+	}
+	return false;
+}
+
+void text_from_bytes(uint64_t bytes, char out[static 24])
+{
+	const struct size_unit *unit = size_units;
+
+	while (bytes % unit->bytes != 0)
+		unit++;
+	snprintf(out, 24, "%llu%s", (unsigned long long)(bytes / unit->bytes), unit->name);
+}
+
 bool text_to_percent(const char *text, uint32_t *ret_hundredths)
 {
 	uint64_t whole;

@@ -17,11 +17,13 @@ bool text_to_duration_ms(const char *text, uint64_t *ret_ms);	  /* 500ms 2s 5m 1
 bool text_to_percent(const char *text, uint32_t *ret_hundredths); /* 50% → 5000; 0..100, 2 decimals */
 bool text_to_uint(const char *text, uint64_t *ret);	      /* plain decimal, no sign, no leading zero */
 bool text_to_double(const char *text, double *ret);	      /* plain decimal, no exponent, inf or nan */
+bool text_to_bytes(const char *text, uint64_t *ret);	      /* 512B 64KiB 4MiB 50MB */
 bool text_to_rate(const char *text, double *ret_per_second);  /* 500/s 600/m */
 bool text_to_distance_km(const char *text, uint32_t *ret_km); /* 300km */
 bool text_is_id(const char *text);			      /* LDH label, lower case, 1..63 */
 
 void text_from_duration_ms(uint64_t ms, char out[static 24]); /* shortest single unit that is exact */
+void text_from_bytes(uint64_t bytes, char out[static 24]);    /* shortest binary unit that is exact */
 /* RFC 3339 in UTC with seconds: 2026-01-31T12:00:00Z */
 void text_from_unix_ms(int64_t unix_ms, char out[static 32]);
 bool text_to_unix_ms(const char *rfc3339, int64_t *ret_unix_ms);

@@ -16,6 +16,8 @@ struct node_config {
 	struct listen_address *listen;
 	bool workers_auto;
 	unsigned workers; /* `auto` resolved to the usable cores */
+	bool pins_cpus;
+	unsigned socket_buffer_bytes;
 	struct serve_settings settings;
 	bool has_random_cookie_secret; /* none was given: a reload keeps it */
 	uint32_t start_wait_ms;
@@ -33,5 +35,6 @@ struct node_config {
  * usable, so that the files that it names can be checked in the same pass. */
 struct node_config *config_load(const char *path, struct err_list *errors);
 void config_free(struct node_config *config); /* NULL is fine */
-/* The first restart-only key (node, bus, dns.listen, dns.workers) that differs, or NULL. */
+/* The first restart-only key (node, bus, and of dns listen, workers, pin_cpus, socket_buffer) that differs,
+ * or NULL. */
 const char *config_restart_only_difference(const struct node_config *a, const struct node_config *b);

@@ -172,6 +172,8 @@ static void start_serving(struct control *control)
 		event_base_loopbreak(control->base);
 	} else {
 		control->is_ready = true;
+		for (size_t i = 0; i < errors.count; i++)
+			log_warning("%s", errors.items[i].message);
 		log_info("ready: answering %zu zones, %zu tenants", fleet_count(control->fleet, FLEET_ZONE),
 			 fleet_count(control->fleet, FLEET_TENANT));
 	}

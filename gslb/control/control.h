@@ -19,6 +19,8 @@ struct control_hooks {
 	bool (*start_serving)(void *user, struct err_list *errors);
 	const struct sockaddr_storage *(*listeners)(void *user, size_t *ret_count); /* as bound */
 	struct stats *const *(*stats)(void *user, size_t *ret_count);
+	/* What the kernel dropped at the listener of that number; transport as in struct stats. */
+	uint64_t (*kernel_dropped)(void *user, size_t listener, unsigned transport);
 };
 
 struct control {

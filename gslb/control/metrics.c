@@ -182,6 +182,26 @@ static void render_drops(struct page *page)
 				    family[i], SUM(page, ecs_queries[i]));
 }
 
+static void render_kernel_drops(struct page *page)
+{
+	const struct control_hooks *hooks = page->control->hooks;
+	size_t count;
+	const struct sockaddr_storage *bound = hooks->listeners(hooks->user, &count);
+	begin(page, "gslb_dns_kernel_dropped_total", "counter",
+	      "Packets (UDP) and connections (TCP) that a full socket queue dropped.");
+	for (unsigned t = 0; t < TRANSPORTS; t++) {
+		for (size_t i = 0; i < count; i++) {
+			char listener[64];
+			listen_format((const struct sockaddr *)&bound[i], true, listener);
+			evbuffer_add_printf(
+				page->out,
+				"gslb_dns_kernel_dropped_total{transport=\"%s\",listener=\"%s\"} %" PRIu64
+				"\n",
+				transport_name[t], listener, hooks->kernel_dropped(hooks->user, i, t));
+		}
+	}
+}
+
 /* ---- services ---- */
 
 static uint64_t sum_answers(const struct page *page, uint32_t service, uint32_t region)
@@ -469,6 +489,7 @@ void metrics_render(const struct control *control, struct evbuffer *out)
 	render_services(&page);
 	render_batch_seconds(&page);
 	render_drops(&page);
+	render_kernel_drops(&page);
 	render_tenants(&page);
 	render_health(&page);
 	render_controls(&page);

@@ -9,33 +9,37 @@
 #include "gslb/decide/resolve.h"
 #include "gslb/serve/budget.h"
 #include "gslb/serve/rrl.h"
+#include "gslb/serve/sockets.h"
 #include "gslb/serve/tcp.h"
 #include "gslb/serve/udp.h"
 #include "lib/mem.h"
 #include "lib/privilege.h"
+#include "lib/text.h"
 #include <assert.h>
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define BUFFER_OCTETS (1 << 20)
-#define BACKLOG 1024
-#define PORT_ATTEMPTS 16
-/* Bounds workers_stop where shutdown(2) should not wake a receiver (udp.c). */
-#define RECEIVE_TIMEOUT_MS 250
 #define THREADS_MAX (PUBLISH_READERS_MAX - 24) /* the rest of the process reads worlds too */
+
+/* What the kernel dropped of one socket; its own counter starts again after 2^32. */
+struct kernel_drops {
+	uint32_t seen;
+	uint64_t total;
+};
 
 struct workers {
 	atomic_bool stop;
 	size_t listener_count;
 	struct sockaddr_storage *listeners;
 	size_t udp_count;
-	struct udp_worker **udp; /* worker w of listener l: [w * listener_count + l] */
-	int *tcp_sockets;	 /* the same; -1: none (yet) */
+	struct udp_worker **udp;		     /* worker w of listener l: [w * listener_count + l] */
+	int *tcp_sockets;			     /* the same; -1: none (yet) */
+	struct kernel_drops *drops[TRANSPORT_COUNT]; /* the same */
 	unsigned tcp_count;
 	struct tcp_server **tcp;
 	struct tcp_places *tcp_places;
@@ -45,123 +49,14 @@ struct workers {
 	struct stats **stats;
 };
 
-/* ---- sockets ---- */
-
-static bool is_any_address(const struct sockaddr_storage *address)
-{
-	if (address->ss_family == AF_INET)
-		return ((const struct sockaddr_in *)address)->sin_addr.s_addr == htonl(INADDR_ANY);
-	return IN6_IS_ADDR_UNSPECIFIED(&((const struct sockaddr_in6 *)address)->sin6_addr);
-}
-
-static in_port_t *port_of(struct sockaddr_storage *address)
-{
-	return address->ss_family == AF_INET ? &((struct sockaddr_in *)address)->sin_port
-					     : &((struct sockaddr_in6 *)address)->sin6_port;
-}
-
-static void set_option(int fd, int level, int option, int value)
-{
-	setsockopt(fd, level, option, &value, sizeof value); /* what fails costs speed, not answers */
-}
-
-/* Bound with SO_REUSEPORT or SO_REUSEADDR (`reuse`). */
-static int open_bound(const struct sockaddr_storage *address, socklen_t length, int type, int reuse)
-{
-	int fd = socket(address->ss_family, type | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -1;
-	int on = 1;
-	bool is_set = setsockopt(fd, SOL_SOCKET, reuse, &on, sizeof on) == 0;
-	if (is_set && address->ss_family == AF_INET6)
-		is_set = setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) == 0;
-	if (is_set && bind(fd, (const struct sockaddr *)address, length) == 0)
-		return fd;
-	int reason = errno;
-	close(fd);
-	errno = reason;
-	return -1;
-}
-
-static int open_udp(const struct sockaddr_storage *address, socklen_t length)
-{
-	int fd = open_bound(address, length, SOCK_DGRAM, SO_REUSEPORT);
-	if (fd < 0)
-		return -1;
-	set_option(fd, SOL_SOCKET, SO_RCVBUF, BUFFER_OCTETS);
-	set_option(fd, SOL_SOCKET, SO_SNDBUF, BUFFER_OCTETS);
-	/* Path MTU messages can be forged to make us fragment: replies are small enough without them (RFC
-	 * 9715 §3.1, §7) */
-	if (address->ss_family == AF_INET) {
-		set_option(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_OMIT);
-		if (is_any_address(address))
-			set_option(fd, IPPROTO_IP, IP_PKTINFO, 1);
-	} else {
-		set_option(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_OMIT);
-		if (is_any_address(address))
-			set_option(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
-	}
-	struct timeval timeout = {.tv_usec = RECEIVE_TIMEOUT_MS * 1000};
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout) == 0)
-		return fd;
-	close(fd);
-	return -1;
-}
-
-/* The first of an address is bound alone, so that a second server is refused instead of taking half of
- * the clients, and shares from then on. */
-static int open_tcp(const struct sockaddr_storage *address, socklen_t length, bool is_first)
-{
-	int on = 1;
-	int fd = open_bound(address, length, SOCK_STREAM | SOCK_NONBLOCK,
-			    is_first ? SO_REUSEADDR : SO_REUSEPORT);
-	if (fd < 0)
-		return -1;
-	/* replies go at once; accepted sockets inherit it */
-	set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0 && listen(fd, BACKLOG) == 0)
-		return fd;
-	int reason = errno;
-	close(fd);
-	errno = reason;
-	return -1;
-}
-
-/* The first UDP socket and the TCP socket of a listener, on one port. */
-static bool open_pair(const struct listen_address *wanted, struct sockaddr_storage *ret_bound, int *ret_udp,
-		      int *ret_tcp)
-{
-	struct sockaddr_storage asked = wanted->sockaddr;
-	bool is_port_free_to_choose = *port_of(&asked) == 0;
-	for (int attempt = 0;; attempt++) {
-		struct sockaddr_storage bound = asked;
-		socklen_t length = wanted->length;
-		int udp = open_udp(&asked, length);
-		if (udp < 0)
-			return false;
-		int tcp = -1;
-		if (getsockname(udp, (struct sockaddr *)&bound, &length) == 0)
-			tcp = open_tcp(&bound, length, true);
-		if (tcp >= 0) {
-			*ret_bound = bound;
-			*ret_udp = udp;
-			*ret_tcp = tcp;
-			return true;
-		}
-		int reason = errno;
-		close(udp);
-		errno = reason;
-		if (!is_port_free_to_choose || reason != EADDRINUSE || attempt == PORT_ATTEMPTS)
-			return false;
-	}
-}
+/* ---- what a worker owns ---- */
 
 static struct udp_worker *udp_worker_new(struct workers *workers, const struct publish *world, int fd,
 					 const struct sockaddr_storage *address)
 {
 	struct udp_worker *worker = xcalloc_apart(sizeof *worker);
 	worker->socket = fd;
-	worker->has_any_address = is_any_address(address);
+	worker->has_any_address = sockets_is_any_address(address);
 	worker->world = world;
 	worker->stop = &workers->stop;
 	worker->context.scratch = xcalloc_apart(sizeof *worker->context.scratch);
@@ -177,7 +72,7 @@ static bool bind_listener(struct workers *workers, const struct workers_config *
 	const struct listen_address *wanted = &config->listen[number];
 	struct sockaddr_storage *bound = &workers->listeners[number];
 	int udp, tcp;
-	if (!open_pair(wanted, bound, &udp, &tcp))
+	if (!sockets_open_pair(wanted, config->socket_buffer_bytes, bound, &udp, &tcp))
 		return false;
 	for (unsigned w = 0;; w++) {
 		size_t place = w * workers->listener_count + number;
@@ -185,36 +80,71 @@ static bool bind_listener(struct workers *workers, const struct workers_config *
 		workers->tcp_sockets[place] = tcp;
 		if (tcp < 0 || w + 1 == config->workers)
 			return tcp >= 0;
-		udp = open_udp(bound, wanted->length);
+		udp = sockets_open_udp(bound, wanted->length, config->socket_buffer_bytes);
 		if (udp < 0)
 			return false;
-		tcp = open_tcp(bound, wanted->length, false);
+		tcp = sockets_open_tcp(bound, wanted->length, false);
 	}
 }
 
 /* ---- threads ---- */
 
-static bool start_thread(struct workers *workers, void *(*run)(void *), void *argument, const char *name)
+/* `cpu` NULL: on any. */
+static bool start_thread(struct workers *workers, void *(*run)(void *), void *argument, const char *name,
+			 const cpu_set_t *cpu)
 {
 	pthread_t *thread = &workers->threads[workers->thread_count];
-	if (pthread_create(thread, NULL, run, argument) != 0)
+	pthread_attr_t attributes;
+	pthread_attr_init(&attributes);
+	if (cpu)
+		pthread_attr_setaffinity_np(&attributes, sizeof *cpu, cpu);
+	int reason = pthread_create(thread, &attributes, run, argument);
+	pthread_attr_destroy(&attributes);
+	if (reason != 0)
 		return false;
 	pthread_setname_np(*thread, name);
 	workers->thread_count++;
 	return true;
 }
 
+/* The number-th CPU of those in `usable`, in turn. */
+static cpu_set_t one_cpu(const cpu_set_t *usable, size_t number)
+{
+	cpu_set_t one;
+	CPU_ZERO(&one);
+	size_t left = number % (size_t)CPU_COUNT(usable);
+	for (int cpu = 0; CPU_COUNT(&one) == 0; cpu++)
+		if (CPU_ISSET(cpu, usable) && left-- == 0)
+			CPU_SET(cpu, &one);
+	return one;
+}
+
+/* A worker's threads, one for each address, share its CPU. */
+static bool start_udp_threads(struct workers *workers, bool pins_cpus)
+{
+	cpu_set_t usable;
+	if (pins_cpus && sched_getaffinity(0, sizeof usable, &usable) != 0)
+		return false;
+	for (size_t i = 0; i < workers->udp_count; i++) {
+		cpu_set_t cpu;
+		if (pins_cpus)
+			cpu = one_cpu(&usable, i / workers->listener_count);
+		if (!start_thread(workers, udp_run, workers->udp[i], "dns-udp", pins_cpus ? &cpu : NULL))
+			return false;
+	}
+	return true;
+}
+
 /* Signals are the control thread's. */
-static bool start_threads(struct workers *workers)
+static bool start_threads(struct workers *workers, bool pins_cpus)
 {
 	sigset_t all, before;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	bool is_started = true;
 	for (unsigned w = 0; w < workers->tcp_count && is_started; w++)
-		is_started = start_thread(workers, tcp_run, workers->tcp[w], "dns-tcp");
-	for (size_t i = 0; i < workers->udp_count && is_started; i++)
-		is_started = start_thread(workers, udp_run, workers->udp[i], "dns-udp");
+		is_started = start_thread(workers, tcp_run, workers->tcp[w], "dns-tcp", NULL);
+	is_started = is_started && start_udp_threads(workers, pins_cpus);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return is_started;
 }
@@ -229,12 +159,31 @@ static struct workers *workers_new(const struct workers_config *config)
 	workers->tcp_sockets = xcalloc(workers->udp_count, sizeof *workers->tcp_sockets);
 	for (size_t i = 0; i < workers->udp_count; i++)
 		workers->tcp_sockets[i] = -1;
+	for (unsigned t = 0; t < TRANSPORT_COUNT; t++)
+		workers->drops[t] = xcalloc(workers->udp_count, sizeof *workers->drops[t]);
 	workers->tcp = xcalloc(config->workers, sizeof(struct tcp_server *));
 	workers->tcp_places = tcp_places_new();
 	size_t threads = workers->udp_count + config->workers;
 	workers->threads = xcalloc(threads, sizeof *workers->threads);
 	workers->stats = xcalloc(threads, sizeof(struct stats *));
 	return workers;
+}
+
+static void warn_of_buffers(const struct workers *workers, const struct workers_config *config,
+			    struct err_list *errors)
+{
+	unsigned receive_bytes, send_bytes;
+	char wanted[24], receive[24], send[24];
+	sockets_granted(workers->udp[0]->socket, &receive_bytes, &send_bytes);
+	if (receive_bytes >= config->socket_buffer_bytes && send_bytes >= config->socket_buffer_bytes)
+		return;
+	text_from_bytes(config->socket_buffer_bytes, wanted);
+	text_from_bytes(receive_bytes, receive);
+	text_from_bytes(send_bytes, send);
+	err_warn(errors, NULL, 0, 0,
+		 "of dns.socket_buffer %s the kernel grants %s to receive and %s to send; the limits are "
+		 "net.core.rmem_max and net.core.wmem_max",
+		 wanted, receive, send);
 }
 
 static void make_tcp_servers(struct workers *workers, const struct workers_config *config)
@@ -267,10 +216,11 @@ struct workers *workers_start(const struct workers_config *config, struct err_li
 		}
 	if (is_bound) {
 		make_tcp_servers(workers, config);
+		warn_of_buffers(workers, config, errors);
 		/* Ports below 1024 are bound; no thread that reads strangers' packets keeps the right. */
 		if (!privilege_drop())
 			err_add(errors, NULL, 0, 0, "cannot give up capabilities: %s", strerror(errno));
-		else if (start_threads(workers))
+		else if (start_threads(workers, config->pins_cpus))
 			return workers;
 		else
 			err_add(errors, NULL, 0, 0, "cannot start a thread: %s", strerror(EAGAIN));
@@ -318,6 +268,8 @@ void workers_stop(struct workers *workers)
 	free(workers->threads);
 	free(workers->udp);
 	free(workers->tcp_sockets);
+	for (unsigned t = 0; t < TRANSPORT_COUNT; t++)
+		free(workers->drops[t]);
 	free(workers->listeners);
 	free(workers);
 }
@@ -332,4 +284,18 @@ struct stats *const *workers_stats(const struct workers *workers, size_t *ret_co
 {
 	*ret_count = workers->stats_count;
 	return workers->stats;
+}
+
+uint64_t workers_kernel_dropped(struct workers *workers, size_t listener, enum transport transport)
+{
+	uint64_t total = 0;
+	for (size_t i = listener; i < workers->udp_count; i += workers->listener_count) {
+		struct kernel_drops *drops = &workers->drops[transport][i];
+		uint32_t now = sockets_dropped(transport == TRANSPORT_UDP ? workers->udp[i]->socket
+									  : workers->tcp_sockets[i]);
+		drops->total += (uint32_t)(now - drops->seen);
+		drops->seen = now;
+		total += drops->total;
+	}
+	return total;
 }

@@ -11,15 +11,18 @@
 struct workers_config {
 	const struct listen_address *listen;
 	size_t listen_count;
-	unsigned workers;	     /* 1..256 */
-	const struct publish *world; /* of struct world; the limits of TCP stand in its settings */
+	unsigned workers;	      /* 1..256 */
+	bool pins_cpus;		      /* each worker's UDP threads to one CPU, in turn */
+	unsigned socket_buffer_bytes; /* of each UDP socket, to receive and to send */
+	const struct publish *world;  /* of struct world; the limits of TCP stand in its settings */
 };
 
 struct workers;
 
 /* Binds every address for UDP and TCP (a port 0 is chosen by the kernel, the same for both), then
  * starts the threads. NULL with entries in `errors` when an address cannot be bound; then nothing
- * stays open. Binding happens here and not before: a closed port sends resolvers elsewhere. */
+ * stays open; `errors` may hold a warning otherwise. Binding happens here and not before: a closed port sends
+ * resolvers elsewhere. */
 struct workers *workers_start(const struct workers_config *config, struct err_list *errors);
 /* Stops receiving, lets every thread finish its batch, joins. Returns within 500 ms. */
 void workers_stop(struct workers *workers); /* NULL is fine; frees */
@@ -27,3 +30,6 @@ void workers_stop(struct workers *workers); /* NULL is fine; frees */
 const struct sockaddr_storage *workers_listeners(const struct workers *workers, size_t *ret_count);
 /* Statistics of all threads; valid until workers_stop. */
 struct stats *const *workers_stats(const struct workers *workers, size_t *ret_count);
+/* What the kernel dropped before a thread took it, since the start: datagrams of the listener's full socket
+ * buffers, or connections that its full queues refused. Control thread. */
+uint64_t workers_kernel_dropped(struct workers *workers, size_t listener, enum transport transport);

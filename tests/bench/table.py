@@ -53,6 +53,14 @@ class Report:
                           "note": f"not measured: {reason}"})
 
 
+def others(a, *kinds):
+    """The peers of a row, or with --kinds those of them, and ours of other build directories (gslbd-full@DIR)."""
+    if not a.kinds:
+        return list(kinds)
+    asked = a.kinds.split(",")
+    return [kind for kind in kinds if kind in asked] + [kind for kind in asked if kind.startswith(OURS + "@")]
+
+
 def varied(a, **changes):
     return argparse.Namespace(**{**vars(a), **changes})
 
@@ -121,8 +129,8 @@ def measure_geo(a, out):
     a = varied(a, shared=SETS, checks=True)
     measure.query_file(a, "ecs")
     wants_geo = "geo" in a.only
-    kinds = [FLOOR, OURS] + (["gdnsd", "gdnsd-geo", "knot", "knot-geo", "nsd"] if wants_geo else [])
-    running = lineup.start_all(a, kinds)
+    peers = others(a, "gdnsd", "gdnsd-geo", "knot", "knot-geo", "nsd") if wants_geo else []
+    running = lineup.start_all(a, [FLOOR, OURS, *peers])
     try:
         rows = measure_rates(a, out, running, "ecs", FLOOR,
                              f"geo + health + sticky weights, ECS, {tenants_text(a)}: of floor", 0.95)
@@ -174,7 +182,8 @@ def measure_million(a, out):
     for _, query, _, _, _ in queries:
         out.say(f"the queries of {query}, made once")
         measure.query_file(a, query)
-    running = lineup.start_all(a, [floor for _, _, floor, _, _ in queries] + [OURS, "gdnsd", "knot", "nsd", "named"])
+    peers = others(a, "gdnsd", "knot", "nsd", "named")
+    running = lineup.start_all(a, [*(floor for _, _, floor, _, _ in queries), OURS, *peers])
     try:
         for row, query, floor, text, at_least in queries:
             measure_rates(a, out, running, query, floor, f"{tenants_text(a)}, {text}: of floor", at_least)
@@ -197,8 +206,8 @@ def measure_instructions(a, out):
     with open(file) as f:
         counts = {row["kind"]: row["instructions"] for row in json.load(f) if row["batch"] == 32}
     a = varied(a, shared=SETS)
-    peers = {"static": lineup.count_instructions(a, ["gdnsd", "knot", "nsd"], "edns"),
-             "geo-ecs": lineup.count_instructions(a, ["gdnsd-geo", "knot-geo"], "ecs")}
+    peers = {"static": lineup.count_instructions(a, others(a, "gdnsd", "knot", "nsd"), "edns"),
+             "geo-ecs": lineup.count_instructions(a, others(a, "gdnsd-geo", "knot-geo"), "ecs")}
     for kind, aim in AIMS.items():
         out.add(f"instructions per query: {kind}", counts[kind], at_most=aim, peers=peers.get(kind),
                 note="peers: the whole process, batches as they come" if peers.get(kind) else "")
@@ -213,7 +222,7 @@ def measure_instructions(a, out):
 def measure_tcp(a, out):
     what = f"TCP, {a.connections:,} connections, 8 in flight: answers per CPU second, of the best peer"
     measure.query_file(a, "edns")
-    running, rows = lineup.start_all(a, ["gslbd", "gdnsd", "knot", "nsd", "named"]), []
+    running, rows = lineup.start_all(a, ["gslbd", *others(a, "gdnsd", "knot", "nsd", "named")]), []
     try:
         for number in range(a.rounds):
             for server in running if number % 2 == 0 else running[::-1]:

@@ -24,11 +24,11 @@ SERVICE = "services: {s: {KEY}}\nregions: {eu: {at: [1, 1]}}\n"
 SECTIONS = {
     "The top": ("gslb/control/config.c", "config_keys", TOP),
     "node": ("gslb/control/config.c", "node_keys", NODE),
-    "dns": ("gslb/control/config.c", "dns_keys", DNS),
-    "dns.ecs": ("gslb/control/config.c", "read_ecs", DNS.replace("KEY", "ecs: {KEY}")),
-    "dns.tcp": ("gslb/control/config.c", "tcp_keys", DNS.replace("KEY", "tcp: {KEY}")),
-    "dns.cookies": ("gslb/control/config.c", "read_cookies", DNS.replace("KEY", "cookies: {KEY}")),
-    "dns.rrl": ("gslb/control/config.c", "read_rrl", DNS.replace("KEY", "rrl: {rate: 1/s, KEY}")),
+    "dns": ("gslb/control/config_dns.c", "dns_keys", DNS),
+    "dns.ecs": ("gslb/control/config_dns.c", "read_ecs", DNS.replace("KEY", "ecs: {KEY}")),
+    "dns.tcp": ("gslb/control/config_dns.c", "tcp_keys", DNS.replace("KEY", "tcp: {KEY}")),
+    "dns.cookies": ("gslb/control/config_dns.c", "read_cookies", DNS.replace("KEY", "cookies: {KEY}")),
+    "dns.rrl": ("gslb/control/config_dns.c", "read_rrl", DNS.replace("KEY", "rrl: {rate: 1/s, KEY}")),
     "admin": ("gslb/control/config.c", "admin_keys", TOP.replace("KEY", "admin: {KEY}")),
     "probes": ("gslb/control/config.c", "probe_keys", TOP.replace("KEY", "probes: {vantage: v, KEY}")),
     "notify": ("gslb/control/notify_read.c", "notify_keys", TOP.replace("KEY", "notify: {KEY}")),
@@ -44,6 +44,7 @@ SECTIONS = {
     "tiers": ("fleet/read_tier.c", "tier_keys", "tiers: {t: {KEY}}\n"),
     "tenants": ("fleet/read_zone.c", "TENANT_KEYS", ""),
 }
+SIZES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 UNITS = {"ms": 1, "s": 1000, "m": 60000, "h": 3600000, "d": 86400000}
 
 
@@ -74,7 +75,10 @@ def sections():
 def beyond(limit):
     """Just below and just above `a..b`, where there is such a value."""
     low, high = limit.split("..")
-    unit = re.fullmatch(r"\d+([a-z%]*)", high)[1]
+    unit = re.fullmatch(r"\d+([A-Za-z%]*)", high)[1]
+    if unit in SIZES:
+        least, most = (int(re.match(r"\d+", end)[0]) * SIZES[re.search(r"[A-Za-z]+", end)[0]] for end in (low, high))
+        return [f"{least - 1}B"], [f"{most + 1}B"]
     if unit in UNITS:
         in_ms = [int(re.match(r"\d+", end)[0]) * UNITS[re.search(r"[a-z]+", end)[0]] for end in (low, high)]
         below = [f"{in_ms[0] - 1}ms"] if in_ms[0] > 1 else []
@@ -115,7 +119,7 @@ class Documents(stack.StackTest):
         tried = 0
         for heading, (_, _, document) in SECTIONS.items():
             for key, cells in sections()[heading].items():
-                limit = re.fullmatch(r"(\d+[a-z%]*)\.\.(\d+[a-z%]*)", cells[2])
+                limit = re.fullmatch(r"(\d+[A-Za-z%]*)\.\.(\d+[A-Za-z%]*)", cells[2])
                 if not limit or not document:
                     continue
                 tried += 1

@@ -15,7 +15,7 @@ NAMES = {
     "gslb_dns_answers_total": {"service", "region"}, "gslb_dns_fallback_total": {"service", "step"},
     "gslb_dns_batch_seconds": {"transport"}, "gslb_dns_dropped_total": {"reason"},
     "gslb_dns_limited_total": {"reason"}, "gslb_dns_tenant_queries_total": {"tenant"},
-    "gslb_dns_ecs_queries_total": {"family"},
+    "gslb_dns_ecs_queries_total": {"family"}, "gslb_dns_kernel_dropped_total": {"transport", "listener"},
     "gslb_health_up": {"service", "region", "vip"}, "gslb_health_score": {"service", "region", "vip"},
     "gslb_health_transitions_total": {"service", "region", "vip"}, "gslb_health_unknown": set(),
     "gslb_health_evidence_frozen": set(), "gslb_health_probe_seconds": {"check"},

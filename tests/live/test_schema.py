@@ -114,6 +114,7 @@ def key_tables():
     """The keys of every table of the readers' sources that a build takes, as sets."""
     tables = {}
     for file in [*sorted((stack.ROOT / "fleet").glob("read_*.c")), stack.ROOT / "gslb/control/config.c",
+                 stack.ROOT / "gslb/control/config_dns.c",
                  stack.ROOT / "gslb/control/notify_read.c"]:
         text = file.read_text()
         for name, body in re.findall(r"#define (\w+_KEYS)\b((?:[^\n]*\\\n)*[^\n]*)\n", text):

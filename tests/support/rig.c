@@ -156,11 +156,16 @@ static struct stats *const *no_stats(void *user, size_t *ret_count)
 	return NULL;
 }
 
+static uint64_t no_kernel_drops(void *user, size_t listener, unsigned transport)
+{
+	return 0;
+}
+
 /* ---- life ---- */
 
 void rig_init(struct rig *rig)
 {
-	*rig = (struct rig){.hooks = {rig, start_serving, listeners, no_stats}};
+	*rig = (struct rig){.hooks = {rig, start_serving, listeners, no_stats, no_kernel_drops}};
 	snprintf(rig->directory, sizeof rig->directory, "/tmp/gslb-rig-XXXXXX");
 	require(mkdtemp(rig->directory) != NULL, "no directory");
 	rig->base = event_base_new();

@@ -1,6 +1,7 @@
 /* node.yaml: defaults, every key, paths, and broken files with every error at its exact place. */
 #include "fleet_fixture.h"
 #include "gslb/control/config.h"
+#include <sched.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -41,6 +42,10 @@ static const struct broken broken[] = {
 	{"node: {name: n, state_dir: s}\n"
 	 "dns: {listen: [\"127.0.0.1@0\"], workers: 257}\n",
 	 "f:2:41: must be a plain whole number from 1 to 256, or auto\n"},
+	{"node: {name: n, state_dir: s}\n"
+	 "dns: {listen: [\"127.0.0.1@0\"], pin_cpus: 1, socket_buffer: 4095B}\n",
+	 "f:2:42: '1' must be true or false\n"
+	 "f:2:60: '4095B' must be a size (64KiB, 4MiB, 50MB) from 4KiB to 512MiB\n"},
 	{"node: {name: n, state_dir: s, resolvers: [127.0.0.1, 127.0.0.1@0, \"::1@53\"]}\n"
 	 "dns: {listen: [\"127.0.0.1@0\"]}\n",
 	 "f:1:43: '127.0.0.1' must be an address and a port, as 127.0.0.1@53 or \"::1@53\"\n"
@@ -255,6 +260,8 @@ static void test_defaults(void **state)
 	assert_int_equal(config->listen[0].sockaddr.ss_family, AF_INET6);
 	assert_false(config->workers_auto || config->has_admin_http || config->has_probes);
 	assert_int_equal(config->workers, 1);
+	assert_false(config->pins_cpus);
+	assert_int_equal(config->socket_buffer_bytes, 4 << 20);
 	assert_int_equal(config->start_wait_ms, 10000);
 	assert_int_equal(config->settings.edns_size, 1232);
 	assert_true(config->settings.ecs);
@@ -267,6 +274,27 @@ static void test_defaults(void **state)
 	config_free(config);
 }
 
+/* `auto` is what this process may use, which a container or taskset makes less than the machine has. */
+static void test_auto_is_the_usable_cores(void **state)
+{
+	cpu_set_t before, one;
+	assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
+	CPU_ZERO(&one);
+	for (int cpu = 0; CPU_COUNT(&one) == 0; cpu++)
+		if (CPU_ISSET(cpu, &before))
+			CPU_SET(cpu, &one);
+	static const char text[] =
+		"node: {name: n1, state_dir: state}\ndns: {listen: [\"::1@5300\"], workers: auto}\n";
+	struct node_config *config = load_good(text);
+	assert_int_equal(config->workers, CPU_COUNT(&before));
+	config_free(config);
+	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+	config = load_good(text);
+	assert_int_equal(config->workers, 1);
+	config_free(config);
+	assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
+}
+
 static const char everything[] =
 	"node: {name: dns-1, region: eu, state_dir: /s, resolvers: [192.0.2.53@53]}\n"
 	"bus: embedded\n"
@@ -275,6 +303,8 @@ static const char everything[] =
 	"dns:\n"
 	"  listen: [127.0.0.1@0, 127.0.0.1@0, \"::1@53\"]\n"
 	"  workers: auto\n"
+	"  pin_cpus: true\n"
+	"  socket_buffer: 64KiB\n"
 	"  edns_size: 4096\n"
 	"  nsid: ''\n"
 	"  ecs: false\n"
@@ -295,6 +325,8 @@ static void test_every_key(void **state)
 	assert_string_equal(config->listen_written[2], "::1@53");
 	assert_true(config->workers_auto);
 	assert_in_range(config->workers, 1, 256);
+	assert_true(config->pins_cpus);
+	assert_int_equal(config->socket_buffer_bytes, 64 << 10);
 	assert_int_equal(config->settings.edns_size, 4096);
 	assert_int_equal(config->settings.nsid_length, 0);
 	assert_false(config->settings.ecs);
@@ -342,6 +374,8 @@ static void test_restart_only_keys(void **state)
 		{"::1@53", "::1@54", "dns.listen"},
 		{"127.0.0.1@0, ", "", "dns.listen"},
 		{"auto", "2", "dns.workers"},
+		{"pin_cpus: true", "pin_cpus: false", "dns.pin_cpus"},
+		{"64KiB", "65KiB", "dns.socket_buffer"},
 		{"4096", "512", NULL},
 		{"x.sock", "y.sock", NULL},
 		{"vantage: fra", "vantage: ams", NULL},
@@ -381,6 +415,7 @@ int main(void)
 		cmocka_unit_test(test_every_error_is_told_at_its_place),
 		cmocka_unit_test(test_missing_file),
 		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_auto_is_the_usable_cores),
 		cmocka_unit_test(test_every_key),
 		cmocka_unit_test(test_paths_are_relative_to_the_file),
 		cmocka_unit_test(test_restart_only_keys),

@@ -30,7 +30,22 @@ static struct stats *const *give_stats(void *user, size_t *ret_count)
 	return threads;
 }
 
-static const struct control_hooks hooks = {.stats = give_stats};
+static const struct sockaddr_storage *give_listeners(void *user, size_t *ret_count)
+{
+	static struct sockaddr_storage listeners[2];
+	listeners[0].ss_family = AF_INET;
+	listeners[1].ss_family = AF_INET6;
+	*ret_count = 2;
+	return listeners;
+}
+
+static uint64_t give_kernel_drops(void *user, size_t listener, unsigned transport)
+{
+	return 100 * (listener + 1) + transport;
+}
+
+static const struct control_hooks hooks = {
+	.stats = give_stats, .listeners = give_listeners, .kernel_dropped = give_kernel_drops};
 static struct publish published;
 static struct control control = {.hooks = &hooks, .world = &published, .epoch = 17, .fleet_version = 5};
 
@@ -239,6 +254,9 @@ static void test_threads_are_summed(void **state)
 	expect("gslb_dns_dropped_total", "reason=\"socket\"", 2);
 	expect("gslb_dns_dropped_total", "reason=\"malformed\"", 0);
 	expect("gslb_dns_ecs_queries_total", "family=\"ipv6\"", 4);
+	expect("gslb_dns_kernel_dropped_total", "transport=\"udp\",listener=\"0.0.0.0@0\"", 100);
+	expect("gslb_dns_kernel_dropped_total", "transport=\"udp\",listener=\"::@0\"", 200);
+	expect("gslb_dns_kernel_dropped_total", "transport=\"tcp\",listener=\"::@0\"", 201);
 	expect("gslb_dns_answers_total", "service=\"shop\",region=\"us\"", 10);
 	expect("gslb_dns_answers_total", "service=\"shop\",region=\"eu\"", 0);
 	expect("gslb_dns_fallback_total", "service=\"shop\",step=\"last-resort\"", 2);

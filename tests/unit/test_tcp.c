@@ -34,8 +34,11 @@ static void start_threads(const char *settings, unsigned threads)
 	free(text);
 	struct listen_address listen;
 	assert_true(listen_parse_dns("127.0.0.1@0", &listen));
-	struct workers_config config = {
-		.listen = &listen, .listen_count = 1, .workers = threads, .world = &published};
+	struct workers_config config = {.listen = &listen,
+					.listen_count = 1,
+					.workers = threads,
+					.socket_buffer_bytes = 1 << 20,
+					.world = &published};
 	struct err_list errors = {0};
 	workers = workers_start(&config, &errors);
 	assert_non_null(workers);

@@ -159,6 +159,38 @@ static void rates(void **state)
 	assert_true(text_to_rate("600000000/m", &rate) && rate == 10e6);
 }
 
+static void sizes(void **state)
+{
+	static const char *const bad[] = {"",	    "500",     "64 KiB",
+					  "64kib",  "64KB",    "-1B",
+					  "1.5MiB", "64KiB/s", "18446744073709551615KiB",
+					  "KiB",    "64K"};
+	static const struct {
+		const char *text;
+		uint64_t bytes;
+		const char *back;
+	} good[] = {{"0B", 0, "0GiB"},
+		    {"512B", 512, "512B"},
+		    {"64KiB", 65536, "64KiB"},
+		    {"1024KiB", 1 << 20, "1MiB"},
+		    {"4MiB", 4 << 20, "4MiB"},
+		    {"2GiB", (uint64_t)2 << 30, "2GiB"},
+		    {"50MB", 50000000, "50000000B"},
+		    {"3kB", 3000, "3000B"}};
+	uint64_t bytes = 77;
+	char back[24];
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_false(text_to_bytes(bad[i], &bytes));
+	assert_int_equal(bytes, 77);
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		assert_true(text_to_bytes(good[i].text, &bytes));
+		assert_int_equal(bytes, good[i].bytes);
+		text_from_bytes(bytes, back);
+		assert_string_equal(back, good[i].back);
+	}
+}
+
 static void distances(void **state)
 {
 	uint32_t km = 77;
@@ -272,6 +304,7 @@ int main(void)
 		cmocka_unit_test(unsigned_numbers),
 		cmocka_unit_test(decimal_numbers),
 		cmocka_unit_test(rates),
+		cmocka_unit_test(sizes),
 		cmocka_unit_test(distances),
 		cmocka_unit_test(ids),
 		cmocka_unit_test(nearest_words),

@@ -35,8 +35,11 @@ static struct listen_address address(const char *text)
 
 static void start(const struct listen_address *listen, size_t count, unsigned udp_workers)
 {
-	struct workers_config config = {
-		.listen = listen, .listen_count = count, .workers = udp_workers, .world = &published};
+	struct workers_config config = {.listen = listen,
+					.listen_count = count,
+					.workers = udp_workers,
+					.socket_buffer_bytes = 1 << 20,
+					.world = &published};
 	struct err_list errors = {0};
 	workers = workers_start(&config, &errors);
 	if (errors.count != 0)
@@ -169,8 +172,11 @@ static void test_address_in_use(void **state)
 	start(listen, 1, 1);
 	listen[0].sockaddr = *listener(0);
 	listen[1] = address("192.0.2.1@53"); /* not of this machine */
-	struct workers_config config = {
-		.listen = listen, .listen_count = 2, .workers = 2, .world = &published};
+	struct workers_config config = {.listen = listen,
+					.listen_count = 2,
+					.workers = 2,
+					.socket_buffer_bytes = 1 << 20,
+					.world = &published};
 	struct err_list errors = {0};
 	int before = dup(0), after;
 	assert_null(workers_start(&config, &errors));
@@ -204,8 +210,11 @@ static void test_too_many_threads(void **state)
 	struct listen_address listen[8];
 	for (int i = 0; i < 8; i++)
 		listen[i] = address("127.0.0.1@0");
-	struct workers_config config = {
-		.listen = listen, .listen_count = 8, .workers = 256, .world = &published};
+	struct workers_config config = {.listen = listen,
+					.listen_count = 8,
+					.workers = 256,
+					.socket_buffer_bytes = 1 << 20,
+					.world = &published};
 	struct err_list errors = {0};
 	assert_null(workers_start(&config, &errors));
 	assert_int_equal(errors.count, 1);
