@@ -42,7 +42,7 @@ SECTIONS = {
     "services: steering": ("fleet/read_service.c", "steering_keys", SERVICE.replace("KEY", "steering: {KEY}")),
     "zones": ("fleet/read_zone.c", "zone_keys", "zones: {example: {KEY}}\n"),
     "tiers": ("fleet/read_tier.c", "tier_keys", "tiers: {t: {KEY}}\n"),
-    "tenants": ("fleet/read_zone.c", "TENANT_KEYS", ""),
+    "tenants": ("fleet/read_tenant.c", "TENANT_KEYS", ""),
 }
 SIZES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 UNITS = {"ms": 1, "s": 1000, "m": 60000, "h": 3600000, "d": 86400000}
