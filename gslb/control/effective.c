@@ -97,15 +97,15 @@ static void weigh_places(const struct places *places, unsigned family, struct we
 		weighed[i].continent = continent_number(place_continent(&places->places[i]));
 		weighed[i].direction = direction_of(latitude, longitude);
 	}
-	size_t count = place_build_range_count(places, family);
-	for (size_t i = 0; i < count; i++) {
-		struct weighed_place *place = &weighed[place_build_range_place(places, family, i)];
-		address_key start = place_build_range_start(places, family, i);
-		address_key next = i + 1 < count ? place_build_range_start(places, family, i + 1) : 0;
+	struct place_cursor range;
+	place_cursor_init(&range, places_ranges(places, family));
+	do {
+		struct weighed_place *place = &weighed[range.place];
+		address_key next = range.has_next ? range.next_start : 0;
 		if (place->addresses == 0)
-			place->first = start;
-		place->addresses += (double)(next - start); /* the last range wraps to the whole rest */
-	}
+			place->first = range.start;
+		place->addresses += (double)(next - range.start); /* the last range wraps to the whole rest */
+	} while (place_cursor_next(&range));
 }
 
 static const char *source_of(const struct places *places, const struct place *place)

@@ -421,27 +421,19 @@ static uint32_t merged_place(struct merge *merge, uint32_t first, uint32_t secon
 
 static void merge_family(struct merge *merge, unsigned family)
 {
-	const struct places *const *sides = merge->sides;
-	size_t at[2] = {0, 0};
+	struct place_cursor at[2];
 	address_key start = 0;
+	for (unsigned i = 0; i < 2; i++)
+		place_cursor_init(&at[i], places_ranges(merge->sides[i], family));
 	for (;;) {
-		place_build_range(merge->build, family, start,
-				  merged_place(merge, place_build_range_place(sides[0], family, at[0]),
-					       place_build_range_place(sides[1], family, at[1])));
-		bool has_next = false;
-		address_key next[2] = {ADDRESS_KEY_LAST, ADDRESS_KEY_LAST};
-		bool more[2];
-		for (unsigned i = 0; i < 2; i++) {
-			more[i] = at[i] + 1 < place_build_range_count(sides[i], family);
-			if (more[i])
-				next[i] = place_build_range_start(sides[i], family, at[i] + 1);
-			has_next = has_next || more[i];
-		}
-		if (!has_next)
+		place_build_range(merge->build, family, start, merged_place(merge, at[0].place, at[1].place));
+		if (!at[0].has_next && !at[1].has_next)
 			return;
-		start = next[0] < next[1] ? next[0] : next[1];
+		bool is_first = at[0].has_next && (!at[1].has_next || at[0].next_start < at[1].next_start);
+		start = is_first ? at[0].next_start : at[1].next_start;
 		for (unsigned i = 0; i < 2; i++)
-			at[i] += more[i] && next[i] == start;
+			if (at[i].has_next && at[i].next_start == start)
+				place_cursor_next(&at[i]);
 	}
 }
 

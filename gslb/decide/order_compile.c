@@ -5,7 +5,6 @@
  */
 #include "gslb/decide/intern.h"
 #include "gslb/decide/order_table.h"
-#include "gslb/decide/place_build.h"
 #include "gslb/decide/spans.h"
 #include "lib/mem.h"
 #include <assert.h>
@@ -189,24 +188,26 @@ static void sweep(struct compiler *compiler, enum question question, unsigned fa
 	const struct places *places = compiler->places;
 	uint32_t *outcomes = xmalloc(places->place_count * sizeof(*outcomes)); /* without prefix rule */
 	memset(outcomes, 0xff, places->place_count * sizeof(*outcomes));
-	size_t ranges = place_build_range_count(places, family), range = 0, span = 0;
+	struct place_cursor range;
+	size_t span = 0;
 	address_key at = 0;
+	place_cursor_init(&range, places_ranges(places, family));
 	for (;;) {
-		uint32_t place = place_build_range_place(places, family, range);
-		uint32_t rule = spans->items[span].prefix;
+		uint32_t place = range.place, rule = spans->items[span].prefix;
 		if (rule == SPAN_NONE && outcomes[place] == NOT_YET)
 			outcomes[place] = outcome_of(compiler, question, place, NULL);
 		put_run(runs, at,
 			rule == SPAN_NONE
 				? outcomes[place]
 				: outcome_of(compiler, question, place, &compiler->spec->rules[rule]));
-		bool more_ranges = range + 1 < ranges, more_spans = span + 1 < spans->count;
-		if (!more_ranges && !more_spans)
+		bool more_spans = span + 1 < spans->count;
+		if (!range.has_next && !more_spans)
 			break;
-		address_key next_range = more_ranges ? place_build_range_start(places, family, range + 1) : 0;
 		address_key next_span = more_spans ? spans->items[span + 1].start : 0;
-		at = !more_spans || (more_ranges && next_range < next_span) ? next_range : next_span;
-		range += more_ranges && next_range == at;
+		at = !more_spans || (range.has_next && range.next_start < next_span) ? range.next_start
+										     : next_span;
+		if (range.has_next && range.next_start == at)
+			place_cursor_next(&range);
 		span += more_spans && next_span == at;
 	}
 	free(outcomes);

@@ -29,37 +29,27 @@ void places_unref(struct places *places)
 		free(places->files[i].path);
 	free(places->files);
 	free(places->places);
-	free(places->v4_start);
-	free(places->v4_place);
-	free(places->v6_high);
-	free(places->v6_low);
-	free(places->v6_place);
+	place_ranges_done(&places->v4);
+	place_ranges_done(&places->v6);
 	free(places);
 }
 
 size_t places_bytes(const struct places *places)
 {
 	return sizeof(*places) + places->place_count * sizeof(*places->places) +
-	       places->v4_count * (sizeof(*places->v4_start) + sizeof(*places->v4_place)) +
-	       places->v6_count * (sizeof(*places->v6_high) + sizeof(*places->v6_place)) +
-	       places->v6_low_count * sizeof(*places->v6_low);
+	       place_ranges_bytes(&places->v4) + place_ranges_bytes(&places->v6);
+}
+
+const struct place_ranges *places_ranges(const struct places *places, unsigned family)
+{
+	return family == 4 ? &places->v4 : &places->v6;
 }
 
 const struct place *places_find(const struct places *places, const struct ip *ip)
 {
 	if (ip->family != 4 && ip->family != 6)
 		return &places->places[PLACE_NONE];
-	address_key key = address_key_of(ip);
-	/* Range `low` begins at or before the key, range `high` behind it. */
-	size_t low = 0, high = place_build_range_count(places, ip->family);
-	while (high - low > 1) {
-		size_t middle = low + (high - low) / 2;
-		if (place_build_range_start(places, ip->family, middle) <= key)
-			low = middle;
-		else
-			high = middle;
-	}
-	return &places->places[place_build_range_place(places, ip->family, low)];
+	return &places->places[place_ranges_find(places_ranges(places, ip->family), address_key_of(ip))];
 }
 
 bool place_is_located(const struct place *place)

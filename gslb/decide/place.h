@@ -4,40 +4,29 @@
  * data path reads only the tables compiled from it (order.h).
  */
 #pragma once
+#include "gslb/decide/place_ranges.h"
 #include "lib/net.h"
 #include <stdbool.h>
 #include <stddef.h>
 
 struct place {
 	double latitude, longitude; /* degrees; valid with has_at. Doubles: ties must be exact */
-	bool has_at;		    /* false and a country: use place_centroid at compile time */
-	char country[3];	    /* ISO 3166-1 alpha-2 upper case, "" unknown */
-	char continent[3];	    /* AF AN AS EU NA OC SA, "" unknown */
+	uint32_t asn;		    /* 0 unknown */
+	uint16_t source;	    /* number of the geo file, or PLACE_FROM_LOCATIONS */
 	char subdivision[12]; /* ISO 3166-2 part after the dash ("CA"), or the database's name cut; "" */
-	uint32_t asn;	      /* 0 unknown */
-	uint16_t source;      /* number of the geo file, or PLACE_FROM_LOCATIONS */
+	char country[3];      /* ISO 3166-1 alpha-2 upper case, "" unknown */
+	char continent[3];    /* AF AN AS EU NA OC SA, "" unknown */
+	bool has_at;	      /* false and a country: use place_centroid at compile time */
 };
 #define PLACE_NONE 0 /* places[0]: nothing known */
 #define PLACE_FROM_LOCATIONS UINT16_MAX
-#define PLACE_HAS_LOW 0x80000000u
 
-/* The whole address space of each family as consecutive ranges: range i begins at start[i] and ends
- * where i + 1 begins. Adjacent ranges have different places. */
+/* The whole address space of each family as consecutive ranges; adjacent ones have different places. */
 struct places {
 	_Atomic unsigned references; /* the load helper and the control thread share them */
 	size_t place_count;
 	struct place *places;
-	size_t v4_count, v6_count;
-	uint32_t *v4_start; /* host order, v4_start[0] = 0 */
-	uint32_t *v4_place;
-	uint64_t *v6_high;  /* first 64 bits, host order */
-	uint32_t *v6_place; /* with PLACE_HAS_LOW where v6_low knows more */
-	/* The last 64 bits of the few starts where they are not 0, in the order of the ranges. */
-	size_t v6_low_count;
-	struct place_low {
-		uint64_t low;
-		uint32_t range;
-	} * v6_low;
+	struct place_ranges v4, v6;
 	size_t file_count;
 	struct place_file {
 		char *path;
@@ -51,6 +40,8 @@ struct places *places_ref(struct places *places);
 void places_unref(struct places *places); /* NULL is fine */
 size_t places_bytes(const struct places *places);
 
+/* Of family 4 or 6. */
+const struct place_ranges *places_ranges(const struct places *places, unsigned family);
 const struct place *places_find(const struct places *places, const struct ip *ip);
 /* Anything that `nearest` and place rules can use: coordinates, country, continent or subdivision. */
 bool place_is_located(const struct place *place);

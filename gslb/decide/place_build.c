@@ -7,8 +7,9 @@
 
 struct place_build {
 	struct places *places;
-	struct intern intern; /* of struct place */
-	size_t v4_capacity, v6_capacity, v6_low_capacity, file_capacity;
+	struct intern intern;	/* of struct place */
+	uint32_t last_place[2]; /* of the last range of IPv4, IPv6 */
+	size_t file_capacity;
 };
 
 struct place_build *place_build_new(void)
@@ -54,67 +55,22 @@ size_t place_build_count(const struct place_build *build)
 	return build->intern.count;
 }
 
-static void grow(void **items, size_t capacity, size_t size)
+static struct place_ranges *ranges_of(struct place_build *build, unsigned family)
 {
-	*items = xrealloc(*items, capacity * size);
-}
-
-/* Starts at 4096 ranges and grows by half: at millions of ranges doubling would waste memory. */
-static size_t next_capacity(size_t capacity)
-{
-	return capacity ? capacity + capacity / 2 : 4096;
-}
-
-static void put_v4(struct place_build *build, address_key start, uint32_t place)
-{
-	struct places *places = build->places;
-	size_t at = places->v4_count++;
-	if (at == build->v4_capacity) {
-		build->v4_capacity = next_capacity(build->v4_capacity);
-		grow((void **)&places->v4_start, build->v4_capacity, sizeof(*places->v4_start));
-		grow((void **)&places->v4_place, build->v4_capacity, sizeof(*places->v4_place));
-	}
-	places->v4_start[at] = (uint32_t)(start >> 96);
-	places->v4_place[at] = place;
-}
-
-static void put_v6(struct place_build *build, address_key start, uint32_t place)
-{
-	struct places *places = build->places;
-	size_t at = places->v6_count++;
-	if (at == build->v6_capacity) {
-		build->v6_capacity = next_capacity(build->v6_capacity);
-		grow((void **)&places->v6_high, build->v6_capacity, sizeof(*places->v6_high));
-		grow((void **)&places->v6_place, build->v6_capacity, sizeof(*places->v6_place));
-	}
-	uint64_t low = (uint64_t)start;
-	places->v6_high[at] = (uint64_t)(start >> 64);
-	places->v6_place[at] = place | (low != 0 ? PLACE_HAS_LOW : 0);
-	if (low == 0)
-		return;
-	xgrow((void **)&places->v6_low, &build->v6_low_capacity, places->v6_low_count + 1,
-	      sizeof(*places->v6_low));
-	places->v6_low[places->v6_low_count++] = (struct place_low){.low = low, .range = (uint32_t)at};
+	return family == 4 ? &build->places->v4 : &build->places->v6;
 }
 
 void place_build_range(struct place_build *build, unsigned family, address_key start, uint32_t place)
 {
-	const struct places *places = build->places;
-	size_t count = place_build_range_count(places, family);
+	struct place_ranges *ranges = ranges_of(build, family);
+	uint32_t *last_place = &build->last_place[family == 6];
 	assert(place < build->intern.count);
-	if (count == 0 && start != 0) {
+	if (ranges->count == 0 && start != 0)
 		place_build_range(build, family, 0, PLACE_NONE);
-		count = 1;
-	}
-	if (count > 0) {
-		assert(start > place_build_range_start(places, family, count - 1));
-		if (place_build_range_place(places, family, count - 1) == place)
-			return;
-	}
-	if (family == 4)
-		put_v4(build, start, place);
-	else
-		put_v6(build, start, place);
+	if (ranges->count > 0 && *last_place == place)
+		return;
+	place_ranges_add(ranges, start, place);
+	*last_place = place;
 }
 
 void place_build_file(struct place_build *build, const char *path, int64_t built_unix_s, size_t prefixes)
@@ -128,50 +84,16 @@ void place_build_file(struct place_build *build, const char *path, int64_t built
 struct places *place_build_finish(struct place_build *build)
 {
 	struct places *places = build->places;
-	if (places->v4_count == 0)
-		put_v4(build, 0, PLACE_NONE);
-	if (places->v6_count == 0)
-		put_v6(build, 0, PLACE_NONE);
-	grow((void **)&places->v4_start, places->v4_count, sizeof(*places->v4_start));
-	grow((void **)&places->v4_place, places->v4_count, sizeof(*places->v4_place));
-	grow((void **)&places->v6_high, places->v6_count, sizeof(*places->v6_high));
-	grow((void **)&places->v6_place, places->v6_count, sizeof(*places->v6_place));
-	if (places->v6_low)
-		grow((void **)&places->v6_low, places->v6_low_count, sizeof(*places->v6_low));
+	for (unsigned family = 4; family <= 6; family += 2) {
+		if (ranges_of(build, family)->count == 0)
+			place_build_range(build, family, 0, PLACE_NONE);
+		place_ranges_finish(ranges_of(build, family));
+	}
 	places->place_count = build->intern.count;
-	places->places = xmemdup(build->intern.items, build->intern.count * sizeof(struct place));
+	places->places =
+		xrealloc(build->intern.items, build->intern.count * sizeof(struct place)); /* taken over */
+	build->intern.items = NULL;
 	build->places = NULL;
 	place_build_free(build);
 	return places;
-}
-
-size_t place_build_range_count(const struct places *places, unsigned family)
-{
-	return family == 4 ? places->v4_count : places->v6_count;
-}
-
-static uint64_t low_of(const struct places *places, size_t range)
-{
-	size_t low = 0, high = places->v6_low_count;
-	while (high - low > 1) {
-		size_t middle = low + (high - low) / 2;
-		if (places->v6_low[middle].range <= range)
-			low = middle;
-		else
-			high = middle;
-	}
-	return places->v6_low[low].low;
-}
-
-address_key place_build_range_start(const struct places *places, unsigned family, size_t i)
-{
-	if (family == 4)
-		return (address_key)places->v4_start[i] << 96;
-	return (address_key)places->v6_high[i] << 64 |
-	       (places->v6_place[i] & PLACE_HAS_LOW ? low_of(places, i) : 0);
-}
-
-uint32_t place_build_range_place(const struct places *places, unsigned family, size_t i)
-{
-	return family == 4 ? places->v4_place[i] : places->v6_place[i] & ~PLACE_HAS_LOW;
 }

@@ -3,7 +3,6 @@
  * a number, equal neighbours become one range. Not thread-safe.
  */
 #pragma once
-#include "gslb/decide/address_key.h"
 #include "gslb/decide/place.h"
 
 struct place_build;
@@ -16,8 +15,3 @@ size_t place_build_count(const struct place_build *build); /* different places s
 void place_build_range(struct place_build *build, unsigned family, address_key start, uint32_t place);
 void place_build_file(struct place_build *build, const char *path, int64_t built_unix_s, size_t prefixes);
 struct places *place_build_finish(struct place_build *build); /* frees the builder */
-
-/* Range `i` of a family, for sweeps. */
-size_t place_build_range_count(const struct places *places, unsigned family);
-address_key place_build_range_start(const struct places *places, unsigned family, size_t i);
-uint32_t place_build_range_place(const struct places *places, unsigned family, size_t i);

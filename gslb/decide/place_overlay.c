@@ -62,20 +62,21 @@ static void sweep(struct overlay *overlay, unsigned family)
 {
 	struct spans spans;
 	spans_init(&spans, overlay->prefixes, overlay->count, family);
-	size_t ranges = place_build_range_count(overlay->base, family), range = 0, span = 0;
+	struct place_cursor range;
+	size_t span = 0;
 	address_key at = 0;
+	place_cursor_init(&range, places_ranges(overlay->base, family));
 	for (;;) {
-		uint32_t place = place_build_range_place(overlay->base, family, range);
 		place_build_range(overlay->build, family, at,
-				  number_of(overlay, &spans, place, spans.items[span].prefix));
-		bool more_ranges = range + 1 < ranges, more_spans = span + 1 < spans.count;
-		if (!more_ranges && !more_spans)
+				  number_of(overlay, &spans, range.place, spans.items[span].prefix));
+		bool more_spans = span + 1 < spans.count;
+		if (!range.has_next && !more_spans)
 			break;
-		address_key next_range =
-			more_ranges ? place_build_range_start(overlay->base, family, range + 1) : 0;
 		address_key next_span = more_spans ? spans.items[span + 1].start : 0;
-		at = !more_spans || (more_ranges && next_range < next_span) ? next_range : next_span;
-		range += more_ranges && next_range == at;
+		at = !more_spans || (range.has_next && range.next_start < next_span) ? range.next_start
+										     : next_span;
+		if (range.has_next && range.next_start == at)
+			place_cursor_next(&range);
 		span += more_spans && next_span == at;
 	}
 	spans_done(&spans);

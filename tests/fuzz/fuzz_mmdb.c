@@ -21,7 +21,17 @@ static void check(bool is_right)
 
 static void check_places(const struct places *places)
 {
-	check(places->v4_start[0] == 0 && places->v6_high[0] == 0);
+	for (unsigned family = 4; family <= 6; family += 2) {
+		struct place_cursor range;
+		size_t count = 1;
+		place_cursor_init(&range, places_ranges(places, family));
+		check(range.start == 0);
+		for (; range.has_next; count++) {
+			check(range.next_start > range.start && range.place < places->place_count);
+			place_cursor_next(&range);
+		}
+		check(count == places_ranges(places, family)->count);
+	}
 	for (unsigned i = 0; i < 256; i++) {
 		struct ip v4 = {4, {(uint8_t)i, (uint8_t)i}}, v6 = {6, {(uint8_t)i, (uint8_t)(i * 7)}};
 		double latitude, longitude;

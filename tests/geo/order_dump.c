@@ -167,7 +167,7 @@ int main(int argc, char **argv)
 		printf("load %.2f s, compile %.2f s, peak %ld MiB, places %zu (%zu MiB), ranges %zu + %zu, "
 		       "order %zu KiB\n",
 		       loaded, compiled - loaded, usage.ru_maxrss / 1024, places->place_count,
-		       places_bytes(places) >> 20, places->v4_count, places->v6_count,
+		       places_bytes(places) >> 20, places->v4.count, places->v6.count,
 		       order_bytes(order) >> 10);
 	}
 	answer_clients(order);
