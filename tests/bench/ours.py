@@ -9,7 +9,7 @@ import threading
 
 import data
 from data import CONTINENT_REGION, DEFAULT_REGION, ORIGIN, REGIONS, tenant
-from servers import Server
+from servers import SOCKET_BUFFER, Server
 
 PLACES = {"na": [38.95, -77.45], "sa": [-23.55, -46.63], "eu": [50.11, 8.68], "ap": [1.35, 103.82]}
 CHECKED_MAX = 4000  # addresses with a listener each, more are no use here
@@ -29,6 +29,7 @@ class Gslbd(Server):
             "node": {"name": "bench", "state_dir": "state"},
             "fleet": ["fleet.yaml", "tenants.yaml"],
             "dns": {"listen": [f"127.0.0.1@{self.port}"], "workers": 1, "start_wait": "5m",
+                    "socket_buffer": f"{SOCKET_BUFFER >> 10}KiB",
                     "tcp": {"connections": 4096, "per_client": 4096}, **self.more_dns()},
         }
         if self.workload == "geo":

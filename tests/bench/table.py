@@ -19,6 +19,7 @@ FLOOR, FLOOR_NEGATIVE = "echo:32", "echo:32:45"  # replies as long as ours: 45 o
 OURS = "gslbd-full"
 SETS = 40          # services that the tenants share
 LOST_MAX = 0.001   # of the answers
+FLAT_MB = 5        # that memory may grow by in a minute of flips
 SAMPLE_EXTRA = 0.4  # seconds that a sample takes beside the load: start of the generator, marks
 
 
@@ -68,6 +69,8 @@ def varied(a, **changes):
 def figure(value):
     if value is None:
         return "-"
+    if isinstance(value, int):
+        return f"{value:,}"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.2f}" if abs(value) >= 10 else f"{value:.3f}"
 
 
@@ -280,6 +283,50 @@ def measure_city(a, out):
     out.samples[what] = {"seconds": taken, "cpu_seconds": cpu, "loads": loads}
 
 
+# ---- a million tenants in the store
+
+def measure_scale(a, out):
+    """scale.py, a program of its own; what it prints goes on."""
+    tenants = 20000 if a.quick else 1000000
+    file = os.path.join(a.work, "scale.json")
+    print("\n## scale\n", flush=True)
+    amount = ["--changes", "10", "--flip-seconds", "5"] if a.quick else []
+    subprocess.run([sys.executable, os.path.join(HERE, "scale.py"), "--tenants", str(tenants), "--build", a.build,
+                    "--work", os.path.join(a.work, "scale"), "--geo-data", a.geo_data,
+                    "--client-cpu", str(a.client_cpu), "--json", file, *amount], check=True)
+    with open(file) as f:
+        result = json.load(f)
+    add_scale(out, f"{tenants:,} tenants", result)
+    out.samples["scale"] = result
+
+
+def add_scale(out, tenants, result):
+    start, reload = result["start"], result["reload"]
+    out.add(f"memory, {tenants}: steady, MB", start["resident_mb"], at_most=300)
+    out.add("the peak of a reload, MB", reload["highest_mb"], at_most=600,
+            note=f"{reload['wall_s']:.1f} s; no answer for at most {reload['longest_gap_between_answers_ms']} ms")
+    out.add(f"start from the store, {tenants}: seconds until ready", start["wall_s"], at_most=10,
+            note=f"{start['process_cpu_s']} s of CPU; imported in {result['import']['wall_s']} s")
+    changes = {name: result["change"][name] for name in ("add", "change", "suspend", "remove")}
+    add_times(out, "one tenant changed", changes, "until_answered_ms")
+    add_times(out, "a region drained", {"drain": result["drain"]["drain"]}, "until_all_follow_ms")
+    for name, text in (("fifty", "50 flips under load"), ("every_100_ms", "a flip every 100 ms under load")):
+        flips = result["flips"][name]
+        grown = flips["resident_mb_last"] - flips["resident_mb_first"]
+        out.add(f"{text}: lost or wrong answers", flips["lost"] + flips["wrong"], at_most=0,
+                note=f"{flips['flips']} flips, {flips['queries']:,} queries, {flips['control_cpu_ms_a_flip']} ms of "
+                     f"control CPU each; memory {grown:+.1f} MB", wrong="memory grew" if grown > FLAT_MB else "")
+
+
+def add_times(out, text, parts, key):
+    """Medians, of what takes longest."""
+    for measured, unit, at_most in ((key, "ms until answered", 20), ("control_cpu_ms", "ms of control CPU", 5)):
+        slowest = max(parts, key=lambda name: parts[name][measured]["median"])
+        out.add(f"{text}: {unit}", parts[slowest][measured]["median"], at_most=at_most,
+                note=", ".join(f"{name} {part[measured]['median']} (at most {part[measured]['most']})"
+                               for name, part in parts.items()))
+
+
 # ---- all of them
 
 def rounds_seconds(kinds):
@@ -295,6 +342,7 @@ ROWS = {  # name: (what measures it, which may measure others with it; about how
     "instructions": (measure_instructions, lambda a: 60),
     "tcp": (measure_tcp, rounds_seconds(5)),
     "city": (measure_city, lambda a: 25),
+    "scale": (measure_scale, lambda a: 35 if a.quick else 120),
 }
 
 

@@ -84,5 +84,31 @@ class Table(unittest.TestCase):
         self.assertIs(out.rows[-1]["is_ok"], False)
 
 
+    def test_scale_is_judged_by_its_slowest_median_and_by_any_loss(self):
+        def times(median):
+            return {key: {"median": median, "p95": 50, "most": 90}
+                    for key in ("until_answered_ms", "until_all_follow_ms", "control_cpu_ms")}
+
+        def flips(**changes):
+            return {"flips": 50, "queries": 1000000, "lost": 0, "wrong": 0, "control_cpu_ms_a_flip": 1,
+                    "resident_mb_first": 290, "resident_mb_last": 290, **changes}
+
+        result = {"import": {"wall_s": 20}, "start": {"wall_s": 9, "process_cpu_s": 8, "resident_mb": 300},
+                  "reload": {"wall_s": 9, "highest_mb": 600.5, "longest_gap_between_answers_ms": 2},
+                  "change": {"index_builds": 0, "add": times(1), "change": times(1), "suspend": times(6),
+                             "remove": times(1)},
+                  "drain": {"drain": times(4), "restore": times(1)},
+                  "flips": {"fifty": flips(lost=1), "every_100_ms": flips(resident_mb_last=310)}}
+        out = self.out()
+        table.add_scale(out, "1,000,000 tenants", result)
+        self.assertEqual({row["what"]: row["is_ok"] for row in out.rows}, {
+            "memory, 1,000,000 tenants: steady, MB": True, "the peak of a reload, MB": False,
+            "start from the store, 1,000,000 tenants: seconds until ready": True,
+            "one tenant changed: ms until answered": True, "one tenant changed: ms of control CPU": False,
+            "a region drained: ms until answered": True, "a region drained: ms of control CPU": True,
+            "50 flips under load: lost or wrong answers": False,
+            "a flip every 100 ms under load: lost or wrong answers": False})
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=0)
