@@ -8,6 +8,7 @@
 #include "gslb/control/api.h"
 
 #include "gslb/control/api_request.h"
+#include "gslb/control/world_builder.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 #include <errno.h>
@@ -54,6 +55,7 @@ struct api {
 /* A request that waits for its reply; most wait for nothing. */
 struct call {
 	struct api_deferred deferred;
+	struct listener *listener;
 	struct evhttp_request *http;
 	bool has_begun; /* to send pieces */
 	LIST_ENTRY(call) link;
@@ -171,17 +173,29 @@ static void on_trim(evutil_socket_t fd, short what, void *user)
 	malloc_trim(0);
 }
 
-static void on_request(struct evhttp_request *http, void *user)
+static void handle_call(struct call *call);
+
+static void on_ready_again(void *user)
 {
-	struct listener *listener = user;
+	struct call *call = user;
+	if (evhttp_request_get_connection(call->http)) {
+		handle_call(call);
+		return;
+	}
+	/* The client has left, and nobody asks for the change any more. */
+	struct api_reply reply;
+	api_reply_init(&reply);
+	finish_call(&call->deferred, &reply);
+	api_reply_done(&reply);
+}
+
+static void handle_call(struct call *call)
+{
+	struct listener *listener = call->listener;
 	struct api *api = listener->api;
+	struct evhttp_request *http = call->http;
 	struct evkeyvalq *headers = evhttp_request_get_input_headers(http);
 	struct evbuffer *body = evhttp_request_get_input_buffer(http);
-	struct call *call = xcalloc(1, sizeof(*call));
-	call->http = http;
-	call->deferred = (struct api_deferred){
-		.control = api->control, .finish = finish_call, .piece = send_piece, .end = end_pieces};
-	LIST_INSERT_HEAD(&api->calls, call, link);
 	struct api_request request = {
 		.control = api->control,
 		.method = method_name(http),
@@ -195,16 +209,31 @@ static void on_request(struct evhttp_request *http, void *user)
 		.requester = {.author = listener->is_plain ? "" : find_author(api, http), .via = "api"},
 		.deferred = &call->deferred,
 	};
-	if (request.body_length > LARGE_BODY)
-		event_add(api->trim, &(const struct timeval){.tv_sec = TRIM_S});
 	if (request.body_length > 0 && request.body_length <= API_BODY_MAX)
 		request.body = (const char *)evbuffer_pullup(body, -1);
 	struct api_reply reply;
 	api_reply_init(&reply);
 	api_dispatch(&request, &reply);
-	if (!reply.is_deferred)
+	if (reply.is_put_off)
+		world_builder_await(api->control->builder, on_ready_again, call);
+	else if (!reply.is_deferred)
 		finish_call(&call->deferred, &reply);
 	api_reply_done(&reply);
+}
+
+static void on_request(struct evhttp_request *http, void *user)
+{
+	struct listener *listener = user;
+	struct api *api = listener->api;
+	struct call *call = xcalloc(1, sizeof(*call));
+	call->listener = listener;
+	call->http = http;
+	call->deferred = (struct api_deferred){
+		.control = api->control, .finish = finish_call, .piece = send_piece, .end = end_pieces};
+	LIST_INSERT_HEAD(&api->calls, call, link);
+	if (evbuffer_get_length(evhttp_request_get_input_buffer(http)) > LARGE_BODY)
+		event_add(api->trim, &(const struct timeval){.tv_sec = TRIM_S});
+	handle_call(call);
 }
 
 /* ---- listening ---- */

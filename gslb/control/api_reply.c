@@ -107,6 +107,9 @@ void api_reply_outcome(struct api_reply *reply, enum change_outcome outcome, con
 	};
 	const char *detail = "no reason known";
 	size_t more = 0;
+	reply->is_put_off = outcome == CHANGE_WAITS;
+	if (reply->is_put_off)
+		return;
 	for (size_t i = errors->count; i-- > 0;) {
 		if (errors->items[i].is_warning)
 			continue;

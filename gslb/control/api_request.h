@@ -53,6 +53,7 @@ struct api_request {
 
 struct api_reply {
 	bool is_deferred; /* nothing here: the handler calls request->deferred->finish */
+	bool is_put_off;  /* nothing here: the request is handled anew (CHANGE_WAITS) */
 	int status;
 	const char *content_type;
 	char etag[32];	/* quoted; "" none */
@@ -87,7 +88,8 @@ void api_reply_text(struct api_reply *reply, int status, const char *content_typ
 /* errors: NULL, or a list for the member `errors` (not emptied). */
 void api_reply_problem(struct api_reply *reply, enum api_problem problem, const struct err_list *errors,
 		       const char *format, ...) __attribute__((format(printf, 4, 5)));
-/* The problem of an outcome other than CHANGE_DONE; its detail is the first error. */
+/* The problem of an outcome other than CHANGE_DONE; its detail is the first error. CHANGE_WAITS is none: the
+ * request is put off. */
 void api_reply_outcome(struct api_reply *reply, enum change_outcome outcome, const struct err_list *errors);
 /* {version, epoch} and the ETag. */
 void api_reply_version(struct api_reply *reply, int status, const struct api_request *request,

@@ -71,6 +71,10 @@ enum change_outcome control_change_fleet(struct control *control, struct fleet_c
 	}
 	if (dry_run || ret->touched_count == 0)
 		return CHANGE_DONE;
+	if (!world_builder_is_prepared(control->builder, ret)) {
+		fleet_revert(control->fleet, ret);
+		return CHANGE_WAITS;
+	}
 	if (!commit_fleet(control, ret, version, requester, verb, object, errors)) {
 		fleet_revert(control->fleet, ret);
 		return CHANGE_UNAVAILABLE;

@@ -74,7 +74,15 @@ void control_free(struct control *control); /* NULL is fine */
 /* --check: node.yaml, fleet, zones, geo; opens no socket and no store. True: good. */
 bool control_check(const char *config_path, struct err_list *errors);
 
-enum change_outcome { CHANGE_DONE, CHANGE_INVALID, CHANGE_BASE_OBJECT, CHANGE_NOT_FOUND, CHANGE_UNAVAILABLE };
+enum change_outcome {
+	CHANGE_DONE,
+	CHANGE_INVALID,
+	CHANGE_BASE_OBJECT,
+	CHANGE_NOT_FOUND,
+	CHANGE_UNAVAILABLE,
+	/* What it needs is being compiled: to be asked for again when world_builder_await calls. */
+	CHANGE_WAITS,
+};
 
 /* Fleet: durable and answered by this node when it returns CHANGE_DONE; otherwise nothing changed.
  * Consumes `change`. `ret` counts; call fleet_result_done. */

@@ -1,17 +1,15 @@
 /* See the header. load_run: any one thread; the rest: control thread. */
 #include "gslb/control/load.h"
 #include "gslb/control/geo_load.h"
+#include "gslb/control/helper.h"
 #include "gslb/control/plan_build.h"
 #include "lib/doc.h"
 #include "lib/hash.h"
 #include "lib/mem.h"
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 /* ---- the work ---- */
 
@@ -156,28 +154,21 @@ struct loader {
 	char *config_path;
 	struct load_previous previous;
 	struct load_result result;
-	pthread_t thread;
-	int wakeup; /* eventfd: the thread is done */
-	struct event *event;
+	struct helper *helper;
 	loader_done_fn *done;
 	void *user;
 };
 
-static void *run(void *user)
+static void work(void *user)
 {
 	struct loader *loader = user;
 	load_run(loader->config_path, LOAD_ALL, &loader->previous, &loader->result);
-	uint64_t one = 1;
-	if (write(loader->wakeup, &one, sizeof one) != sizeof one)
-		abort(); /* an eventfd that was never written cannot be full */
-	return NULL;
 }
 
-static void on_done(evutil_socket_t fd, short what, void *user)
+static void on_done(void *user)
 {
 	struct loader *loader = user;
-	pthread_join(loader->thread, NULL);
-	loader->thread = 0;
+	loader->helper = NULL;
 	loader->done(loader->user, &loader->result);
 	loader_free(loader);
 }
@@ -186,23 +177,13 @@ struct loader *loader_start(struct event_base *base, const char *config_path, st
 			    loader_done_fn *done, void *user)
 {
 	struct loader *loader = xcalloc(1, sizeof *loader);
-	loader->config_path = xstrdup(config_path);
-	loader->previous = *previous;
+	*loader = (struct loader){
+		.config_path = xstrdup(config_path), .previous = *previous, .done = done, .user = user};
 	memset(previous, 0, sizeof *previous);
-	loader->done = done;
-	loader->user = user;
-	loader->wakeup = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	loader->helper = helper_start(base, work, on_done, loader);
+	if (loader->helper)
+		return loader;
 	int reason = errno;
-	if (loader->wakeup >= 0) {
-		loader->event = event_new(base, loader->wakeup, EV_READ, on_done, loader);
-		if (!loader->event)
-			abort(); /* out of memory */
-		event_add(loader->event, NULL);
-		reason = pthread_create(&loader->thread, NULL, run, loader);
-		if (reason == 0)
-			return loader;
-		loader->thread = 0;
-	}
 	loader_free(loader);
 	errno = reason;
 	return NULL;
@@ -212,12 +193,7 @@ void loader_free(struct loader *loader)
 {
 	if (!loader)
 		return;
-	if (loader->thread)
-		pthread_join(loader->thread, NULL);
-	if (loader->event)
-		event_free(loader->event);
-	if (loader->wakeup >= 0)
-		close(loader->wakeup);
+	helper_free(loader->helper);
 	load_result_done(&loader->result);
 	load_previous_done(&loader->previous);
 	free(loader->config_path);

@@ -1,9 +1,12 @@
 /* See the header. Control thread. */
 #include "gslb/control/order_cache.h"
+#include "gslb/decide/place_ranges.h"
 #include "lib/hash.h"
 #include "lib/mem.h"
 #include <stdlib.h>
 #include <string.h>
+
+#define QUICK_RANGES 50000 /* places with so few are compiled in 2 ms */
 
 struct cached {
 	struct order_spec spec;
@@ -149,23 +152,73 @@ static struct cached describe(const struct fleet *fleet, const struct fleet_serv
 	return wanted;
 }
 
+static struct cached *find(const struct order_cache *cache, const struct cached *wanted)
+{
+	for (size_t i = 0; i < cache->count; i++)
+		if (is_same(&cache->items[i], wanted))
+			return &cache->items[i];
+	return NULL;
+}
+
+static struct cached *add(struct order_cache *cache, const struct cached *wanted)
+{
+	xgrow((void **)&cache->items, &cache->capacity, cache->count + 1, sizeof *cache->items);
+	places_ref(wanted->places);
+	cache->items[cache->count] = *wanted;
+	return &cache->items[cache->count++];
+}
+
+static void compile(struct cached *cached)
+{
+	struct order_spec spec = cached->spec;
+	spec.rules = cached->rules;
+	cached->order = order_compile(&spec, cached->places);
+}
+
 struct order *order_cache_get(struct order_cache *cache, const struct fleet *fleet,
 			      const struct fleet_service *service, region_set allowed, struct places *places)
 {
 	struct cached wanted = describe(fleet, service, allowed, places);
-	for (size_t i = 0; i < cache->count; i++) {
-		if (is_same(&cache->items[i], &wanted)) {
-			free(wanted.rules);
-			return cache->items[i].order;
-		}
+	struct cached *known = find(cache, &wanted);
+	if (known) {
+		free(wanted.rules);
+		return known->order;
 	}
-	struct order_spec spec = wanted.spec;
-	spec.rules = wanted.rules;
-	places_ref(places); /* the item's */
-	wanted.order = order_compile(&spec, places);
-	xgrow((void **)&cache->items, &cache->capacity, cache->count + 1, sizeof *cache->items);
-	cache->items[cache->count++] = wanted;
-	return wanted.order;
+	known = add(cache, &wanted);
+	compile(known);
+	return known->order;
+}
+
+static bool is_quick(const struct cached *wanted)
+{
+	size_t ranges = places_ranges(wanted->places, 4)->count + places_ranges(wanted->places, 6)->count;
+	return order_is_constant(&wanted->spec) || ranges <= QUICK_RANGES;
+}
+
+void order_cache_want(const struct order_cache *cache, const struct fleet *fleet,
+		      const struct fleet_service *service, region_set allowed, struct places *places,
+		      struct order_cache *wanted)
+{
+	struct cached item = describe(fleet, service, allowed, places);
+	if (is_quick(&item) || find(cache, &item) || find(wanted, &item))
+		free(item.rules);
+	else
+		add(wanted, &item);
+}
+
+void order_cache_compile(struct order_cache *wanted)
+{
+	for (size_t i = 0; i < wanted->count; i++)
+		compile(&wanted->items[i]);
+}
+
+void order_cache_take(struct order_cache *cache, struct order_cache *compiled)
+{
+	xgrow((void **)&cache->items, &cache->capacity, cache->count + compiled->count, sizeof *cache->items);
+	for (size_t i = 0; i < compiled->count; i++)
+		cache->items[cache->count++] = compiled->items[i];
+	compiled->count = 0;
+	order_cache_free(compiled);
 }
 
 const char *map_rule_key(const struct fleet_map *map, const struct map_rule *rule)

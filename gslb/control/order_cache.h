@@ -16,6 +16,14 @@ struct order_cache *order_cache_clone(const struct order_cache *cache);
  * until the next sweep. */
 struct order *order_cache_get(struct order_cache *cache, const struct fleet *fleet,
 			      const struct fleet_service *service, region_set allowed, struct places *places);
+/* Puts it on the list of `wanted` where it is not in the cache and would keep the calling thread for long. */
+void order_cache_want(const struct order_cache *cache, const struct fleet *fleet,
+		      const struct fleet_service *service, region_set allowed, struct places *places,
+		      struct order_cache *wanted);
+/* Compiles what is wanted; on any one thread. */
+void order_cache_compile(struct order_cache *wanted);
+/* Moves all of it into the cache; `compiled` is freed. */
+void order_cache_take(struct order_cache *cache, struct order_cache *compiled);
 /* Drops what nobody else holds a reference to. */
 void order_cache_sweep(struct order_cache *cache);
 size_t order_cache_count(const struct order_cache *cache);

@@ -32,6 +32,7 @@ struct world_builder {
 	struct places *places; /* with `locations:` laid over */
 	struct index *index;
 	struct order_cache *orders;
+	struct order_work *order_work;
 	struct policies policies;
 	struct service_slot *services;
 	size_t service_count, service_capacity;
@@ -52,6 +53,7 @@ struct world_builder *world_builder_new(struct control *control)
 	struct world_builder *builder = xcalloc(1, sizeof *builder);
 	builder->control = control;
 	builder->orders = order_cache_new();
+	builder->order_work = order_work_new(control->base, &builder->orders);
 	builder->control_changes = map_new();
 	builder->timer = evtimer_new(control->base, on_timer, builder);
 	builder->due_ms = UINT64_MAX;
@@ -73,6 +75,7 @@ void world_builder_free(struct world_builder *builder)
 	drop_services(builder);
 	free(builder->services);
 	policies_done(&builder->policies);
+	order_work_free(builder->order_work);
 	order_cache_free(builder->orders);
 	index_unref(builder->index);
 	places_unref(builder->places);
@@ -352,7 +355,8 @@ static void index_tenant(struct world_builder *builder, struct index_edit *edit,
 static void publish_fleet(struct world_builder *builder)
 {
 	publish_world(builder);
-	order_cache_sweep(builder->orders);
+	if (!order_work_is_handing_out(builder->order_work))
+		order_cache_sweep(builder->orders);
 }
 
 /* Everything but the geography that was read from files. */
@@ -399,6 +403,62 @@ static bool touches(const struct fleet_result *result, enum fleet_kind kind)
 		if (result->touched[i].kind == kind)
 			return true;
 	return false;
+}
+
+/* ---- fleet changes ahead of time ---- */
+
+static void want_order(const struct world_builder *builder, const struct fleet_object *service,
+		       region_set regions, struct order_cache *wanted)
+{
+	const struct fleet *fleet = builder->control->fleet;
+	const struct fleet_service *now = (const struct fleet_service *)service;
+	order_cache_want(builder->orders, fleet, now, plan_build_candidates(fleet, now) & regions,
+			 builder->places, wanted);
+}
+
+static void want_of_tenant(const struct world_builder *builder, const struct fleet_tenant *tenant,
+			   struct order_cache *wanted)
+{
+	struct policy_key key = tenant_policy(builder, tenant);
+	if (!policies_find(&builder->policies, &key)) /* else there is an order, or it is wanted already */
+		want_order(builder, fleet_get(builder->control->fleet, FLEET_SERVICE, tenant->terms->service),
+			   key.regions, wanted);
+}
+
+static void want_of_policies(const struct world_builder *builder, struct order_cache *wanted)
+{
+	for (size_t i = 0; i < builder->policies.count; i++) {
+		const struct policy_entry *entry = &builder->policies.entries[i];
+		if (entry->users == 0)
+			continue;
+		const char *id = builder->services[entry->key.service].service->object.id;
+		const struct fleet_object *service = fleet_get(builder->control->fleet, FLEET_SERVICE, id);
+		if (service)
+			want_order(builder, service, entry->key.regions, wanted);
+	}
+}
+
+bool world_builder_is_prepared(struct world_builder *builder, const struct fleet_result *result)
+{
+	/* Places with other `locations:` are laid while they are published, and all orders with them. */
+	if (touches(result, FLEET_LOCATION))
+		return true;
+	struct order_cache *wanted = order_cache_new();
+	if (result->structure_changed)
+		want_of_policies(builder, wanted);
+	for (size_t i = 0; i < result->touched_count; i++)
+		if (result->touched[i].kind == FLEET_TENANT && result->touched[i].after)
+			want_of_tenant(builder, (const struct fleet_tenant *)result->touched[i].after,
+				       wanted);
+	if (order_cache_count(wanted) > 0)
+		return !order_work_start(builder->order_work, wanted);
+	order_cache_free(wanted);
+	return true;
+}
+
+void world_builder_await(struct world_builder *builder, order_work_ready_fn *ready, void *user)
+{
+	order_work_await(builder->order_work, ready, user);
 }
 
 /* What the index holds: names of zones and tenants, and policies, which hold the budgets of tiers. */

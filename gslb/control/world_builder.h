@@ -4,7 +4,7 @@
  */
 #pragma once
 #include "gslb/control/control.h"
-#include "gslb/control/order_cache.h"
+#include "gslb/control/order_work.h"
 
 struct world_builder;
 
@@ -26,6 +26,11 @@ void world_builder_load(struct world_builder *builder, struct places *geo, struc
 /* References to what the next load may use again: geography as read, as laid, and the orders. */
 void world_builder_share(const struct world_builder *builder, struct places **ret_geo,
 			 struct places **ret_laid, struct order_cache **ret_orders);
+/* A fleet change that was applied, before it is made durable: true: it can be published without delay.
+ * False: it has to be taken back; what it needs is being compiled, and world_builder_await tells when it may
+ * be tried again. */
+bool world_builder_is_prepared(struct world_builder *builder, const struct fleet_result *result);
+void world_builder_await(struct world_builder *builder, order_work_ready_fn *ready, void *user);
 /* Publishes what a fleet change touched. */
 void world_builder_fleet_changed(struct world_builder *builder, const struct fleet_result *result);
 /* A target's health changed: its services are recompiled and published 20 ms later, all changes of that

@@ -60,6 +60,8 @@ struct order_result {
  * distance is within tolerance_km of it; equal distances keep the order of listed. Distances are those
  * of order_biased_km. */
 struct order *order_compile(const struct order_spec *spec, const struct places *places);
+/* The same for everybody, so that no place has a say and it is compiled in no time. */
+bool order_is_constant(const struct order_spec *spec);
 struct order *order_ref(struct order *order);
 void order_unref(struct order *order);
 bool order_is_shared(const struct order *order); /* more than one reference is held */

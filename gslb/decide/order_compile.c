@@ -289,6 +289,12 @@ static struct order *copy_spec(const struct order_spec *spec)
 	return order;
 }
 
+bool order_is_constant(const struct order_spec *spec)
+{
+	return spec->kind == ORDER_LISTED || spec->kind == ORDER_NONE ||
+	       (spec->kind == ORDER_NEAREST && spec->listed_count <= 1);
+}
+
 struct order *order_compile(const struct order_spec *spec, const struct places *places)
 {
 	assert(spec->listed_count <= REGIONS_MAX);
@@ -308,7 +314,7 @@ struct order *order_compile(const struct order_spec *spec, const struct places *
 			compiler.has_nearest = true;
 	}
 
-	if (spec->kind == ORDER_LISTED || spec->kind == ORDER_NONE)
+	if (order_is_constant(spec))
 		compile_constant(&compiler, spec->kind == ORDER_NONE);
 	else
 		compile_tables(&compiler);

@@ -1,7 +1,7 @@
 """HTTP origins on every address of 127.0.0.0/8 at one port, in one process: a crowd of probe targets.
 
 Started with a port (0: the kernel's choice, printed) and the milliseconds that an answer takes. Obeys one
-line at a time, each confirmed by one: `down ADDRESS`, `up ADDRESS`; `gaps` prints, as JSON and for all
+line at a time, each confirmed by one: `down ADDRESS…`, `up ADDRESS…`; `gaps` prints, as JSON and for all
 addresses, how many connections came and the longest time between two of one address, and starts anew.
 Ends with its standard input.
 """
@@ -49,7 +49,7 @@ def obey(words):
         for entry in seen.values():
             entry[:] = [0, now, 0.0]
         return json.dumps(report)
-    (down.add if words[0] == "down" else down.discard)(words[1])
+    (down.update if words[0] == "down" else down.difference_update)(words[1:])
     return "done"
 
 

@@ -250,6 +250,73 @@ static void test_locations_of_a_change_are_laid_over(void **state)
 	assert_string_equal(ask("fir.app.test"), "NOERROR 192.0.2.5");
 }
 
+static unsigned times_ready;
+
+static void on_ready(void *unused)
+{
+	times_ready++;
+}
+
+static bool is_prepared(struct rig *unused)
+{
+	return times_ready > 0;
+}
+
+/* A way of steering that nobody had, over a geography that is not compiled in a moment: nothing changes
+ * until a helper thread has compiled it, other changes go on, and then it is made at once. */
+static void test_a_change_waits_for_its_orders(void **state)
+{
+	char *text = xstrdup("locations:\n");
+	size_t length = strlen(text);
+	text = xrealloc(text, length + 30000 * 64);
+	for (unsigned i = 0; i < 30000; i++)
+		length += (size_t)sprintf(text + length, "  10.%u.%u.0/25: {country: %s}\n", i / 256, i % 256,
+					  i % 2 ? "DE" : "US");
+	rig_apply(&rig, text, NULL);
+	free(text);
+	static const char near[] =
+		"regions: {ap: {at: [1, 103]}}\n"
+		"services: {near: {vips: {us: [192.0.2.5], eu: [192.0.2.6], ap: [192.0.2.7]}}}\n"
+		"tenants: {fir: {zone: app.test, service: near}}\n";
+	epoch_before = epoch();
+	uint64_t version = rig.control->fleet_version;
+	assert_int_equal(rig_apply(&rig, near, NULL), CHANGE_WAITS);
+	assert_int_equal(epoch(), epoch_before);
+	assert_int_equal(rig.control->fleet_version, version);
+	assert_null(fleet_get(rig.control->fleet, FLEET_TENANT, "fir"));
+	assert_string_equal(ask("fir.app.test"), "NXDOMAIN");
+	assert_int_equal(rig_apply(&rig, "tenants: {elm: {zone: app.test, service: plain}}", NULL),
+			 CHANGE_DONE);
+	assert_int_equal(rig_apply(&rig, near, NULL), CHANGE_WAITS);
+	times_ready = 0;
+	world_builder_await(rig.control->builder, on_ready, NULL);
+	rig_await(&rig, is_prepared);
+	assert_int_equal(rig_apply(&rig, near, NULL), CHANGE_DONE);
+	assert_string_equal(rig_answer(&rig, rig_world(&rig), "fir.app.test", "10.0.1.7", NULL),
+			    "NOERROR 192.0.2.6");
+	assert_string_equal(rig_answer(&rig, rig_world(&rig), "fir.app.test", "10.0.0.7", NULL),
+			    "NOERROR 192.0.2.5");
+	/* What is there serves again; other regions are another order. */
+	assert_int_equal(rig_apply(&rig, "tenants: {ash: {zone: app.test, service: near}}", NULL),
+			 CHANGE_DONE);
+	assert_int_equal(
+		rig_apply(&rig, "tenants: {ash: {zone: app.test, service: near, regions: [eu, us]}}", NULL),
+		CHANGE_WAITS);
+	times_ready = 0;
+	world_builder_await(rig.control->builder, on_ready, NULL);
+	rig_await(&rig, is_prepared);
+	/* One region is no order at all. */
+	assert_int_equal(
+		rig_apply(&rig, "tenants: {oak: {zone: app.test, service: near, regions: [eu]}}", NULL),
+		CHANGE_DONE);
+	/* Other distances are another order, also for tenants that the change does not bring. */
+	assert_int_equal(rig_apply(&rig,
+				   "services: {near: {steering: {bias: {eu: 50}}, vips: {us: [192.0.2.5], "
+				   "eu: [192.0.2.6]}}}",
+				   NULL),
+			 CHANGE_WAITS);
+}
+
 static void test_health_changes_of_one_moment_are_one_world(void **state)
 {
 	epoch_before = epoch();
@@ -407,6 +474,7 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(test_a_service_takes_the_number_of_another, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_locations_of_a_change_are_laid_over, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_change_waits_for_its_orders, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_health_changes_of_one_moment_are_one_world, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_a_storm_of_health_is_few_worlds, setup, teardown),
