@@ -52,8 +52,9 @@ def flood(a, server, query, extra=()):
         time.sleep(at)
         marks.append((time.monotonic(), server.cpu_ns(), cpu_busy(a.cpu)))
 
-    threads = [threading.Thread(target=mark, args=[at]) for at in (a.warm + 0.15, a.warm + a.seconds - 0.05)]
+    threads = [threading.Thread(target=mark, args=[at]) for at in (a.warm + 0.05, a.warm + a.seconds - 0.05)]
     load = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    load.stdout.readline()  # the queries are read, the load begins
     for thread in threads:
         thread.start()
     out = load.communicate()[0]

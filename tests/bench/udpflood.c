@@ -6,7 +6,7 @@
  * whatever comes back (open loop, -r).  Every answer is checked: known id, QR
  * bit, question section byte for byte, and, where the query file says so, the
  * IPv4 address answered.  Queries not answered in time are counted as lost.
- * Prints one JSON object.
+ * Prints an empty line when the load begins, and one JSON object at the end.
  *
  *   udpflood -p PORT -f FILE [-a ADDR] [-d SECONDS | -n QUERIES] [-w WINDOW]
  *            [-S SOCKETS] [-b BATCH] [-g] [-r RATE [-P]] [-T TIMEOUT_MS]
@@ -568,6 +568,8 @@ int main(int argc, char **argv)
 	g_next %= g_nq;
 	signal(SIGTERM, stop);
 	open_channels(o.addr, o.port);
+	puts(""); /* the load begins: who takes the server's CPU time waits for this line */
+	fflush(stdout);
 	double cpu, el = run(&o, &cpu);
 	print_result(el, cpu);
 	return 0;
