@@ -248,6 +248,7 @@ static void take_over(struct control *control, struct load_result *result)
 	resolve_names_sync(control->names, control->fleet);
 	health_book_sync(control->health, control->fleet);
 	notify_configure(control->notify, &control->config->notify);
+	fleet_free(old_fleet); /* before the new index needs as much */
 	struct places *laid = result->laid;
 	if (has_store_locations(control->fleet)) {
 		places_unref(laid);
@@ -260,7 +261,6 @@ static void take_over(struct control *control, struct load_result *result)
 	result->places = result->laid = NULL;
 	result->orders = NULL;
 	config_free(old_config);
-	fleet_free(old_fleet);
 }
 
 static void log_warnings(const struct err_list *errors)

@@ -7,6 +7,7 @@
 #include "lib/hash.h"
 #include "lib/mem.h"
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -163,6 +164,7 @@ static void work(void *user)
 {
 	struct loader *loader = user;
 	load_run(loader->config_path, LOAD_ALL, &loader->previous, &loader->result);
+	malloc_trim(0); /* what reading geography leaves free would add to the store's objects */
 }
 
 static void on_done(void *user)
