@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define SLOTS_MIN 16
+#define SORTED_EDITS 64 /* moving a part of the list costs a hundredth of sorting it */
 
 void fleet_collection_done(struct fleet_collection *collection)
 {
@@ -92,16 +93,55 @@ struct fleet_object *const *fleet_collection_sorted(struct fleet_collection *col
 {
 	size_t count = 0;
 
-	if (collection->is_sorted)
+	if (collection->sorted_edits > 0) {
+		collection->sorted_edits = SORTED_EDITS;
 		return collection->sorted;
+	}
 	xgrow((void **)&collection->sorted, &collection->sorted_capacity, collection->count + 1,
 	      sizeof(*collection->sorted));
 	for (size_t i = 0; i < collection->end; i++)
 		if (collection->objects[i] != NULL)
 			collection->sorted[count++] = collection->objects[i];
 	qsort(collection->sorted, count, sizeof(*collection->sorted), compare_ids);
-	collection->is_sorted = true;
+	collection->sorted_edits = SORTED_EDITS;
 	return collection->sorted;
+}
+
+/* Where the id is in the sorted list, or would be. `count`: objects in the list. */
+static size_t sorted_place(const struct fleet_collection *collection, const char *id, size_t count)
+{
+	size_t low = 0;
+
+	for (size_t high = count; low < high;) {
+		size_t middle = low + (high - low) / 2;
+		if (strcmp(collection->sorted[middle]->id, id) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* `count`: objects in the list before. */
+static void sorted_insert(struct fleet_collection *collection, struct fleet_object *object, size_t count)
+{
+	if (collection->sorted_edits == 0 || --collection->sorted_edits == 0)
+		return;
+	xgrow((void **)&collection->sorted, &collection->sorted_capacity, count + 1,
+	      sizeof(*collection->sorted));
+	size_t at = sorted_place(collection, object->id, count);
+	memmove(collection->sorted + at + 1, collection->sorted + at,
+		(count - at) * sizeof(*collection->sorted));
+	collection->sorted[at] = object;
+}
+
+static void sorted_remove(struct fleet_collection *collection, const char *id, size_t count)
+{
+	if (collection->sorted_edits == 0 || --collection->sorted_edits == 0)
+		return;
+	size_t at = sorted_place(collection, id, count);
+	memmove(collection->sorted + at, collection->sorted + at + 1,
+		(count - at - 1) * sizeof(*collection->sorted));
 }
 
 /* ---- changing ---- */
@@ -112,8 +152,8 @@ static void put(struct fleet_collection *collection, struct fleet_object *object
 		grow_slots(collection);
 	collection->objects[object->number] = object;
 	put_slot(collection, object);
+	sorted_insert(collection, object, collection->count);
 	collection->count++;
-	collection->is_sorted = false;
 }
 
 void fleet_collection_add(struct fleet_collection *collection, struct fleet_object *object)
@@ -138,16 +178,17 @@ void fleet_collection_replace(struct fleet_collection *collection, struct fleet_
 
 	assert(old != NULL);
 	object->number = old->number;
+	if (collection->sorted_edits > 0)
+		collection->sorted[sorted_place(collection, object->id, collection->count)] = object;
 	collection->objects[object->number] = object;
-	collection->is_sorted = false;
 }
 
 void fleet_collection_remove(struct fleet_collection *collection, const struct fleet_object *object)
 {
 	clear_slot(collection, object->id);
 	collection->objects[object->number] = NULL;
+	sorted_remove(collection, object->id, collection->count);
 	collection->count--;
-	collection->is_sorted = false;
 	if (object->number < collection->first_free)
 		collection->first_free = object->number;
 }

@@ -25,9 +25,9 @@ struct fleet_collection {
 	size_t first_free;	      /* no number below it is free */
 	uint32_t *slots;	      /* hash of the id → number + 1; 0: empty; open addressing */
 	size_t slot_count;	      /* a power of two, or 0 */
-	struct fleet_object **sorted; /* by id; made when a page is asked for */
+	struct fleet_object **sorted; /* by id; made when a page is asked for, then kept for a while */
 	size_t sorted_capacity;
-	bool is_sorted;
+	unsigned sorted_edits; /* that it is still kept for; 0: it is out of date */
 };
 
 void fleet_collection_done(struct fleet_collection *collection); /* the objects are the caller's */

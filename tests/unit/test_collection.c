@@ -39,8 +39,10 @@ static void assert_same(struct fleet_collection *collection)
 	}
 	assert_int_equal(collection->count, count);
 	struct fleet_object *const *sorted = fleet_collection_sorted(collection);
-	for (size_t i = 1; i < count; i++)
-		assert_true(strcmp(sorted[i - 1]->id, sorted[i]->id) < 0);
+	for (size_t i = 0; i < count; i++) {
+		assert_ptr_equal(sorted[i], fleet_collection_get(collection, sorted[i]->id));
+		assert_true(i == 0 || strcmp(sorted[i - 1]->id, sorted[i]->id) < 0);
+	}
 }
 
 static void test_against_a_model(void **state)
@@ -67,7 +69,7 @@ static void test_against_a_model(void **state)
 				model[i] = object;
 			}
 		}
-		if (step % 500 == 0)
+		if (random() % 100 == 0) /* with and without as many edits as a sorted list is kept for */
 			assert_same(&collection);
 	}
 	assert_same(&collection);
