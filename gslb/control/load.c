@@ -69,7 +69,8 @@ static void load_geo(const struct load_previous *previous, struct load_result *r
 		ret->places = geo_load((const char *const *)config->geo, config->geo_count, &ret->errors);
 }
 
-/* The orders that the base's tenants need, each (service, allowed regions) once. */
+/* The orders that the base's tenants need, each (service, allowed regions) once; and those that are in use,
+ * which the store's tenants will most likely need again. */
 static void compile_orders(struct load_previous *previous, struct load_result *ret)
 {
 	if (previous->places == ret->places && previous->locations_hash == load_locations_hash(ret->fleet)) {
@@ -78,7 +79,8 @@ static void compile_orders(struct load_previous *previous, struct load_result *r
 		previous->orders = NULL;
 	} else {
 		ret->laid = places_with_locations(ret->places, ret->fleet);
-		ret->orders = order_cache_new();
+		ret->orders =
+			previous->orders ? order_cache_renew(previous->orders, ret->laid) : order_cache_new();
 	}
 	size_t at = 0;
 	const struct fleet_object *last_service = NULL;

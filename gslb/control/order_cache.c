@@ -212,6 +212,19 @@ void order_cache_compile(struct order_cache *wanted)
 		compile(&wanted->items[i]);
 }
 
+struct order_cache *order_cache_renew(const struct order_cache *cache, struct places *places)
+{
+	struct order_cache *renewed = order_cache_new();
+	for (size_t i = 0; i < cache->count; i++) {
+		struct cached item = cache->items[i];
+		item.rules = xmemdup(item.rules, (item.spec.rule_count + 1) * sizeof *item.rules);
+		item.places = places;
+		add(renewed, &item);
+	}
+	order_cache_compile(renewed);
+	return renewed;
+}
+
 void order_cache_take(struct order_cache *cache, struct order_cache *compiled)
 {
 	xgrow((void **)&cache->items, &cache->capacity, cache->count + compiled->count, sizeof *cache->items);

@@ -12,6 +12,8 @@ struct order_cache *order_cache_new(void);
 void order_cache_free(struct order_cache *cache); /* NULL is fine */
 /* The same entries, with references of its own: for the load helper. */
 struct order_cache *order_cache_clone(const struct order_cache *cache);
+/* The same ways of steering, compiled over other places. */
+struct order_cache *order_cache_renew(const struct order_cache *cache, struct places *places);
 /* The order of the service's candidates among `allowed`, over these places; borrowed from the cache
  * until the next sweep. */
 struct order *order_cache_get(struct order_cache *cache, const struct fleet *fleet,
