@@ -15,9 +15,17 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#define OCTETS_50 "01234567890123456789012345678901234567890123456789"
+#define OCTETS_200 OCTETS_50 OCTETS_50 OCTETS_50 OCTETS_50
+
 static const char zone_text[] = "zone example\n"
 				"@ 3600 IN SOA ns1 host 1 7200 900 1209600 60\n"
 				"www 300 IN A 192.0.2.80\n"
+				"big 300 IN TXT " OCTETS_200 " a\n"
+				"big 300 IN TXT " OCTETS_200 " b\n"
+				"big 300 IN TXT " OCTETS_200 " c\n"
+				"big 300 IN TXT " OCTETS_200 " d\n"
+				"big 300 IN TXT " OCTETS_200 " e\n"
 				"end\n";
 
 static struct publish published;
@@ -25,6 +33,13 @@ static struct workers *workers;
 static uint8_t reply[MESSAGE_MAX];
 static struct packet query;
 static uint8_t framed_query[2 + sizeof query.octets];
+
+static void ask_for(const char *name, const char *type)
+{
+	packet_query(&query, name, type);
+	framed_query[1] = (uint8_t)query.length;
+	memcpy(framed_query + 2, query.octets, query.length);
+}
 
 /* Starts with `set` lines of the fixture. */
 static void start_threads(const char *settings, unsigned threads)
@@ -42,9 +57,7 @@ static void start_threads(const char *settings, unsigned threads)
 	struct err_list errors = {0};
 	workers = workers_start(&config, &errors);
 	assert_non_null(workers);
-	packet_query(&query, "www.example.", "A");
-	framed_query[1] = (uint8_t)query.length;
-	memcpy(framed_query + 2, query.octets, query.length);
+	ask_for("www.example.", "A");
 }
 
 static void start(const char *settings)
@@ -291,29 +304,109 @@ static void test_slow_reader(void **state)
 	close(slow);
 }
 
-/* More replies than the server keeps unsent: reading them slowly gets them all. */
+/* Of a client whose buffers hold little, so that the server is soon held up. */
+static int narrow_connection(int send_bytes)
+{
+	size_t count;
+	const struct sockaddr_storage *server = workers_listeners(workers, &count);
+	struct timeval patience = {.tv_sec = 5};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), receive_bytes = 4096;
+	assert_true(fd >= 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_bytes, sizeof receive_bytes), 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send_bytes, sizeof send_bytes), 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience), 0);
+	assert_int_equal(connect(fd, (const struct sockaddr *)server, sizeof(struct sockaddr_in)), 0);
+	return fd;
+}
+
+static void expect_big_reply(int fd, unsigned id)
+{
+	assert_in_range(client_receive_tcp(fd, reply, sizeof reply), 1000, 1200);
+	assert_int_equal(reply[0] << 8 | reply[1], id);
+}
+
+/* Sends as many queries as go in; their ids count. `partial`: octets that the last one has sent. */
+static unsigned send_queries(int fd, unsigned from, unsigned to, size_t *partial)
+{
+	size_t length = 2 + query.length;
+	while (from < to) {
+		framed_query[2] = (uint8_t)(from >> 8);
+		framed_query[3] = (uint8_t)from;
+		ssize_t n = send(fd, framed_query + *partial, length - *partial, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n < 0)
+			break;
+		*partial += (size_t)n;
+		if (*partial == length) {
+			*partial = 0;
+			from++;
+		}
+	}
+	return from;
+}
+
+/* The server cannot send all its replies: it stops reading, and takes up where it stopped as the client
+ * reads. No query is lost or answered twice. */
 static void test_long_pipeline(void **state)
 {
 	enum { QUERIES = 20000 };
 	start("");
-	int fd = connection();
-	unsigned sent = 0, received = 0;
-	size_t partial = 0, length = 2 + query.length;
-	while (received < QUERIES) {
-		while (sent < QUERIES) { /* as much as goes in, before anything is read */
-			ssize_t n = send(fd, framed_query + partial, length - partial,
-					 MSG_NOSIGNAL | MSG_DONTWAIT);
-			if (n < 0)
-				break;
-			partial += (size_t)n;
-			if (partial == length) {
-				partial = 0;
-				sent++;
-			}
-		}
-		expect_reply(fd);
-		received++;
+	ask_for("big.example.", "TXT"); /* 20 MB of replies, more than kernels take */
+	int fd = narrow_connection(4096);
+	size_t partial = 0;
+	struct pollfd writable = {.fd = fd, .events = POLLOUT};
+	unsigned sent = 0;
+	while (sent < QUERIES && poll(&writable, 1, 200) == 1)
+		sent = send_queries(fd, sent, QUERIES, &partial);
+	assert_true(sent < QUERIES); /* nothing more goes in: nobody reads at the other end */
+	for (unsigned received = 0; received < QUERIES; received++) {
+		sent = send_queries(fd, sent, QUERIES, &partial);
+		expect_big_reply(fd, received);
 	}
+	close(fd);
+}
+
+/* A client that has said all it will, or all it may, still gets the replies that are held up. */
+static void test_end_with_replies_held_up(void **state)
+{
+	enum { QUERIES = 8000 };
+	static const char *const settings[] = {"", "set tcp_queries=8000"};
+	for (unsigned i = 0; i < 2; i++) {
+		start(settings[i]);
+		ask_for("big.example.", "TXT");
+		int fd = narrow_connection(1 << 20);
+		size_t partial = 0;
+		unsigned sent = 0;
+		while (sent < QUERIES)
+			sent = send_queries(fd, sent, QUERIES, &partial);
+		if (i == 0)
+			shutdown(fd, SHUT_WR);
+		for (unsigned received = 0; received < QUERIES; received++) {
+			expect_big_reply(fd, received);
+		}
+		assert_true(client_is_closed(fd));
+		close(fd);
+		if (i == 0)
+			tear_down(state);
+	}
+}
+
+/* The largest message there is, in pieces that the server reads one by one, and what follows it. */
+static void test_largest_message(void **state)
+{
+	start("");
+	int fd = connection();
+	static uint8_t message[2 + MESSAGE_MAX] = {0xff, 0xff};
+	memcpy(message + 2, query.octets, query.length);
+	message[2] = 0x77; /* its id; the rest is a query with octets behind it */
+	for (size_t at = 0; at < sizeof message; at += 5000) {
+		size_t left = sizeof message - at;
+		client_send(fd, message + at, left < 5000 ? left : 5000);
+	}
+	client_send(fd, framed_query, 2 + query.length);
+	assert_in_range(client_receive_tcp(fd, reply, sizeof reply), 12, 512);
+	assert_int_equal(reply[0], 0x77);
+	assert_int_equal(reply[3] & 15, RCODE_FORMERR);
+	expect_reply(fd);
 	close(fd);
 }
 
@@ -331,6 +424,8 @@ int main(void)
 		cmocka_unit_test_teardown(test_all_places_of_several_threads, tear_down),
 		cmocka_unit_test_teardown(test_slow_reader, tear_down),
 		cmocka_unit_test_teardown(test_long_pipeline, tear_down),
+		cmocka_unit_test_teardown(test_end_with_replies_held_up, tear_down),
+		cmocka_unit_test_teardown(test_largest_message, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
