@@ -211,8 +211,9 @@ def measure_instructions(a, out):
     a = varied(a, shared=SETS)
     peers = {"static": lineup.count_instructions(a, others(a, "gdnsd", "knot", "nsd"), "edns"),
              "geo-ecs": lineup.count_instructions(a, others(a, "gdnsd-geo", "knot-geo"), "ecs")}
-    for kind, aim in AIMS.items():
-        out.add(f"instructions per query: {kind}", counts[kind], at_most=aim, peers=peers.get(kind),
+    plain = [kind for kind in counts if "+" not in kind]
+    for kind in sorted(plain, key=lambda kind: kind not in AIMS):
+        out.add(f"instructions per query: {kind}", counts[kind], at_most=AIMS.get(kind), peers=peers.get(kind),
                 note="peers: the whole process, batches as they come" if peers.get(kind) else "")
     more = {kind: count - counts[kind.partition("+")[0]] for kind, count in counts.items() if kind.endswith("+limits")}
     out.add("instructions of RRL, cookies and budgets", max(more.values()), at_most=100,
