@@ -87,10 +87,10 @@ class Rude(stack.StackTest):
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
-    def prepare(self, **tcp):
+    def prepare(self, workers=1, **tcp):
         world = stack.World()
         del world.fleet["services"]["shop"]["check"]
-        made = self.use(stack.Stack(world.fleet, node={"probes": None, "dns": {"tcp": tcp}}).start())
+        made = self.use(stack.Stack(world.fleet, node={"probes": None, "dns": {"workers": workers, "tcp": tcp}}).start())
         self.held = []
         self.addCleanup(self.let_go)
         return made
@@ -256,7 +256,13 @@ class Rude(stack.StackTest):
         stack.until(lambda: self.held_by(made)[0] <= descriptors + 2, 5, "the connections being closed")
 
     def test_one_client_beyond_its_limit(self):
-        made = self.prepare(connections=64, per_client=8, idle="10s")
+        self.one_client_beyond_its_limit(1)
+
+    def test_one_client_beyond_its_limit_with_three_workers(self):
+        self.one_client_beyond_its_limit(3)
+
+    def one_client_beyond_its_limit(self, workers):
+        made = self.prepare(workers, connections=64, per_client=8, idle="10s")
 
         def rude():
             for _ in range(50):
@@ -274,8 +280,14 @@ class Rude(stack.StackTest):
         stack.until(lambda: self.is_answered(made), 2, "the room")
 
     def test_all_places_are_taken(self):
+        self.all_places_are_taken(1)
+
+    def test_all_places_of_three_workers_are_taken(self):
+        self.all_places_are_taken(3)
+
+    def all_places_are_taken(self, workers):
         """Slow writers at the head of the line, silent ones behind: a polite newcomer still finds a place."""
-        made = self.prepare(connections=100, per_client=100, idle="30s")
+        made = self.prepare(workers, connections=100, per_client=100, idle="30s")
 
         def rude():
             for number in range(300):
