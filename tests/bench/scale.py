@@ -388,6 +388,7 @@ def main():
     parser.add_argument("--json")
     a = parser.parse_args()
     a.build, a.work = os.path.abspath(a.build), os.path.abspath(a.work)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that gslbd is stopped
     node, results = Node(a), {"tenants": a.tenants}
     try:
         for name in [step for step in STEPS if step in a.only]:

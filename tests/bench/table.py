@@ -292,9 +292,16 @@ def measure_scale(a, out):
     file = os.path.join(a.work, "scale.json")
     print("\n## scale\n", flush=True)
     amount = ["--changes", "10", "--flip-seconds", "5"] if a.quick else []
-    subprocess.run([sys.executable, os.path.join(HERE, "scale.py"), "--tenants", str(tenants), "--build", a.build,
-                    "--work", os.path.join(a.work, "scale"), "--geo-data", a.geo_data,
-                    "--client-cpu", str(a.client_cpu), "--json", file, *amount], check=True)
+    program = subprocess.Popen([sys.executable, os.path.join(HERE, "scale.py"), "--tenants", str(tenants), "--build",
+                                a.build, "--work", os.path.join(a.work, "scale"), "--geo-data", a.geo_data,
+                                "--client-cpu", str(a.client_cpu), "--json", file, *amount])
+    try:
+        status = program.wait()
+    finally:
+        program.terminate()  # with its server, where this run is ended
+        program.wait()
+    if status:
+        raise RuntimeError(f"scale.py ended with {status}")
     with open(file) as f:
         result = json.load(f)
     add_scale(out, f"{tenants:,} tenants", result)
