@@ -7,6 +7,7 @@
 #include "gslb/control/change.h"
 #include "gslb/control/controls.h"
 #include "gslb/control/health_book.h"
+#include "gslb/control/helper.h"
 #include "gslb/control/load.h"
 #include "gslb/control/plan_build.h"
 #include "gslb/control/resolve_names.h"
@@ -120,6 +121,8 @@ void control_free(struct control *control)
 	if (!control)
 		return;
 	loader_free(control->loader);
+	helper_free(control->load_helper);
+	order_cache_free(control->load_wanted);
 	store_load_free(control->store_load);
 	if (control->loaded)
 		load_result_done(control->loaded);
@@ -225,13 +228,15 @@ const char *const *control_waiting(const struct control *control)
 
 /* ---- taking over what was loaded ---- */
 
-static bool has_store_locations(const struct fleet *fleet)
+/* The store has some, too, and they may change while we load. */
+static void lay_locations(struct load_result *result)
 {
-	size_t at = 0;
-	for (struct fleet_object *object; (object = fleet_next(fleet, FLEET_LOCATION, &at));)
-		if (object->source == FLEET_STORE)
-			return true;
-	return false;
+	uint64_t hash = load_locations_hash(result->fleet);
+	if (hash == result->locations_hash)
+		return;
+	places_unref(result->laid);
+	result->laid = places_with_locations(result->places, result->fleet);
+	result->locations_hash = hash;
 }
 
 static void take_over(struct control *control, struct load_result *result)
@@ -249,12 +254,7 @@ static void take_over(struct control *control, struct load_result *result)
 	health_book_sync(control->health, control->fleet);
 	notify_configure(control->notify, &control->config->notify);
 	fleet_free(old_fleet); /* before the new index needs as much */
-	struct places *laid = result->laid;
-	if (has_store_locations(control->fleet)) {
-		places_unref(laid);
-		laid = places_with_locations(result->places, control->fleet);
-	}
-	world_builder_load(control->builder, result->places, laid, result->orders);
+	world_builder_load(control->builder, result->places, result->laid, result->orders);
 	result->config = NULL;
 	result->fleet = NULL;
 	result->geo_signature = NULL;
@@ -385,20 +385,64 @@ static void tell_progress(struct control *control)
 		log_info("loading for %llu s: files and geography", seconds);
 }
 
+static void compile_wanted(void *user)
+{
+	order_cache_compile(((struct control *)user)->load_wanted);
+}
+
+static void finish_when_compiled(struct control *control);
+
+static void on_wanted_compiled(void *user)
+{
+	struct control *control = user;
+	control->load_helper = NULL;
+	order_cache_take(control->loaded->orders, control->load_wanted);
+	control->load_wanted = NULL;
+	finish_when_compiled(control); /* tenants may have changed meanwhile */
+}
+
+/* True: what the loaded fleet needs is there, or cannot be made on another thread. */
+static bool has_orders(struct control *control)
+{
+	struct load_result *loaded = control->loaded;
+	control->load_wanted = order_cache_new();
+	order_cache_want_all(loaded->orders, loaded->fleet, loaded->laid, control->load_wanted);
+	if (order_cache_count(control->load_wanted) > 0)
+		control->load_helper =
+			helper_start(control->base, compile_wanted, on_wanted_compiled, control);
+	if (control->load_helper)
+		return false;
+	order_cache_free(control->load_wanted);
+	control->load_wanted = NULL;
+	return true;
+}
+
+static void finish_when_compiled(struct control *control)
+{
+	if (!err_has_errors(&control->loaded->errors)) {
+		lay_locations(control->loaded);
+		if (!has_orders(control)) {
+			arm_load_timer(control, 1);
+			return;
+		}
+		control->invalid_objects = store_load_set_aside(control->store_load);
+	}
+	evtimer_del(control->load_timer);
+	store_load_free(control->store_load);
+	control->store_load = NULL;
+	finish_load(control);
+}
+
 static void on_load_timer(evutil_socket_t fd, short what, void *user)
 {
 	struct control *control = user;
 	tell_progress(control);
-	if (control->loader) {
+	if (control->loader || control->load_helper) {
 		arm_load_timer(control, 1);
 	} else if (store_load_step(control->store_load, &control->loaded->errors)) {
 		arm_load_timer(control, 0); /* whoever else waits for the loop comes first */
 	} else {
-		if (!err_has_errors(&control->loaded->errors))
-			control->invalid_objects = store_load_set_aside(control->store_load);
-		store_load_free(control->store_load);
-		control->store_load = NULL;
-		finish_load(control);
+		finish_when_compiled(control);
 	}
 }
 

@@ -30,20 +30,22 @@ struct control {
 	char *config_path;
 	struct fleet *fleet;
 	struct store *store;
-	struct controls *controls;     /* controls.h */
-	struct health_book *health;    /* health_book.h */
-	struct resolve_names *names;   /* resolve_names.h */
-	struct notify *notify;	       /* notify.h */
-	struct world_builder *builder; /* world_builder.h */
-	struct api *api;	       /* api.h */
-	struct loader *loader;	       /* load.h; NULL: no files are being read */
-	struct store_load *store_load; /* store_load.h; NULL: it is not being read */
-	struct load_result *loaded;    /* from the files, while the store is being read */
-	struct tail *tail;	       /* tail.h; NULL: nobody looked on yet */
-	struct backup_job *backup;     /* backup_job.h; NULL: none is being taken */
-	struct load_request *reload;   /* who waits for it; NULL: the start */
-	struct load_request *waiting;  /* who waits for the one after it */
-	struct publish *world;	       /* main.c owns it; workers read it */
+	struct controls *controls;	 /* controls.h */
+	struct health_book *health;	 /* health_book.h */
+	struct resolve_names *names;	 /* resolve_names.h */
+	struct notify *notify;		 /* notify.h */
+	struct world_builder *builder;	 /* world_builder.h */
+	struct api *api;		 /* api.h */
+	struct loader *loader;		 /* load.h; NULL: no files are being read */
+	struct store_load *store_load;	 /* store_load.h; NULL: it is not being read */
+	struct helper *load_helper;	 /* helper.h; NULL: no orders of the store's tenants are compiled */
+	struct order_cache *load_wanted; /* its own, while it runs */
+	struct load_result *loaded;	 /* from the files, while the store is being read */
+	struct tail *tail;		 /* tail.h; NULL: nobody looked on yet */
+	struct backup_job *backup;	 /* backup_job.h; NULL: none is being taken */
+	struct load_request *reload;	 /* who waits for it; NULL: the start */
+	struct load_request *waiting;	 /* who waits for the one after it */
+	struct publish *world;		 /* main.c owns it; workers read it */
 	uint64_t epoch, fleet_version;
 	uint64_t index_builds; /* of the whole name index */
 	uint64_t started_mono_ms;

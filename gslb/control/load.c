@@ -69,36 +69,22 @@ static void load_geo(const struct load_previous *previous, struct load_result *r
 		ret->places = geo_load((const char *const *)config->geo, config->geo_count, &ret->errors);
 }
 
-/* The orders that the base's tenants need, each (service, allowed regions) once; and those that are in use,
- * which the store's tenants will most likely need again. */
+/* The orders that the base's tenants need. */
 static void compile_orders(struct load_previous *previous, struct load_result *ret)
 {
-	if (previous->places == ret->places && previous->locations_hash == load_locations_hash(ret->fleet)) {
+	ret->locations_hash = load_locations_hash(ret->fleet);
+	if (previous->places == ret->places && previous->locations_hash == ret->locations_hash) {
 		ret->laid = places_ref(previous->laid);
 		ret->orders = previous->orders;
 		previous->orders = NULL;
 	} else {
 		ret->laid = places_with_locations(ret->places, ret->fleet);
-		ret->orders =
-			previous->orders ? order_cache_renew(previous->orders, ret->laid) : order_cache_new();
+		ret->orders = order_cache_new();
 	}
-	size_t at = 0;
-	const struct fleet_object *last_service = NULL;
-	region_set last_allowed = 0, candidates = 0;
-	for (struct fleet_object *object; (object = fleet_next(ret->fleet, FLEET_TENANT, &at));) {
-		const struct fleet_tenant *tenant = (const struct fleet_tenant *)object;
-		const struct fleet_object *service =
-			fleet_get(ret->fleet, FLEET_SERVICE, tenant->terms->service);
-		if (service != last_service)
-			candidates = plan_build_candidates(ret->fleet, (const struct fleet_service *)service);
-		region_set allowed = candidates & plan_build_tenant_regions(ret->fleet, tenant);
-		if (service == last_service && allowed == last_allowed)
-			continue;
-		last_service = service;
-		last_allowed = allowed;
-		order_cache_get(ret->orders, ret->fleet, (const struct fleet_service *)service, allowed,
-				ret->laid);
-	}
+	struct order_cache *wanted = order_cache_new();
+	order_cache_want_all(ret->orders, ret->fleet, ret->laid, wanted);
+	order_cache_compile(wanted);
+	order_cache_take(ret->orders, wanted);
 }
 
 uint64_t load_locations_hash(const struct fleet *fleet)

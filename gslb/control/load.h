@@ -13,6 +13,7 @@ struct load_result {
 	struct fleet *fleet;	    /* base objects only */
 	struct places *places;	    /* geo files, without `locations:` */
 	struct places *laid;	    /* with the base's `locations:` laid over; may be `places` */
+	uint64_t locations_hash;    /* of those in `laid` */
 	struct order_cache *orders; /* compiled over `laid` for the base's services and tenants */
 	char *geo_signature;
 	struct err_list errors;

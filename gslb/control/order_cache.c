@@ -1,5 +1,7 @@
 /* See the header. Control thread. */
 #include "gslb/control/order_cache.h"
+#include "gslb/control/plan_build.h"
+#include "gslb/decide/intern.h"
 #include "gslb/decide/place_ranges.h"
 #include "lib/hash.h"
 #include "lib/mem.h"
@@ -206,23 +208,31 @@ void order_cache_want(const struct order_cache *cache, const struct fleet *fleet
 		add(wanted, &item);
 }
 
+void order_cache_want_all(const struct order_cache *cache, const struct fleet *fleet, struct places *places,
+			  struct order_cache *wanted)
+{
+	struct intern seen; /* of terms: a million tenants share a few hundred */
+	intern_init(&seen, sizeof(const struct fleet_terms *));
+	size_t at = 0;
+	for (struct fleet_object *object; (object = fleet_next(fleet, FLEET_TENANT, &at));) {
+		const struct fleet_tenant *tenant = (const struct fleet_tenant *)object;
+		size_t known = seen.count;
+		intern_put(&seen, &tenant->terms);
+		if (seen.count == known)
+			continue;
+		const struct fleet_service *service =
+			(const struct fleet_service *)fleet_get(fleet, FLEET_SERVICE, tenant->terms->service);
+		region_set allowed =
+			plan_build_candidates(fleet, service) & plan_build_tenant_regions(fleet, tenant);
+		order_cache_want(cache, fleet, service, allowed, places, wanted);
+	}
+	intern_done(&seen);
+}
+
 void order_cache_compile(struct order_cache *wanted)
 {
 	for (size_t i = 0; i < wanted->count; i++)
 		compile(&wanted->items[i]);
-}
-
-struct order_cache *order_cache_renew(const struct order_cache *cache, struct places *places)
-{
-	struct order_cache *renewed = order_cache_new();
-	for (size_t i = 0; i < cache->count; i++) {
-		struct cached item = cache->items[i];
-		item.rules = xmemdup(item.rules, (item.spec.rule_count + 1) * sizeof *item.rules);
-		item.places = places;
-		add(renewed, &item);
-	}
-	order_cache_compile(renewed);
-	return renewed;
 }
 
 void order_cache_take(struct order_cache *cache, struct order_cache *compiled)

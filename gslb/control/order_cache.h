@@ -12,8 +12,6 @@ struct order_cache *order_cache_new(void);
 void order_cache_free(struct order_cache *cache); /* NULL is fine */
 /* The same entries, with references of its own: for the load helper. */
 struct order_cache *order_cache_clone(const struct order_cache *cache);
-/* The same ways of steering, compiled over other places. */
-struct order_cache *order_cache_renew(const struct order_cache *cache, struct places *places);
 /* The order of the service's candidates among `allowed`, over these places; borrowed from the cache
  * until the next sweep. */
 struct order *order_cache_get(struct order_cache *cache, const struct fleet *fleet,
@@ -22,6 +20,9 @@ struct order *order_cache_get(struct order_cache *cache, const struct fleet *fle
 void order_cache_want(const struct order_cache *cache, const struct fleet *fleet,
 		      const struct fleet_service *service, region_set allowed, struct places *places,
 		      struct order_cache *wanted);
+/* The same for all tenants of the fleet. */
+void order_cache_want_all(const struct order_cache *cache, const struct fleet *fleet, struct places *places,
+			  struct order_cache *wanted);
 /* Compiles what is wanted; on any one thread. */
 void order_cache_compile(struct order_cache *wanted);
 /* Moves all of it into the cache; `compiled` is freed. */

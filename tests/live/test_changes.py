@@ -91,6 +91,23 @@ class LongChanges(stack.StackTest):
         reload.join()
         self.assertEqual(self.stack.answer("here", stack.CLIENTS["us"]), self.vips["us"])
 
+    def test_the_stores_tenants_follow_the_geography(self):
+        """Theirs are other orders than those of the files' tenants."""
+        self.stack.api("POST", "/v1/apply", {"tenants": {"here": {
+            "zone": stack.ZONE, "service": "shop", "regions": ["us", "ap"]}}})
+        self.assertEqual(self.stack.answer("here", "100.64.1.128/25"), self.vips["ap"])  # in Singapore
+        self.stack.fleet["locations"]["100.64.1.128/25"] = {"country": "US"}
+        self.stack.write()
+        self.stack.ctl("reload")
+        self.assertEqual(self.stack.answer("here", "100.64.1.128/25"), self.vips["us"])
+        self.stack.api("POST", "/v1/apply", {"locations": {"100.64.1.192/26": {"country": "SG"}}})
+        self.assertEqual(self.stack.answer("here", "100.64.1.200/32"), self.vips["ap"])
+        self.stack.ctl("reload")
+        self.stack.stop_quietly()
+        self.stack.start()
+        self.assertEqual(self.stack.answer("here", "100.64.1.200/32"), self.vips["ap"])
+        self.assertEqual(self.stack.answer("here", "100.64.1.129/32"), self.vips["us"])
+
     def test_the_end_does_not_wait_for_it(self):
         body = b'{"services": {"far": {"vips": {"eu": ["192.0.2.1"], "us": ["192.0.2.2"]}}}, ' \
                b'"tenants": {"far": {"zone": "%s", "service": "far", "regions": ["us", "eu"]}}}' % stack.ZONE.encode()

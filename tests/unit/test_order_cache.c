@@ -152,36 +152,15 @@ static void test_a_clone_shares_the_orders(void **state)
 	assert_ptr_equal(get("mapped", ALL), mapped);
 }
 
-static void test_renewed_orders_are_those_of_other_places(void **state)
-{
-	struct order *near = order_ref(get("near", ALL)), *mapped = order_ref(get("mapped", ALL));
-	struct places *old = places;
-	places = places_new_empty();
-	struct order_cache *renewed = order_cache_renew(cache, places);
-	order_cache_free(cache);
-	cache = renewed;
-	assert_int_equal(order_cache_count(cache), 2);
-	assert_ptr_not_equal(get("near", ALL), near);
-	assert_ptr_not_equal(get("mapped", ALL), mapped);
-	assert_int_equal(order_cache_count(cache), 2); /* found there, not compiled again */
-	places_unref(old);
-	order_unref(near);
-	order_unref(mapped);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_the_same_steering_is_one_order),
-		TEST(test_different_steering_is_not),
-		TEST(test_orders_say_what_the_fleet_says),
-		TEST(test_maps_keep_their_tiers),
-		TEST(test_a_sweep_drops_what_nobody_holds),
-		TEST(test_other_places_are_other_orders),
+		TEST(test_the_same_steering_is_one_order),  TEST(test_different_steering_is_not),
+		TEST(test_orders_say_what_the_fleet_says),  TEST(test_maps_keep_their_tiers),
+		TEST(test_a_sweep_drops_what_nobody_holds), TEST(test_other_places_are_other_orders),
 		TEST(test_a_clone_shares_the_orders),
-		TEST(test_renewed_orders_are_those_of_other_places),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

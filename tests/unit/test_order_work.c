@@ -22,7 +22,14 @@ static int setup(void **state)
 		   "  near: {" VIPS "}\n"
 		   "  same: {ttl: 1s, " VIPS "}\n"
 		   "  wide: {steering: {tolerance: 300km}, " VIPS "}\n"
-		   "  line: {steering: {order: listed}, " VIPS "}\n");
+		   "  line: {steering: {order: listed}, " VIPS "}\n"
+		   "zones: {app.test: {text: \"@ 60 SOA ns h 1 2 3 4 5\\n@ 60 NS ns.elsewhere.\\n\"}}\n"
+		   "tenants:\n"
+		   "  a: {zone: app.test, service: near}\n"
+		   "  b: {zone: app.test, service: same, tags: [x]}\n"
+		   "  c: {zone: app.test, service: near, regions: [eu, us]}\n"
+		   "  d: {zone: app.test, service: near, regions: [us]}\n"
+		   "  e: {zone: app.test, service: line}\n");
 	struct place_build *build = place_build_new();
 	uint32_t here = place_build_place(build, &(struct place){.country = "US"});
 	for (uint32_t i = 0; i < 60000; i++)
@@ -80,6 +87,20 @@ static void test_what_is_missing_is_compiled_once(void **state)
 	order_cache_free(wanted);
 }
 
+static void test_tenants_want_what_is_missing(void **state)
+{
+	struct order_cache *wanted = order_cache_new();
+	order_cache_want_all(orders, fleet, places, wanted);
+	assert_int_equal(order_cache_count(wanted), 1); /* a, b and c alike; d and e need none */
+	want("wide", wanted);
+	order_work_start(work, wanted);
+	event_base_dispatch(base);
+	wanted = order_cache_new();
+	order_cache_want_all(orders, fleet, places, wanted);
+	assert_int_equal(order_cache_count(wanted), 0);
+	order_cache_free(wanted);
+}
+
 static void count_call(void *user)
 {
 	called++;
@@ -133,9 +154,8 @@ static void test_the_end_waits_for_the_work(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_what_is_missing_is_compiled_once),
-		TEST(test_all_who_wait_are_called_once),
-		TEST(test_one_who_is_called_may_ask_for_more),
+		TEST(test_what_is_missing_is_compiled_once), TEST(test_tenants_want_what_is_missing),
+		TEST(test_all_who_wait_are_called_once),     TEST(test_one_who_is_called_may_ask_for_more),
 		TEST(test_the_end_waits_for_the_work),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
