@@ -10,6 +10,7 @@
 #define SLOTS_MIN 8u
 #define COPY_SLACK 512 /* octets of room in a copied shard: a few names more */
 #define WASTE_MIN 2048 /* octets that are not worth a compaction */
+#define USUAL_NODE_OCTETS 56
 
 struct zone_set {
 	unsigned references;
@@ -22,6 +23,7 @@ struct index_edit {
 	bool is_own[SHARDS]; /* shards that nobody else sees yet */
 	struct zone **added; /* not yet in the index */
 	size_t added_count, added_capacity;
+	size_t expected; /* names, in all */
 };
 
 /* Where nothing is: read by look-ups, never written, never counted. */
@@ -89,6 +91,17 @@ static void replace_shard(struct index_edit *edit, unsigned number, struct shard
 	*entry = (struct shard_entry){shard, shard->mask};
 }
 
+/* One with room for so many names. */
+static struct shard *shard_for(size_t names)
+{
+	uint32_t slots = SLOTS_MIN;
+
+	names += names / 8; /* the hash spreads them unevenly */
+	while (names * 4 > (size_t)slots * 3)
+		slots *= 2;
+	return shard_new(slots, names * USUAL_NODE_OCTETS + COPY_SLACK);
+}
+
 /* Makes the shard one that this edit may write to. */
 static void own_shard(struct index_edit *edit, unsigned number)
 {
@@ -99,7 +112,7 @@ static void own_shard(struct index_edit *edit, unsigned number)
 	edit->is_own[number] = true;
 	edit->index->bytes -= old->capacity; /* counted again in index_edit_done */
 	if (old == &empty_shard) {
-		shard = shard_new(SLOTS_MIN, COPY_SLACK);
+		shard = shard_for(edit->expected / SHARDS);
 	} else {
 		shard = xmalloc(old->used + COPY_SLACK);
 		memcpy(shard, old, old->used);
@@ -414,6 +427,11 @@ struct index_edit *index_edit_new(const struct index *base)
 			base->shards[i].shard->references++;
 	}
 	return edit;
+}
+
+void index_edit_expect(struct index_edit *edit, size_t names)
+{
+	edit->expected = names;
 }
 
 void index_edit_add_zone(struct index_edit *edit, struct zone *zone)

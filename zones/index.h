@@ -32,6 +32,8 @@ struct index_edit;
 
 /* base may be NULL (empty). The edit holds its own references. */
 struct index_edit *index_edit_new(const struct index *base);
+/* About how many names will come to an empty index: so much room is made at once. */
+void index_edit_expect(struct index_edit *edit, size_t names);
 /* All names of the zone. A zone below another served zone takes over its names from it; the parent's
  * records at the child's apex stay reachable through index_find_ds. Takes a reference. */
 void index_edit_add_zone(struct index_edit *edit, struct zone *zone);

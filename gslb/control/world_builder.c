@@ -366,6 +366,7 @@ static void rebuild(struct world_builder *builder)
 	load_services(builder);
 	policies_done(&builder->policies);
 	struct index_edit *edit = index_edit_new(NULL);
+	index_edit_expect(edit, fleet_count(fleet, FLEET_TENANT));
 	name_index_add_zones(edit, fleet);
 	size_t at = 0;
 	for (struct fleet_object *tenant; (tenant = fleet_next(fleet, FLEET_TENANT, &at));)

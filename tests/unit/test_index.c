@@ -175,6 +175,35 @@ static void churn(void **state)
 	free(is_set);
 }
 
+static size_t octets_of(size_t names, size_t expected)
+{
+	struct zone *zone = zone_of("app.example.net", SOA_NS);
+	struct index_edit *edit = index_edit_new(NULL);
+	char text[64];
+
+	index_edit_expect(edit, expected);
+	index_edit_add_zone(edit, zone);
+	zone_unref(zone);
+	for (uint32_t i = 0; i < names; i++) {
+		snprintf(text, sizeof(text), "t%07u.app.example.net", i);
+		set(edit, text, i);
+	}
+	struct index *index = index_edit_done(edit);
+	size_t octets = index_bytes(index);
+	assert_int_equal(index_names(index), names + 1);
+	assert_int_equal(find(index, "t0000077.app.example.net").node->tenant, 77);
+	index_unref(index);
+	return octets;
+}
+
+static void what_is_expected_costs_no_more(void **state)
+{
+	size_t usual = octets_of(60000, 0);
+
+	assert_in_range(octets_of(60000, 60000), usual / 2, usual + usual / 20);
+	assert_in_range(octets_of(60000, 1000), usual / 2, usual + usual / 20);
+}
+
 static void many_names_are_small(void **state)
 {
 	enum { NAMES = 1000000 };
@@ -218,6 +247,7 @@ int main(void)
 		cmocka_unit_test(a_cancelled_edit_changes_nothing),
 		cmocka_unit_test(a_new_zone_takes_its_names_over),
 		cmocka_unit_test(churn),
+		cmocka_unit_test(what_is_expected_costs_no_more),
 		cmocka_unit_test(many_names_are_small),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
