@@ -61,7 +61,8 @@ def region_of(reader, ip):
 
 
 def write_queries(path, kind, names, count, db=None, shared=0):
-    """kind: plain, edns, ecs (client subnet; needs the city database), nx (names that do not exist).
+    """kind: plain, edns, ecs (client subnet; needs the city database), nx (names that do not exist), sub (such
+    names below those of tenants).
 
     shared: sets of addresses that all tenants share, 0 = each its own."""
     rnd = random.Random(7)
@@ -75,6 +76,8 @@ def write_queries(path, kind, names, count, db=None, shared=0):
             name, tail, expect = b"\x08" + tenant(i).encode() + apex, b"", vip(own, DEFAULT_REGION)
             if kind == "nx":
                 name, expect = b"\x0a" + "".join(rnd.choices(LETTERS, k=10)).encode() + apex, 0
+            elif kind == "sub":
+                name, expect = b"\x0a" + "".join(rnd.choices(LETTERS, k=10)).encode() + name, 0
             elif kind == "edns":
                 tail = opt()
             elif kind == "ecs":

@@ -20,7 +20,7 @@ def query_file(a, query):
 
 def mask_for(a, server, query):
     """Which bits of the answered address must be those that the query file expects."""
-    if server.is_echo or query == "nx":
+    if server.is_echo or query in ("nx", "sub"):
         return "0"
     mask = 0xffffffff
     if query == "ecs" and server.workload != "geo":

@@ -177,16 +177,19 @@ def measure_latency(a, out, running, rates):
 
 
 def measure_million(a, out):
-    """Rows million and flood: a million names asked at random, and names that do not exist."""
+    """Rows million, flood and subdomains: a million names asked at random, and names that do not exist."""
     names = 100000 if a.quick else 1000000
     a = varied(a, names=names, count=names, shared=SETS, checks=True)
     queries = [entry for entry in (("million", "ecs", FLOOR, "random names", 0.85),
-                                   ("flood", "nx", FLOOR_NEGATIVE, "NXDOMAIN flood", 0.95)) if entry[0] in a.only]
+                                   ("flood", "nx", FLOOR_NEGATIVE, "NXDOMAIN flood", 0.95),
+                                   ("subdomains", "sub", FLOOR_NEGATIVE, "random names below tenants", 0.85))  # as a hit
+               if entry[0] in a.only]
     for _, query, _, _, _ in queries:
         out.say(f"the queries of {query}, made once")
         measure.query_file(a, query)
     peers = others(a, "gdnsd", "knot", "nsd", "named")
-    running = lineup.start_all(a, [*(floor for _, _, floor, _, _ in queries), OURS, *peers])
+    floors = dict.fromkeys(floor for _, _, floor, _, _ in queries)
+    running = lineup.start_all(a, [*floors, OURS, *peers])
     try:
         for row, query, floor, text, at_least in queries:
             measure_rates(a, out, running, query, floor, f"{tenants_text(a)}, {text}: of floor", at_least)
@@ -347,6 +350,7 @@ ROWS = {  # name: (what measures it, which may measure others with it; about how
     "latency": (measure_geo, rounds_seconds(2)),
     "million": (measure_million, rounds_seconds(6)),
     "flood": (measure_million, rounds_seconds(6)),
+    "subdomains": (measure_million, rounds_seconds(6)),
     "instructions": (measure_instructions, lambda a: 60),
     "tcp": (measure_tcp, rounds_seconds(5)),
     "city": (measure_city, lambda a: 25),
