@@ -65,6 +65,11 @@ struct fleet_object *fleet_numbered(const struct fleet *fleet, enum fleet_kind k
 	return number < collection->end ? collection->objects[number] : NULL;
 }
 
+uint32_t fleet_number_end(const struct fleet *fleet, enum fleet_kind kind)
+{
+	return (uint32_t)fleet->kinds[kind].end;
+}
+
 size_t fleet_count(const struct fleet *fleet, enum fleet_kind kind)
 {
 	return fleet->kinds[kind].count;

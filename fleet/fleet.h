@@ -272,6 +272,7 @@ size_t fleet_page(const struct fleet *fleet, enum fleet_kind kind, const char *a
 		  struct fleet_object **ret);
 /* NULL: none has this number. */
 struct fleet_object *fleet_numbered(const struct fleet *fleet, enum fleet_kind kind, uint32_t number);
+uint32_t fleet_number_end(const struct fleet *fleet, enum fleet_kind kind); /* every number is below it */
 /* The version of a store object; 0 for a base object. */
 uint64_t fleet_object_version(const struct fleet_object *object);
 /* The tenant that holds this host or domain (lower-case wire name), or NULL. */

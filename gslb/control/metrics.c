@@ -297,17 +297,27 @@ static uint64_t sum_tenant(const struct page *page, uint32_t number)
 	return sum;
 }
 
+/* A million tenants are told apart by their counts; only one that may be among the hundred is looked at. */
 static void render_tenants(struct page *page)
 {
 	struct tenant_count top[METRICS_TENANTS];
+	const struct fleet *fleet = page->control->fleet;
+	uint32_t end = fleet_number_end(fleet, FLEET_TENANT);
 	size_t count = 0;
 	uint64_t other = SUM(page, tenant_other);
-	const struct fleet_object *object;
-	for (size_t at = 0; (object = fleet_next(page->control->fleet, FLEET_TENANT, &at));) {
-		struct tenant_count tenant = {object->id, sum_tenant(page, object->number)};
-		if (tenant.count == 0)
+	for (uint32_t number = 0; number < end; number++) {
+		uint64_t queries = sum_tenant(page, number);
+		const struct fleet_object *object =
+			queries > 0 ? fleet_numbered(fleet, FLEET_TENANT, number) : NULL;
+		if (!object)
+			continue; /* what a removed tenant was asked is nobody's */
+		bool is_full = count == METRICS_TENANTS;
+		if (is_full && queries < top[0].count) {
+			other += queries;
 			continue;
-		if (count < METRICS_TENANTS) {
+		}
+		struct tenant_count tenant = {object->id, queries};
+		if (!is_full) {
 			top[count++] = tenant;
 			for (size_t i = count == METRICS_TENANTS ? count / 2 : 0; i-- > 0;)
 				sift_down(top, count, i);
@@ -316,7 +326,7 @@ static void render_tenants(struct page *page)
 			top[0] = tenant;
 			sift_down(top, count, 0);
 		} else {
-			other += tenant.count;
+			other += queries;
 		}
 	}
 	qsort(top, count, sizeof(top[0]), compare_most_first);
