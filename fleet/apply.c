@@ -331,21 +331,33 @@ static void check_counts(struct apply *apply)
 	}
 }
 
+static bool touches_zone(const struct fleet_result *result)
+{
+	for (size_t i = 0; i < result->touched_count; i++)
+		if (result->touched[i].kind == FLEET_ZONE)
+			return true;
+	return false;
+}
+
 /* Whether objects that the change does not bring may no longer fit: something they refer to went or
  * became different, or a new zone took names over. */
 static bool may_break_others(const struct fleet_result *result)
 {
-	for (size_t i = 0; i < result->touched_count; i++) {
-		const struct fleet_touched *touched = &result->touched[i];
-		if (touched->kind == FLEET_ZONE || (touched->kind != FLEET_TENANT && touched->before != NULL))
+	for (size_t i = 0; i < result->touched_count; i++)
+		if (result->touched[i].kind != FLEET_TENANT && result->touched[i].before != NULL)
 			return true;
-	}
-	return false;
+	return touches_zone(result);
+}
+
+/* Names depend on zones alone; everything else stands in the terms, of which there are few. */
+static bool may_break_tenants(const struct fleet_result *result, const struct fleet_validation *validation)
+{
+	return touches_zone(result) || !fleet_validate_terms(validation);
 }
 
 static void check_references(struct apply *apply)
 {
-	static const enum fleet_kind referring[] = {FLEET_MAP, FLEET_SERVICE, FLEET_TENANT};
+	static const enum fleet_kind referring[] = {FLEET_MAP, FLEET_SERVICE, FLEET_TENANT /* last */};
 	struct fleet_validation validation = {.fleet = apply->fleet,
 					      .change = apply->change,
 					      .errors = apply->errors,
@@ -361,7 +373,8 @@ static void check_references(struct apply *apply)
 	}
 	if (!may_break_others(apply->result))
 		return;
-	for (size_t k = 0; k < sizeof(referring) / sizeof(referring[0]); k++)
+	size_t kinds = may_break_tenants(apply->result, &validation) ? 3 : 2;
+	for (size_t k = 0; k < kinds; k++)
 		for (size_t at = 0; (object = fleet_next(apply->fleet, referring[k], &at)) != NULL;)
 			if (!object->is_staged)
 				fleet_validate(&validation, object, NULL);

@@ -129,6 +129,16 @@ void fleet_terms_set_good(struct fleet_terms *terms, uint64_t validation)
 
 /* ---- in pools ---- */
 
+bool fleet_terms_all(const struct fleet_terms_pool *pool,
+		     bool (*is_so)(void *user, struct fleet_terms *terms), void *user)
+{
+	for (size_t i = 0; i < pool->bucket_count; i++)
+		for (struct fleet_terms *terms = pool->buckets[i]; terms != NULL; terms = terms->life->next)
+			if (!is_so(user, terms))
+				return false;
+	return true;
+}
+
 static struct fleet_terms **bucket_of(const struct fleet_terms_pool *pool, const struct fleet_terms *terms)
 {
 	return &pool->buckets[terms->life->hash & (pool->bucket_count - 1)];

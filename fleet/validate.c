@@ -280,3 +280,26 @@ void fleet_validate(struct fleet_validation *validation, const struct fleet_obje
 	check_terms(validation, tenant->terms, stage == NULL || stage->action == STAGE_PUT);
 	fleet_each_name(tenant, check_reference, validation);
 }
+
+static bool are_good(void *user, struct fleet_terms *terms)
+{
+	struct fleet_validation *trial = user;
+
+	trial->place = 0;
+	check_terms(trial, terms, true);
+	return trial->errors->errors == 0;
+}
+
+bool fleet_validate_terms(const struct fleet_validation *validation)
+{
+	struct fleet_object nobody = {.kind = FLEET_TENANT, .source = FLEET_STORE, .id = (char[]){""}};
+	struct err_list errors = {0};
+	struct fleet_validation trial = *validation;
+
+	trial.object = &nobody;
+	trial.stage = NULL;
+	trial.errors = &errors;
+	bool is_good = fleet_terms_all(validation->fleet->terms, are_good, &trial);
+	err_done(&errors);
+	return is_good;
+}

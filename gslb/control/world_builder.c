@@ -465,7 +465,12 @@ void world_builder_await(struct world_builder *builder, order_work_ready_fn *rea
 /* What the index holds: names of zones and tenants, and policies, which hold the budgets of tiers. */
 static bool outdates_index(const struct fleet_result *result)
 {
-	return touches(result, FLEET_ZONE) || touches(result, FLEET_TIER);
+	for (size_t i = 0; i < result->touched_count; i++) {
+		const struct fleet_touched *touched = &result->touched[i];
+		if (touched->kind == FLEET_ZONE || (touched->kind == FLEET_TIER && touched->before))
+			return true;
+	}
+	return false;
 }
 
 static void edit_tenants(struct world_builder *builder, const struct fleet_result *result)

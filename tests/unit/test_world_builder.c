@@ -205,7 +205,7 @@ static void test_the_index_outlives_a_change_of_the_structure(void **state)
 		  "                  vips: {ap: [192.0.2.9], eu: [192.0.2.8]}}}\n",
 		  NULL);
 	assert_string_equal(ask("free.app.test"), "NOERROR 192.0.2.8");
-	rig_apply(&rig, "regions: {ap: {at: [2, 104]}, sa: {at: [-23, -46]}}\n", NULL);
+	rig_apply(&rig, "regions: {ap: {at: [2, 104]}, sa: {at: [-23, -46]}}\ntiers: {gold: {}}\n", NULL);
 	assert_ptr_equal(rig_world(&rig)->index, index);
 	assert_string_equal(ask("kept.app.test"), "NOERROR 192.0.2.8");
 	assert_string_equal(ask("acme.app.test"), "NOERROR 192.0.2.1");
