@@ -9,11 +9,11 @@
 
 enum transport { TRANSPORT_UDP, TRANSPORT_TCP, TRANSPORT_COUNT };
 
-struct serve_context {		       /* one per worker thread */
-	struct stats *stats;	       /* this worker's */
-	struct rrl *rrl;	       /* this worker's; NULL: responses are not limited */
-	struct budget_bucket *budgets; /* this worker's; NULL: tenants are not limited */
-	uint64_t now_ns;	       /* monotonic; set for each batch */
+struct serve_context {			/* one per worker thread */
+	struct stats *stats;		/* this worker's */
+	struct rrl *rrl;		/* this worker's; NULL: responses are not limited */
+	struct budget_buckets *budgets; /* this worker's; NULL: tenants are not limited */
+	uint64_t now_ns;		/* monotonic; set for each batch */
 	struct rng rng;
 	struct answer *scratch; /* reused for every query */
 };

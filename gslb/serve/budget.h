@@ -11,10 +11,12 @@
 #define BUDGET_SHARED 4096u
 #define BUDGET_BUCKETS (BUDGET_TENANTS + BUDGET_SHARED)
 
-struct budget_bucket { /* see lib/gcra.h; from xmap: costs memory where a tenant was asked for */
-	uint64_t queries_due_ns, nxdomain_due_ns;
+/* See lib/gcra.h. From xmap: a page costs memory once a tenant of it was asked for, and for the second array
+ * only where it was asked for names that do not exist. */
+struct budget_buckets {
+	uint64_t queries_due_ns[BUDGET_BUCKETS], nxdomain_due_ns[BUDGET_BUCKETS];
 };
 
 /* Counts a query that tenant `number` pays for; false: it is over its budget. `now_ns`: monotonic. */
-bool budget_take(struct budget_bucket *buckets, const struct plan_budget *budget, uint32_t number,
+bool budget_take(struct budget_buckets *buckets, const struct plan_budget *budget, uint32_t number,
 		 bool is_nxdomain, uint64_t now_ns);

@@ -61,7 +61,7 @@ static struct udp_worker *udp_worker_new(struct workers *workers, const struct p
 	worker->stop = &workers->stop;
 	worker->context.scratch = xcalloc_apart(sizeof *worker->context.scratch);
 	worker->context.rrl = rrl_new();
-	worker->context.budgets = xmap(BUDGET_BUCKETS * sizeof *worker->context.budgets);
+	worker->context.budgets = xmap(sizeof *worker->context.budgets);
 	worker->context.stats = workers->stats[workers->stats_count++] = stats_new();
 	rng_seed_from_system(&worker->context.rng);
 	return worker;
@@ -236,7 +236,7 @@ static void udp_worker_free(struct udp_worker *worker)
 	close(worker->socket);
 	free(worker->context.scratch);
 	rrl_free(worker->context.rrl);
-	xunmap(worker->context.budgets, BUDGET_BUCKETS * sizeof *worker->context.budgets);
+	xunmap(worker->context.budgets, sizeof *worker->context.budgets);
 	free(worker);
 }
 

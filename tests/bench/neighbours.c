@@ -123,7 +123,7 @@ static struct udp_worker *make_worker(struct stats *stats, const atomic_bool *st
 	worker->stop = stop;
 	worker->context.scratch = xcalloc_apart(sizeof *worker->context.scratch);
 	worker->context.rrl = rrl_new();
-	worker->context.budgets = xmap(BUDGET_BUCKETS * sizeof *worker->context.budgets);
+	worker->context.budgets = xmap(sizeof *worker->context.budgets);
 	worker->context.stats = stats;
 	rng_seed(&worker->context.rng, 1);
 	return worker;
@@ -155,7 +155,7 @@ static void *work(void *argument)
 		require(lane.replies == (uint64_t)(phase == 0 ? BATCHES / 10 : BATCHES) * UDP_BATCH,
 			"not every query was answered");
 	}
-	xunmap(worker->context.budgets, BUDGET_BUCKETS * sizeof *worker->context.budgets);
+	xunmap(worker->context.budgets, sizeof *worker->context.budgets);
 	rrl_free(worker->context.rrl);
 	free(worker->context.scratch);
 	free(worker);

@@ -365,7 +365,7 @@ static struct udp_worker *make_worker(const struct publish *world, struct sockad
 	worker->stop = &run.stop;
 	worker->context.scratch = xcalloc(1, sizeof *worker->context.scratch);
 	worker->context.rrl = rrl_new();
-	worker->context.budgets = xmap(BUDGET_BUCKETS * sizeof *worker->context.budgets);
+	worker->context.budgets = xmap(sizeof *worker->context.budgets);
 	worker->context.stats = stats_new();
 	rng_seed(&worker->context.rng, SEED);
 	return worker;
@@ -376,7 +376,7 @@ static void free_worker(struct udp_worker *worker)
 	close(worker->socket);
 	stats_free(worker->context.stats);
 	rrl_free(worker->context.rrl);
-	xunmap(worker->context.budgets, BUDGET_BUCKETS * sizeof *worker->context.budgets);
+	xunmap(worker->context.budgets, sizeof *worker->context.budgets);
 	free(worker->context.scratch);
 	free(worker);
 }

@@ -201,11 +201,11 @@ int main(int argc, char **argv)
 	world = fixture_world(world_text);
 	context.stats = stats_new();
 	context.scratch = xcalloc(1, sizeof *context.scratch);
-	context.budgets = xmap(BUDGET_BUCKETS * sizeof *context.budgets);
+	context.budgets = xmap(sizeof *context.budgets);
 	rng_seed(&context.rng, 1);
 	unsigned failures = run(cases, is_writing);
 	stats_free(context.stats);
-	xunmap(context.budgets, BUDGET_BUCKETS * sizeof *context.budgets);
+	xunmap(context.budgets, sizeof *context.budgets);
 	free(context.scratch);
 	world_free(world);
 	free(world_text);
