@@ -176,14 +176,18 @@ def measure_latency(a, out, running, rates):
     out.samples[what] = rows
 
 
+MILLION = [  # row, queries, floor, text, at least
+    ("million", "ecs", FLOOR, "random names", 0.85),
+    ("flood", "nx", FLOOR_NEGATIVE, "NXDOMAIN flood", 0.95),
+    ("subdomains", "sub", FLOOR_NEGATIVE, "random names below tenants", 0.85),  # as a hit
+]
+
+
 def measure_million(a, out):
     """Rows million, flood and subdomains: a million names asked at random, and names that do not exist."""
     names = 100000 if a.quick else 1000000
     a = varied(a, names=names, count=names, shared=SETS, checks=True)
-    queries = [entry for entry in (("million", "ecs", FLOOR, "random names", 0.85),
-                                   ("flood", "nx", FLOOR_NEGATIVE, "NXDOMAIN flood", 0.95),
-                                   ("subdomains", "sub", FLOOR_NEGATIVE, "random names below tenants", 0.85))  # as a hit
-               if entry[0] in a.only]
+    queries = [entry for entry in MILLION if entry[0] in a.only]
     for _, query, _, _, _ in queries:
         out.say(f"the queries of {query}, made once")
         measure.query_file(a, query)
