@@ -143,14 +143,16 @@ def measure_geo(a, out):
         if wants_geo:
             out.done("geo")
         if "latency" in a.only:
-            measure_latency(a, out, {s.kind: s for s in running}, report.rates(rows))
+            rates = {s.kind: report.median(report.per_cpu(r) for r in report.clean(rows, s.kind)) for s in running}
+            measure_latency(a, out, {s.kind: s for s in running}, rates)
             out.done("latency")
     finally:
         lineup.stop_all(running)
 
 
 def measure_latency(a, out, running, rates):
-    """p99 over the echo's in pairs, each at half of its own rate. The first of a pair alternates."""
+    """p99 over the echo's in pairs, each at half of its own rate (per CPU second, which other work leaves alone).
+    The first of a pair alternates."""
     what = "latency at half load: pairs with p99 ≤ 1.5 × the echo's"
     if not {FLOOR, OURS} <= set(running):
         out.fail(what, f"{OURS} or {FLOOR} did not start")
