@@ -5,3 +5,5 @@
 #pragma once
 
 #define OUT_OF_LINE __attribute__((noinline))
+#define IN_LINE inline __attribute__((always_inline)) /* what both a usual and a seldom way need */
+#define WHOLE __attribute__((flatten)) /* with all that it calls, but for what is out of line */
