@@ -16,31 +16,40 @@ const struct node *index_get(const struct index *index, const uint8_t *name, siz
 	return index_probe(index, name, length, hash, 0);
 }
 
-/* The next existing name above the suffix, which moves there; NULL: there is none. */
-static const struct node *next_above(const struct index *index, struct suffix *suffix)
+static inline void cut_label(struct suffix *suffix)
 {
-	while (suffix->length > 1) {
-		suffix->length -= *suffix->octets + 1u;
-		suffix->octets += *suffix->octets + 1;
-		const struct node *node = index_probe(index, suffix->octets, suffix->length,
-						      name_hash(suffix->octets, suffix->length), 0);
+	suffix->length -= *suffix->octets + 1u;
+	suffix->octets += *suffix->octets + 1;
+}
+
+static inline const struct node *get(const struct index *index, const struct suffix *suffix)
+{
+	return index_probe(index, suffix->octets, suffix->length, name_hash(suffix->octets, suffix->length),
+			   0);
+}
+
+/* Cuts off the labels that are deeper than any name of the index. */
+static OUT_OF_LINE void skip_deep_labels(const struct index *index, struct suffix *suffix)
+{
+	/* one more than the deepest: next_above begins with the parent */
+	for (unsigned labels = name_labels(suffix->octets); labels > index->labels_max + 1; labels--)
+		cut_label(suffix);
+}
+
+/* The next existing name above the suffix, which moves there; NULL: there is none. Mostly it is the parent:
+ * labels are counted only where that does not help, so that a question of 127 of them costs no more than
+ * twice the probes of the deepest name. */
+static IN_LINE const struct node *next_above(const struct index *index, struct suffix *suffix)
+{
+	for (unsigned probes = 0; suffix->length > 1; probes++) {
+		if (probes == index->labels_max + 1)
+			skip_deep_labels(index, suffix);
+		cut_label(suffix);
+		const struct node *node = get(index, suffix);
 		if (node)
 			return node;
 	}
 	return NULL;
-}
-
-/* Cuts off the labels that are deeper than any name of the index, so that a question of 127 labels
- * costs no more probes than the deepest name. */
-static void skip_deep_labels(const struct index *index, struct suffix *suffix)
-{
-	unsigned labels = name_labels(suffix->octets);
-
-	/* one more than the deepest: next_above begins with the parent */
-	for (; labels > index->labels_max + 1; labels--) {
-		suffix->length -= *suffix->octets + 1u;
-		suffix->octets += *suffix->octets + 1;
-	}
 }
 
 static struct find result(enum find_kind kind, const struct node *node)
@@ -61,7 +70,6 @@ static OUT_OF_LINE struct find covering(const struct index *index, const struct 
 /* The name does not exist: what its closest encloser says. */
 static OUT_OF_LINE struct find find_missing(const struct index *index, struct suffix suffix)
 {
-	skip_deep_labels(index, &suffix);
 	const struct node *encloser = next_above(index, &suffix);
 
 	if (!encloser)

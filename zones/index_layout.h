@@ -62,10 +62,9 @@ static inline bool is_same_name(const uint8_t *a, const uint8_t *b, size_t lengt
 {
 	if (length < 8)
 		return memcmp(a, b, length) == 0;
-	for (size_t at = 0; at + 8 < length; at += 8) {
+	for (size_t at = 0; at + 8 < length; at += 8)
 		if (hash_load64(a + at) != hash_load64(b + at))
 			return false;
-	}
 	return hash_load64(a + length - 8) == hash_load64(b + length - 8); /* some of it again */
 }
 
@@ -99,6 +98,25 @@ static inline const struct node *index_probe(const struct index *index, const ui
 					     uint64_t hash, unsigned side)
 {
 	return shard_get(&index->shards[shard_number(hash)], name, length, hash, side);
+}
+
+/* What index_probe will touch first, and then: for who has many names to look up and can do something else
+ * while memory answers. */
+static inline void index_prefetch_slot(const struct index *index, uint64_t hash)
+{
+	const struct shard_entry *entry = &index->shards[shard_number(hash)];
+
+	__builtin_prefetch(&entry->shard->slots[(uint32_t)hash & entry->mask]);
+}
+
+static inline void index_prefetch_node(const struct index *index, uint64_t hash)
+{
+	const struct shard_entry *entry = &index->shards[shard_number(hash)];
+	const struct node *node =
+		shard_node(entry->shard, entry->shard->slots[(uint32_t)hash & entry->mask].offset);
+
+	__builtin_prefetch(node);
+	__builtin_prefetch(node->name + 24); /* mostly its end, which may be in the next cache line */
 }
 
 /* index_find for who has probed for the name already: `node`, or NULL. */

@@ -200,21 +200,53 @@ void name_lower(uint8_t *octets, size_t length)
 	lower_at(octets + last, octets + last);
 }
 
-uint64_t name_lower_hash(const uint8_t *from, size_t length, uint8_t *to)
+/* Sixteen octets at a time, for names that have as many. */
+typedef uint8_t octets16 __attribute__((vector_size(16)));
+
+static inline void lower_16_at(const uint8_t *from, uint8_t *to)
+{
+	octets16 octets;
+	memcpy(&octets, from, sizeof octets);
+	octets16 is_upper = (octets16)(octets - 'A' <= 'Z' - 'A');
+	octets |= is_upper & 0x20;
+	memcpy(to, &octets, sizeof octets);
+}
+
+/* The last octets of a name, some of which were hashed before: `word` holds the last eight. */
+static inline uint64_t finish_with(uint64_t hash, uint64_t word, size_t length)
+{
+	unsigned rest = length % sizeof(word);
+	return hash_finish(hash, rest != 0 ? word >> (64 - 8 * rest) : 0);
+}
+
+static uint64_t lower_hash_short(const uint8_t *from, size_t length, uint8_t *to)
 {
 	if (length < sizeof(uint64_t)) {
 		for (size_t i = 0; i < length; i++)
 			to[i] = lower(from[i]);
 		return name_hash(to, length);
 	}
+	uint64_t hash = hash_mix(hash_start(length, 0), lower_at(from, to));
+	size_t last = length - sizeof(uint64_t);
+	return finish_with(hash, lower_at(from + last, to + last), length);
+}
+
+uint64_t name_lower_hash(const uint8_t *from, size_t length, uint8_t *to)
+{
+	if (length < sizeof(octets16))
+		return lower_hash_short(from, length, to);
 	uint64_t hash = hash_start(length, 0);
-	for (size_t at = 0; at + sizeof(uint64_t) <= length; at += sizeof(uint64_t))
-		hash = hash_mix(hash, lower_at(from + at, to + at));
-	size_t last =
-		length - sizeof(uint64_t); /* the rest, and some of it again, which the tail leaves out */
-	uint64_t word = lower_at(from + last, to + last);
-	unsigned rest = length % sizeof(uint64_t);
-	return hash_finish(hash, rest != 0 ? word >> (64 - 8 * rest) : 0);
+	size_t at = 0;
+	do {
+		lower_16_at(from + at, to + at);
+		hash = hash_mix(hash_mix(hash, hash_load64(to + at)), hash_load64(to + at + 8));
+		at += sizeof(octets16);
+	} while (at + sizeof(octets16) <= length);
+	size_t last = length - sizeof(octets16); /* the rest, and some of it again */
+	lower_16_at(from + last, to + last);
+	if (length - at >= sizeof(uint64_t))
+		hash = hash_mix(hash, hash_load64(to + at));
+	return finish_with(hash, hash_load64(to + length - 8), length);
 }
 
 bool name_wildcard_of(const uint8_t *parent, struct name *ret)

@@ -46,11 +46,15 @@ struct zone {
 	const struct rrset *soa, *ns; /* ns may be NULL (warned); the SOA as loaded: ask zone_soa */
 	_Atomic(const struct rrset *) renewed_soa; /* NULL until zone_renew_serial */
 	struct rrset *soa_copies[2];		   /* written in turns by zone_renew_serial */
-	bool soa_is_inside;			   /* MNAME and RNAME are names of the zone, … */
-	uint8_t soa_kept[2];			   /* … and these their octets in front of the apex */
-	uint32_t serial;			   /* as answered; see zone_set_serial */
-	uint32_t negative_ttl;			   /* min(SOA TTL, MINIMUM), RFC 2308 §5 */
-	const struct zone_node *nodes;		   /* every owner and every empty non-terminal, apex first */
+	/* The SOA record of a negative answer up to SERIAL, with the TTL of RFC 2308 §5, compressed against a
+	 * question for a name of the zone: negative_pointers say where the pointers to its apex stand. NULL
+	 * where MNAME or RNAME is no name of the zone. */
+#define ZONE_SOA_NUMBERS 20 /* octets from SERIAL to MINIMUM, which follow */
+	const uint8_t *negative;
+	uint16_t negative_length, negative_pointers[3];
+	uint32_t serial;	       /* as answered; see zone_set_serial */
+	uint32_t negative_ttl;	       /* min(SOA TTL, MINIMUM), RFC 2308 §5 */
+	const struct zone_node *nodes; /* every owner and every empty non-terminal, apex first */
 	size_t node_count, record_count;
 	uint64_t content_hash;		      /* of the text read, $INCLUDEd files too */
 	int64_t modified_unix_s;	      /* newest modification time of the files read; 0 for text */

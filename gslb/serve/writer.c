@@ -9,10 +9,8 @@
 #include "lib/inline.h"
 #include <string.h>
 
-#define POINTER_MARK 0xc000
 #define POINTER_OFFSET_MAX 0x3fff
 #define RECORD_HEAD_OCTETS 12 /* of a record whose owner is a pointer: up to and with RDLENGTH */
-#define SOA_NUMBERS_OCTETS 20 /* from SERIAL to MINIMUM */
 
 void writer_init(struct writer *writer, uint8_t *out, size_t limit, const struct message *message)
 {
@@ -246,35 +244,15 @@ static OUT_OF_LINE void put_set(struct writer *writer, const struct answer_item 
 static bool is_inner_soa(const struct answer *answer, const struct answer_item *item)
 {
 	const struct zone *zone = answer->zone;
-	return zone && item->owner == zone->name.octets && item->type == RR_SOA && zone->soa_is_inside;
-}
-
-static uint8_t *append(uint8_t *to, const uint8_t *octets, size_t length)
-{
-	memcpy(to, octets, length);
-	return to + length;
+	return zone && item->owner == zone->name.octets && item->type == RR_SOA && zone->negative;
 }
 
 static OUT_OF_LINE void put_inner_soa(struct writer *writer, const struct zone *zone,
 				      const struct answer_item *item)
 {
-	size_t apex = zone->name.length, kept0 = zone->soa_kept[0], kept1 = zone->soa_kept[1];
-	uint16_t pointer = POINTER_MARK | (uint16_t)(HEADER_OCTETS + writer->question_length - apex);
-	size_t length = kept0 + 2 + kept1 + 2 + SOA_NUMBERS_OCTETS;
-	uint8_t *out = take(writer, RECORD_HEAD_OCTETS + length);
-	if (!out)
-		return;
-	const uint8_t *record = item->set->wire, *mname = record + RECORD_HEAD_OCTETS;
-	const uint8_t *rname = mname + kept0 + apex, *numbers = rname + kept1 + apex;
-	bytes_put16(out, pointer);
-	memcpy(out + 2, record + 2, 4);
-	bytes_put32(out + 6, item->ttl);
-	bytes_put16(out + 10, (uint16_t)length);
-	out = append(out + RECORD_HEAD_OCTETS, mname, kept0);
-	bytes_put16(out, pointer);
-	out = append(out + 2, rname, kept1);
-	bytes_put16(out, pointer);
-	memcpy(out + 2, numbers, SOA_NUMBERS_OCTETS);
+	uint8_t *out = take(writer, writer_negative_octets(zone));
+	if (out)
+		writer_put_negative(zone, item, writer->question_length, out);
 }
 
 /* Below a name that is not the question's: behind a chain. */

@@ -5,9 +5,11 @@
  */
 #pragma once
 #include "gslb/decide/resolve.h"
+#include "gslb/serve/bytes.h"
 #include "gslb/serve/message.h"
 
 #define WRITER_NAMES_MAX 64
+#define POINTER_MARK 0xc000 /* RFC 1035 §4.1.4 */
 
 struct writer {
 	uint8_t *out;		 /* the message from its header on */
@@ -44,4 +46,22 @@ static inline void writer_rewind(struct writer *writer, struct writer_mark mark)
 	writer->at = mark.at;
 	writer->name_count = mark.name_count;
 	writer->is_full = false;
+}
+
+/* The SOA of a negative answer whose question ends in the apex of the zone (zone.h, `negative`): its octets,
+ * and the record itself to `out`, which has room for them. */
+static inline size_t writer_negative_octets(const struct zone *zone)
+{
+	return zone->negative_length + ZONE_SOA_NUMBERS;
+}
+static inline void writer_put_negative(const struct zone *zone, const struct answer_item *item,
+				       size_t question_length, uint8_t *out)
+{
+	size_t head = zone->negative_length;
+	uint16_t pointer = (uint16_t)(POINTER_MARK | (HEADER_OCTETS + question_length - zone->name.length));
+	bytes_copy(out, zone->negative, head);
+	for (unsigned i = 0; i < 3; i++)
+		bytes_put16(out + zone->negative_pointers[i], pointer);
+	bytes_put32(out + 6, item->ttl);
+	memcpy(out + head, item->set->wire + item->set->wire_length - ZONE_SOA_NUMBERS, ZONE_SOA_NUMBERS);
 }
