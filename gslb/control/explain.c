@@ -405,7 +405,7 @@ json_t *explain(struct control *control, const struct explain_request *request)
 	set_client(&story);
 	struct rng rng;
 	rng_seed_from_system(&rng);
-	uint64_t random = rng_next(&rng);
+	uint64_t random = rng_peek(&rng);
 	struct question question = {
 		.name = request->name.octets,
 		.as_asked = request->name.octets,
@@ -414,7 +414,7 @@ json_t *explain(struct control *control, const struct explain_request *request)
 		.hash = name_hash(request->name.octets, request->name.length),
 	};
 	story.answer = xmalloc(sizeof *story.answer);
-	resolve(world, &question, &story.client, random, story.answer);
+	resolve(world, &question, &story.client, &rng, story.answer);
 	find_tenant(&story, random);
 	json_t *reply = tell(&story);
 	free(story.answer);

@@ -252,16 +252,15 @@ void choose_region(const struct policy *policy, const struct client *client, uin
 	const struct plan_service *service = policy->service;
 	ret->policy = policy;
 	ret->client_family = client->address.family;
-	ret->order = order_find(policy->order, &client->address, client->is_ecs ? &client->resolver : NULL);
+	ret->order = order_find(policy->order, &client->address, &client->resolver);
 	region_set first = ret->order.tiers->first & policy->allowed;
-	bool is_one = (first & (first - 1)) == 0 && (first & service->settled) != 0;
-	if (!is_one || service->picks_vips)
+	ret->is_settled = (first & (first - 1)) == 0 && (first & service->settled) != 0;
+	if (!ret->is_settled || service->picks_vips)
 		ret->client_hash = choose_client_hash(service, client, name_hash);
-	if (!is_one) {
+	if (!ret->is_settled) {
 		choose_by_steps(policy, random, ret);
 		return;
 	}
-	/* the usual: the first tier is one region, and it takes every client */
 	ret->step = STEP_TIER;
 	ret->mode = PICK_REGULAR;
 	ret->kept = ret->consulted = first;

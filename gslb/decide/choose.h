@@ -25,7 +25,9 @@ struct choice {
 	uint32_t ttl;			  /* seconds */
 	uint8_t client_family;		  /* 4 or 6 */
 	bool share_split;		  /* a share between 1 and 99 was consulted */
-	uint64_t client_hash;		  /* of client prefix and name; only where a hash may have a say */
+	bool is_settled; /* the first tier is one region, and it takes every client: no hash has a say in it
+			  */
+	uint64_t client_hash; /* of client prefix and name; only where a hash may have a say */
 };
 
 /* name_hash: name_hash() of the lower-case name that is decided. random: 64 fresh bits, used by

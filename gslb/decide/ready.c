@@ -29,12 +29,10 @@ static uint8_t *align(uint8_t *at)
 	return at + (-(uintptr_t)at & mask);
 }
 
-static struct rrset *begin_set(uint8_t *at, uint16_t type, uint32_t ttl)
+static void begin_set(struct rrset *set, const uint8_t *at, uint16_t type, uint32_t ttl)
 {
-	struct rrset *set = (struct rrset *)align(at);
-	*set = (struct rrset){.type = type, .ttl = ttl, .wire = (uint8_t *)(set + 1)};
+	*set = (struct rrset){.type = type, .ttl = ttl, .wire = at};
 	rrset_set_layout(set);
-	return set;
 }
 
 static uint8_t *end_set(struct rrset *set, unsigned count, uint8_t *end)
@@ -46,10 +44,10 @@ static uint8_t *end_set(struct rrset *set, unsigned count, uint8_t *end)
 
 size_t ready_octets(unsigned vip_count, unsigned https_length)
 {
-	size_t heads = 3 * (sizeof(struct rrset) + _Alignof(struct rrset));
+	size_t sets = READY_SETS * sizeof(struct rrset) + _Alignof(struct rrset);
 	size_t addresses = vip_count * (HEAD_OCTETS + 16u);
 	size_t https = https_length == 0 ? 0 : HEAD_OCTETS + https_length + 2 * 4 + vip_count * 16u;
-	return heads + addresses + https;
+	return sets + addresses + https;
 }
 
 /* The VIPs of a family, or none where a hash or a draw picks among them. */
@@ -64,39 +62,50 @@ static unsigned all_of_family(const struct plan_service *service, const struct p
 	return picks->count;
 }
 
-static struct rrset *compile_addresses(const struct plan_vip *const *vips, unsigned count, unsigned family,
-				       uint32_t ttl, uint8_t **at)
+static uint8_t *compile_addresses(struct rrset *set, const struct plan_vip *const *vips, unsigned count,
+				  uint8_t *at)
 {
-	size_t octets = family == 0 ? 4 : 16;
-	struct rrset *set = begin_set(*at, family == 0 ? RR_A : RR_AAAA, ttl);
-	uint8_t *to = (uint8_t *)set->wire;
+	size_t octets = set->type == RR_A ? 4 : 16;
 	for (unsigned i = 0; i < count; i++) {
-		to = put_head(to, set->type, ttl, octets);
-		memcpy(to, vips[i]->ip.bytes, octets);
-		to += octets;
+		at = put_head(at, set->type, set->ttl, octets);
+		memcpy(at, vips[i]->ip.bytes, octets);
+		at += octets;
 	}
-	*at = end_set(set, count, to);
-	return set;
+	return end_set(set, count, at);
+}
+
+static uint8_t *compile_https(struct rrset *set, const struct plan_service *service,
+			      const struct plan_vip *const vips[static 2][ANSWERS_MAX],
+			      const uint8_t count[static 2], uint8_t *at)
+{
+	size_t octets = https_rdata_length(service, count);
+	at = put_head(at, RR_HTTPS, set->ttl, octets);
+	https_rdata_write(service, vips, count, at);
+	return end_set(set, 1, at + octets);
 }
 
 uint8_t *ready_compile(const struct plan_service *service, struct plan_region *region, uint8_t *at)
 {
+	struct rrset *sets = (struct rrset *)align(at);
 	const struct plan_vip *vips[2][ANSWERS_MAX];
 	uint8_t count[2];
-	for (unsigned family = 0; family < 2; family++) {
+	for (unsigned family = 0; family < 2; family++)
 		count[family] = (uint8_t)all_of_family(service, region, family, vips[family]);
-		if (count[family] != 0)
-			region->ready[family] =
-				compile_addresses(vips[family], count[family], family, region->ttl, &at);
-	}
 	bool is_whole = count[0] == region->picks[PICK_REGULAR][0].count &&
 			count[1] == region->picks[PICK_REGULAR][1].count && count[0] + count[1] != 0;
-	if (service->https_length == 0 || !is_whole)
-		return at;
-	struct rrset *set = begin_set(at, RR_HTTPS, region->ttl);
-	size_t octets = https_rdata_length(service, count);
-	at = put_head((uint8_t *)set->wire, RR_HTTPS, set->ttl, octets);
-	https_rdata_write(service, vips, count, at);
-	region->ready[READY_HTTPS] = set;
-	return end_set(set, 1, at + octets);
+	at = (uint8_t *)(sets + READY_SETS);
+	if (service->https_length != 0 && is_whole) {
+		region->ready[READY_HTTPS] = &sets[READY_HTTPS];
+		begin_set(&sets[READY_HTTPS], at, RR_HTTPS, region->ttl);
+		at = compile_https(&sets[READY_HTTPS], service, vips, count, at);
+	}
+	for (unsigned family = 0; family < 2; family++) {
+		if (count[family] == 0)
+			continue;
+		struct rrset *set = &sets[family == 0 ? READY_A : READY_AAAA];
+		region->ready[family == 0 ? READY_A : READY_AAAA] = set;
+		begin_set(set, at, family == 0 ? RR_A : RR_AAAA, region->ttl);
+		at = compile_addresses(set, vips[family], count[family], at);
+	}
+	return at;
 }

@@ -1,6 +1,7 @@
 /*
  * The usual answers of a region as record sets: where it gives all VIPs of a family, as configured, neither
- * client nor chance has a say, and the records can be sent as they stand. Control thread.
+ * client nor chance has a say, and the records can be sent as they stand. Those of HTTPS, A and AAAA lie one
+ * behind the other, in this order, as the answer to a question for HTTPS has them. Control thread.
  */
 #pragma once
 #include "gslb/decide/plan.h"

@@ -39,7 +39,6 @@ static void add_set(struct answer *answer, uint8_t *section_count, const uint8_t
 	item->ttl = ttl;
 	item->owner = owner;
 	item->set = set;
-	item->target = NULL;
 }
 
 /* RFC 2308 §3, §5. `most` bounds the TTL further. */
@@ -225,11 +224,18 @@ static OUT_OF_LINE enum progress follow_dname(struct state *state, const struct 
 	return is_end || name_is_below(state->current.name + kept, owner->name) ? DONE : FOLLOW;
 }
 
+/* `node` is a tenant's. */
+static void charge(const struct world *world, const struct node *node, struct answer *answer)
+{
+	if (world->plan->policies[node->policy].has_budget)
+		answer->charged = node;
+}
+
 static enum progress answer_missing(struct state *state, const struct find *find)
 {
 	state->answer->rcode = RCODE_NXDOMAIN;
 	if (find->node->policy != INDEX_NONE)
-		state->answer->charged = find->node;
+		charge(state->world, find->node, state->answer);
 	add_negative(state, find->node->zone, UINT32_MAX);
 	return DONE;
 }
@@ -247,60 +253,46 @@ static void add_chosen(struct state *state, uint8_t *section_count, enum item_ki
 	item->target = NULL;
 }
 
-/* What the region has ready for the type, if the answer takes no more time than it has. */
-static inline const struct rrset *ready_set(const struct choice *choice, enum ready number)
+/* Whether what the region has ready holds for this choice. */
+static inline bool has_ready(const struct choice *choice)
 {
-	const struct plan_region *region = choice->region;
-	if (!region || choice->mode != PICK_REGULAR || choice->ttl != region->ttl)
-		return NULL;
-	return region->ready[number];
+	return choice->region && choice->mode == PICK_REGULAR && choice->ttl == choice->region->ttl;
 }
 
-/* The addresses of a family: how many there are; their scope widens the answer's. */
-static bool add_addresses_of(struct state *state, uint8_t *section_count, unsigned row)
+/* How many addresses of a family are to be given; their scope widens the answer's. */
+static unsigned choose_family(struct state *state, unsigned family)
 {
 	struct answer *answer = state->answer;
 	const struct choice *choice = &answer->choice;
-	unsigned family = row == 0 ? 4 : 6;
+	unsigned row = family == 6;
 	uint8_t scope = choose_scope(choice, family);
 	if (scope > answer->scope)
 		answer->scope = scope;
-	const struct rrset *ready = ready_set(choice, row == 0 ? READY_A : READY_AAAA);
-	if (ready) {
-		add_set(answer, section_count, state->current.as_asked, ready, ready->ttl);
-		return true;
-	}
 	unsigned count = choose_vips(choice, family, state->random, answer->vips[row]);
 	answer->vip_count[row] = (uint8_t)count;
-	if (count != 0)
-		add_chosen(state, section_count, ITEM_VIPS, row == 0 ? RR_A : RR_AAAA);
-	return count != 0;
+	return count;
 }
 
 /* Both families as hints, and as additional records (configuration.md, "HTTPS"). */
 static OUT_OF_LINE bool add_hints(struct state *state, uint16_t type)
 {
 	struct answer *answer = state->answer;
-	const struct rrset *ready = ready_set(&answer->choice, READY_HTTPS);
-	struct answer_item *first = add_item(answer, &answer->answer_count);
-	bool has_ipv4 = add_addresses_of(state, &answer->additional_count, 0);
-	bool has_ipv6 = add_addresses_of(state, &answer->additional_count, 1);
-	if (!has_ipv4 && !has_ipv6) {
-		answer->answer_count--;
+	unsigned ipv4 = choose_family(state, 4), ipv6 = choose_family(state, 6);
+	if (ipv4 + ipv6 == 0)
 		return false;
-	}
-	if (type != RR_HTTPS || !ready) {
-		ready = NULL;
-		for (unsigned row = 0; row < 2; row++)
-			answer->vip_count[row] = (uint8_t)choose_vips(&answer->choice, row == 0 ? 4 : 6,
-								      state->random, answer->vips[row]);
-	}
-	first->kind = ready ? ITEM_SET : ITEM_HTTPS;
-	first->type = type;
-	first->ttl = answer->choice.ttl;
-	first->owner = state->current.as_asked;
-	first->set = ready;
-	first->target = NULL;
+	add_chosen(state, &answer->answer_count, ITEM_HTTPS, type);
+	if (ipv4 != 0)
+		add_chosen(state, &answer->additional_count, ITEM_VIPS, RR_A);
+	if (ipv6 != 0)
+		add_chosen(state, &answer->additional_count, ITEM_VIPS, RR_AAAA);
+	return true;
+}
+
+static bool add_addresses_of(struct state *state, uint16_t type)
+{
+	if (choose_family(state, type == RR_AAAA ? 6 : 4) == 0)
+		return false;
+	add_chosen(state, &state->answer->answer_count, ITEM_VIPS, type);
 	return true;
 }
 
@@ -332,7 +324,7 @@ static bool answer_tenant(struct state *state, const struct node *node)
 			answer->ede_text = all_down;
 		}
 		if (is_binding ? add_hints(state, type)
-			       : add_addresses_of(state, &answer->answer_count, type == RR_AAAA))
+			       : add_addresses_of(state, type == RR_AAAA ? type : RR_A))
 			return true;
 	}
 	add_negative(state, node->zone, policy->service->ttl_max);
@@ -353,7 +345,7 @@ static enum progress answer_node(struct state *state, const struct node *node)
 	uint16_t type = state->question->type;
 	answer->node = node;
 	if (node->policy != INDEX_NONE) {
-		answer->charged = node;
+		charge(state->world, node, answer);
 		if (answer_tenant(state, node))
 			return DONE;
 	}
@@ -372,14 +364,9 @@ static enum progress answer_node(struct state *state, const struct node *node)
 	return DONE;
 }
 
-/* `node`: of the current name, NULL: there is none. */
-static OUT_OF_LINE enum progress take_step(struct state *state, const struct node *node)
+/* `find`: of the current name. */
+static enum progress take_step(struct state *state, struct find find)
 {
-	const struct index *index = state->world->index;
-	const struct question *current = &state->current;
-	struct find find = state->question->type == RR_DS
-				   ? index_find_ds(index, current->name, current->length, current->hash)
-				   : index_find_from(index, current->name, current->length, node);
 	if (state->links == 0 && find.node)
 		state->answer->zone = find.node->zone;
 	switch (find.kind) {
@@ -404,46 +391,137 @@ static OUT_OF_LINE enum progress take_step(struct state *state, const struct nod
 	return DONE;
 }
 
-/* The usual question: one record set answers it and needs nothing else. For a tenant's name that is the set
- * which the chosen region has ready. False: all of the steps are to be taken. */
-static bool answer_at_once(const struct world *world, const struct node *node,
-			   const struct question *question, const struct client *client, uint64_t random,
-			   struct answer *answer)
+static inline void put_item(struct answer_item *item, const uint8_t *owner, const struct rrset *set)
 {
-	const struct rrset *set;
+	item->kind = ITEM_SET;
+	item->type = set->type;
+	item->ttl = set->ttl;
+	item->owner = owner;
+	item->set = set;
+}
+
+static inline void put_first(struct answer *answer, const uint8_t *owner, const struct rrset *set)
+{
+	put_item(&answer->items[0], owner, set);
+	answer->ready_octets = set->wire_length;
+}
+
+/* The sets that a region has ready, if it has. HTTPS brings the addresses along (configuration.md,
+ * "HTTPS"). */
+static bool add_ready(const struct choice *choice, const struct question *question, enum ready number,
+		      struct answer *answer)
+{
+	const struct rrset *const *ready = choice->region->ready;
+	if (!ready[number])
+		return false;
+	put_first(answer, question->as_asked, ready[number]);
+	if (number != READY_HTTPS)
+		return true;
+	struct answer_item *item = &answer->items[1];
+	for (unsigned i = READY_A; i <= READY_AAAA; i++) {
+		if (!ready[i])
+			continue;
+		put_item(item++, question->as_asked, ready[i]);
+		answer->ready_octets += ready[i]->wire_length;
+	}
+	answer->additional_count = (uint8_t)(item - &answer->items[1]);
+	return true;
+}
+
+/* The type as one that regions have sets for; READY_SETS: none. */
+static inline enum ready ready_number(uint16_t type)
+{
+	return type == RR_A	  ? READY_A
+	       : type == RR_AAAA  ? READY_AAAA
+	       : type == RR_HTTPS ? READY_HTTPS
+				  : READY_SETS;
+}
+
+/* The usual question: a record set answers it as it stands. For a tenant's name that is what the chosen
+ * region has ready. False: all of the steps are to be taken. */
+static WHOLE bool answer_at_once(const struct world *world, const struct node *node,
+				 const struct question *question, const struct client *client,
+				 const struct rng *rng, struct answer *answer)
+{
 	if (node->policy == INDEX_NONE) {
-		set = rrset_find(node->sets, question->type);
-		if (!set || set->additional != 0 || question->type == RR_SOA)
+		const struct rrset *set = rrset_find(node->sets, question->type);
+		if (!set || set->additional != 0 || set->name_count != 0)
 			return false;
+		put_first(answer, question->as_asked, set);
 	} else {
 		const struct policy *policy = &world->plan->policies[node->policy];
 		struct choice *choice = &answer->choice;
-		if ((question->type != RR_A && question->type != RR_AAAA) || policy->is_suspended)
+		enum ready number = ready_number(question->type);
+		bool has_type =
+			number < READY_HTTPS || (number == READY_HTTPS && policy->service->https_length != 0);
+		if (!has_type || policy->is_suspended)
 			return false;
+		uint64_t random = policy->service->split == SPLIT_RANDOM ? rng_peek(rng) : 0;
 		choose_region(policy, client, question->hash, random, choice);
-		set = ready_set(choice, question->type == RR_A ? READY_A : READY_AAAA);
-		if (!set)
+		if (!(choice->is_settled || has_ready(choice)) ||
+		    !add_ready(choice, question, number, answer))
 			return false;
-		answer->scope = choose_scope(choice, 0);
+		answer->scope = choice->is_settled ? choice->order.depth : choose_scope(choice, 0);
 		answer->uses_client = true;
 		answer->tenant = node->tenant;
-		answer->charged = node;
+		if (policy->has_budget)
+			answer->charged = node;
 	}
 	answer->zone = node->zone;
 	answer->node = node;
 	answer->answer_count = 1;
-	answer->items[0] = (struct answer_item){
-		.kind = ITEM_SET,
-		.type = set->type,
-		.ttl = set->ttl,
-		.owner = question->as_asked,
-		.set = set,
-	};
+	answer->is_ready = true;
 	return true;
 }
 
+/* The name does not exist, and no name before it led here. False: the zone's SOA needs a longer look. */
+static bool deny_at_once(const struct world *world, const struct node *encloser, struct answer *answer)
+{
+	const struct zone *zone = encloser->zone;
+	if (!zone->negative)
+		return false;
+	struct answer_item *item = &answer->items[0];
+	put_item(item, zone->name.octets, zone_soa(zone));
+	item->ttl = zone->negative_ttl;
+	answer->ready_octets = zone->negative_length + ZONE_SOA_NUMBERS;
+	answer->rcode = RCODE_NXDOMAIN;
+	answer->zone = zone;
+	if (encloser->policy != INDEX_NONE)
+		charge(world, encloser, answer);
+	answer->authority_count = 1;
+	answer->is_ready = true;
+	return true;
+}
+
+static struct find find_from(const struct index *index, const struct question *question,
+			     const struct node *node, uint16_t type)
+{
+	return type == RR_DS ? index_find_ds(index, question->name, question->length, question->hash)
+			     : index_find_from(index, question->name, question->length, node);
+}
+
+static OUT_OF_LINE void take_steps(const struct world *world, const struct question *question,
+				   const struct client *client, const struct rng *rng, struct find find,
+				   struct answer *answer)
+{
+	struct state state = {
+		.current = *question,
+		.world = world,
+		.question = question,
+		.client = client,
+		.random = rng_peek(rng),
+		.answer = answer,
+	};
+	while (take_step(&state, find) == FOLLOW) {
+		const struct question *current = &state.current;
+		const struct node *node =
+			index_probe(world->index, current->name, current->length, current->hash, 0);
+		find = find_from(world->index, current, node, question->type);
+	}
+}
+
 void resolve(const struct world *world, const struct question *question, const struct client *client,
-	     uint64_t random, struct answer *ret)
+	     const struct rng *rng, struct answer *ret)
 {
 	ret->rcode = RCODE_NOERROR;
 	ret->is_authoritative = true;
@@ -451,10 +529,9 @@ void resolve(const struct world *world, const struct question *question, const s
 	ret->uses_client = false;
 	ret->scope = 0;
 	ret->answer_count = ret->authority_count = ret->additional_count = 0;
-	ret->vip_count[0] = ret->vip_count[1] = 0;
+	ret->is_ready = false;
 	ret->ede = EDE_NONE;
 	ret->tenant = INDEX_NONE;
-	ret->ede_text = "";
 	ret->zone = NULL;
 	ret->node = NULL;
 	ret->charged = NULL;
@@ -463,20 +540,12 @@ void resolve(const struct world *world, const struct question *question, const s
 	const struct node *node =
 		index_probe(world->index, question->name, question->length, question->hash, 0);
 	if (node && !(node->flags & (ZONE_NODE_OCCLUDED | ZONE_NODE_CUT)) && question->type != RR_DS &&
-	    answer_at_once(world, node, question, client, random, ret))
+	    answer_at_once(world, node, question, client, rng, ret))
 		return;
-
-	struct state state = {
-		.current = *question,
-		.world = world,
-		.question = question,
-		.client = client,
-		.random = random,
-		.answer = ret,
-	};
-	while (take_step(&state, node) == FOLLOW)
-		node = index_probe(world->index, state.current.name, state.current.length, state.current.hash,
-				   0);
+	struct find find = find_from(world->index, question, node, question->type);
+	if (find.kind == FIND_MISSING && deny_at_once(world, find.node, ret))
+		return;
+	take_steps(world, question, client, rng, find, ret);
 }
 
 unsigned resolve_addresses(const struct answer *answer, uint16_t type, struct ip ret[static ANSWERS_MAX])

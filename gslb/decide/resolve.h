@@ -5,6 +5,7 @@
 #pragma once
 #include "gslb/decide/choose.h"
 #include "gslb/decide/world.h"
+#include "lib/rng.h"
 #include "zones/rrtype.h"
 
 #define CHAIN_MAX 16 /* CNAMEs followed (configuration.md, "Custom domains") */
@@ -38,9 +39,9 @@ struct answer_item {
 	enum item_kind kind;
 	uint16_t type;
 	uint32_t ttl;
-	const uint8_t *owner; /* wire form; as asked (any case) for the question's own name */
-	const struct rrset *set;
-	const uint8_t *target;
+	const uint8_t *owner;	 /* wire form; as asked (any case) for the question's own name */
+	const struct rrset *set; /* ITEM_SET */
+	const uint8_t *target;	 /* ITEM_CNAME */
 };
 
 struct question {
@@ -58,23 +59,29 @@ struct answer { /* what each query sets stands first, in whole words */
 	bool uses_client;  /* a tenant's rule decided: `scope` counts, else SCOPE is 0 */
 	uint8_t scope;
 	uint8_t answer_count, authority_count, additional_count; /* consecutive in items */
-	uint8_t vip_count[2];					 /* [0] IPv4, [1] IPv6 */
-	int16_t ede;						 /* EDE_NONE or a code */
+	/* All items are sets of the question's name that can be sent as they stand, and their wire forms lie
+	 * one behind the other; or the one item is the SOA of a negative answer that its zone has compressed.
+	 */
+	bool is_ready;
+	int16_t ede;		 /* EDE_NONE or a code */
 	uint32_t tenant;	 /* number of the tenant whose rule decided, or INDEX_NONE */
-	const char *ede_text;	 /* of an extended error: "" none */
+	const char *ede_text;	 /* where `ede` says so */
 	const struct zone *zone; /* of the question's name; NULL: not served */
 	const struct node *node; /* that the last step ended at, or NULL */
-	/* A tenant's node that the last step ended at, or right below which there is no such name: the
-	 * tenant's budget pays. Else NULL. */
+	/* A tenant's node that the last step ended at, or right below which there is no such name, if the
+	 * tenant has a budget: that pays. Else NULL. */
 	const struct node *charged;
-	struct choice choice;			     /* valid when choice.policy is not NULL */
-	const struct plan_vip *vips[2][ANSWERS_MAX]; /* of ITEM_VIPS and ITEM_HTTPS */
+	struct choice choice;  /* valid when choice.policy is not NULL */
+	uint32_t ready_octets; /* of the records, where is_ready */
+	uint8_t vip_count[2];  /* of ITEM_VIPS and ITEM_HTTPS: [0] IPv4, [1] IPv6 */
+	const struct plan_vip *vips[2][ANSWERS_MAX];
 	struct answer_item items[ANSWER_ITEMS_MAX];
 	struct name scratch[CHAIN_MAX + 1]; /* lower-case targets of the chain */
 };
 
 /* The addresses that a tenant's rule gave for A or AAAA; returns how many. */
 unsigned resolve_addresses(const struct answer *answer, uint16_t type, struct ip ret[static ANSWERS_MAX]);
-/* Fills *ret without clearing it all. `random`: 64 fresh bits. */
+/* Fills *ret without clearing it all. `rng` says what its next number will be and is not advanced: who asks
+ * again does so if the answer used it (`split: random`). */
 void resolve(const struct world *world, const struct question *question, const struct client *client,
-	     uint64_t random, struct answer *ret);
+	     const struct rng *rng, struct answer *ret);

@@ -8,6 +8,7 @@
 #include "gslb/serve/rrl.h"
 #include "gslb/serve/sampling.h"
 #include "gslb/serve/tally.h"
+#include "lib/inline.h"
 
 /* What holds before the first world is there. */
 static const struct serve_settings settings_before = {.edns_size = 1232};
@@ -20,35 +21,31 @@ static void decline(uint8_t rcode, int16_t ede, struct answer *ret)
 	ret->ede = ede;
 	ret->ede_text = "";
 	ret->answer_count = ret->authority_count = ret->additional_count = 0;
-	ret->vip_count[0] = ret->vip_count[1] = 0;
+	ret->is_ready = false;
 	ret->tenant = INDEX_NONE;
 	ret->zone = NULL;
 	ret->charged = NULL;
 	ret->choice.policy = NULL;
 }
 
-static void decide(struct serve_context *context, const struct world *world, const struct message *message,
-		   const struct ip *peer)
+static void decide(struct serve_context *context, const struct world *world, const struct incoming *incoming)
 {
 	struct answer *answer = context->scratch;
-	struct client client;
-	edns_client(&message->edns, peer, &client);
-	resolve(world, &message->question, &client, rng_peek(&context->rng), answer);
+	resolve(world, &incoming->message.question, &incoming->client, &context->rng, answer);
 	if (answer->choice.policy && answer->choice.policy->service->split == SPLIT_RANDOM)
 		rng_next(&context->rng); /* that one is used */
 }
 
-/* RFC 6891 §6.2.3, §6.2.5: over UDP what both sides can take, 512 octets without EDNS. */
+/* RFC 6891 §6.2.3, §6.2.5: over UDP what both sides can take. */
 static size_t reply_limit(enum transport transport, const struct edns *edns,
 			  const struct serve_settings *settings, size_t capacity)
 {
-	size_t limit = MESSAGE_MAX;
-	if (transport == TRANSPORT_UDP) {
-		limit = edns->is_present ? edns->payload : UDP_PAYLOAD_MIN;
-		if (limit > settings->edns_size)
-			limit = settings->edns_size;
-	}
-	return limit < capacity ? limit : capacity;
+	size_t limit = capacity < MESSAGE_MAX ? capacity : MESSAGE_MAX;
+	if (transport != TRANSPORT_UDP)
+		return limit;
+	if (limit > settings->edns_size)
+		limit = settings->edns_size;
+	return limit < edns->payload ? limit : edns->payload;
 }
 
 /* Cookies (RFC 7873 §5.2): what the client's is worth; a fresh one of ours goes back with the reply. */
@@ -92,8 +89,7 @@ static void charge_tenant(struct serve_context *context, const struct world *wor
 			  struct answer *answer)
 {
 	const struct node *node = answer->charged;
-	if (!node || !world->plan->policies[node->policy].has_budget || !context->budgets ||
-	    transport != TRANSPORT_UDP || answer->is_truncated)
+	if (!node || !context->budgets || transport != TRANSPORT_UDP || answer->is_truncated)
 		return;
 	if (budget_take(context->budgets, &world->plan->budgets[node->policy], node->tenant,
 			answer->rcode == RCODE_NXDOMAIN, context->now_ns))
@@ -102,23 +98,18 @@ static void charge_tenant(struct serve_context *context, const struct world *wor
 	answer->is_truncated = true;
 }
 
-/* What the verdict of the parser asks for; with a well-formed question, the decision. */
-static void answer_verdict(struct serve_context *context, const struct world *world, enum transport transport,
-			   const struct ip *peer, const struct message *message, enum verdict verdict,
-			   enum cookie_state cookie)
+/* What the verdict of the parser asks for where it is not an answer. */
+static OUT_OF_LINE void decline_verdict(enum verdict verdict, enum cookie_state cookie,
+					enum transport transport, struct answer *answer)
 {
-	struct answer *answer = context->scratch;
 	if (cookie == COOKIE_BAD && transport == TRANSPORT_UDP &&
 	    (verdict == VERDICT_ANSWER || verdict == VERDICT_COOKIE)) {
 		decline(RCODE_BADCOOKIE, EDE_NONE, answer); /* RFC 7873 §5.2.3 */
 		return;
 	}
 	switch (verdict) {
-	case VERDICT_ANSWER:
-		if (world)
-			decide(context, world, message, peer);
-		else
-			decline(RCODE_REFUSED, EDE_NOT_READY, answer);
+	case VERDICT_ANSWER: /* before the first world */
+		decline(RCODE_REFUSED, EDE_NOT_READY, answer);
 		return;
 	case VERDICT_COOKIE:
 		decline(cookie == COOKIE_ABSENT ? RCODE_FORMERR : RCODE_NOERROR, EDE_NONE, answer);
@@ -142,7 +133,7 @@ static void answer_verdict(struct serve_context *context, const struct world *wo
  * know, neither used nor sent back. */
 static bool believes_subnet(const struct serve_settings *settings, const struct ip *peer)
 {
-	if (!settings->ecs || settings->ecs_from_count == 0)
+	if (settings->ecs_from_count == 0 || !settings->ecs)
 		return settings->ecs;
 	for (unsigned i = 0; i < settings->ecs_from_count; i++)
 		if (prefix_contains(&settings->ecs_from[i], peer))
@@ -150,28 +141,56 @@ static bool believes_subnet(const struct serve_settings *settings, const struct 
 	return false;
 }
 
-size_t answer_query(struct serve_context *context, const struct world *world, enum transport transport,
-		    const struct ip *peer, const uint8_t *query, size_t length, uint8_t *out, size_t capacity)
+static const struct serve_settings *settings_of(const struct world *world)
 {
-	const struct serve_settings *settings = world ? &world->settings : &settings_before;
+	return world ? &world->settings : &settings_before;
+}
+
+OUT_OF_LINE WHOLE void answer_read(const struct world *world, const uint8_t *query, size_t length,
+				   struct incoming *incoming)
+{
+	struct client *client = &incoming->client;
+	bool believes = believes_subnet(settings_of(world), &client->resolver);
+	incoming->verdict = message_parse(query, length, believes, &incoming->message);
+	if (incoming->verdict != VERDICT_NOT_A_HEADER && incoming->verdict != VERDICT_NOT_A_QUERY)
+		edns_client(&incoming->message.edns, client);
+}
+
+size_t answer_incoming(struct serve_context *context, const struct world *world, enum transport transport,
+		       struct incoming *incoming, uint8_t *out, size_t capacity)
+{
+	const struct serve_settings *settings = settings_of(world);
 	struct answer *answer = context->scratch;
-	struct message message;
-	enum verdict verdict = message_parse(query, length, believes_subnet(settings, peer), &message);
+	struct message *message = &incoming->message;
+	enum verdict verdict = incoming->verdict;
 	if (verdict == VERDICT_NOT_A_HEADER || verdict == VERDICT_NOT_A_QUERY) {
 		counter_add(&context->stats->dropped[verdict == VERDICT_NOT_A_QUERY ? DROP_RESPONSE
 										    : DROP_MALFORMED],
 			    1);
 		return 0;
 	}
-	message.edns.wants_keepalive &= transport == TRANSPORT_TCP;
-	enum cookie_state cookie = check_cookie(context, settings, peer, &message.edns);
-	answer_verdict(context, world, transport, peer, &message, verdict, cookie);
-	if (!pass_rate_limit(context, settings, transport, cookie, peer, answer))
+	message->edns.wants_keepalive &= transport == TRANSPORT_TCP;
+	enum cookie_state cookie =
+		check_cookie(context, settings, &incoming->client.resolver, &message->edns);
+	if (verdict == VERDICT_ANSWER && world && !(cookie == COOKIE_BAD && transport == TRANSPORT_UDP))
+		decide(context, world, incoming);
+	else
+		decline_verdict(verdict, cookie, transport, answer);
+	if (!pass_rate_limit(context, settings, transport, cookie, &incoming->client.resolver, answer))
 		return 0;
 	charge_tenant(context, world, transport, answer);
-	tally_reply(context->stats, transport, &message, answer);
+	tally_reply(context->stats, transport, message, answer);
 	if (sample_is_wanted(context->stats->samples, answer->tenant))
-		sampling_put(context->stats->samples, context->now_ns, transport, peer, &message, answer);
-	return reply_write(&message, answer, settings,
-			   reply_limit(transport, &message.edns, settings, capacity), out);
+		sampling_put(context->stats->samples, context->now_ns, transport, incoming, answer);
+	return reply_write(message, answer, settings,
+			   reply_limit(transport, &message->edns, settings, capacity), out);
+}
+
+size_t answer_query(struct serve_context *context, const struct world *world, enum transport transport,
+		    const struct ip *peer, const uint8_t *query, size_t length, uint8_t *out, size_t capacity)
+{
+	struct incoming incoming;
+	incoming.client.resolver = *peer;
+	answer_read(world, query, length, &incoming);
+	return answer_incoming(context, world, transport, &incoming, out, capacity);
 }

@@ -5,6 +5,7 @@
 #pragma once
 #include "gslb/decide/stats.h"
 #include "gslb/decide/world.h"
+#include "gslb/serve/message.h"
 #include "lib/rng.h"
 
 enum transport { TRANSPORT_UDP, TRANSPORT_TCP, TRANSPORT_COUNT };
@@ -20,9 +21,22 @@ struct serve_context {			/* one per worker thread */
 
 #define MESSAGE_MAX 65535
 
+/* A query that has been read and not yet answered; it points into the packet. */
+struct incoming {
+	struct client client;
+	enum verdict verdict;
+	struct message message;
+};
+
 /* Answers query[0..length) into out[0..capacity) and returns the length of the reply, or 0 when the
  * packet deserves silence (RFC 8906 §3: shorter than a header, or itself a response). `world` may be
  * NULL only before the first publication: then REFUSED. capacity ≥ 512. */
 size_t answer_query(struct serve_context *context, const struct world *world, enum transport transport,
 		    const struct ip *peer, const uint8_t *query, size_t length, uint8_t *out,
 		    size_t capacity);
+
+/* The same in two steps, both with one world: a batch reads all of its queries before it answers the first.
+ * incoming->client.resolver is the peer already. answer_incoming may be called once. */
+void answer_read(const struct world *world, const uint8_t *query, size_t length, struct incoming *incoming);
+size_t answer_incoming(struct serve_context *context, const struct world *world, enum transport transport,
+		       struct incoming *incoming, uint8_t *out, size_t capacity);

@@ -24,6 +24,12 @@ static inline uint64_t bytes_get64(const uint8_t *at)
 	return be64toh(value);
 }
 
+static inline void bytes_put64(uint8_t *at, uint64_t value)
+{
+	value = htobe64(value);
+	memcpy(at, &value, sizeof value);
+}
+
 /* memcpy of a few octets in place: a call would cost more than the copy. The moves overlap where they need
  * not meet. */
 static inline void bytes_copy(uint8_t *to, const uint8_t *from, size_t length)

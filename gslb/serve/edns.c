@@ -2,6 +2,7 @@
 #include "gslb/serve/edns.h"
 #include "gslb/serve/bytes.h"
 #include "gslb/serve/cookie.h"
+#include "lib/inline.h"
 #include <string.h>
 
 enum {
@@ -14,6 +15,7 @@ enum {
 };
 enum { SUBNET_NONE = 0, SUBNET_IPV4 = 1, SUBNET_IPV6 = 2 }; /* address family numbers (IANA) */
 
+#define FLAG_DO 0x8000
 #define OPT_FIXED_OCTETS 11   /* the record without options */
 #define OPTION_FIXED_OCTETS 4 /* code and length */
 #define SUBNET_FIXED_OCTETS 4 /* FAMILY, SOURCE PREFIX-LENGTH, SCOPE PREFIX-LENGTH */
@@ -65,42 +67,58 @@ bool edns_parse_options(const uint8_t *options, size_t length, bool believe_ecs,
 			edns->subnet = data;
 			edns->subnet_length = octets;
 		} else if (code == OPTION_NSID) {
-			edns->wants_nsid = true;
+			edns->has_more = edns->wants_nsid = true;
 		} else if (code == OPTION_KEEPALIVE) {
-			edns->wants_keepalive = true;
+			edns->has_more = edns->wants_keepalive = true;
 		} else if (code == OPTION_ZONE_VERSION) { /* what it holds is ignored (RFC 9660 §3.1) */
-			edns->wants_zone_version = true;
+			edns->has_more = edns->wants_zone_version = true;
 		} else if (code == OPTION_COOKIE && edns->cookie_length == 0) {
 			/* RFC 7873 §5.2.2: a client cookie, alone or with a server cookie of 8..32 octets */
 			if (octets != COOKIE_CLIENT_OCTETS && (octets < 16 || octets > 40))
 				return false;
 			edns->cookie = data;
 			edns->cookie_length = octets;
+			edns->has_more = true;
 		}
 	}
 	return true;
 }
 
-void edns_client(const struct edns *edns, const struct ip *peer, struct client *ret)
+void edns_client(const struct edns *edns, struct client *client)
 {
-	ret->resolver = *peer;
 	/* SOURCE 0 asks not to be located by its subnet (RFC 7871 §7.1.2): the resolver's address decides */
-	ret->is_ecs = edns->subnet_length > SUBNET_FIXED_OCTETS;
-	if (!ret->is_ecs) {
-		ret->address = *peer;
-		ret->source_bits = ip_bits(peer);
+	client->is_ecs = edns->subnet_length > SUBNET_FIXED_OCTETS;
+	if (!client->is_ecs) {
+		client->address = client->resolver;
+		client->source_bits = ip_bits(&client->resolver);
 		return;
 	}
-	ret->address = (struct ip){.family = edns->subnet[1] == SUBNET_IPV4 ? 4 : 6};
-	bytes_copy(ret->address.bytes, edns->subnet + SUBNET_FIXED_OCTETS,
+	client->address.family = edns->subnet[1] == SUBNET_IPV4 ? 4 : 6;
+	memset(client->address.bytes, 0, sizeof client->address.bytes);
+	bytes_copy(client->address.bytes, edns->subnet + SUBNET_FIXED_OCTETS,
 		   edns->subnet_length - SUBNET_FIXED_OCTETS);
-	ret->source_bits = edns->subnet[2];
+	client->source_bits = edns->subnet[2];
 }
 
 /* Only what comes from a served zone has a version (RFC 9660 §3.2). */
 static bool has_zone_version(const struct edns *edns, const struct answer *answer)
 {
 	return edns->wants_zone_version && answer->zone;
+}
+
+static OUT_OF_LINE size_t more_length(const struct edns *edns, const struct serve_settings *settings,
+				      const struct answer *answer)
+{
+	size_t length = 0;
+	if (edns->has_server_cookie)
+		length += OPTION_FIXED_OCTETS + COOKIE_CLIENT_OCTETS + COOKIE_SERVER_OCTETS;
+	if (edns->wants_nsid && settings->nsid_length != 0)
+		length += OPTION_FIXED_OCTETS + settings->nsid_length;
+	if (edns->wants_keepalive)
+		length += OPTION_FIXED_OCTETS + KEEPALIVE_OCTETS;
+	if (has_zone_version(edns, answer))
+		length += OPTION_FIXED_OCTETS + ZONE_VERSION_OCTETS;
+	return length;
 }
 
 size_t edns_length(const struct edns *edns, const struct serve_settings *settings,
@@ -111,15 +129,7 @@ size_t edns_length(const struct edns *edns, const struct serve_settings *setting
 	size_t length = OPT_FIXED_OCTETS;
 	if (edns->subnet_length != 0)
 		length += OPTION_FIXED_OCTETS + edns->subnet_length;
-	if (edns->has_server_cookie)
-		length += OPTION_FIXED_OCTETS + COOKIE_CLIENT_OCTETS + COOKIE_SERVER_OCTETS;
-	if (edns->wants_nsid && settings->nsid_length != 0)
-		length += OPTION_FIXED_OCTETS + settings->nsid_length;
-	if (edns->wants_keepalive)
-		length += OPTION_FIXED_OCTETS + KEEPALIVE_OCTETS;
-	if (has_zone_version(edns, answer))
-		length += OPTION_FIXED_OCTETS + ZONE_VERSION_OCTETS;
-	return length;
+	return edns->has_more ? length + more_length(edns, settings, answer) : length;
 }
 
 /* The head of an option if it fits; NULL if not. */
@@ -151,23 +161,11 @@ static void put_zone_version(const struct zone *zone, uint8_t *data)
 	memcpy(data + 2, at, 4);
 }
 
-size_t edns_write(const struct edns *edns, const struct serve_settings *settings, const struct answer *answer,
-		  uint8_t *out, size_t room)
+/* All but the client subnet, behind `at` octets of the record; returns how many there are then. */
+static OUT_OF_LINE size_t put_more(const struct edns *edns, const struct serve_settings *settings,
+				   const struct answer *answer, uint8_t *out, size_t at, size_t room)
 {
-	out[0] = 0; /* owner: the root */
-	bytes_put16(out + 1, RR_OPT);
-	bytes_put16(out + 3, settings->edns_size);
-	out[5] = answer->rcode >> 4;
-	out[6] = 0; /* version */
-	bytes_put16(out + 7, edns->is_dnssec_ok ? 0x8000 : 0);
-	size_t at = OPT_FIXED_OCTETS;
 	uint8_t *data;
-	if (edns->subnet_length != 0 &&
-	    (data = put_option(out, &at, room, OPTION_SUBNET, edns->subnet_length))) {
-		bytes_copy(data, edns->subnet, edns->subnet_length);
-		bool is_located = edns->subnet_length > SUBNET_FIXED_OCTETS && answer->uses_client;
-		data[3] = is_located ? answer->scope : 0;
-	}
 	if (edns->has_server_cookie &&
 	    (data = put_option(out, &at, room, OPTION_COOKIE, COOKIE_CLIENT_OCTETS + COOKIE_SERVER_OCTETS))) {
 		memcpy(data, edns->cookie, COOKIE_CLIENT_OCTETS);
@@ -188,6 +186,28 @@ size_t edns_write(const struct edns *edns, const struct serve_settings *settings
 			memcpy(data + 2, answer->ede_text, text);
 		}
 	}
+	return at;
+}
+
+size_t edns_write(const struct edns *edns, const struct serve_settings *settings, const struct answer *answer,
+		  uint8_t *out, size_t room)
+{
+	size_t at = OPT_FIXED_OCTETS;
+	out[0] = 0; /* owner: the root */
+	bytes_put16(out + 1, RR_OPT);
+	bytes_put16(out + 3, settings->edns_size);
+	bytes_put32(out + 5, (uint32_t)(answer->rcode >> 4) << 24 |
+				     (edns->is_dnssec_ok ? FLAG_DO : 0)); /* version 0 */
+	if (edns->subnet_length != 0) {
+		uint8_t *data = out + at + OPTION_FIXED_OCTETS;
+		bytes_put32(out + at, (uint32_t)OPTION_SUBNET << 16 | edns->subnet_length);
+		bytes_copy(data, edns->subnet, edns->subnet_length);
+		at += OPTION_FIXED_OCTETS + edns->subnet_length;
+		bool is_located = edns->subnet_length > SUBNET_FIXED_OCTETS && answer->uses_client;
+		data[3] = is_located ? answer->scope : 0;
+	}
+	if (edns->has_more || answer->ede != EDE_NONE)
+		at = put_more(edns, settings, answer, out, at, room);
 	bytes_put16(out + 9, at - OPT_FIXED_OCTETS);
 	return at;
 }

@@ -13,17 +13,18 @@ enum { /* extended errors that serve/ itself gives, beside those of resolve.h */
        EDE_NOT_SUPPORTED = 21,
 };
 
-struct edns {
+struct edns { /* the fields up to `version` are cleared for each query, the others hold where these say so */
 	bool is_present;
 	bool is_dnssec_ok; /* the DO bit: copied (RFC 3225 §3) */
 	bool wants_nsid, wants_zone_version;
-	bool wants_keepalive; /* only over TCP: elsewhere the option is ignored (RFC 7828 §3.2.1) */
-	uint8_t version;
-	uint16_t payload;	/* the peer's, at least UDP_PAYLOAD_MIN */
+	bool wants_keepalive;	/* only over TCP: elsewhere the option is ignored (RFC 7828 §3.2.1) */
+	bool has_server_cookie; /* `server_cookie` is to be sent back */
+	bool has_more;		/* something may be sent back beside the client subnet */
 	uint8_t subnet_length;	/* octets of `subnet`; 0: no client subnet */
 	uint8_t cookie_length;	/* 8, or 16..40 octets; 0: no cookie */
-	bool has_server_cookie; /* `server_cookie` is to be sent back */
-	const uint8_t *cookie;	/* inside the query */
+	uint8_t version;
+	uint16_t payload; /* octets: the peer's, at least UDP_PAYLOAD_MIN, which holds without EDNS, too */
+	const uint8_t *cookie; /* inside the query */
 	uint8_t server_cookie[16];
 	const uint8_t *subnet; /* FAMILY, SOURCE, SCOPE, ADDRESS inside the query: the reply repeats it */
 };
@@ -33,8 +34,8 @@ void edns_parse_fixed(const uint8_t *fixed, struct edns *edns);
 /* False: malformed, the query deserves FORMERR. */
 bool edns_parse_options(const uint8_t *options, size_t length, bool believe_ecs, struct edns *edns);
 
-/* Whom the answer is for: the client subnet, else the peer. */
-void edns_client(const struct edns *edns, const struct ip *peer, struct client *ret);
+/* Whom the answer is for: the client subnet, else the peer. client->resolver is the peer already. */
+void edns_client(const struct edns *edns, struct client *client);
 
 /* Octets of the reply's OPT record without an extended error; 0 when the query had none. */
 size_t edns_length(const struct edns *edns, const struct serve_settings *settings,

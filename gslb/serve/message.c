@@ -49,7 +49,7 @@ static bool parse_question(struct message *message)
 
 /* The offset behind a name that may be compressed, 0: not a name. Pointers are not followed: what an
  * ignored record is about does not matter. */
-static OUT_OF_LINE size_t skip_name(const uint8_t *wire, size_t length, size_t at)
+static size_t skip_name(const uint8_t *wire, size_t length, size_t at)
 {
 	size_t end = at + NAME_MAX_OCTETS;
 	for (; at < length && at < end; at += 1u + wire[at]) {
@@ -63,41 +63,57 @@ static OUT_OF_LINE size_t skip_name(const uint8_t *wire, size_t length, size_t a
 	return 0;
 }
 
-static bool parse_opt(struct message *message, size_t owner, size_t fixed, bool believe_ecs)
+/* `fixed`: the record behind its owner, the root; `octets`: of its options. */
+static IN_LINE bool parse_opt(struct edns *edns, const uint8_t *fixed, size_t octets, bool believe_ecs)
 {
-	const uint8_t *wire = message->wire;
-	struct edns *edns = &message->edns;
-	if (edns->is_present) /* RFC 6891 §6.1.1: a second one */
-		return false;
-	edns_parse_fixed(wire + fixed, edns);
-	if (wire[owner] != 0)
-		return false;
+	edns_parse_fixed(fixed, edns);
 	if (edns->version != 0) /* its options may have another form */
 		return true;
-	return edns_parse_options(wire + fixed + RECORD_FIXED_OCTETS, bytes_get16(wire + fixed + 8),
-				  believe_ecs, edns);
+	return edns_parse_options(fixed + RECORD_FIXED_OCTETS, octets, believe_ecs, edns);
 }
 
-/* All that follows the question: mostly nothing or an OPT record, whose owner is the root. */
-static bool parse_records(struct message *message, bool believe_ecs)
+static OUT_OF_LINE bool parse_all_records(struct message *message, bool believe_ecs)
 {
 	const uint8_t *wire = message->wire;
 	size_t length = message->length, at = message->question_end;
 	unsigned before = bytes_get16(wire + 6) + bytes_get16(wire + 8);
 	unsigned total = before + bytes_get16(wire + 10);
 	for (unsigned i = 0; i < total; i++) {
-		size_t owner = at;
-		size_t fixed = at < length && wire[at] == 0 ? at + 1 : skip_name(wire, length, at);
+		size_t owner = at, fixed = skip_name(wire, length, at);
 		if (fixed == 0 || fixed + RECORD_FIXED_OCTETS > length)
 			return false;
-		at = fixed + RECORD_FIXED_OCTETS + bytes_get16(wire + fixed + 8);
+		size_t octets = bytes_get16(wire + fixed + 8);
+		at = fixed + RECORD_FIXED_OCTETS + octets;
 		if (at > length)
 			return false;
-		if (bytes_get16(wire + fixed) == RR_OPT && i >= before &&
-		    !parse_opt(message, owner, fixed, believe_ecs))
+		if (bytes_get16(wire + fixed) != RR_OPT || i < before)
+			continue;
+		if (message->edns.is_present) /* RFC 6891 §6.1.1: a second one */
+			return false;
+		if (wire[owner] != 0) { /* §6.1.2; who sent it speaks EDNS all the same */
+			edns_parse_fixed(wire + fixed, &message->edns);
+			return false;
+		}
+		if (!parse_opt(&message->edns, wire + fixed, octets, believe_ecs))
 			return false;
 	}
 	return at == length;
+}
+
+/* All that follows the question: mostly nothing, or an OPT record to the packet's end. */
+static bool parse_records(struct message *message, bool believe_ecs)
+{
+	const uint8_t *wire = message->wire, *opt = wire + message->question_end;
+	size_t left = message->length - message->question_end;
+	uint64_t counts = bytes_get64(wire + 4) << 16; /* of the three sections behind the question */
+	if (counts == 0)
+		return left == 0;
+	bool is_one_opt = counts == (uint64_t)1 << 16 && left >= 1 + RECORD_FIXED_OCTETS && opt[0] == 0 &&
+			  bytes_get16(opt + 1) == RR_OPT;
+	size_t octets = left - 1 - RECORD_FIXED_OCTETS;
+	if (is_one_opt && bytes_get16(opt + 9) == octets)
+		return parse_opt(&message->edns, opt + 1, octets, believe_ecs);
+	return parse_all_records(message, believe_ecs);
 }
 
 enum verdict message_parse(const uint8_t *wire, size_t length, bool believe_ecs, struct message *ret)
@@ -111,7 +127,8 @@ enum verdict message_parse(const uint8_t *wire, size_t length, bool believe_ecs,
 	ret->question_end = HEADER_OCTETS;
 	ret->question.length = 0;
 	ret->question.type = 0;
-	ret->edns = (struct edns){0};
+	memset(&ret->edns, 0, offsetof(struct edns, payload));
+	ret->edns.payload = UDP_PAYLOAD_MIN;
 	bool has_question = bytes_get16(wire + 4) != 0;
 	bool is_well_formed = (!has_question || parse_question(ret)) && parse_records(ret, believe_ecs);
 	if (wire[2] & MASK_OPCODE)
@@ -122,7 +139,8 @@ enum verdict message_parse(const uint8_t *wire, size_t length, bool believe_ecs,
 		return VERDICT_BADVERS;
 	if (!has_question)
 		return ret->edns.cookie_length != 0 ? VERDICT_COOKIE : VERDICT_FORMERR;
-	if (ret->class != RR_CLASS_IN || ret->question.type == RR_AXFR || ret->question.type == RR_IXFR)
+	bool is_transfer = ret->question.type == RR_AXFR || ret->question.type == RR_IXFR;
+	if (ret->class != RR_CLASS_IN || is_transfer)
 		return VERDICT_UNSUPPORTED;
 	return VERDICT_ANSWER;
 }

@@ -17,8 +17,10 @@ enum { /* octets 2 and 3 of the header */
        FLAG_RD = 0x01,
 };
 
-struct counts {
-	uint16_t answer, authority, additional;
+struct sections {				/* what stands behind the question */
+	uint16_t answer, authority, additional; /* records */
+	bool is_truncated;
+	uint32_t end; /* octets of the message so far */
 };
 
 static const struct answer_item *referral_of(const struct answer *answer)
@@ -56,26 +58,57 @@ static OUT_OF_LINE bool put_additional(struct writer *writer, const struct answe
 	return is_whole;
 }
 
-/* False: truncated, then nothing is written. */
-static bool put_sections(struct writer *writer, const struct answer *answer, struct counts *counts)
+/* Truncated: then nothing is written. */
+static void put_sections(struct writer *writer, const struct answer *answer, struct sections *sections)
 {
 	struct writer_mark start = writer_mark(writer);
 	const struct answer_item *item = answer->items, *authority = item + answer->answer_count;
 	const struct answer_item *end = authority + answer->authority_count;
 	for (; item < authority; item++)
-		counts->answer += (uint16_t)writer_put_item(writer, answer, item);
+		sections->answer += (uint16_t)writer_put_item(writer, answer, item);
 	for (; item < end; item++)
-		counts->authority += (uint16_t)writer_put_item(writer, answer, item);
-	bool is_whole = !writer->is_full;
-	if (is_whole && answer->additional_count != 0) {
-		is_whole = put_additional(writer, answer, true, &counts->additional);
-		put_additional(writer, answer, false, &counts->additional);
+		sections->authority += (uint16_t)writer_put_item(writer, answer, item);
+	sections->is_truncated = writer->is_full;
+	if (!writer->is_full && answer->additional_count != 0) {
+		sections->is_truncated = !put_additional(writer, answer, true, &sections->additional);
+		put_additional(writer, answer, false, &sections->additional);
 	}
-	if (is_whole)
-		return true;
+	if (!sections->is_truncated)
+		return;
 	writer_rewind(writer, start);
-	*counts = (struct counts){0};
-	return false;
+	*sections = (struct sections){.is_truncated = true};
+}
+
+/* Record by record, with names compressed. */
+static OUT_OF_LINE struct sections write_sections(const struct message *message, const struct answer *answer,
+						  uint8_t *out, size_t limit)
+{
+	struct sections sections = {.is_truncated = answer->is_truncated};
+	struct writer writer;
+	writer_init(&writer, out, limit, message);
+	if (!answer->is_truncated)
+		put_sections(&writer, answer, &sections);
+	sections.end = (uint32_t)writer.at;
+	return sections;
+}
+
+/* Sections that need no more than a copy; there is room for them. */
+static inline struct sections copy_sections(const struct message *message, const struct answer *answer,
+					    uint8_t *out)
+{
+	size_t at = message->question_end;
+	const struct answer_item *first = answer->items;
+	struct sections sections = {.end = (uint32_t)at + answer->ready_octets};
+	if (answer->answer_count == 0) {
+		writer_put_negative(answer->zone, first, message->question.length, out + at);
+		sections.authority = 1;
+		return sections;
+	}
+	bytes_copy(out + at, first->set->wire, answer->ready_octets);
+	sections.answer = first->set->count;
+	for (unsigned i = 1; i <= answer->additional_count; i++)
+		sections.additional += first[i].set->count;
+	return sections;
 }
 
 size_t reply_write(const struct message *message, const struct answer *answer,
@@ -83,26 +116,25 @@ size_t reply_write(const struct message *message, const struct answer *answer,
 {
 	const struct edns *edns = &message->edns;
 	bytes_copy(out, message->wire, message->question_end);
-	size_t opt_length = edns_length(edns, settings, answer), room = limit - message->question_end;
+	size_t room = limit - message->question_end, opt_length = edns_length(edns, settings, answer);
 	if (opt_length > room) /* only with a long NSID, which is then left out */
 		opt_length = room;
-
-	struct writer writer;
-	writer_init(&writer, out, limit - opt_length, message);
-	struct counts counts = {0};
-	bool is_whole = !answer->is_truncated && put_sections(&writer, answer, &counts);
-	size_t length = writer.at;
+	bool is_ready =
+		answer->is_ready && !answer->is_truncated && answer->ready_octets <= room - opt_length;
+	struct sections sections = is_ready ? copy_sections(message, answer, out)
+					    : write_sections(message, answer, out, limit - opt_length);
+	size_t end = sections.end;
 	if (edns->is_present) {
-		length += edns_write(edns, settings, answer, out + length, limit - length);
-		counts.additional++;
+		end += edns_write(edns, settings, answer, out + end, limit - end);
+		sections.additional++;
 	}
 
 	out[2] = FLAG_QR | (message->wire[2] & (MASK_OPCODE | FLAG_RD)) |
-		 (answer->is_authoritative ? FLAG_AA : 0) | (is_whole ? 0 : FLAG_TC);
+		 (answer->is_authoritative ? FLAG_AA : 0) | (sections.is_truncated ? FLAG_TC : 0);
 	out[3] = answer->rcode & 0x0f; /* RA, Z, AD and CD are 0 */
 	bytes_put16(out + 4, message->question_end > HEADER_OCTETS);
-	bytes_put16(out + 6, counts.answer);
-	bytes_put16(out + 8, counts.authority);
-	bytes_put16(out + 10, counts.additional);
-	return length;
+	bytes_put16(out + 6, sections.answer);
+	bytes_put16(out + 8, sections.authority);
+	bytes_put16(out + 10, sections.additional);
+	return end;
 }

@@ -23,19 +23,19 @@ static void put_choice(const struct answer *answer, uint16_t type, struct sample
 	memcpy(sample->address, addresses, sample->address_count * sizeof *addresses);
 }
 
-void sampling_put(struct sample_ring *ring, uint64_t now_ns, enum transport transport, const struct ip *peer,
-		  const struct message *message, const struct answer *answer)
+void sampling_put(struct sample_ring *ring, uint64_t now_ns, enum transport transport,
+		  const struct incoming *incoming, const struct answer *answer)
 {
+	const struct message *message = &incoming->message;
 	struct sample *sample = sample_next(ring);
 	if (!sample)
 		return;
-	struct client client;
-	edns_client(&message->edns, peer, &client);
+	const struct client *client = &incoming->client;
 	sample->at_ns = now_ns;
-	sample->client = client.address;
-	sample->resolver = client.resolver;
-	sample->source_bits = client.source_bits;
-	sample->is_ecs = client.is_ecs;
+	sample->client = client->address;
+	sample->resolver = client->resolver;
+	sample->source_bits = client->source_bits;
+	sample->is_ecs = client->is_ecs;
 	sample->tenant = answer->tenant;
 	sample->type = message->question.type;
 	sample->rcode = answer->rcode;

@@ -6,5 +6,5 @@
 #include "gslb/serve/message.h"
 
 /* For somebody who looks on; see sample_is_wanted. */
-void sampling_put(struct sample_ring *ring, uint64_t now_ns, enum transport transport, const struct ip *peer,
-		  const struct message *message, const struct answer *answer);
+void sampling_put(struct sample_ring *ring, uint64_t now_ns, enum transport transport,
+		  const struct incoming *incoming, const struct answer *answer);

@@ -17,7 +17,7 @@ void tally_reply(struct stats *stats, enum transport transport, const struct mes
 {
 	struct stats_transport *counters = &stats->transport[transport];
 	counter_add(&counters->queries[rrtype_metric_row(message->question.type)], 1);
-	counter_add(&counters->responses[answer->rcode < STATS_RCODES ? answer->rcode : STATS_RCODES - 1], 1);
+	counter_add(&counters->responses[answer->rcode], 1);
 	if (message->edns.subnet_length != 0 && message->edns.subnet[1] != 0)
 		counter_add(&stats->ecs_queries[message->edns.subnet[1] - 1], 1);
 	if (answer->tenant != INDEX_NONE)

@@ -5,7 +5,9 @@
 #include "gslb/serve/udp.h"
 #include "gslb/serve/tally.h"
 #include "lib/clock.h"
+#include "zones/index_layout.h"
 #include <errno.h>
+#include <string.h>
 
 static void prepare(struct udp_worker *worker)
 {
@@ -42,31 +44,60 @@ static void forget_interface(struct msghdr *header)
 	}
 }
 
+static inline void take_peer(const struct sockaddr_in6 *address, struct ip *ret)
+{
+	if (address->sin6_family != AF_INET) {
+		*ret = ip_from_sockaddr((const struct sockaddr *)address);
+		return;
+	}
+	ret->family = 4; /* without a call */
+	memset(ret->bytes, 0, sizeof ret->bytes);
+	memcpy(ret->bytes, &((const struct sockaddr_in *)address)->sin_addr, 4);
+}
+
+/* Reads what was received. While the next packets are read, memory brings the places in the index where the
+ * names of those before will be looked up: waited for once a batch, not once a query. (Of a packet without a
+ * question that is some other place, and does no harm.) */
+static void read_batch(struct udp_batch *batch, const struct world *world, unsigned received)
+{
+	for (unsigned i = 0; i < received; i++) {
+		struct incoming *incoming = &batch->incoming[i];
+		take_peer(&batch->peer[i], &incoming->client.resolver);
+		answer_read(world, batch->query[i], batch->in[i].msg_len, incoming);
+		if (world)
+			index_prefetch_slot(world->index, incoming->message.question.hash);
+	}
+	for (unsigned i = 0; world && i < received; i++)
+		index_prefetch_node(world->index, batch->incoming[i].message.question.hash);
+}
+
 /* Answers the queries in[0..received) and returns the number of replies, which stand first in out[]. */
 static unsigned answer_batch(struct udp_worker *worker, const struct world *world, unsigned received)
 {
 	struct udp_batch *batch = &worker->batch;
-	unsigned replies = 0;
+	struct mmsghdr *out = batch->out;
+	read_batch(batch, world, received);
 	for (unsigned i = 0; i < received; i++) {
-		struct msghdr *in = &batch->in[i].msg_hdr, *out = &batch->out[replies].msg_hdr;
-		if (in->msg_namelen != 0) { /* 0: not a packet, the wake-up of shutdown(2) */
-			struct ip peer = ip_from_sockaddr((const struct sockaddr *)&batch->peer[i]);
-			size_t length =
-				answer_query(&worker->context, world, TRANSPORT_UDP, &peer, batch->query[i],
-					     batch->in[i].msg_len, batch->reply[replies], UDP_OCTETS);
-			if (length != 0) {
-				batch->out_vector[replies].iov_len = length;
-				out->msg_name = in->msg_name;
-				out->msg_namelen = in->msg_namelen;
-				out->msg_control = in->msg_control;
-				out->msg_controllen = in->msg_controllen;
-				if (worker->has_any_address)
-					forget_interface(out);
-				replies++;
-			}
+		struct msghdr *in = &batch->in[i].msg_hdr, *reply = &out->msg_hdr;
+		if (in->msg_namelen == 0) { /* not a packet: the wake-up of shutdown(2) */
+			in->msg_namelen = sizeof batch->peer[i];
+			continue;
 		}
+		size_t length = answer_incoming(&worker->context, world, TRANSPORT_UDP, &batch->incoming[i],
+						reply->msg_iov->iov_base, UDP_OCTETS);
+		if (length == 0)
+			continue;
+		reply->msg_iov->iov_len = length;
+		reply->msg_name = in->msg_name;
+		reply->msg_namelen = in->msg_namelen;
+		if (worker->has_any_address) {
+			reply->msg_control = in->msg_control;
+			reply->msg_controllen = in->msg_controllen;
+			forget_interface(reply);
+		}
+		out++;
 	}
-	return replies;
+	return (unsigned)(out - batch->out);
 }
 
 /* A reply that the kernel does not take (full buffer, no route, a filter) is lost, as any datagram may
@@ -85,15 +116,12 @@ static void send_replies(struct udp_worker *worker, unsigned count)
 	}
 }
 
-/* The kernel has overwritten the lengths of those it used. */
-static void reset(struct udp_worker *worker, unsigned used)
+/* The kernel has overwritten these lengths. (Those of the names it leaves as the socket's family has them.)
+ */
+static void reset_control(struct udp_batch *batch, unsigned used)
 {
-	for (unsigned i = 0; i < used; i++) {
-		struct msghdr *in = &worker->batch.in[i].msg_hdr;
-		in->msg_namelen = sizeof worker->batch.peer[i];
-		if (worker->has_any_address)
-			in->msg_controllen = UDP_CONTROL_OCTETS;
-	}
+	for (unsigned i = 0; i < used; i++)
+		batch->in[i].msg_hdr.msg_controllen = UDP_CONTROL_OCTETS;
 }
 
 /*
@@ -119,7 +147,8 @@ void *udp_run(void *argument)
 		publish_reader_offline(&reader);
 		send_replies(worker, replies);
 		tally_latency(worker->context.stats, TRANSPORT_UDP, replies, clock_mono_ns() - start_ns);
-		reset(worker, (unsigned)received);
+		if (worker->has_any_address)
+			reset_control(batch, (unsigned)received);
 	}
 	publish_reader_done(&reader);
 	return NULL;

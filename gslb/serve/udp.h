@@ -20,6 +20,7 @@ struct udp_batch { /* the buffers of one round */
 	struct iovec in_vector[UDP_BATCH], out_vector[UDP_BATCH];
 	struct sockaddr_in6 peer[UDP_BATCH]; /* or a struct sockaddr_in, which is smaller */
 	_Alignas(struct cmsghdr) uint8_t control[UDP_BATCH][UDP_CONTROL_OCTETS];
+	struct incoming incoming[UDP_BATCH];
 	uint8_t query[UDP_BATCH][UDP_STRIDE], reply[UDP_BATCH][UDP_STRIDE];
 };
 

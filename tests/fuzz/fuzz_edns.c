@@ -16,8 +16,8 @@ static void check(bool is_right)
 
 static void check_client(const struct edns *edns)
 {
-	struct client client;
-	edns_client(edns, &peer, &client);
+	struct client client = {.resolver = peer};
+	edns_client(edns, &client);
 	check(client.source_bits <= ip_bits(&client.address));
 	check(client.is_ecs || ip_equal(&client.address, &peer));
 	struct ip cut = ip_cut(&client.address, client.source_bits);

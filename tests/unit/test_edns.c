@@ -53,32 +53,32 @@ static void test_options(void **state)
 
 static void test_subnet(void **state)
 {
-	struct client client;
+	struct client client = {.resolver = peer};
 	struct edns edns = parsed(OPTIONS(0, 8, 0, 7, 0, 1, 20, 0, 192, 0, 0x20));
-	edns_client(&edns, &peer, &client);
+	edns_client(&edns, &client);
 	assert_true(client.is_ecs);
 	assert_int_equal(client.source_bits, 20);
 	assert_true(ip_equal(&client.address, &(struct ip){4, {192, 0, 0x20}}));
 	assert_true(ip_equal(&client.resolver, &peer));
 
 	edns = parsed(OPTIONS(0, 8, 0, 6, 0, 2, 16, 0, 0x20, 0x01));
-	edns_client(&edns, &peer, &client);
+	edns_client(&edns, &client);
 	assert_int_equal(client.source_bits, 16);
 	assert_true(ip_equal(&client.address, &(struct ip){6, {0x20, 0x01}}));
 
 	/* the first of two counts */
 	edns = parsed(OPTIONS(0, 8, 0, 5, 0, 1, 8, 0, 10, 0, 8, 0, 5, 0, 1, 8, 0, 11));
-	edns_client(&edns, &peer, &client);
+	edns_client(&edns, &client);
 	assert_int_equal(client.address.bytes[0], 10);
 }
 
 static void test_subnet_of_no_bits(void **state)
 {
-	struct client client;
+	struct client client = {.resolver = peer};
 	for (uint8_t family = 0; family <= 2; family++) {
 		struct edns edns = parsed(OPTIONS(0, 8, 0, 4, 0, family, 0, 0));
 		assert_int_equal(edns.subnet_length, 4);
-		edns_client(&edns, &peer, &client);
+		edns_client(&edns, &client);
 		assert_false(client.is_ecs);
 		assert_true(ip_equal(&client.address, &peer));
 		assert_int_equal(client.source_bits, 32);
@@ -132,8 +132,11 @@ static void test_write(void **state)
 	assert_memory_equal(out, "\0\0\x29\x04\xd0\1\0\x80\0\0\0", 11);
 
 	const uint8_t subnet[] = {0, 1, 24, 0, 192, 0, 2};
-	edns = (struct edns){
-		.is_present = true, .wants_nsid = true, .subnet = subnet, .subnet_length = sizeof subnet};
+	edns = (struct edns){.is_present = true,
+			     .wants_nsid = true,
+			     .has_more = true,
+			     .subnet = subnet,
+			     .subnet_length = sizeof subnet};
 	answer = (struct answer){.uses_client = true, .scope = 20, .ede = 20, .ede_text = "no"};
 	assert_int_equal(edns_length(&edns, &settings, &answer), 11 + 11 + 7);
 	assert_int_equal(written(&edns, &settings, &answer, out, 512), 11 + 11 + 7 + 8);

@@ -35,7 +35,9 @@ static int tear_down(void **state)
 
 static void put(void)
 {
-	sampling_put(ring, 42, TRANSPORT_TCP, &peer, &message, &answer);
+	struct incoming incoming = {.client = {.address = peer, .resolver = peer, .source_bits = 32},
+				    .message = message};
+	sampling_put(ring, 42, TRANSPORT_TCP, &incoming, &answer);
 }
 
 static void test_wanted(void **state)
