@@ -25,18 +25,19 @@
 #define QUERIES 10000u
 #define SERVICES 40u /* of each form */
 #define REGIONS 4u
-#define PLACES 20000u
+#define BLOCKS 4096u  /* /12, so that every address has a place, */
+#define PLACES 20000u /* and so many others inside of them */
 #define QUERY_MAX 128
 #define SEED 20260101
 
 enum carries { EDNS_HALF, EDNS_SUBNET }; /* every second query has EDNS; all have a client subnet */
-enum form { ONE_ADDRESS, HTTPS_HINTS, FOUR_ADDRESSES, FORMS };
+enum form { ONE_ADDRESS, HTTPS_HINTS, FOUR_ADDRESSES, FOUR_OF_SIX, FORMS };
 
 static const struct form_spec {
 	char prefix; /* of its tenants' names */
 	uint8_t vips, answers;
 	bool has_https; /* and VIPs of both families */
-} forms[FORMS] = {{'t', 1, 1, false}, {'h', 1, 1, true}, {'v', 6, 4, false}};
+} forms[FORMS] = {{'t', 1, 1, false}, {'h', 1, 1, true}, {'v', 4, 4, false}, {'w', 6, 4, false}};
 
 static const struct kind {
 	const char *name;
@@ -51,6 +52,7 @@ static const struct kind {
 	{"https", 'h', EDNS_HALF, RR_HTTPS, 1, 0, 2, RCODE_NOERROR},
 	{"https-ecs", 'h', EDNS_SUBNET, RR_HTTPS, 1, 0, 2, RCODE_NOERROR},
 	{"four-vips", 'v', EDNS_SUBNET, RR_A, 4, 0, 0, RCODE_NOERROR},
+	{"four-of-six", 'w', EDNS_SUBNET, RR_A, 4, 0, 0, RCODE_NOERROR},
 };
 static const unsigned batches[] = {1, UDP_BATCH};
 
@@ -188,25 +190,30 @@ static struct zone *make_zone(void)
 	return zone;
 }
 
-/* Prefixes of 16 to 26 bits anywhere, as unlike as those of a city database. */
+/* As in a city database every address has a place, and prefixes of 16 to 26 bits anywhere another one than
+ * what is around them. */
 static struct places *make_places(void)
 {
-	struct location *locations = xcalloc(PLACES, sizeof *locations);
+	struct location *locations = xcalloc(BLOCKS + PLACES, sizeof *locations);
 	struct rng rng;
 	rng_seed(&rng, SEED);
-	for (unsigned i = 0; i < PLACES; i++) {
+	for (unsigned i = 0; i < BLOCKS + PLACES; i++) {
 		uint64_t draw = rng_next(&rng);
 		struct ip ip = {4,
 				{(uint8_t)(1 + draw % 223), (uint8_t)(draw >> 8), (uint8_t)(draw >> 16),
 				 (uint8_t)(draw >> 24)}};
 		locations[i].prefix.length = (uint8_t)(16 + (draw >> 32) % 11);
+		if (i < BLOCKS) {
+			ip = (struct ip){4, {(uint8_t)(i >> 4), (uint8_t)(i << 4)}};
+			locations[i].prefix.length = 12;
+		}
 		locations[i].prefix.ip = ip_cut(&ip, locations[i].prefix.length);
 		locations[i].has_at = locations[i].place.has_at = true;
 		locations[i].place.latitude = (double)((draw >> 40) % 130) - 60;
 		locations[i].place.longitude = (double)((draw >> 48) % 360) - 180;
 	}
 	struct places *empty = places_new_empty();
-	struct places *places = places_overlay(empty, locations, PLACES);
+	struct places *places = places_overlay(empty, locations, BLOCKS + PLACES);
 	places_unref(empty);
 	free(locations);
 	return places;
