@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define QUICK_RANGES 50000 /* places with so few are compiled in 2 ms */
+#define QUICK_RANGES 50000 /* in places that are compiled in 2 ms */
 
 struct cached {
 	struct order_spec spec;
@@ -191,10 +191,9 @@ struct order *order_cache_get(struct order_cache *cache, const struct fleet *fle
 	return known->order;
 }
 
-static bool is_quick(const struct cached *wanted)
+bool order_cache_is_quick_over(const struct places *places)
 {
-	size_t ranges = places_ranges(wanted->places, 4)->count + places_ranges(wanted->places, 6)->count;
-	return order_is_constant(&wanted->spec) || ranges <= QUICK_RANGES;
+	return places_ranges(places, 4)->count + places_ranges(places, 6)->count <= QUICK_RANGES;
 }
 
 void order_cache_want(const struct order_cache *cache, const struct fleet *fleet,
@@ -202,7 +201,8 @@ void order_cache_want(const struct order_cache *cache, const struct fleet *fleet
 		      struct order_cache *wanted)
 {
 	struct cached item = describe(fleet, service, allowed, places);
-	if (is_quick(&item) || find(cache, &item) || find(wanted, &item))
+	if (order_is_constant(&item.spec) || order_cache_is_quick_over(places) || find(cache, &item) ||
+	    find(wanted, &item))
 		free(item.rules);
 	else
 		add(wanted, &item);

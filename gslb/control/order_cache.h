@@ -16,6 +16,8 @@ struct order_cache *order_cache_clone(const struct order_cache *cache);
  * until the next sweep. */
 struct order *order_cache_get(struct order_cache *cache, const struct fleet *fleet,
 			      const struct fleet_service *service, region_set allowed, struct places *places);
+/* Orders over them are compiled, and locations laid over them, in 2 ms or so. */
+bool order_cache_is_quick_over(const struct places *places);
 /* Puts it on the list of `wanted` where it is not in the cache and would keep the calling thread for long. */
 void order_cache_want(const struct order_cache *cache, const struct fleet *fleet,
 		      const struct fleet_service *service, region_set allowed, struct places *places,

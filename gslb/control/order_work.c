@@ -12,8 +12,15 @@ struct waiter {
 struct order_work {
 	struct event_base *base;
 	struct helper *helper;	    /* NULL: nothing is under way */
-	struct order_cache *wanted; /* the helper's, while there is one */
+	struct order_cache *wanted; /* the helper's, while there is one; NULL: it lays */
 	struct order_cache *const *orders;
+	struct laid {
+		struct places *geo; /* NULL: nothing is laid */
+		uint64_t hash;
+		struct location *locations; /* the helper's */
+		size_t location_count;
+		struct places *places; /* NULL: not yet */
+	} laid;
 	size_t waiter_count, waiter_capacity;
 	struct waiter *waiters;
 	bool is_handing_out;
@@ -32,22 +39,29 @@ void order_work_free(struct order_work *work)
 	if (!work)
 		return;
 	helper_free(work->helper);
+	work->helper = NULL;
 	order_cache_free(work->wanted);
+	order_work_forget_laid(work);
 	free(work->waiters);
 	free(work);
 }
 
-static void compile(void *user)
+static void run(void *user)
 {
 	struct order_work *work = user;
-	order_cache_compile(work->wanted);
+	struct laid *laid = &work->laid;
+	if (work->wanted)
+		order_cache_compile(work->wanted);
+	else
+		laid->places = places_overlay(laid->geo, laid->locations, laid->location_count);
 }
 
-static void on_compiled(void *user)
+static void on_done(void *user)
 {
 	struct order_work *work = user;
 	work->helper = NULL;
-	order_cache_take(*work->orders, work->wanted);
+	if (work->wanted)
+		order_cache_take(*work->orders, work->wanted);
 	work->wanted = NULL;
 	/* One who is called may start the next work, and wait for it. */
 	struct waiter *waiters = work->waiters;
@@ -68,12 +82,45 @@ bool order_work_start(struct order_work *work, struct order_cache *wanted)
 		return true;
 	}
 	work->wanted = wanted;
-	work->helper = helper_start(work->base, compile, on_compiled, work);
+	work->helper = helper_start(work->base, run, on_done, work);
 	if (work->helper)
 		return true;
 	order_cache_free(wanted);
 	work->wanted = NULL;
 	return false;
+}
+
+void order_work_forget_laid(struct order_work *work)
+{
+	if (work->helper)
+		return; /* it may be laying right now */
+	places_unref(work->laid.geo);
+	places_unref(work->laid.places);
+	free(work->laid.locations);
+	work->laid = (struct laid){.geo = NULL};
+}
+
+bool order_work_lay(struct order_work *work, struct places *geo, struct location *locations, size_t count,
+		    uint64_t hash)
+{
+	if (work->helper) {
+		free(locations);
+		return true;
+	}
+	order_work_forget_laid(work);
+	work->laid = (struct laid){
+		.geo = places_ref(geo), .hash = hash, .locations = locations, .location_count = count};
+	work->helper = helper_start(work->base, run, on_done, work);
+	if (!work->helper)
+		order_work_forget_laid(work);
+	return work->helper != NULL;
+}
+
+struct places *order_work_laid(const struct order_work *work, const struct places *geo, uint64_t hash)
+{
+	const struct laid *laid = &work->laid;
+	bool is_it = !work->helper && laid->places && laid->geo == geo && laid->hash == hash;
+	return is_it ? places_ref(laid->places) : NULL;
 }
 
 void order_work_await(struct order_work *work, order_work_ready_fn *ready, void *user)

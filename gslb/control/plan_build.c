@@ -195,12 +195,10 @@ struct plan_service *plan_build_service(const struct plan_build *build, const st
 	return plan;
 }
 
-struct places *places_with_locations(struct places *places, const struct fleet *fleet)
+struct location *plan_build_locations(const struct fleet *fleet, size_t *ret_count)
 {
 	size_t count = fleet_count(fleet, FLEET_LOCATION), i = 0, at = 0;
-	if (count == 0)
-		return places_ref(places);
-	struct location *locations = xcalloc(count, sizeof *locations);
+	struct location *locations = xcalloc(count + 1, sizeof *locations);
 	for (struct fleet_object *object; (object = fleet_next(fleet, FLEET_LOCATION, &at)); i++) {
 		const struct fleet_location *from = (const struct fleet_location *)object;
 		struct location *to = &locations[i];
@@ -219,6 +217,16 @@ struct places *places_with_locations(struct places *places, const struct fleet *
 		memcpy(to->place.continent, from->continent, sizeof from->continent);
 		memcpy(to->place.subdivision, from->subdivision, sizeof from->subdivision);
 	}
+	*ret_count = count;
+	return locations;
+}
+
+struct places *places_with_locations(struct places *places, const struct fleet *fleet)
+{
+	size_t count;
+	if (fleet_count(fleet, FLEET_LOCATION) == 0)
+		return places_ref(places);
+	struct location *locations = plan_build_locations(fleet, &count);
 	struct places *laid = places_overlay(places, locations, count);
 	free(locations);
 	return laid;

@@ -4,6 +4,7 @@
  */
 #include "gslb/control/world_builder.h"
 #include "gslb/control/health_book.h"
+#include "gslb/control/load.h"
 #include "gslb/control/name_index.h"
 #include "gslb/control/order_cache.h"
 #include "gslb/control/plan_build.h"
@@ -355,8 +356,10 @@ static void index_tenant(struct world_builder *builder, struct index_edit *edit,
 static void publish_fleet(struct world_builder *builder)
 {
 	publish_world(builder);
-	if (!order_work_is_handing_out(builder->order_work))
-		order_cache_sweep(builder->orders);
+	if (order_work_is_handing_out(builder->order_work))
+		return;
+	order_cache_sweep(builder->orders);
+	order_work_forget_laid(builder->order_work);
 }
 
 /* Everything but the geography that was read from files. */
@@ -408,25 +411,30 @@ static bool touches(const struct fleet_result *result, enum fleet_kind kind)
 
 /* ---- fleet changes ahead of time ---- */
 
+struct ahead {
+	struct places *places; /* those of the changed fleet */
+	struct order_cache *wanted;
+};
+
 static void want_order(const struct world_builder *builder, const struct fleet_object *service,
-		       region_set regions, struct order_cache *wanted)
+		       region_set regions, const struct ahead *ahead)
 {
 	const struct fleet *fleet = builder->control->fleet;
 	const struct fleet_service *now = (const struct fleet_service *)service;
 	order_cache_want(builder->orders, fleet, now, plan_build_candidates(fleet, now) & regions,
-			 builder->places, wanted);
+			 ahead->places, ahead->wanted);
 }
 
 static void want_of_tenant(const struct world_builder *builder, const struct fleet_tenant *tenant,
-			   struct order_cache *wanted)
+			   const struct ahead *ahead)
 {
 	struct policy_key key = tenant_policy(builder, tenant);
 	if (!policies_find(&builder->policies, &key)) /* else there is an order, or it is wanted already */
 		want_order(builder, fleet_get(builder->control->fleet, FLEET_SERVICE, tenant->terms->service),
-			   key.regions, wanted);
+			   key.regions, ahead);
 }
 
-static void want_of_policies(const struct world_builder *builder, struct order_cache *wanted)
+static void want_of_policies(const struct world_builder *builder, const struct ahead *ahead)
 {
 	for (size_t i = 0; i < builder->policies.count; i++) {
 		const struct policy_entry *entry = &builder->policies.entries[i];
@@ -435,26 +443,54 @@ static void want_of_policies(const struct world_builder *builder, struct order_c
 		const char *id = builder->services[entry->key.service].service->object.id;
 		const struct fleet_object *service = fleet_get(builder->control->fleet, FLEET_SERVICE, id);
 		if (service)
-			want_order(builder, service, entry->key.regions, wanted);
+			want_order(builder, service, entry->key.regions, ahead);
 	}
+}
+
+static bool has_wanted_orders(const struct world_builder *builder, const struct fleet_result *result,
+			      struct places *places)
+{
+	const struct ahead ahead = {places, order_cache_new()};
+	if (result->structure_changed)
+		want_of_policies(builder, &ahead);
+	for (size_t i = 0; i < result->touched_count; i++)
+		if (result->touched[i].kind == FLEET_TENANT && result->touched[i].after)
+			want_of_tenant(builder, (const struct fleet_tenant *)result->touched[i].after,
+				       &ahead);
+	if (order_cache_count(ahead.wanted) > 0)
+		return !order_work_start(builder->order_work, ahead.wanted);
+	order_cache_free(ahead.wanted);
+	return true;
+}
+
+/* NULL: they have to be laid first. */
+static struct places *laid_ahead(const struct world_builder *builder)
+{
+	return order_work_laid(builder->order_work, builder->geo,
+			       load_locations_hash(builder->control->fleet));
+}
+
+static bool starts_to_lay(struct world_builder *builder)
+{
+	const struct fleet *fleet = builder->control->fleet;
+	size_t count;
+	struct location *locations = plan_build_locations(fleet, &count);
+	return order_work_lay(builder->order_work, builder->geo, locations, count,
+			      load_locations_hash(fleet));
 }
 
 bool world_builder_is_prepared(struct world_builder *builder, const struct fleet_result *result)
 {
-	/* Places with other `locations:` are laid while they are published, and all orders with them. */
-	if (touches(result, FLEET_LOCATION))
+	if (!touches(result, FLEET_LOCATION))
+		return has_wanted_orders(builder, result, builder->places);
+	if (order_cache_is_quick_over(builder->places))
 		return true;
-	struct order_cache *wanted = order_cache_new();
-	if (result->structure_changed)
-		want_of_policies(builder, wanted);
-	for (size_t i = 0; i < result->touched_count; i++)
-		if (result->touched[i].kind == FLEET_TENANT && result->touched[i].after)
-			want_of_tenant(builder, (const struct fleet_tenant *)result->touched[i].after,
-				       wanted);
-	if (order_cache_count(wanted) > 0)
-		return !order_work_start(builder->order_work, wanted);
-	order_cache_free(wanted);
-	return true;
+	struct places *laid = laid_ahead(builder);
+	if (!laid)
+		return !starts_to_lay(builder);
+	bool is_prepared = has_wanted_orders(builder, result, laid);
+	places_unref(laid);
+	return is_prepared;
 }
 
 void world_builder_await(struct world_builder *builder, order_work_ready_fn *ready, void *user)
@@ -497,7 +533,9 @@ void world_builder_fleet_changed(struct world_builder *builder, const struct fle
 				 store_fleet_changed_unix_ms(builder->control->store) / 1000);
 	if (touches(result, FLEET_LOCATION)) {
 		places_unref(builder->places);
-		builder->places = places_with_locations(builder->geo, builder->control->fleet);
+		builder->places = laid_ahead(builder);
+		if (!builder->places)
+			builder->places = places_with_locations(builder->geo, builder->control->fleet);
 	}
 	if (outdates_index(result)) {
 		rebuild(builder);

@@ -1,6 +1,7 @@
 /* Orders that are compiled on a helper thread, and who waits for them. */
 #include "gslb/control/order_work.h"
 #include "gslb/decide/place_build.h"
+#include "lib/mem.h"
 #include "tests/unit/fleet_fixture.h"
 
 #define VIPS "vips: {eu: [192.0.2.1], us: [192.0.2.2]}"
@@ -140,6 +141,36 @@ static void test_one_who_is_called_may_ask_for_more(void **state)
 	assert_int_equal(called, 2);
 }
 
+static struct location *one_location(void)
+{
+	struct location *location = xcalloc(1, sizeof *location);
+	assert_true(prefix_parse("198.51.100.0/24", &location->prefix));
+	location->has_country = true;
+	memcpy(location->place.country, "BR", 3);
+	return location;
+}
+
+static void test_locations_are_laid(void **state)
+{
+	struct ip ip;
+	ip_parse("198.51.100.7", &ip);
+	assert_null(order_work_laid(work, places, 5));
+	assert_true(order_work_lay(work, places, one_location(), 1, 5));
+	order_work_forget_laid(work);					 /* not while it runs */
+	assert_true(order_work_lay(work, places, one_location(), 1, 6)); /* nor a second beside it */
+	assert_null(order_work_laid(work, places, 5));
+	event_base_dispatch(base);
+	assert_null(order_work_laid(work, places, 6));
+	struct places *other = places_new_empty(), *laid = order_work_laid(work, places, 5);
+	assert_null(order_work_laid(work, other, 5));
+	assert_string_equal(places_find(laid, &ip)->country, "BR");
+	order_work_forget_laid(work);
+	assert_null(order_work_laid(work, places, 5));
+	order_work_lay(work, places, one_location(), 1, 5); /* the end waits for this, too */
+	places_unref(other);
+	places_unref(laid);
+}
+
 static void test_the_end_waits_for_the_work(void **state)
 {
 	order_work_start(work, want_all());
@@ -154,8 +185,11 @@ static void test_the_end_waits_for_the_work(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_what_is_missing_is_compiled_once), TEST(test_tenants_want_what_is_missing),
-		TEST(test_all_who_wait_are_called_once),     TEST(test_one_who_is_called_may_ask_for_more),
+		TEST(test_what_is_missing_is_compiled_once),
+		TEST(test_tenants_want_what_is_missing),
+		TEST(test_all_who_wait_are_called_once),
+		TEST(test_one_who_is_called_may_ask_for_more),
+		TEST(test_locations_are_laid),
 		TEST(test_the_end_waits_for_the_work),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -262,6 +262,18 @@ static bool is_prepared(struct rig *unused)
 	return times_ready > 0;
 }
 
+static unsigned times_put_off(const char *yaml)
+{
+	unsigned times = 0;
+	while (rig_apply(&rig, yaml, NULL) == CHANGE_WAITS) {
+		times_ready = 0;
+		world_builder_await(rig.control->builder, on_ready, NULL);
+		rig_await(&rig, is_prepared);
+		times++;
+	}
+	return times;
+}
+
 /* A way of steering that nobody had, over a geography that is not compiled in a moment: nothing changes
  * until a helper thread has compiled it, other changes go on, and then it is made at once. */
 static void test_a_change_waits_for_its_orders(void **state)
@@ -315,6 +327,14 @@ static void test_a_change_waits_for_its_orders(void **state)
 				   "eu: [192.0.2.6]}}}",
 				   NULL),
 			 CHANGE_WAITS);
+	/* Locations are laid, and then all orders compiled over them. */
+	const char *moved = "locations: {10.0.1.0/25: {country: US}}";
+	assert_int_equal(times_put_off(moved), 3); /* the work of the change before was still under way */
+	assert_string_equal(rig_answer(&rig, rig_world(&rig), "fir.app.test", "10.0.1.7", NULL),
+			    "NOERROR 192.0.2.5");
+	assert_int_equal(times_put_off("locations: {10.0.1.0/25: {country: DE}}"), 2);
+	assert_string_equal(rig_answer(&rig, rig_world(&rig), "fir.app.test", "10.0.1.7", NULL),
+			    "NOERROR 192.0.2.6");
 }
 
 static void test_health_changes_of_one_moment_are_one_world(void **state)
