@@ -120,6 +120,9 @@ static void stage_put(struct apply *apply, struct fleet_stage *stage)
 		       stage->id, existing->where->file, existing->where->line);
 		return;
 	}
+	if (object->kind == FLEET_TENANT)
+		stage->object = object =
+			&fleet_tenant_settle((struct fleet_tenant *)object, apply->fleet->slab)->object;
 	if (object->source == FLEET_STORE && object->version == 0)
 		object->version = apply->version;
 	object->is_staged = true;

@@ -17,6 +17,7 @@ struct fleet *fleet_new(void)
 	fleet->zones = names_new();
 	fleet->tenants = names_new();
 	fleet->terms = fleet_terms_pool_new();
+	fleet->slab = slab_new();
 	return fleet;
 }
 
@@ -35,6 +36,7 @@ void fleet_free(struct fleet *fleet)
 	names_free(fleet->zones);
 	names_free(fleet->tenants);
 	fleet_terms_pool_free(fleet->terms);
+	slab_free(fleet->slab);
 	for (size_t i = 0; i < fleet->file_count; i++)
 		free(fleet->files[i]);
 	free(fleet->files);

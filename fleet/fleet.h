@@ -230,8 +230,9 @@ struct fleet_tenant {
 	struct fleet_object object;
 	struct fleet_terms *terms;
 	uint16_t host_count, domain_count;
-	bool has_hosts; /* written ones; else its only host is <id>.<zone> */
-	char rest[];	/* for fleet/tenant.c */
+	bool has_hosts;	 /* written ones; else its only host is <id>.<zone> */
+	bool is_settled; /* it stands in the fleet's own memory */
+	char rest[];	 /* for fleet/tenant.c */
 };
 
 /* The names of a tenant, hosts before domains:

@@ -4,6 +4,7 @@
 #include "fleet/names.h"
 #include "lib/arena.h"
 #include "lib/doc_read.h"
+#include "lib/slab.h"
 #include <stdarg.h>
 
 #define FLEET_TAGS_MAX 64 /* of one object */
@@ -68,6 +69,9 @@ void fleet_terms_set_good(struct fleet_terms *terms, uint64_t validation);
 struct fleet_tenant *fleet_tenant_new(const char *id, struct fleet_terms *terms, const struct name *hosts,
 				      const char *const *written, size_t host_count,
 				      const struct name *domains, size_t domain_count);
+/* Moves it into the slab: a million tenants between what documents and bodies leave behind would keep all of
+ * that in the heap. */
+struct fleet_tenant *fleet_tenant_settle(struct fleet_tenant *tenant, struct slab *slab);
 void fleet_tenant_free(struct fleet_tenant *tenant);
 /* Whether it holds the name because of its id alone: such names stand in no map. */
 bool fleet_tenant_is_implied(const struct fleet_tenant *tenant, const uint8_t *name);
@@ -79,6 +83,7 @@ struct fleet {
 	struct names *zones;		/* apex → struct fleet_zone */
 	struct names *tenants;		/* written host, or domain → struct fleet_tenant */
 	struct fleet_terms_pool *terms;
+	struct slab *slab;    /* of tenants */
 	uint64_t validations; /* so far */
 	char **files;	      /* names that the objects point to */
 	size_t file_count, file_capacity;

@@ -61,7 +61,10 @@ struct fleet_tenant *fleet_tenant_new(const char *id, struct fleet_terms *terms,
 void fleet_tenant_free(struct fleet_tenant *tenant)
 {
 	fleet_terms_unref(tenant->terms);
-	free(tenant);
+	if (tenant->is_settled)
+		slab_release(tenant);
+	else
+		free(tenant);
 }
 
 /* ---- names ---- */
@@ -102,10 +105,36 @@ bool fleet_tenant_next_name(const struct fleet_tenant *tenant, struct fleet_tena
 const char *fleet_tenant_hosts_written(const struct fleet_tenant *tenant)
 {
 	const uint8_t *at = stored_names(tenant);
+	size_t stored = (tenant->has_hosts ? tenant->host_count : 0u) + (size_t)tenant->domain_count;
 
-	for (size_t i = 0; i < (size_t)tenant->host_count + tenant->domain_count; i++)
+	for (size_t i = 0; i < stored; i++)
 		at += name_length(at);
 	return (const char *)at;
+}
+
+static size_t size_of(const struct fleet_tenant *tenant)
+{
+	const char *end = tenant->rest + strlen(tenant->rest) + 1;
+
+	if (tenant->has_hosts || tenant->domain_count > 0)
+		end = fleet_tenant_hosts_written(tenant);
+	for (size_t i = 0; tenant->has_hosts && i < tenant->host_count; i++)
+		end += strlen(end) + 1;
+	return (size_t)(end - (const char *)tenant);
+}
+
+struct fleet_tenant *fleet_tenant_settle(struct fleet_tenant *tenant, struct slab *slab)
+{
+	size_t size = size_of(tenant);
+
+	if (size > SLAB_SIZE_MAX)
+		return tenant;
+	struct fleet_tenant *settled = slab_alloc(slab, size);
+	memcpy(settled, tenant, size);
+	settled->object.id = settled->rest;
+	settled->is_settled = true;
+	free(tenant);
+	return settled;
 }
 
 bool fleet_tenant_is_implied(const struct fleet_tenant *tenant, const uint8_t *name)
