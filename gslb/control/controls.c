@@ -13,12 +13,16 @@ struct controls {
 	struct map *rows; /* key → struct control_row *, owned */
 };
 
-#define KEY_MAX (64 + 64 + IP_TEXT_MAX)
-
-/* Ids hold no slash. A VIP belongs to its region alone: its row's service does not count. */
-static void make_key(char key[static KEY_MAX], const char *region, const char *service, const char *address)
+/* By hand: for each VIP of a service that is compiled keys are made, and printf is most of it. */
+void controls_key(const char *region, const char *service, const char *address,
+		  char out[static CONTROLS_KEY_MAX])
 {
-	snprintf(key, KEY_MAX, "%s/%s/%s", region, address[0] ? "" : service, address);
+	const char *const parts[] = {region, "/", address[0] ? "" : service, "/", address};
+	size_t used = 0;
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+		for (const char *at = parts[i]; *at && used < CONTROLS_KEY_MAX - 1; at++)
+			out[used++] = *at;
+	out[used] = '\0';
 }
 
 static void free_row(struct control_row *row)
@@ -51,18 +55,18 @@ void controls_free(struct controls *controls)
 
 void controls_put(struct controls *controls, const struct control_row *row)
 {
-	char key[KEY_MAX];
+	char key[CONTROLS_KEY_MAX];
 	struct control_row *copy = xmemdup(row, sizeof(*row));
 	copy->reason = xstrdup(row->reason ? row->reason : "");
 	copy->author = xstrdup(row->author ? row->author : "");
-	make_key(key, row->region, row->service, row->address);
+	controls_key(row->region, row->service, row->address, key);
 	free_row(map_put(controls->rows, key, copy));
 }
 
 bool controls_remove(struct controls *controls, const char *region, const char *service, const char *address)
 {
-	char key[KEY_MAX];
-	make_key(key, region, service, address);
+	char key[CONTROLS_KEY_MAX];
+	controls_key(region, service, address, key);
 	struct control_row *row = map_remove(controls->rows, key);
 	bool is_found = row != NULL;
 	free_row(row);
@@ -72,8 +76,8 @@ bool controls_remove(struct controls *controls, const char *region, const char *
 const struct control_row *controls_get(const struct controls *controls, const char *region,
 				       const char *service, const char *address)
 {
-	char key[KEY_MAX];
-	make_key(key, region, service, address);
+	char key[CONTROLS_KEY_MAX];
+	controls_key(region, service, address, key);
 	return map_get(controls->rows, key);
 }
 

@@ -7,6 +7,11 @@
 
 struct controls;
 
+/* One key for each object that can be controlled; out of the fields of struct control_row. */
+#define CONTROLS_KEY_MAX 192
+void controls_key(const char *region, const char *service, const char *address,
+		  char out[static CONTROLS_KEY_MAX]);
+
 struct controls *controls_new(void);
 void controls_free(struct controls *controls); /* NULL is fine */
 /* Copies the row; replaces one of the same object. */

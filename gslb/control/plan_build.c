@@ -9,17 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-void control_change_key(const char *region, const char *service, const char *address,
-			char out[static CONTROL_KEY_MAX])
-{
-	snprintf(out, CONTROL_KEY_MAX, "%s/%s/%s", region, service, address);
-}
-
 static uint64_t control_changed_ms(const struct plan_build *build, const char *region, const char *service,
 				   const char *address)
 {
-	char key[CONTROL_KEY_MAX];
-	control_change_key(region, service, address, key);
+	char key[CONTROLS_KEY_MAX];
+	controls_key(region, service, address, key);
 	const uint64_t *changed = map_get(build->control_changes, key);
 	return changed ? *changed : 0;
 }

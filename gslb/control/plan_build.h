@@ -5,16 +5,12 @@
 
 struct plan_build {
 	struct control *control;
-	const struct map *control_changes; /* control_change_key → uint64_t *, monotonic ms */
+	const struct map *control_changes; /* controls_key → uint64_t *, monotonic ms */
 	const struct what_if *what_if;
 	size_t what_if_count;
 	uint64_t now_ms; /* monotonic */
 };
 
-/* Key of a control's object in control_changes; out of the fields of struct control_row. */
-#define CONTROL_KEY_MAX 192
-void control_change_key(const char *region, const char *service, const char *address,
-			char out[static CONTROL_KEY_MAX]);
 /* *ret_next_ms: when a TTL of it grows by itself (monotonic), UINT64_MAX: never. */
 struct plan_service *plan_build_service(const struct plan_build *build, const struct fleet_service *service,
 					uint64_t *ret_next_ms);

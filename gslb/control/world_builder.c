@@ -3,6 +3,7 @@
  * place that publishes.
  */
 #include "gslb/control/world_builder.h"
+#include "gslb/control/controls.h"
 #include "gslb/control/health_book.h"
 #include "gslb/control/load.h"
 #include "gslb/control/name_index.h"
@@ -296,8 +297,8 @@ void world_builder_settle(struct world_builder *builder)
 
 static void note_control_change(struct world_builder *builder, const struct control_row *row, uint64_t now_ms)
 {
-	char key[CONTROL_KEY_MAX];
-	control_change_key(row->region, row->service, row->address, key);
+	char key[CONTROLS_KEY_MAX];
+	controls_key(row->region, row->service, row->address, key);
 	uint64_t *changed = map_get(builder->control_changes, key);
 	if (!changed) {
 		changed = xmalloc(sizeof *changed);

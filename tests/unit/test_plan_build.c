@@ -100,12 +100,12 @@ static void set_control(const char *region_id, const char *service_id, const cha
 			uint64_t ago_ms)
 {
 	struct control_row row = {.share = share, .reason = (char *)"", .author = (char *)""};
-	char key[CONTROL_KEY_MAX];
+	char key[CONTROLS_KEY_MAX];
 	snprintf(row.region, sizeof row.region, "%s", region_id);
 	snprintf(row.service, sizeof row.service, "%s", service_id);
 	snprintf(row.address, sizeof row.address, "%s", address);
 	controls_put(control.controls, &row);
-	control_change_key(region_id, service_id, address, key);
+	controls_key(region_id, service_id, address, key);
 	uint64_t *changed = xmalloc(sizeof *changed);
 	*changed = NOW - ago_ms;
 	free(map_put(control_changes, key, changed));
