@@ -5,6 +5,7 @@
 #include "zones/zone.h"
 #include "lib/arena.h"
 #include "lib/mem.h"
+#include "zones/negative.h"
 #include "zones/rrtype.h"
 #include "zones/zone_text.h"
 #include <stdlib.h>
@@ -419,41 +420,6 @@ static uint32_t load32(const uint8_t *p)
 	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-/* The name without the zone's at its end, then room for a pointer; false: it is none of the zone's. */
-static bool put_inside(const struct zone *zone, const uint8_t *octets, uint8_t *out, size_t *at,
-		       uint16_t *ret_pointer)
-{
-	struct name name = {.length = (uint8_t)name_length(octets)};
-	memcpy(name.octets, octets, name.length);
-	name_lower(name.octets, name.length);
-	if (!name_is_below(name.octets, zone->name.octets))
-		return false;
-	size_t kept = name.length - zone->name.length;
-	memcpy(out + *at, octets, kept);
-	*ret_pointer = (uint16_t)(*at + kept);
-	*at += kept + 2;
-	return true;
-}
-
-/* See zone.h: what the writer of negative answers would else work out for each of them. */
-static void compress_soa(struct zone *zone)
-{
-	const uint8_t *mname = zone->soa->wire + WIRE_HEAD, *rname = mname + name_length(mname);
-	uint8_t out[WIRE_HEAD + 2 * (NAME_MAX_OCTETS + 2)];
-	size_t at = WIRE_HEAD;
-
-	memcpy(out, zone->soa->wire, WIRE_HEAD);
-	put32(out + 6, zone->negative_ttl);
-	zone->negative_pointers[0] = 0;			       /* the owner is the apex itself */
-	if (zone->soa->count != 1 || zone->name.length == 1 || /* nothing points to the root */
-	    !put_inside(zone, mname, out, &at, &zone->negative_pointers[1]) ||
-	    !put_inside(zone, rname, out, &at, &zone->negative_pointers[2]))
-		return;
-	put16(out + 10, (uint16_t)(at - WIRE_HEAD + ZONE_SOA_NUMBERS));
-	zone->negative = arena_dup(zone->arena, out, at);
-	zone->negative_length = (uint16_t)at;
-}
-
 static void check_apex(struct builder *builder)
 {
 	struct zone *zone = builder->zone;
@@ -472,7 +438,7 @@ static void check_apex(struct builder *builder)
 	uint32_t minimum = load32(serial + 16);
 	zone->serial = load32(serial);
 	zone->negative_ttl = minimum < zone->soa->ttl ? minimum : zone->soa->ttl;
-	compress_soa(zone);
+	negative_compress(zone);
 	if (!zone->ns) {
 		const struct record *soa = apex->first;
 		while (soa->type != RR_SOA)

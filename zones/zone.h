@@ -39,6 +39,16 @@ struct zone_node {
 	const uint8_t *name; /* lower case */
 };
 
+#define ZONE_SOA_NUMBERS 20	 /* octets from SERIAL to MINIMUM, which follow `negative` */
+#define ZONE_NEGATIVE_POINTERS 3 /* owner, MNAME, RNAME */
+enum zone_base { ZONE_BASE_QUESTION, ZONE_BASE_RECORD };
+struct zone_pointer {
+	uint16_t at; /* of the pointer in the record */
+	uint16_t
+		offset; /* that it leads to, from the zone's name in the question or the record's beginning */
+	enum zone_base base;
+};
+
 struct zone {
 	unsigned references;
 	struct arena *arena;
@@ -47,11 +57,11 @@ struct zone {
 	_Atomic(const struct rrset *) renewed_soa; /* NULL until zone_renew_serial */
 	struct rrset *soa_copies[2];		   /* written in turns by zone_renew_serial */
 	/* The SOA record of a negative answer up to SERIAL, with the TTL of RFC 2308 §5, compressed against a
-	 * question for a name of the zone: negative_pointers say where the pointers to its apex stand. NULL
-	 * where MNAME or RNAME is no name of the zone. */
-#define ZONE_SOA_NUMBERS 20 /* octets from SERIAL to MINIMUM, which follow */
+	 * question for a name of the zone. NULL: the root zone's is not. */
 	const uint8_t *negative;
-	uint16_t negative_length, negative_pointers[3];
+	uint16_t negative_length;
+	uint8_t negative_pointer_count;
+	struct zone_pointer negative_pointers[ZONE_NEGATIVE_POINTERS];
 	uint32_t serial;	       /* as answered; see zone_set_serial */
 	uint32_t negative_ttl;	       /* min(SOA TTL, MINIMUM), RFC 2308 §5 */
 	const struct zone_node *nodes; /* every owner and every empty non-terminal, apex first */

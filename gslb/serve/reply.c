@@ -100,7 +100,7 @@ static inline struct sections copy_sections(const struct message *message, const
 	const struct answer_item *first = answer->items;
 	struct sections sections = {.end = (uint32_t)at + answer->ready_octets};
 	if (answer->answer_count == 0) {
-		writer_put_negative(answer->zone, first, message->question.length, out + at);
+		writer_put_negative(answer->zone, first, message->question.length, out, at);
 		sections.authority = 1;
 		return sections;
 	}

@@ -250,9 +250,9 @@ static bool is_inner_soa(const struct answer *answer, const struct answer_item *
 static OUT_OF_LINE void put_inner_soa(struct writer *writer, const struct zone *zone,
 				      const struct answer_item *item)
 {
-	uint8_t *out = take(writer, writer_negative_octets(zone));
-	if (out)
-		writer_put_negative(zone, item, writer->question_length, out);
+	size_t at = writer->at;
+	if (take(writer, writer_negative_octets(zone)))
+		writer_put_negative(zone, item, writer->question_length, writer->out, at);
 }
 
 /* Below a name that is not the question's: behind a chain. */

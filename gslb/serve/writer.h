@@ -48,20 +48,27 @@ static inline void writer_rewind(struct writer *writer, struct writer_mark mark)
 	writer->is_full = false;
 }
 
-/* The SOA of a negative answer whose question ends in the apex of the zone (zone.h, `negative`): its octets,
- * and the record itself to `out`, which has room for them. */
+/* The SOA of a negative answer whose question ends in the name of the zone (zone.h, `negative`): its octets,
+ * and the record itself to out[at], which has room for them. */
 static inline size_t writer_negative_octets(const struct zone *zone)
 {
 	return zone->negative_length + ZONE_SOA_NUMBERS;
 }
 static inline void writer_put_negative(const struct zone *zone, const struct answer_item *item,
-				       size_t question_length, uint8_t *out)
+				       size_t question_length, uint8_t *out, size_t at)
 {
+	const uint16_t bases[] = {
+		[ZONE_BASE_QUESTION] =
+			(uint16_t)(POINTER_MARK + HEADER_OCTETS + question_length - zone->name.length),
+		[ZONE_BASE_RECORD] = (uint16_t)(POINTER_MARK + at),
+	};
 	size_t head = zone->negative_length;
-	uint16_t pointer = (uint16_t)(POINTER_MARK | (HEADER_OCTETS + question_length - zone->name.length));
-	bytes_copy(out, zone->negative, head);
-	for (unsigned i = 0; i < 3; i++)
-		bytes_put16(out + zone->negative_pointers[i], pointer);
-	bytes_put32(out + 6, item->ttl);
-	memcpy(out + head, item->set->wire + item->set->wire_length - ZONE_SOA_NUMBERS, ZONE_SOA_NUMBERS);
+	uint8_t *record = out + at;
+	bytes_copy(record, zone->negative, head);
+	const struct zone_pointer *pointer = zone->negative_pointers;
+	for (const struct zone_pointer *end = pointer + zone->negative_pointer_count; pointer < end;
+	     pointer++)
+		bytes_put16(record + pointer->at, (uint16_t)(bases[pointer->base] + pointer->offset));
+	bytes_put32(record + 6, item->ttl);
+	memcpy(record + head, item->set->wire + item->set->wire_length - ZONE_SOA_NUMBERS, ZONE_SOA_NUMBERS);
 }
