@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #define NODE                               \
@@ -424,6 +425,42 @@ static void test_serials_follow_the_tenants(void **state)
 	assert_int_equal(serial("app.test"), removed);
 }
 
+static bool is_loaded(struct rig *unused)
+{
+	return rig.control->is_loaded;
+}
+
+/* What goes to standard error while the node starts, and takes three seconds for it. */
+static char *log_of_a_slow_start(void)
+{
+	char *path = rig_path(&rig, "node.yaml"), *text = xcalloc(1, 4096);
+	struct err_list errors = {0};
+	FILE *log = tmpfile();
+	int terminal = dup(STDERR_FILENO);
+	assert_true(dup2(fileno(log), STDERR_FILENO) >= 0);
+	rig.control = control_new(rig.base, path, &rig.hooks, &rig.world, &errors);
+	rig_advance_clocks(3000);
+	rig_await(&rig, is_loaded);
+	dup2(terminal, STDERR_FILENO);
+	close(terminal);
+	rewind(log);
+	assert_true(fread(text, 1, 4095, log) > 0);
+	fclose(log);
+	free(path);
+	return text;
+}
+
+static void test_a_long_start_says_how_far_it_is(void **state)
+{
+	rig_must_start(&rig, FLEET);
+	assert_int_equal(rig_apply(&rig, "tenants: {acme: {zone: app.test, service: shop}}\n", NULL),
+			 CHANGE_DONE);
+	rig_stop(&rig);
+	char *log = log_of_a_slow_start();
+	assert_non_null(strstr(log, "loading for 3 s: 0 of 1 objects of the store\n"));
+	free(log);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -445,6 +482,7 @@ int main(void)
 		TEST(test_keys_of_a_restart_are_named),
 		TEST(test_a_reload_that_clashes_with_the_store_is_refused),
 		TEST(test_reloads_in_a_row),
+		TEST(test_a_long_start_says_how_far_it_is),
 		TEST(test_serials_say_what_changed),
 		TEST(test_serials_follow_the_tenants),
 	};
