@@ -4,7 +4,6 @@
  * walked only when something that others refer to goes or changes. Control thread.
  */
 #include "fleet/fleet_internal.h"
-#include "lib/map.h"
 #include "lib/mem.h"
 #include <assert.h>
 #include <stdlib.h>

@@ -42,12 +42,13 @@ void fleet_object_free(struct fleet_object *object)
 {
 	if (object == NULL)
 		return;
+	if (object->kind == FLEET_TENANT) {
+		fleet_tenant_free((struct fleet_tenant *)object);
+		return;
+	}
 	if (object->source == FLEET_BASE)
 		free(object->where);
 	switch (object->kind) {
-	case FLEET_TENANT:
-		fleet_tenant_free((struct fleet_tenant *)object);
-		return;
 	case FLEET_ZONE:
 		zone_unref(((struct fleet_zone *)object)->zone);
 		free(object);

@@ -61,10 +61,13 @@ struct fleet_tenant *fleet_tenant_new(const char *id, struct fleet_terms *terms,
 void fleet_tenant_free(struct fleet_tenant *tenant)
 {
 	fleet_terms_unref(tenant->terms);
-	if (tenant->is_settled)
+	if (tenant->is_settled) {
 		slab_release(tenant);
-	else
-		free(tenant);
+		return;
+	}
+	if (tenant->object.source == FLEET_BASE)
+		free(tenant->object.where);
+	free(tenant);
 }
 
 /* ---- names ---- */
@@ -123,16 +126,24 @@ static size_t size_of(const struct fleet_tenant *tenant)
 	return (size_t)(end - (const char *)tenant);
 }
 
+/* Where a base object stands comes behind it. */
 struct fleet_tenant *fleet_tenant_settle(struct fleet_tenant *tenant, struct slab *slab)
 {
-	size_t size = size_of(tenant);
+	bool is_base = tenant->object.source == FLEET_BASE;
+	size_t size = size_of(tenant), where_at = (size + 7) & ~(size_t)7;
+	size_t whole = is_base ? where_at + sizeof(struct fleet_where) : size;
 
-	if (size > SLAB_SIZE_MAX)
+	if (whole > SLAB_SIZE_MAX)
 		return tenant;
-	struct fleet_tenant *settled = slab_alloc(slab, size);
+	struct fleet_tenant *settled = slab_alloc(slab, whole);
 	memcpy(settled, tenant, size);
 	settled->object.id = settled->rest;
 	settled->is_settled = true;
+	if (is_base) {
+		settled->object.where = (struct fleet_where *)(void *)((char *)settled + where_at);
+		*settled->object.where = *tenant->object.where;
+		free(tenant->object.where);
+	}
 	free(tenant);
 	return settled;
 }
