@@ -15,11 +15,12 @@ static inline unsigned count_bits(uint64_t word)
 
 static inline uint32_t node_entry(const struct order_table *table, uint32_t number, unsigned slot)
 {
-	const struct order_node *node = &table->nodes[number];
+	const struct order_node *node =
+		(const struct order_node *)(table->nodes + (size_t)number * NODE_UNIT_OCTETS);
 	unsigned word = slot / 64;
 	/* The run that holds the slot is the last one beginning at or before it. */
 	uint64_t begun = node->run_starts[word] << (63 - slot % 64);
-	return table->entries[node->base + node->rank[word] + count_bits(begun) - 1];
+	return node->entries[node->rank[word] + count_bits(begun) - 1];
 }
 
 static inline unsigned family_index(const struct ip *ip)

@@ -5,11 +5,13 @@
 #include "gslb/decide/order_table.h"
 #include "lib/mem.h"
 #include <assert.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 #define ROOT_BITS 16
 #define NODE_BITS 8
 #define NODE_SLOTS 256
+#define LINE_UNITS (64 / NODE_UNIT_OCTETS) /* in a cache line */
 
 struct builder {
 	struct order_table *table;
@@ -31,11 +33,26 @@ static void seek_run(struct builder *builder, address_key first)
 		builder->run++;
 }
 
+/* Room for a node, in the next cache line if this one has too little for it. Valid until the next. */
+static struct order_node *new_node(struct order_table *table, unsigned entries)
+{
+	size_t octets = offsetof(struct order_node, entries) + entries * sizeof(uint32_t);
+	size_t units = (octets + NODE_UNIT_OCTETS - 1) / NODE_UNIT_OCTETS, left = -table->units % LINE_UNITS;
+	size_t skipped = left < units && units <= LINE_UNITS ? left : 0;
+	xgrow((void **)&table->nodes, &table->unit_capacity, table->units + skipped + units,
+	      NODE_UNIT_OCTETS);
+	table->units += skipped;
+	struct order_node *node = (struct order_node *)(table->nodes + table->units * NODE_UNIT_OCTETS);
+	table->units += units;
+	assert(table->units < ENTRY_CHILD);
+	return node;
+}
+
 static uint32_t build_node(struct builder *builder, address_key first, unsigned bits)
 {
 	uint32_t run_entries[NODE_SLOTS];
 	unsigned run_count = 0, slots;
-	struct order_node node = {.base = 0};
+	struct order_node node = {.rank = {0}};
 	for (unsigned slot = 0; slot < NODE_SLOTS; slot += slots) {
 		address_key slot_first = first | (address_key)slot << (128 - bits - NODE_BITS);
 		uint32_t entry = build_entry(builder, slot_first, bits + NODE_BITS, bits, &slots);
@@ -48,16 +65,10 @@ static uint32_t build_node(struct builder *builder, address_key first, unsigned 
 		node.rank[word] = (uint8_t)(node.rank[word - 1] +
 					    (unsigned)__builtin_popcountll(node.run_starts[word - 1]));
 
-	struct order_table *table = builder->table;
-	xgrow((void **)&table->entries, &table->entry_capacity, table->entry_count + run_count,
-	      sizeof(*table->entries));
-	memcpy(table->entries + table->entry_count, run_entries, run_count * sizeof(*run_entries));
-	node.base = (uint32_t)table->entry_count;
-	table->entry_count += run_count;
-	xgrow((void **)&table->nodes, &table->node_capacity, table->node_count + 1, sizeof(*table->nodes));
-	assert(table->node_count < ENTRY_CHILD && table->entry_count <= UINT32_MAX);
-	table->nodes[table->node_count] = node;
-	return (uint32_t)table->node_count++;
+	struct order_node *to = new_node(builder->table, run_count);
+	memcpy(to, &node, offsetof(struct order_node, entries));
+	memcpy(to->entries, run_entries, run_count * sizeof(*run_entries));
+	return (uint32_t)(((uint8_t *)to - builder->table->nodes) / NODE_UNIT_OCTETS);
 }
 
 /* The entry for the block of `bits` bits at `first`, in a table that looks at the bits behind the first
@@ -104,12 +115,14 @@ void order_table_build(struct order_table *table, unsigned family, const struct 
 
 void order_table_finish(struct order_table *table)
 {
-	if (table->node_count == 0)
+	if (table->units == 0)
 		return;
-	table->nodes = xrealloc(table->nodes, table->node_count * sizeof(*table->nodes));
-	table->node_capacity = table->node_count;
-	table->entries = xrealloc(table->entries, table->entry_count * sizeof(*table->entries));
-	table->entry_capacity = table->entry_count;
+	size_t octets = table->units * NODE_UNIT_OCTETS;
+	uint8_t *nodes = xcalloc_apart(octets);
+	memcpy(nodes, table->nodes, octets);
+	free(table->nodes);
+	table->nodes = nodes;
+	table->unit_capacity = table->units;
 }
 
 void order_table_done(struct order_table *table)
@@ -117,12 +130,10 @@ void order_table_done(struct order_table *table)
 	free(table->root[0]);
 	free(table->root[1]);
 	free(table->nodes);
-	free(table->entries);
 }
 
 size_t order_table_bytes(const struct order_table *table)
 {
 	size_t roots = (table->root[0] != NULL) + (table->root[1] != NULL);
-	return roots * (sizeof(uint32_t) << ROOT_BITS) + table->node_capacity * sizeof(*table->nodes) +
-	       table->entry_capacity * sizeof(*table->entries);
+	return roots * (sizeof(uint32_t) << ROOT_BITS) + table->unit_capacity * NODE_UNIT_OCTETS;
 }

@@ -1,32 +1,33 @@
 /*
  * The compiled form of an order: per family a root over the first 16 bits of an address, then nodes
  * over 8 bits each. A node keeps its 256 slots as runs of equal entries: a bit marks where a run
- * begins, and the entry of a slot is found by counting bits. Written by order_compile.c and
- * order_table.c on the thread that builds, read by order.c on any thread.
+ * begins, and the entry of a slot is found by counting bits. A node's entries follow it, and a node lies
+ * within one cache line if it can: a look-up waits for memory once for the root and once for each node.
+ * Written by order_compile.c and order_table.c on the thread that builds, read by order.c on any thread.
  */
 #pragma once
 #include "gslb/decide/address_key.h"
 #include "gslb/decide/order.h"
 
-/* An entry is a child (the number of its node) or a leaf: the number of its outcome, and its depth
+/* An entry is a child (where its node is, in units) or a leaf: the number of its outcome, and its depth
  * counted from the first bit that the root or node looks at. */
 #define ENTRY_CHILD 0x80000000u
 #define ENTRY_DEPTH_SHIFT 26
 #define ENTRY_OUTCOME_MASK ((1u << ENTRY_DEPTH_SHIFT) - 1)
 
+#define NODE_UNIT_OCTETS 16
+
 struct order_node {
 	uint64_t run_starts[4]; /* bit s % 64 of word s / 64: slot s begins a run */
-	uint32_t base;		/* of the node's entries */
 	uint8_t rank[4];	/* runs that begin in the words before */
+	uint32_t entries[];	/* of the runs */
 };
 
 struct order_table {
 	uint32_t *root[2]; /* IPv4, IPv6: 65536 entries; NULL: `whole` holds for the whole family */
 	uint32_t whole[2]; /* a leaf of depth 0 */
-	size_t node_count, node_capacity;
-	struct order_node *nodes;
-	size_t entry_count, entry_capacity;
-	uint32_t *entries;
+	size_t units, unit_capacity;
+	uint8_t *nodes; /* when finished, at the beginning of a cache line */
 };
 
 /* What else a leaf wants to know, when the client's own prefix has no location. */
@@ -63,7 +64,7 @@ struct order_runs {
 };
 
 void order_table_build(struct order_table *table, unsigned family, const struct order_runs *runs);
-void order_table_finish(struct order_table *table); /* gives spare memory back */
+void order_table_finish(struct order_table *table); /* before the first look-up */
 void order_table_done(struct order_table *table);
 size_t order_table_bytes(const struct order_table *table);
 
