@@ -269,6 +269,24 @@ void choose_region(const struct policy *policy, const struct client *client, uin
 	ret->ttl = ret->region->ttl;
 }
 
+const struct plan_vip *choose_one(const struct choice *choice, unsigned family, uint64_t random)
+{
+	const struct plan_region *region = choice->region;
+	const struct plan_picks *picks = &region->picks[choice->mode][family == 6];
+	uint64_t split_hash = choice->policy->service->split == SPLIT_RANDOM ? random : choice->client_hash;
+	const struct plan_vip *best = NULL;
+	struct contender winner = {0, 0};
+	for (unsigned i = 0; i < picks->count; i++) {
+		const struct plan_vip *vip = &region->vips[picks->pick[i].vip];
+		struct contender c = contend(split_hash, vip->hash, picks->pick[i].weight);
+		if (!best || is_nearer(&c, &winner)) {
+			best = vip;
+			winner = c;
+		}
+	}
+	return best;
+}
+
 unsigned choose_vips(const struct choice *choice, unsigned family, uint64_t random,
 		     const struct plan_vip *ret[static ANSWERS_MAX])
 {

@@ -38,6 +38,8 @@ void choose_region(const struct policy *policy, const struct client *client, uin
  * returns how many. */
 unsigned choose_vips(const struct choice *choice, unsigned family, uint64_t random,
 		     const struct plan_vip *ret[static ANSWERS_MAX]);
+/* What choose_vips gives where an answer has one VIP and the region more of the family; NULL: none. */
+const struct plan_vip *choose_one(const struct choice *choice, unsigned family, uint64_t random);
 /* ECS scope of an answer for this family (4, 6; 0: none asked for, the region alone). */
 uint8_t choose_scope(const struct choice *choice, unsigned family);
 

@@ -215,7 +215,7 @@ struct plan_service *plan_service_compile(const struct plan_service_input *input
 	size_t vip_count = 0, ready_count = 0;
 	for (unsigned i = 0; i < input->region_count; i++) {
 		vip_count += input->regions[i].vip_count;
-		ready_count += ready_octets(input->regions[i].vip_count, input->https_length);
+		ready_count += ready_octets(input, input->regions[i].vip_count);
 	}
 	size_t regions_at = sizeof(struct plan_service);
 	size_t vips_at = regions_at + input->region_count * sizeof(struct plan_region);

@@ -43,6 +43,8 @@ struct plan_vip {
 	bool is_drained;   /* by a VIP control */
 	bool is_last_good; /* at the last resort it counts as up; always true but with last-good */
 	bool ttl_is_recent, ttl_is_pending; /* why ttl is below the maximum */
+	const struct rrset
+		*ready; /* itself alone, where answers of one VIP are picked (ready.h); else NULL */
 };
 
 /* The VIPs that a split may pick from, with their weights (weight·score, all 0 → all equal). */

@@ -42,12 +42,14 @@ static uint8_t *end_set(struct rrset *set, unsigned count, uint8_t *end)
 	return end;
 }
 
-size_t ready_octets(unsigned vip_count, unsigned https_length)
+size_t ready_octets(const struct plan_service_input *input, unsigned vip_count)
 {
-	size_t sets = READY_SETS * sizeof(struct rrset) + _Alignof(struct rrset);
+	size_t set = sizeof(struct rrset) + _Alignof(struct rrset);
 	size_t addresses = vip_count * (HEAD_OCTETS + 16u);
-	size_t https = https_length == 0 ? 0 : HEAD_OCTETS + https_length + 2 * 4 + vip_count * 16u;
-	return sets + addresses + https;
+	size_t https =
+		input->https_length == 0 ? 0 : HEAD_OCTETS + input->https_length + 2 * 4 + vip_count * 16u;
+	size_t alone = input->answers == 1 ? vip_count * (set + HEAD_OCTETS + 16u) : 0;
+	return READY_SETS * set + addresses + https + alone;
 }
 
 /* The VIPs of a family, or none where a hash or a draw picks among them. */
@@ -84,6 +86,25 @@ static uint8_t *compile_https(struct rrset *set, const struct plan_service *serv
 	return end_set(set, 1, at + octets);
 }
 
+/* Each VIP by itself, of the families of which one is picked. */
+static uint8_t *compile_alone(struct plan_region *region, uint8_t *at)
+{
+	for (unsigned family = 0; family < 2; family++) {
+		const struct plan_picks *picks = &region->picks[PICK_REGULAR][family];
+		for (unsigned i = 0; picks->count > 1 && i < picks->count; i++) {
+			struct plan_vip *vip =
+				(struct plan_vip *)(uintptr_t)&region->vips[picks->pick[i].vip];
+			struct rrset *set = (struct rrset *)align(at);
+			const struct plan_vip *vips[] = {vip};
+			at = (uint8_t *)(set + 1);
+			begin_set(set, at, family == 0 ? RR_A : RR_AAAA, region->ttl);
+			at = compile_addresses(set, vips, 1, at);
+			vip->ready = set;
+		}
+	}
+	return at;
+}
+
 uint8_t *ready_compile(const struct plan_service *service, struct plan_region *region, uint8_t *at)
 {
 	struct rrset *sets = (struct rrset *)align(at);
@@ -107,5 +128,7 @@ uint8_t *ready_compile(const struct plan_service *service, struct plan_region *r
 		begin_set(set, at, family == 0 ? RR_A : RR_AAAA, region->ttl);
 		at = compile_addresses(set, vips[family], count[family], at);
 	}
+	if (service->answers == 1)
+		at = compile_alone(region, at);
 	return at;
 }

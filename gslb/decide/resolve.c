@@ -406,17 +406,36 @@ static inline void put_first(struct answer *answer, const uint8_t *owner, const 
 	answer->ready_octets = set->wire_length;
 }
 
-/* The sets that a region has ready, if it has. HTTPS brings the addresses along (configuration.md,
- * "HTTPS"). */
-static bool add_ready(const struct choice *choice, const struct question *question, enum ready number,
-		      struct answer *answer)
+/* The set of the one VIP that is picked from several; NULL: none is ready. */
+static OUT_OF_LINE const struct rrset *pick_ready(const struct choice *choice, unsigned family,
+						  uint64_t random, struct answer *answer)
+{
+	if (choice->policy->service->answers != 1)
+		return NULL;
+	const struct plan_vip *vip = choose_one(choice, family, random);
+	answer->scope = choose_scope(choice, family);
+	return vip ? vip->ready : NULL;
+}
+
+/* The set for one address family, the region's as a rule. */
+static inline const struct rrset *ready_addresses(const struct choice *choice, enum ready number,
+						  uint64_t random, struct answer *answer)
+{
+	const struct rrset *set = choice->region->ready[number];
+	if (!set)
+		return pick_ready(choice, number == READY_A ? 4 : 6, random, answer);
+	answer->scope = choice->is_settled ? choice->order.depth : choose_scope(choice, 0);
+	return set;
+}
+
+/* The sets for HTTPS, which brings the addresses along (configuration.md, "HTTPS"). */
+static bool add_ready_https(const struct choice *choice, const struct question *question,
+			    struct answer *answer)
 {
 	const struct rrset *const *ready = choice->region->ready;
-	if (!ready[number])
+	if (!ready[READY_HTTPS])
 		return false;
-	put_first(answer, question->as_asked, ready[number]);
-	if (number != READY_HTTPS)
-		return true;
+	put_first(answer, question->as_asked, ready[READY_HTTPS]);
 	struct answer_item *item = &answer->items[1];
 	for (unsigned i = READY_A; i <= READY_AAAA; i++) {
 		if (!ready[i])
@@ -425,6 +444,7 @@ static bool add_ready(const struct choice *choice, const struct question *questi
 		answer->ready_octets += ready[i]->wire_length;
 	}
 	answer->additional_count = (uint8_t)(item - &answer->items[1]);
+	answer->scope = choose_scope(choice, 0);
 	return true;
 }
 
@@ -437,8 +457,38 @@ static inline enum ready ready_number(uint16_t type)
 				  : READY_SETS;
 }
 
-/* The usual question: a record set answers it as it stands. For a tenant's name that is what the chosen
- * region has ready. False: all of the steps are to be taken. */
+static inline bool answer_tenant_at_once(const struct world *world, const struct node *node,
+					 const struct question *question, const struct client *client,
+					 const struct rng *rng, struct answer *answer)
+{
+	const struct policy *policy = &world->plan->policies[node->policy];
+	struct choice *choice = &answer->choice;
+	enum ready number = ready_number(question->type);
+	bool has_type = number < READY_HTTPS || (number == READY_HTTPS && policy->service->https_length != 0);
+	if (!has_type || policy->is_suspended)
+		return false;
+	uint64_t random = policy->service->split == SPLIT_RANDOM ? rng_peek(rng) : 0;
+	choose_region(policy, client, question->hash, random, choice);
+	if (!choice->is_settled && !has_ready(choice))
+		return false;
+	if (number == READY_HTTPS) {
+		if (!add_ready_https(choice, question, answer))
+			return false;
+	} else {
+		const struct rrset *set = ready_addresses(choice, number, random, answer);
+		if (!set)
+			return false;
+		put_first(answer, question->as_asked, set);
+	}
+	answer->uses_client = true;
+	answer->tenant = node->tenant;
+	if (policy->has_budget)
+		answer->charged = node;
+	return true;
+}
+
+/* The usual question: record sets answer it as they stand. For a tenant's name those are what the chosen
+ * region or VIP has ready. False: all of the steps are to be taken. */
 static WHOLE bool answer_at_once(const struct world *world, const struct node *node,
 				 const struct question *question, const struct client *client,
 				 const struct rng *rng, struct answer *answer)
@@ -448,24 +498,9 @@ static WHOLE bool answer_at_once(const struct world *world, const struct node *n
 		if (!set || set->additional != 0 || set->name_count != 0)
 			return false;
 		put_first(answer, question->as_asked, set);
-	} else {
-		const struct policy *policy = &world->plan->policies[node->policy];
-		struct choice *choice = &answer->choice;
-		enum ready number = ready_number(question->type);
-		bool has_type =
-			number < READY_HTTPS || (number == READY_HTTPS && policy->service->https_length != 0);
-		if (!has_type || policy->is_suspended)
-			return false;
-		uint64_t random = policy->service->split == SPLIT_RANDOM ? rng_peek(rng) : 0;
-		choose_region(policy, client, question->hash, random, choice);
-		if (!(choice->is_settled || has_ready(choice)) ||
-		    !add_ready(choice, question, number, answer))
-			return false;
-		answer->scope = choice->is_settled ? choice->order.depth : choose_scope(choice, 0);
-		answer->uses_client = true;
-		answer->tenant = node->tenant;
-		if (policy->has_budget)
-			answer->charged = node;
+	} else if (!answer_tenant_at_once(world, node, question, client, rng, answer)) {
+		answer->scope = 0;
+		return false;
 	}
 	answer->zone = node->zone;
 	answer->node = node;
@@ -552,17 +587,15 @@ unsigned resolve_addresses(const struct answer *answer, uint16_t type, struct ip
 {
 	unsigned row = type == RR_AAAA, count = 0;
 	size_t octets = row == 0 ? 4 : 16;
-	const struct rrset *ready = answer->choice.policy && answer->choice.region
-					    ? answer->choice.region->ready[row == 0 ? READY_A : READY_AAAA]
-					    : NULL;
 	for (unsigned i = 0; i < answer->answer_count; i++) {
 		const struct answer_item *item = &answer->items[i];
-		for (unsigned v = 0;
-		     item->kind == ITEM_VIPS && item->type == type && v < answer->vip_count[row]; v++)
+		if (item->type != type || !answer->choice.policy)
+			continue;
+		for (unsigned v = 0; item->kind == ITEM_VIPS && v < answer->vip_count[row]; v++)
 			ret[count++] = answer->vips[row][v]->ip;
-		for (unsigned r = 0; item->kind == ITEM_SET && item->set == ready && r < ready->count; r++) {
+		for (unsigned r = 0; answer->is_ready && r < item->set->count; r++) {
 			ret[count] = (struct ip){.family = row == 0 ? 4 : 6};
-			memcpy(ret[count++].bytes, ready->wire + r * (12 + octets) + 12, octets);
+			memcpy(ret[count++].bytes, item->set->wire + r * (12 + octets) + 12, octets);
 		}
 	}
 	return count;

@@ -31,13 +31,14 @@
 #define SEED 20260101
 
 enum carries { EDNS_HALF, EDNS_SUBNET }; /* every second query has EDNS; all have a client subnet */
-enum form { ONE_ADDRESS, HTTPS_HINTS, FOUR_ADDRESSES, FOUR_OF_SIX, FORMS };
+enum form { ONE_ADDRESS, HTTPS_HINTS, FOUR_ADDRESSES, FOUR_OF_SIX, ONE_OF_TWO, FORMS };
 
 static const struct form_spec {
 	char prefix; /* of its tenants' names */
 	uint8_t vips, answers;
 	bool has_https; /* and VIPs of both families */
-} forms[FORMS] = {{'t', 1, 1, false}, {'h', 1, 1, true}, {'v', 4, 4, false}, {'w', 6, 4, false}};
+} forms[FORMS] = {
+	{'t', 1, 1, false}, {'h', 1, 1, true}, {'v', 4, 4, false}, {'w', 6, 4, false}, {'x', 2, 1, false}};
 
 static const struct kind {
 	const char *name;
@@ -52,6 +53,7 @@ static const struct kind {
 	{"https", 'h', EDNS_HALF, RR_HTTPS, 1, 0, 2, RCODE_NOERROR},
 	{"https-ecs", 'h', EDNS_SUBNET, RR_HTTPS, 1, 0, 2, RCODE_NOERROR},
 	{"four-vips", 'v', EDNS_SUBNET, RR_A, 4, 0, 0, RCODE_NOERROR},
+	{"one-of-two", 'x', EDNS_SUBNET, RR_A, 1, 0, 0, RCODE_NOERROR},
 	{"four-of-six", 'w', EDNS_SUBNET, RR_A, 4, 0, 0, RCODE_NOERROR},
 };
 static const unsigned batches[] = {1, UDP_BATCH};

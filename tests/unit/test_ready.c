@@ -85,6 +85,10 @@ static void test_what_is_picked(void **state)
 	assert_int_equal(service->regions[0].ready[READY_AAAA]->count, 1);
 	assert_null(service->regions[0].ready[READY_HTTPS]);
 	assert_true(service->picks_vips);
+	static const uint8_t alone[] = {0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 20, 0, 4, 192, 0, 2, 2};
+	assert_set(service->regions[0].vips[1].ready, RR_A, 1, alone, sizeof alone);
+	assert_null(service->regions[0].vips[2].ready); /* the only one of its family */
+	assert_null(service->regions[0].vips[3].ready); /* down */
 	plan_service_unref(service);
 }
 
