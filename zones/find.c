@@ -41,13 +41,13 @@ static OUT_OF_LINE void skip_deep_labels(const struct index *index, struct suffi
  * twice the probes of the deepest name. */
 static IN_LINE const struct node *next_above(const struct index *index, struct suffix *suffix)
 {
-	for (unsigned probes = 0; suffix->length > 1; probes++) {
-		if (probes == index->labels_max + 1)
-			skip_deep_labels(index, suffix);
+	for (unsigned probes = 1; suffix->length > 1; probes++) {
 		cut_label(suffix);
 		const struct node *node = get(index, suffix);
 		if (node)
 			return node;
+		if (probes == index->labels_max + 1)
+			skip_deep_labels(index, suffix);
 	}
 	return NULL;
 }

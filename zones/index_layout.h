@@ -7,6 +7,7 @@
  */
 #pragma once
 #include "lib/hash.h"
+#include "lib/inline.h"
 #include "zones/index.h"
 #include <string.h>
 
@@ -100,23 +101,25 @@ static inline const struct node *index_probe(const struct index *index, const ui
 	return shard_get(&index->shards[shard_number(hash)], name, length, hash, side);
 }
 
-/* What index_probe will touch first, and then: for who has many names to look up and can do something else
- * while memory answers. */
-static inline void index_prefetch_slot(const struct index *index, uint64_t hash)
+/* Where index_probe will begin, for who has many names to look up: asks memory for the slots of all, then for
+ * the nodes of all, and then goes and looks. */
+struct index_place {
+	const struct shard *shard;
+	const struct slot *slot;
+};
+
+static inline struct index_place index_prefetch(const struct index *index, uint64_t hash)
 {
 	const struct shard_entry *entry = &index->shards[shard_number(hash)];
+	const struct slot *slot = &entry->shard->slots[(uint32_t)hash & entry->mask];
 
-	__builtin_prefetch(&entry->shard->slots[(uint32_t)hash & entry->mask]);
+	prefetch(slot);
+	return (struct index_place){entry->shard, slot};
 }
 
-static inline void index_prefetch_node(const struct index *index, uint64_t hash)
+static inline void index_prefetch_node(const struct index_place *place)
 {
-	const struct shard_entry *entry = &index->shards[shard_number(hash)];
-	const struct node *node =
-		shard_node(entry->shard, entry->shard->slots[(uint32_t)hash & entry->mask].offset);
-
-	__builtin_prefetch(node);
-	__builtin_prefetch(node->name + 24); /* mostly its end, which may be in the next cache line */
+	prefetch(shard_node(place->shard, place->slot->offset));
 }
 
 /* index_find for who has probed for the name already: `node`, or NULL. */

@@ -47,11 +47,16 @@ static inline uint32_t table_find(const struct order_table *table, const struct 
 	return entry & ENTRY_OUTCOME_MASK;
 }
 
+static inline const struct tiers *tiers_of(const struct order *order, const struct order_outcome *outcome)
+{
+	return (const struct tiers *)((const uint8_t *)order->tiers + outcome->tiers);
+}
+
 struct order_result order_find(const struct order *order, const struct ip *client, const struct ip *resolver)
 {
 	unsigned depth;
 	const struct order_outcome *outcome = &order->outcomes[table_find(&order->main, client, &depth)];
-	struct order_result result = {.tiers = &order->tiers[outcome->tiers], .depth = (uint8_t)depth};
+	struct order_result result = {.tiers = tiers_of(order, outcome), .depth = (uint8_t)depth};
 	if (outcome->need == NEED_NOTHING || !resolver)
 		return result;
 	/* Without a location of its own the client is where its resolver is; the depth stays that of
@@ -59,7 +64,7 @@ struct order_result order_find(const struct order *order, const struct ip *clien
 	const struct order_table *table = order->resolver_table[outcome->need];
 	outcome = &order->outcomes[table_find(table, resolver, &depth)];
 	if (outcome->need == NEED_NOTHING) {
-		result.tiers = &order->tiers[outcome->tiers];
+		result.tiers = tiers_of(order, outcome);
 		result.used_resolver = true;
 	}
 	return result;

@@ -325,6 +325,8 @@ struct order *order_compile(const struct order_spec *spec, const struct places *
 	order->outcome_count = compiler.outcomes.count;
 	order->outcomes =
 		xmemdup(compiler.outcomes.items, compiler.outcomes.count * sizeof(struct order_outcome));
+	for (size_t i = 0; i < order->outcome_count; i++) /* from numbers */
+		order->outcomes[i].tiers *= (uint32_t)sizeof(struct tiers);
 	free(compiler.nearest);
 	free(compiler.rule_tiers);
 	intern_done(&compiler.tiers);

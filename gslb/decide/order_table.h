@@ -39,7 +39,7 @@ enum order_need {
 };
 
 struct order_outcome {
-	uint32_t tiers;	      /* index into order.tiers */
+	uint32_t tiers;	      /* octets from order.tiers on */
 	enum order_need need; /* other than NEED_NOTHING: the address has no location */
 };
 

@@ -4,6 +4,7 @@
  */
 #include "gslb/decide/plan.h"
 #include "gslb/decide/ready.h"
+#include "gslb/decide/stats.h"
 #include "lib/hash.h"
 #include "lib/mem.h"
 #include <assert.h>
@@ -134,6 +135,7 @@ static struct plan_pick *fill_region(struct plan_service *service, struct plan_r
 	region->number = input->number;
 	region->vip_count = input->vip_count;
 	region->share = input->share;
+	region->counter = stats_answers_counter(service->number, input->number);
 	region->hash = hash_bytes(input->id, strlen(input->id), 0);
 	region->share_salt = hash_bytes(service->id, strlen(service->id), region->hash);
 	region->ttl = service->ttl_max;

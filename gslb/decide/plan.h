@@ -68,6 +68,7 @@ struct plan_region {
 	uint8_t number;
 	uint8_t vip_count;
 	int8_t share;				/* 0..100 or SHARE_DOWN */
+	uint32_t counter;			/* of its answers (stats.h) */
 	uint32_t ttl;				/* minimum over the VIPs */
 	uint64_t hash;				/* of the region's id, for the rendezvous */
 	uint64_t share_salt;			/* of service and region */

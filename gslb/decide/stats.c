@@ -7,7 +7,7 @@ struct stats *stats_new(void)
 {
 	struct stats *stats = xcalloc_apart(sizeof *stats);
 	stats->tenant = counter_array_new(STATS_TENANTS_MAX);
-	stats->answers = counter_array_new((size_t)STATS_SERVICES_MAX * STATS_REGIONS);
+	stats->answers = counter_array_new(STATS_ANSWERS);
 	stats->fallback = counter_array_new((size_t)STATS_SERVICES_MAX * STATS_STEPS);
 	stats->samples = xmap(sizeof *stats->samples);
 	return stats;
@@ -18,7 +18,7 @@ void stats_free(struct stats *stats)
 	if (!stats)
 		return;
 	counter_array_free(stats->tenant, STATS_TENANTS_MAX);
-	counter_array_free(stats->answers, (size_t)STATS_SERVICES_MAX * STATS_REGIONS);
+	counter_array_free(stats->answers, STATS_ANSWERS);
 	counter_array_free(stats->fallback, (size_t)STATS_SERVICES_MAX * STATS_STEPS);
 	xunmap(stats->samples, sizeof *stats->samples);
 	free(stats);

@@ -31,10 +31,20 @@ struct stats {
 	counter ecs_queries[2]; /* IPv4, IPv6 */
 	counter tenant_other;
 	counter *tenant;   /* [STATS_TENANTS_MAX] */
-	counter *answers;  /* [STATS_SERVICES_MAX * STATS_REGIONS] */
+	counter *answers;  /* [STATS_ANSWERS] */
 	counter *fallback; /* [STATS_SERVICES_MAX * STATS_STEPS] */
 	struct sample_ring *samples;
 };
+
+#define STATS_ANSWERS                                                                        \
+	(STATS_SERVICES_MAX * STATS_REGIONS + 1u) /* the last: of services that are too many \
+						   */
+
+/* Which counter of `answers` is that of a region of a service. */
+static inline uint32_t stats_answers_counter(uint32_t service, unsigned region)
+{
+	return service < STATS_SERVICES_MAX ? service * STATS_REGIONS + region : STATS_ANSWERS - 1;
+}
 
 struct stats *stats_new(void); /* control thread */
 void stats_free(struct stats *stats);

@@ -3,12 +3,12 @@
 
 static void tally_choice(struct stats *stats, const struct choice *choice)
 {
-	uint32_t service = choice->policy->service->number;
-	if (service >= STATS_SERVICES_MAX)
-		return;
 	if (choice->region)
-		counter_add(&stats->answers[service * STATS_REGIONS + choice->region->number], 1);
-	if (choice->step != STEP_TIER)
+		counter_add(&stats->answers[choice->region->counter], 1);
+	if (choice->step == STEP_TIER)
+		return;
+	uint32_t service = choice->policy->service->number;
+	if (service < STATS_SERVICES_MAX)
 		counter_add(&stats->fallback[service * STATS_STEPS + choice->step], 1);
 }
 

@@ -60,15 +60,16 @@ static inline void take_peer(const struct sockaddr_in6 *address, struct ip *ret)
  * question that is some other place, and does no harm.) */
 static void read_batch(struct udp_batch *batch, const struct world *world, unsigned received)
 {
+	struct index_place places[UDP_BATCH];
 	for (unsigned i = 0; i < received; i++) {
 		struct incoming *incoming = &batch->incoming[i];
 		take_peer(&batch->peer[i], &incoming->client.resolver);
 		answer_read(world, batch->query[i], batch->in[i].msg_len, incoming);
 		if (world)
-			index_prefetch_slot(world->index, incoming->message.question.hash);
+			places[i] = index_prefetch(world->index, incoming->message.question.hash);
 	}
 	for (unsigned i = 0; world && i < received; i++)
-		index_prefetch_node(world->index, batch->incoming[i].message.question.hash);
+		index_prefetch_node(&places[i]);
 }
 
 /* Answers the queries in[0..received) and returns the number of replies, which stand first in out[]. */

@@ -54,7 +54,7 @@ static void test_subnet_family(void **state)
 static void test_choice_and_tenant(void **state)
 {
 	struct plan_service service = {.number = 7};
-	struct plan_region region = {.number = 3};
+	struct plan_region region = {.number = 3, .counter = stats_answers_counter(7, 3)};
 	struct policy policy = {.service = &service};
 	answer.choice.policy = &policy;
 	answer.choice.region = &region;
