@@ -119,71 +119,68 @@ bool text_to_uint(const char *text, uint64_t *ret)
 	return true;
 }
 
-static const struct unit {
+struct unit {
 	const char *name;
-	uint64_t ms;
-} units[] = {{"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}};
+	uint64_t size;
+};
 
-bool text_to_duration_ms(const char *text, uint64_t *ret_ms)
+/* A number and one of the units, at most `max` altogether. */
+static bool take_measure(const char *text, const struct unit *units, size_t count, uint64_t max,
+			 uint64_t *ret)
 {
 	uint64_t value;
 
 	if (!take_uint(&text, &value))
 		return false;
-	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+	for (size_t i = 0; i < count; i++) {
 		if (strcmp(text, units[i].name) != 0)
 			continue;
-		if (value > DURATION_MS_MAX / units[i].ms)
+		if (value > max / units[i].size)
 			return false;
-		*ret_ms = value * units[i].ms;
+		*ret = value * units[i].size;
 		return true;
 	}
 	return false;
+}
+
+/* In the first unit that it is a multiple of, at the latest that of 1. */
+static void write_measure(uint64_t value, const struct unit *unit, char out[static 24])
+{
+	while (value % unit->size != 0)
+		unit++;
+	snprintf(out, 24, "%llu%s", (unsigned long long)(value / unit->size), unit->name);
+}
+
+static const struct unit duration_units[] = {
+	{"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}};
+
+bool text_to_duration_ms(const char *text, uint64_t *ret_ms)
+{
+	size_t count = sizeof(duration_units) / sizeof(duration_units[0]);
+
+	return take_measure(text, duration_units, count, DURATION_MS_MAX, ret_ms);
 }
 
 void text_from_duration_ms(uint64_t ms, char out[static 24])
 {
-	const struct unit *unit = units;
-
-	if (ms == 0) {
+	if (ms == 0)
 		memcpy(out, "0s", 3);
-		return;
-	}
-	while (ms % unit->ms != 0)
-		unit++;
-	snprintf(out, 24, "%llu%s", (unsigned long long)(ms / unit->ms), unit->name);
+	else
+		write_measure(ms, duration_units, out);
 }
 
-static const struct size_unit {
-	const char *name;
-	uint64_t bytes;
-} size_units[] = {{"GiB", 1 << 30},   {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"B", 1},
-		  {"GB", 1000000000}, {"MB", 1000000},	{"kB", 1000}};
+/* A size is written in one of those up to B. */
+static const struct unit size_units[] = {{"GiB", 1 << 30},   {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"B", 1},
+					 {"GB", 1000000000}, {"MB", 1000000},  {"kB", 1000}};
 
 bool text_to_bytes(const char *text, uint64_t *ret)
 {
-	uint64_t value;
-
-	if (!take_uint(&text, &value))
-		return false;
-	for (size_t i = 0; i < sizeof(size_units) / sizeof(size_units[0]); i++) {
-		if (strcmp(text, size_units[i].name) != 0)
-			continue;
-		if (value > UINT64_MAX / size_units[i].bytes)
-			return false;
-		*ret = value * size_units[i].bytes;
-		return true;
-	}
-	return false;
+	return take_measure(text, size_units, sizeof(size_units) / sizeof(size_units[0]), UINT64_MAX, ret);
 }
 
 void text_from_bytes(uint64_t bytes, char out[static 24])
 {
-	const struct size_unit *unit = size_units;
-
-	while (bytes % unit->bytes != 0)
-		unit++;
-	snprintf(out, 24, "%llu%s", (unsigned long long)(bytes / unit->bytes), unit->name);
+	write_measure(bytes, size_units, out);
 }
 
 bool text_to_percent(const char *text, uint32_t *ret_hundredths)

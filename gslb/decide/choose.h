@@ -25,8 +25,8 @@ struct choice {
 	uint32_t ttl;			  /* seconds */
 	uint8_t client_family;		  /* 4 or 6 */
 	bool share_split;		  /* a share between 1 and 99 was consulted */
-	bool is_settled; /* the first tier is one region, and it takes every client: no hash has a say in it
-			  */
+	/* The first tier is one region, and it takes every client: no hash has a say in it. */
+	bool is_settled;
 	uint64_t client_hash; /* of client prefix and name; only where a hash may have a say */
 };
 
