@@ -5,7 +5,7 @@
  */
 #include "zones/negative.h"
 #include "lib/arena.h"
-#include <endian.h>
+#include "lib/bytes.h"
 #include <string.h>
 
 #define HEAD_OCTETS 12 /* owner as a pointer, TYPE, CLASS, TTL, RDLENGTH */
@@ -81,15 +81,13 @@ void negative_compress(struct zone *zone)
 	struct record record = {.length = 0};
 	put_pointer(&record, ZONE_BASE_QUESTION, 0); /* the owner is the apex */
 	memcpy(record.octets, zone->soa->wire, HEAD_OCTETS);
-	uint32_t ttl = htobe32(zone->negative_ttl);
-	memcpy(record.octets + 6, &ttl, sizeof ttl);
+	bytes_put32(record.octets + 6, zone->negative_ttl);
 	record.length = HEAD_OCTETS;
 
 	struct name before = lower_name(mname);
 	size_t kept = put_name(&record, zone, mname, NULL, 0, 0);
 	put_name(&record, zone, rname, &before, HEAD_OCTETS, kept);
-	uint16_t rdata_octets = htobe16((uint16_t)(record.length - HEAD_OCTETS + ZONE_SOA_NUMBERS));
-	memcpy(record.octets + 10, &rdata_octets, sizeof rdata_octets);
+	bytes_put16(record.octets + 10, (uint16_t)(record.length - HEAD_OCTETS + ZONE_SOA_NUMBERS));
 
 	zone->negative = arena_dup(zone->arena, record.octets, record.length);
 	zone->negative_length = (uint16_t)record.length;

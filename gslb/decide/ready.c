@@ -1,26 +1,20 @@
 /* See the header. Control thread. */
 #include "gslb/decide/ready.h"
 #include "gslb/decide/https.h"
+#include "lib/bytes.h"
 #include "zones/rrtype.h"
 #include <string.h>
 
 #define HEAD_OCTETS 12 /* pointer to the question's name, TYPE, CLASS, TTL, RDLENGTH */
 
-static uint8_t *put16(uint8_t *at, unsigned value)
+static uint8_t *put_head(uint8_t *at, uint16_t type, uint32_t ttl, size_t rdata_octets)
 {
-	at[0] = (uint8_t)(value >> 8);
-	at[1] = (uint8_t)value;
-	return at + 2;
-}
-
-static uint8_t *put_head(uint8_t *at, unsigned type, uint32_t ttl, size_t rdata_octets)
-{
-	at = put16(at, 0xc00c);
-	at = put16(at, type);
-	at = put16(at, RR_CLASS_IN);
-	at = put16(at, ttl >> 16);
-	at = put16(at, ttl & 0xffff);
-	return put16(at, (unsigned)rdata_octets);
+	bytes_put16(at, 0xc00c);
+	bytes_put16(at + 2, type);
+	bytes_put16(at + 4, RR_CLASS_IN);
+	bytes_put32(at + 6, ttl);
+	bytes_put16(at + 10, (uint16_t)rdata_octets);
+	return at + HEAD_OCTETS;
 }
 
 static uint8_t *align(uint8_t *at)

@@ -1,6 +1,6 @@
 /* See the header. Any reader thread. */
 #include "gslb/serve/cookie.h"
-#include "gslb/serve/bytes.h"
+#include "lib/bytes.h"
 #include "lib/inline.h"
 #include "lib/siphash.h"
 

@@ -1,7 +1,7 @@
 /* The OPT record: see edns.h. Any reader thread; no allocation. */
 #include "gslb/serve/edns.h"
-#include "gslb/serve/bytes.h"
 #include "gslb/serve/cookie.h"
+#include "lib/bytes.h"
 #include "lib/inline.h"
 #include <string.h>
 

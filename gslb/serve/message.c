@@ -9,7 +9,7 @@
  * Any reader thread.
  */
 #include "gslb/serve/message.h"
-#include "gslb/serve/bytes.h"
+#include "lib/bytes.h"
 #include "lib/inline.h"
 #include "zones/rrtype.h"
 #include <string.h>

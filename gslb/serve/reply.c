@@ -4,8 +4,8 @@
  * records go and TC says so, for a resolver throws the rest away anyway. Any reader thread.
  */
 #include "gslb/serve/reply.h"
-#include "gslb/serve/bytes.h"
 #include "gslb/serve/writer.h"
+#include "lib/bytes.h"
 #include "lib/inline.h"
 #include <string.h>
 

@@ -12,8 +12,8 @@
  */
 #include "gslb/serve/tcp.h"
 #include "gslb/decide/resolve.h"
-#include "gslb/serve/bytes.h"
 #include "gslb/serve/tally.h"
+#include "lib/bytes.h"
 #include "lib/clock.h"
 #include "lib/mem.h"
 #include <errno.h>

@@ -5,7 +5,7 @@
  */
 #include "gslb/serve/writer.h"
 #include "gslb/decide/https.h"
-#include "gslb/serve/bytes.h"
+#include "lib/bytes.h"
 #include "lib/inline.h"
 #include <string.h>
 

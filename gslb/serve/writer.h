@@ -5,8 +5,8 @@
  */
 #pragma once
 #include "gslb/decide/resolve.h"
-#include "gslb/serve/bytes.h"
 #include "gslb/serve/message.h"
+#include "lib/bytes.h"
 
 #define WRITER_NAMES_MAX 64
 #define POINTER_MARK 0xc000 /* RFC 1035 §4.1.4 */
