@@ -414,7 +414,8 @@ json_t *explain(struct control *control, const struct explain_request *request)
 		.hash = name_hash(request->name.octets, request->name.length),
 	};
 	story.answer = xmalloc(sizeof *story.answer);
-	resolve(world, &question, &story.client, &rng, story.answer);
+	const struct node *node = index_get(world->index, question.name, question.length, question.hash);
+	resolve(world, &question, node, &story.client, &rng, story.answer);
 	find_tenant(&story, random);
 	json_t *reply = tell(&story);
 	free(story.answer);

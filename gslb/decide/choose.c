@@ -4,6 +4,7 @@
  */
 #include "gslb/decide/choose.h"
 #include "gslb/decide/log2_table.h"
+#include "lib/bytes.h"
 #include "lib/hash.h"
 #include "lib/inline.h"
 
@@ -32,10 +33,8 @@ uint64_t choose_client_hash(const struct plan_service *service, const struct cli
 			    uint64_t name_hash)
 {
 	if (client->address.family == 4) {
-		uint32_t address = (uint32_t)client->address.bytes[0] << 24 |
-				   (uint32_t)client->address.bytes[1] << 16 |
-				   (uint32_t)client->address.bytes[2] << 8 | client->address.bytes[3];
-		address &= (uint32_t)(UINT64_MAX << (32 - service->prefix4));
+		uint32_t mask = (uint32_t)(UINT64_MAX << (32 - service->prefix4));
+		uint32_t address = bytes_get32(client->address.bytes) & mask;
 		return hash_mix(name_hash, (uint64_t)4 << 32 | address);
 	}
 	struct ip cut = ip_cut(&client->address, service->prefix6);
@@ -138,13 +137,11 @@ static region_set last_resort(struct walk *walk)
 /* -log2(draw / 2^64) · 2^32: an exponential variable; divided by a weight it gives the weighted
  * rendezvous (the smallest wins with probability weight / Σ weight). Integer arithmetic alone, so
  * that all nodes agree. The line between two table points is off by less than 3e-6. */
-static uint64_t exponential(uint64_t draw)
+static inline uint64_t exponential(uint64_t draw)
 {
 	draw |= 1;
 	unsigned zeros = (unsigned)__builtin_clzll(draw);
 	uint64_t mantissa = draw << zeros << 1; /* the bits after the leading one */
-	if (zeros == 63)
-		mantissa = 0;
 	unsigned i = (unsigned)(mantissa >> 56);
 	uint64_t rest = mantissa << 8 >> 32;
 	uint64_t log2 = log2_table[i] + (((log2_table[i + 1] - log2_table[i]) * rest) >> 32);
@@ -269,18 +266,18 @@ void choose_region(const struct policy *policy, const struct client *client, uin
 	ret->ttl = ret->region->ttl;
 }
 
-const struct plan_vip *choose_one(const struct choice *choice, unsigned family, uint64_t random)
+const struct plan_pick *choose_one(const struct choice *choice, unsigned family, uint64_t random)
 {
-	const struct plan_region *region = choice->region;
-	const struct plan_picks *picks = &region->picks[choice->mode][family == 6];
+	const struct plan_picks *picks = &choice->region->picks[choice->mode][family == 6];
 	uint64_t split_hash = choice->policy->service->split == SPLIT_RANDOM ? random : choice->client_hash;
-	const struct plan_vip *best = NULL;
-	struct contender winner = {0, 0};
-	for (unsigned i = 0; i < picks->count; i++) {
-		const struct plan_vip *vip = &region->vips[picks->pick[i].vip];
-		struct contender c = contend(split_hash, vip->hash, picks->pick[i].weight);
-		if (!best || is_nearer(&c, &winner)) {
-			best = vip;
+	if (picks->count == 0)
+		return NULL;
+	const struct plan_pick *best = picks->pick, *end = best + picks->count;
+	struct contender winner = contend(split_hash, best->hash, best->weight);
+	for (const struct plan_pick *pick = best + 1; pick < end; pick++) {
+		struct contender c = contend(split_hash, pick->hash, pick->weight);
+		if (is_nearer(&c, &winner)) {
+			best = pick;
 			winner = c;
 		}
 	}
@@ -310,7 +307,7 @@ unsigned choose_vips(const struct choice *choice, unsigned family, uint64_t rand
 	unsigned count = 0;
 	for (unsigned i = 0; i < picks->count; i++) {
 		const struct plan_vip *vip = &region->vips[picks->pick[i].vip];
-		struct contender c = contend(split_hash, vip->hash, picks->pick[i].weight);
+		struct contender c = contend(split_hash, picks->pick[i].hash, picks->pick[i].weight);
 		unsigned at = count < most ? count++ : most;
 		for (; at > 0 && is_nearer(&c, &ranked[at - 1]); at--) {
 			if (at < most) {
@@ -326,20 +323,24 @@ unsigned choose_vips(const struct choice *choice, unsigned family, uint64_t rand
 	return count;
 }
 
+uint8_t choose_scope_hashed(const struct choice *choice)
+{
+	const struct plan_service *service = choice->policy->service;
+	uint8_t leaf = choice->order.depth;
+	uint8_t hashed = choice->client_family == 4 ? service->prefix4 : service->prefix6;
+	return leaf > hashed ? leaf : hashed;
+}
+
 uint8_t choose_scope(const struct choice *choice, unsigned family)
 {
 	const struct plan_service *service = choice->policy->service;
 	if (choice->step == STEP_LAST_RESORT && !choice->region)
 		return 0; /* the same addresses for everybody */
-	uint8_t leaf = choice->order.depth;
 	bool hash_decides = choice->share_split;
 	if (service->split == SPLIT_STICKY) {
 		hash_decides |= (choice->kept & (choice->kept - 1)) != 0;
 		hash_decides |= choice->region && family &&
 				choice->region->picks[choice->mode][family == 6].count > service->answers;
 	}
-	if (!hash_decides)
-		return leaf;
-	uint8_t hashed = choice->client_family == 4 ? service->prefix4 : service->prefix6;
-	return leaf > hashed ? leaf : hashed;
+	return hash_decides ? choose_scope_hashed(choice) : choice->order.depth;
 }

@@ -38,10 +38,12 @@ void choose_region(const struct policy *policy, const struct client *client, uin
  * returns how many. */
 unsigned choose_vips(const struct choice *choice, unsigned family, uint64_t random,
 		     const struct plan_vip *ret[static ANSWERS_MAX]);
-/* What choose_vips gives where an answer has one VIP and the region more of the family; NULL: none. */
-const struct plan_vip *choose_one(const struct choice *choice, unsigned family, uint64_t random);
+/* What choose_vips gives where an answer has one VIP; NULL: the region has none of the family. */
+const struct plan_pick *choose_one(const struct choice *choice, unsigned family, uint64_t random);
 /* ECS scope of an answer for this family (4, 6; 0: none asked for, the region alone). */
 uint8_t choose_scope(const struct choice *choice, unsigned family);
+/* The same where a hash of the client is known to have had a say. */
+uint8_t choose_scope_hashed(const struct choice *choice);
 
 /* Whether a client with this hash stays with a region of the given share. */
 bool choose_inside_share(const struct plan_region *region, uint64_t client_hash);

@@ -13,35 +13,22 @@ static inline unsigned count_bits(uint64_t word)
 	return (unsigned)(word * 0x0101010101010101u >> 56);
 }
 
-static inline uint32_t node_entry(const struct order_table *table, uint32_t number, unsigned slot)
+static inline uint32_t node_entry(const struct order_node *node, unsigned slot)
 {
-	const struct order_node *node =
-		(const struct order_node *)(table->nodes + (size_t)number * NODE_UNIT_OCTETS);
 	unsigned word = slot / 64;
 	/* The run that holds the slot is the last one beginning at or before it. */
 	uint64_t begun = node->run_starts[word] << (63 - slot % 64);
 	return node->entries[node->rank[word] + count_bits(begun) - 1];
 }
 
-static inline unsigned family_index(const struct ip *ip)
-{
-	return ip->family == 6;
-}
-
-static inline unsigned root_slot(const struct ip *ip)
-{
-	return (unsigned)ip->bytes[0] << 8 | ip->bytes[1];
-}
-
 /* The outcome's number. No node looks behind the last bit of its family, so the walk ends. */
 static inline uint32_t table_find(const struct order_table *table, const struct ip *ip, unsigned *ret_depth)
 {
-	const uint32_t *root = table->root[family_index(ip)];
-	uint32_t entry = root ? root[root_slot(ip)] : table->whole[family_index(ip)];
+	uint32_t entry = *order_table_entry(table, ip);
 	unsigned looked_at = 0; /* bits before the ones that the entry's table looks at */
 	for (unsigned byte = 2; entry & ENTRY_CHILD; byte++) {
 		looked_at = byte * 8;
-		entry = node_entry(table, entry & ~ENTRY_CHILD, ip->bytes[byte]);
+		entry = node_entry(order_table_node(table, entry), ip->bytes[byte]);
 	}
 	*ret_depth = looked_at + (entry >> ENTRY_DEPTH_SHIFT);
 	return entry & ENTRY_OUTCOME_MASK;

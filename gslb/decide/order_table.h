@@ -8,6 +8,7 @@
 #pragma once
 #include "gslb/decide/address_key.h"
 #include "gslb/decide/order.h"
+#include "lib/inline.h"
 
 /* An entry is a child (where its node is, in units) or a leaf: the number of its outcome, and its depth
  * counted from the first bit that the root or node looks at. */
@@ -67,6 +68,40 @@ void order_table_build(struct order_table *table, unsigned family, const struct 
 void order_table_finish(struct order_table *table); /* before the first look-up */
 void order_table_done(struct order_table *table);
 size_t order_table_bytes(const struct order_table *table);
+
+/* What the first bits of an address say. */
+static inline const uint32_t *order_table_entry(const struct order_table *table, const struct ip *ip)
+{
+	unsigned family = ip->family == 6;
+	const uint32_t *root = table->root[family];
+	return root ? &root[(unsigned)ip->bytes[0] << 8 | ip->bytes[1]] : &table->whole[family];
+}
+
+static inline const struct order_node *order_table_node(const struct order_table *table, uint32_t child)
+{
+	return (const struct order_node *)(table->nodes + (size_t)(child & ~ENTRY_CHILD) * NODE_UNIT_OCTETS);
+}
+
+/* Where order_find will begin, for who has many addresses to look up: asks memory for the entries of all,
+ * then for the nodes of all, and then goes and looks. */
+struct order_place {
+	const struct order_table *table; /* NULL: nowhere */
+	const uint32_t *entry;
+};
+
+static inline struct order_place order_prefetch(const struct order *order, const struct ip *client)
+{
+	const uint32_t *entry = order_table_entry(&order->main, client);
+
+	prefetch(entry);
+	return (struct order_place){&order->main, entry};
+}
+
+static inline void order_prefetch_node(const struct order_place *place)
+{
+	if (place->table && (*place->entry & ENTRY_CHILD))
+		prefetch(order_table_node(place->table, *place->entry));
+}
 
 /* The rules of a compiled spec. The more specific kinds first; NULL: none. */
 const struct map_rule *order_rules_by_asn(const struct order_spec *spec, uint32_t asn);

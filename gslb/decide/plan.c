@@ -49,6 +49,7 @@ static struct plan_pick *fill_picks(struct plan_region *region, enum pick_mode m
 				continue;
 			uint64_t score = mode == PICK_ALL ? SCORE_FULL : vip->score;
 			next->vip = (uint8_t)i;
+			next->hash = vip->hash;
 			next->weight = has_weighted ? weight_of(vip) * score : 1;
 			sum[family] += has_weighted ? next->weight : 0;
 			next++;

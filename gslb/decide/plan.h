@@ -43,19 +43,19 @@ struct plan_vip {
 	bool is_drained;   /* by a VIP control */
 	bool is_last_good; /* at the last resort it counts as up; always true but with last-good */
 	bool ttl_is_recent, ttl_is_pending; /* why ttl is below the maximum */
-	const struct rrset
-		*ready; /* itself alone, where answers of one VIP are picked (ready.h); else NULL */
 };
 
 /* The VIPs that a split may pick from, with their weights (weight·score, all 0 → all equal). */
 struct plan_pick {
-	uint8_t vip; /* index into plan_region.vips */
 	uint64_t weight;
+	uint64_t hash;		   /* of the VIP */
+	const struct rrset *ready; /* the VIP alone, where answers have one (ready.h); else NULL */
+	uint8_t vip;		   /* index into plan_region.vips */
 };
 #define WEIGHT_UNIT 65536 /* of the weights in a service where VIPs share one; else they are whole */
 struct plan_picks {
 	uint8_t count;
-	const struct plan_pick *pick;
+	struct plan_pick *pick;
 };
 
 /* How VIPs count: in the regular steps; in panic, where drained ones serve too; and at the last resort,
@@ -78,6 +78,8 @@ struct plan_region {
 	const struct plan_vip *vips;
 	const struct rrset
 		*ready[READY_SETS];	 /* by `enum ready`; NULL: to be made for each query (ready.h) */
+	uint32_t ready_octets;		 /* of all of them together */
+	uint16_t ready_addresses;	 /* records in the sets of addresses */
 	uint64_t fell_ms, fell_until_ms; /* last-good: the last fall, and the end of its window */
 };
 

@@ -86,14 +86,12 @@ static uint8_t *compile_alone(struct plan_region *region, uint8_t *at)
 	for (unsigned family = 0; family < 2; family++) {
 		const struct plan_picks *picks = &region->picks[PICK_REGULAR][family];
 		for (unsigned i = 0; picks->count > 1 && i < picks->count; i++) {
-			struct plan_vip *vip =
-				(struct plan_vip *)(uintptr_t)&region->vips[picks->pick[i].vip];
 			struct rrset *set = (struct rrset *)align(at);
-			const struct plan_vip *vips[] = {vip};
+			const struct plan_vip *vips[] = {&region->vips[picks->pick[i].vip]};
 			at = (uint8_t *)(set + 1);
 			begin_set(set, at, family == 0 ? RR_A : RR_AAAA, region->ttl);
 			at = compile_addresses(set, vips, 1, at);
-			vip->ready = set;
+			picks->pick[i].ready = set;
 		}
 	}
 	return at;
@@ -122,6 +120,8 @@ uint8_t *ready_compile(const struct plan_service *service, struct plan_region *r
 		begin_set(set, at, family == 0 ? RR_A : RR_AAAA, region->ttl);
 		at = compile_addresses(set, vips[family], count[family], at);
 	}
+	region->ready_octets = (uint32_t)(at - (uint8_t *)(sets + READY_SETS));
+	region->ready_addresses = (uint16_t)(count[0] + count[1]);
 	if (service->answers == 1)
 		at = compile_alone(region, at);
 	return at;

@@ -407,14 +407,16 @@ static inline void put_first(struct answer *answer, const uint8_t *owner, const 
 }
 
 /* The set of the one VIP that is picked from several; NULL: none is ready. */
-static OUT_OF_LINE const struct rrset *pick_ready(const struct choice *choice, unsigned family,
-						  uint64_t random, struct answer *answer)
+static const struct rrset *pick_ready(const struct choice *choice, unsigned family, uint64_t random,
+				      struct answer *answer)
 {
-	if (choice->policy->service->answers != 1)
+	const struct plan_service *service = choice->policy->service;
+	if (service->answers != 1)
 		return NULL;
-	const struct plan_vip *vip = choose_one(choice, family, random);
-	answer->scope = choose_scope(choice, family);
-	return vip ? vip->ready : NULL;
+	const struct plan_pick *pick = choose_one(choice, family, random);
+	answer->scope =
+		service->split == SPLIT_STICKY ? choose_scope_hashed(choice) : choose_scope(choice, family);
+	return pick ? pick->ready : NULL;
 }
 
 /* The set for one address family, the region's as a rule. */
@@ -432,18 +434,19 @@ static inline const struct rrset *ready_addresses(const struct choice *choice, e
 static bool add_ready_https(const struct choice *choice, const struct question *question,
 			    struct answer *answer)
 {
-	const struct rrset *const *ready = choice->region->ready;
+	const struct plan_region *region = choice->region;
+	const struct rrset *const *ready = region->ready;
 	if (!ready[READY_HTTPS])
 		return false;
-	put_first(answer, question->as_asked, ready[READY_HTTPS]);
-	struct answer_item *item = &answer->items[1];
-	for (unsigned i = READY_A; i <= READY_AAAA; i++) {
-		if (!ready[i])
-			continue;
-		put_item(item++, question->as_asked, ready[i]);
-		answer->ready_octets += ready[i]->wire_length;
-	}
+	struct answer_item *item = answer->items;
+	put_item(item++, question->as_asked, ready[READY_HTTPS]);
+	if (ready[READY_A])
+		put_item(item++, question->as_asked, ready[READY_A]);
+	if (ready[READY_AAAA])
+		put_item(item++, question->as_asked, ready[READY_AAAA]);
 	answer->additional_count = (uint8_t)(item - &answer->items[1]);
+	answer->ready_octets = region->ready_octets;
+	answer->ready_additional = region->ready_addresses;
 	answer->scope = choose_scope(choice, 0);
 	return true;
 }
@@ -459,7 +462,7 @@ static inline enum ready ready_number(uint16_t type)
 
 static inline bool answer_tenant_at_once(const struct world *world, const struct node *node,
 					 const struct question *question, const struct client *client,
-					 const struct rng *rng, struct answer *answer)
+					 struct rng *rng, struct answer *answer)
 {
 	const struct policy *policy = &world->plan->policies[node->policy];
 	struct choice *choice = &answer->choice;
@@ -467,7 +470,7 @@ static inline bool answer_tenant_at_once(const struct world *world, const struct
 	bool has_type = number < READY_HTTPS || (number == READY_HTTPS && policy->service->https_length != 0);
 	if (!has_type || policy->is_suspended)
 		return false;
-	uint64_t random = policy->service->split == SPLIT_RANDOM ? rng_peek(rng) : 0;
+	uint64_t random = policy->service->split == SPLIT_RANDOM ? rng_next(rng) : 0;
 	choose_region(policy, client, question->hash, random, choice);
 	if (!choice->is_settled && !has_ready(choice))
 		return false;
@@ -491,7 +494,7 @@ static inline bool answer_tenant_at_once(const struct world *world, const struct
  * region or VIP has ready. False: all of the steps are to be taken. */
 static WHOLE bool answer_at_once(const struct world *world, const struct node *node,
 				 const struct question *question, const struct client *client,
-				 const struct rng *rng, struct answer *answer)
+				 struct rng *rng, struct answer *answer)
 {
 	if (node->policy == INDEX_NONE) {
 		const struct rrset *set = rrset_find(node->sets, question->type);
@@ -536,7 +539,7 @@ static struct find find_from(const struct index *index, const struct question *q
 }
 
 static OUT_OF_LINE void take_steps(const struct world *world, const struct question *question,
-				   const struct client *client, const struct rng *rng, struct find find,
+				   const struct client *client, struct rng *rng, struct find find,
 				   struct answer *answer)
 {
 	struct state state = {
@@ -544,7 +547,7 @@ static OUT_OF_LINE void take_steps(const struct world *world, const struct quest
 		.world = world,
 		.question = question,
 		.client = client,
-		.random = rng_peek(rng),
+		.random = rng_next(rng),
 		.answer = answer,
 	};
 	while (take_step(&state, find) == FOLLOW) {
@@ -555,8 +558,8 @@ static OUT_OF_LINE void take_steps(const struct world *world, const struct quest
 	}
 }
 
-void resolve(const struct world *world, const struct question *question, const struct client *client,
-	     const struct rng *rng, struct answer *ret)
+void resolve(const struct world *world, const struct question *question, const struct node *node,
+	     const struct client *client, struct rng *rng, struct answer *ret)
 {
 	ret->rcode = RCODE_NOERROR;
 	ret->is_authoritative = true;
@@ -572,8 +575,6 @@ void resolve(const struct world *world, const struct question *question, const s
 	ret->charged = NULL;
 	ret->choice.policy = NULL;
 
-	const struct node *node =
-		index_probe(world->index, question->name, question->length, question->hash, 0);
 	if (node && !(node->flags & (ZONE_NODE_OCCLUDED | ZONE_NODE_CUT)) && question->type != RR_DS &&
 	    answer_at_once(world, node, question, client, rng, ret))
 		return;

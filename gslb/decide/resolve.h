@@ -71,9 +71,10 @@ struct answer { /* what each query sets stands first, in whole words */
 	/* A tenant's node that the last step ended at, or right below which there is no such name, if the
 	 * tenant has a budget: that pays. Else NULL. */
 	const struct node *charged;
-	struct choice choice;  /* valid when choice.policy is not NULL */
-	uint32_t ready_octets; /* of the records, where is_ready */
-	uint8_t vip_count[2];  /* of ITEM_VIPS and ITEM_HTTPS: [0] IPv4, [1] IPv6 */
+	struct choice choice;	   /* valid when choice.policy is not NULL */
+	uint32_t ready_octets;	   /* of the records, where is_ready */
+	uint16_t ready_additional; /* of these, additional records; where is_ready and additional_count */
+	uint8_t vip_count[2];	   /* of ITEM_VIPS and ITEM_HTTPS: [0] IPv4, [1] IPv6 */
 	const struct plan_vip *vips[2][ANSWERS_MAX];
 	struct answer_item items[ANSWER_ITEMS_MAX];
 	struct name scratch[CHAIN_MAX + 1]; /* lower-case targets of the chain */
@@ -81,7 +82,6 @@ struct answer { /* what each query sets stands first, in whole words */
 
 /* The addresses that a tenant's rule gave for A or AAAA; returns how many. */
 unsigned resolve_addresses(const struct answer *answer, uint16_t type, struct ip ret[static ANSWERS_MAX]);
-/* Fills *ret without clearing it all. `rng` says what its next number will be and is not advanced: who asks
- * again does so if the answer used it (`split: random`). */
-void resolve(const struct world *world, const struct question *question, const struct client *client,
-	     const struct rng *rng, struct answer *ret);
+/* Fills *ret without clearing it all. `node`: index_get of the question's name. */
+void resolve(const struct world *world, const struct question *question, const struct node *node,
+	     const struct client *client, struct rng *rng, struct answer *ret);

@@ -9,6 +9,7 @@
 #include "gslb/serve/sampling.h"
 #include "gslb/serve/tally.h"
 #include "lib/inline.h"
+#include "zones/index_layout.h"
 
 /* What holds before the first world is there. */
 static const struct serve_settings settings_before = {.edns_size = 1232};
@@ -26,14 +27,6 @@ static void decline(uint8_t rcode, int16_t ede, struct answer *ret)
 	ret->zone = NULL;
 	ret->charged = NULL;
 	ret->choice.policy = NULL;
-}
-
-static void decide(struct serve_context *context, const struct world *world, const struct incoming *incoming)
-{
-	struct answer *answer = context->scratch;
-	resolve(world, &incoming->message.question, &incoming->client, &context->rng, answer);
-	if (answer->choice.policy && answer->choice.policy->service->split == SPLIT_RANDOM)
-		rng_next(&context->rng); /* that one is used */
 }
 
 /* RFC 6891 §6.2.3, §6.2.5: over UDP what both sides can take. */
@@ -103,12 +96,12 @@ static OUT_OF_LINE void decline_verdict(enum verdict verdict, enum cookie_state 
 					enum transport transport, struct answer *answer)
 {
 	if (cookie == COOKIE_BAD && transport == TRANSPORT_UDP &&
-	    (verdict == VERDICT_ANSWER || verdict == VERDICT_COOKIE)) {
+	    (verdict == VERDICT_ANSWER || verdict == VERDICT_NOT_READY || verdict == VERDICT_COOKIE)) {
 		decline(RCODE_BADCOOKIE, EDE_NONE, answer); /* RFC 7873 §5.2.3 */
 		return;
 	}
 	switch (verdict) {
-	case VERDICT_ANSWER: /* before the first world */
+	case VERDICT_NOT_READY:
 		decline(RCODE_REFUSED, EDE_NOT_READY, answer);
 		return;
 	case VERDICT_COOKIE:
@@ -146,14 +139,56 @@ static const struct serve_settings *settings_of(const struct world *world)
 	return world ? &world->settings : &settings_before;
 }
 
-OUT_OF_LINE WHOLE void answer_read(const struct world *world, const uint8_t *query, size_t length,
-				   struct incoming *incoming)
+WHOLE void answer_read(const struct world *world, const uint8_t *query, size_t length,
+		       struct incoming *incoming)
 {
 	struct client *client = &incoming->client;
 	bool believes = believes_subnet(settings_of(world), &client->resolver);
 	incoming->verdict = message_parse(query, length, believes, &incoming->message);
 	if (incoming->verdict != VERDICT_NOT_A_HEADER && incoming->verdict != VERDICT_NOT_A_QUERY)
 		edns_client(&incoming->message.edns, client);
+	if (world) /* of a packet without a question it is some other place, and does no harm */
+		incoming->name_place = index_prefetch(world->index, incoming->message.question.hash);
+	else if (incoming->verdict == VERDICT_ANSWER)
+		incoming->verdict = VERDICT_NOT_READY;
+}
+
+static inline void find_node(const struct world *world, struct incoming *incoming)
+{
+	const struct question *question = &incoming->message.question;
+	incoming->node = NULL;
+	if (incoming->verdict == VERDICT_ANSWER)
+		incoming->node =
+			index_probe(world->index, question->name, question->length, question->hash, 0);
+}
+
+/* Only a tenant's name needs the client's place. */
+static inline struct order_place approach_order(const struct plan *plan, const struct incoming *incoming)
+{
+	const struct node *node = incoming->node;
+	if (!node || node->policy == INDEX_NONE)
+		return (struct order_place){NULL, NULL};
+	return order_prefetch(plan->policies[node->policy].order, &incoming->client.address);
+}
+
+/* What each round asks memory for comes while the round goes on with the queries behind. */
+void answer_find(const struct world *world, struct incoming *incoming, unsigned count)
+{
+	struct incoming *end = incoming + count;
+	if (!world)
+		return;
+	if (count == 1) {
+		find_node(world, incoming);
+		return;
+	}
+	for (struct incoming *next = incoming; next < end; next++)
+		index_prefetch_node(&next->name_place);
+	for (struct incoming *next = incoming; next < end; next++) {
+		find_node(world, next);
+		next->order_place = approach_order(world->plan, next);
+	}
+	for (struct incoming *next = incoming; next < end; next++)
+		order_prefetch_node(&next->order_place);
 }
 
 size_t answer_incoming(struct serve_context *context, const struct world *world, enum transport transport,
@@ -172,8 +207,8 @@ size_t answer_incoming(struct serve_context *context, const struct world *world,
 	message->edns.wants_keepalive &= transport == TRANSPORT_TCP;
 	enum cookie_state cookie =
 		check_cookie(context, settings, &incoming->client.resolver, &message->edns);
-	if (verdict == VERDICT_ANSWER && world && !(cookie == COOKIE_BAD && transport == TRANSPORT_UDP))
-		decide(context, world, incoming);
+	if (verdict == VERDICT_ANSWER && !(cookie == COOKIE_BAD && transport == TRANSPORT_UDP))
+		resolve(world, &message->question, incoming->node, &incoming->client, &context->rng, answer);
 	else
 		decline_verdict(verdict, cookie, transport, answer);
 	if (!pass_rate_limit(context, settings, transport, cookie, &incoming->client.resolver, answer))
@@ -192,5 +227,6 @@ size_t answer_query(struct serve_context *context, const struct world *world, en
 	struct incoming incoming;
 	incoming.client.resolver = *peer;
 	answer_read(world, query, length, &incoming);
+	answer_find(world, &incoming, 1);
 	return answer_incoming(context, world, transport, &incoming, out, capacity);
 }

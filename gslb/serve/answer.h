@@ -3,10 +3,12 @@
  * fuzzer enter here. No lock, allocation, log or clock. Any registered reader thread.
  */
 #pragma once
+#include "gslb/decide/order_table.h"
 #include "gslb/decide/stats.h"
 #include "gslb/decide/world.h"
 #include "gslb/serve/message.h"
 #include "lib/rng.h"
+#include "zones/index_layout.h"
 
 enum transport { TRANSPORT_UDP, TRANSPORT_TCP, TRANSPORT_COUNT };
 
@@ -25,7 +27,11 @@ struct serve_context {			/* one per worker thread */
 struct incoming {
 	struct client client;
 	enum verdict verdict;
+	const struct node *node; /* of the question's name; NULL: there is none */
 	struct message message;
+	/* of answer_find: where the name and the client's place will be looked up */
+	struct index_place name_place;
+	struct order_place order_place;
 };
 
 /* Answers query[0..length) into out[0..capacity) and returns the length of the reply, or 0 when the
@@ -35,8 +41,10 @@ size_t answer_query(struct serve_context *context, const struct world *world, en
 		    const struct ip *peer, const uint8_t *query, size_t length, uint8_t *out,
 		    size_t capacity);
 
-/* The same in two steps, both with one world: a batch reads all of its queries before it answers the first.
- * incoming->client.resolver is the peer already. answer_incoming may be called once. */
+/* The same in three steps, all with one world: a batch takes each step for all of its queries before the
+ * next, so that it waits for memory once, not for each. incoming->client.resolver is the peer already.
+ * answer_incoming may be called once. */
 void answer_read(const struct world *world, const uint8_t *query, size_t length, struct incoming *incoming);
+void answer_find(const struct world *world, struct incoming *incoming, unsigned count);
 size_t answer_incoming(struct serve_context *context, const struct world *world, enum transport transport,
 		       struct incoming *incoming, uint8_t *out, size_t capacity);

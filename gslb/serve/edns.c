@@ -106,8 +106,8 @@ static bool has_zone_version(const struct edns *edns, const struct answer *answe
 	return edns->wants_zone_version && answer->zone;
 }
 
-static OUT_OF_LINE size_t more_length(const struct edns *edns, const struct serve_settings *settings,
-				      const struct answer *answer)
+OUT_OF_LINE size_t edns_length_more(const struct edns *edns, const struct serve_settings *settings,
+				    const struct answer *answer)
 {
 	size_t length = 0;
 	if (edns->has_server_cookie)
@@ -129,7 +129,7 @@ size_t edns_length(const struct edns *edns, const struct serve_settings *setting
 	size_t length = OPT_FIXED_OCTETS;
 	if (edns->subnet_length != 0)
 		length += OPTION_FIXED_OCTETS + edns->subnet_length;
-	return edns->has_more ? length + more_length(edns, settings, answer) : length;
+	return edns->has_more ? length + edns_length_more(edns, settings, answer) : length;
 }
 
 /* The head of an option if it fits; NULL if not. */

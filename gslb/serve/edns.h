@@ -6,7 +6,8 @@
 #pragma once
 #include "gslb/decide/resolve.h"
 
-#define UDP_PAYLOAD_MIN 512 /* octets: RFC 1035 §2.3.4, and what any smaller announcement means */
+#define OPT_SUBNET_OCTETS 35 /* the record with a client subnet of 128 bits and no other option */
+#define UDP_PAYLOAD_MIN 512  /* octets: RFC 1035 §2.3.4, and what any smaller announcement means */
 
 enum { /* extended errors that serve/ itself gives, beside those of resolve.h */
        EDE_NOT_READY = 14,
@@ -40,7 +41,16 @@ void edns_client(const struct edns *edns, struct client *client);
 /* Octets of the reply's OPT record without an extended error; 0 when the query had none. */
 size_t edns_length(const struct edns *edns, const struct serve_settings *settings,
 		   const struct answer *answer);
-/* Writes the reply's OPT record, at most `room` octets (≥ 35: the record with a client subnet). What
+/* Of these, the options beside the client subnet. */
+size_t edns_length_more(const struct edns *edns, const struct serve_settings *settings,
+			const struct answer *answer);
+/* No less than edns_length, and cheap. */
+static inline size_t edns_length_most(const struct edns *edns, const struct serve_settings *settings,
+				      const struct answer *answer)
+{
+	return OPT_SUBNET_OCTETS + (edns->has_more ? edns_length_more(edns, settings, answer) : 0);
+}
+/* Writes the reply's OPT record, at most `room` octets (≥ OPT_SUBNET_OCTETS). What
  * does not fit is left out: the extended error first, then NSID, zone version and keepalive. Returns the
  * octets written. */
 size_t edns_write(const struct edns *edns, const struct serve_settings *settings, const struct answer *answer,

@@ -16,6 +16,7 @@ enum verdict {
 	VERDICT_FORMERR,
 	VERDICT_NOTIMP,
 	VERDICT_BADVERS,
+	VERDICT_NOT_READY, /* as VERDICT_ANSWER, but there is nothing yet to answer from: answer.c says so */
 	VERDICT_UNSUPPORTED, /* a class or a zone transfer that nobody gets here: REFUSED */
 };
 

@@ -81,11 +81,15 @@ static void put_sections(struct writer *writer, const struct answer *answer, str
 
 /* Record by record, with names compressed. */
 static OUT_OF_LINE struct sections write_sections(const struct message *message, const struct answer *answer,
-						  uint8_t *out, size_t limit)
+						  const struct serve_settings *settings, size_t limit,
+						  uint8_t *out)
 {
 	struct sections sections = {.is_truncated = answer->is_truncated};
 	struct writer writer;
-	writer_init(&writer, out, limit, message);
+	size_t room = limit - message->question_end;
+	size_t opt_length = edns_length(&message->edns, settings, answer);
+	/* more than the room only with a long NSID, which is then left out */
+	writer_init(&writer, out, limit - (opt_length < room ? opt_length : room), message);
 	if (!answer->is_truncated)
 		put_sections(&writer, answer, &sections);
 	sections.end = (uint32_t)writer.at;
@@ -106,8 +110,8 @@ static inline struct sections copy_sections(const struct message *message, const
 	}
 	bytes_copy(out + at, first->set->wire, answer->ready_octets);
 	sections.answer = first->set->count;
-	for (unsigned i = 1; i <= answer->additional_count; i++)
-		sections.additional += first[i].set->count;
+	if (answer->additional_count != 0)
+		sections.additional = answer->ready_additional;
 	return sections;
 }
 
@@ -116,13 +120,11 @@ size_t reply_write(const struct message *message, const struct answer *answer,
 {
 	const struct edns *edns = &message->edns;
 	bytes_copy(out, message->wire, message->question_end);
-	size_t room = limit - message->question_end, opt_length = edns_length(edns, settings, answer);
-	if (opt_length > room) /* only with a long NSID, which is then left out */
-		opt_length = room;
-	bool is_ready =
-		answer->is_ready && !answer->is_truncated && answer->ready_octets <= room - opt_length;
+	size_t copied = message->question_end + answer->ready_octets;
+	bool is_ready = answer->is_ready && !answer->is_truncated &&
+			copied + edns_length_most(edns, settings, answer) <= limit;
 	struct sections sections = is_ready ? copy_sections(message, answer, out)
-					    : write_sections(message, answer, out, limit - opt_length);
+					    : write_sections(message, answer, settings, limit, out);
 	size_t end = sections.end;
 	if (edns->is_present) {
 		end += edns_write(edns, settings, answer, out + end, limit - end);

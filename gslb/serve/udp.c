@@ -5,7 +5,7 @@
 #include "gslb/serve/udp.h"
 #include "gslb/serve/tally.h"
 #include "lib/clock.h"
-#include "zones/index_layout.h"
+#include "lib/inline.h"
 #include <errno.h>
 #include <string.h>
 
@@ -55,21 +55,16 @@ static inline void take_peer(const struct sockaddr_in6 *address, struct ip *ret)
 	memcpy(ret->bytes, &((const struct sockaddr_in *)address)->sin_addr, 4);
 }
 
-/* Reads what was received. While the next packets are read, memory brings the places in the index where the
- * names of those before will be looked up: waited for once a batch, not once a query. (Of a packet without a
- * question that is some other place, and does no harm.) */
-static void read_batch(struct udp_batch *batch, const struct world *world, unsigned received)
+/* What was received, up to where each query's name and place are found. */
+static OUT_OF_LINE WHOLE void read_batch(struct udp_batch *batch, const struct world *world,
+					 unsigned received)
 {
-	struct index_place places[UDP_BATCH];
 	for (unsigned i = 0; i < received; i++) {
 		struct incoming *incoming = &batch->incoming[i];
 		take_peer(&batch->peer[i], &incoming->client.resolver);
 		answer_read(world, batch->query[i], batch->in[i].msg_len, incoming);
-		if (world)
-			places[i] = index_prefetch(world->index, incoming->message.question.hash);
 	}
-	for (unsigned i = 0; world && i < received; i++)
-		index_prefetch_node(&places[i]);
+	answer_find(world, batch->incoming, received);
 }
 
 /* Answers the queries in[0..received) and returns the number of replies, which stand first in out[]. */

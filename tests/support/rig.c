@@ -374,7 +374,8 @@ const char *rig_answer(const struct rig *rig, const struct world *world, const c
 				    .type = RR_A,
 				    .hash = name_hash(wire.octets, wire.length)};
 	struct answer *answer = xmalloc(sizeof *answer);
-	resolve(world, &question, &from, &(struct rng){{1, 1}}, answer);
+	const struct node *node = index_get(world->index, question.name, question.length, question.hash);
+	resolve(world, &question, node, &from, &(struct rng){{1, 1}}, answer);
 	size_t used = (size_t)snprintf(text, sizeof text, "%s", rcodes[answer->rcode]);
 	struct ip addresses[ANSWERS_MAX];
 	unsigned count = resolve_addresses(answer, RR_A, addresses);

@@ -86,9 +86,11 @@ static void test_what_is_picked(void **state)
 	assert_null(service->regions[0].ready[READY_HTTPS]);
 	assert_true(service->picks_vips);
 	static const uint8_t alone[] = {0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 20, 0, 4, 192, 0, 2, 2};
-	assert_set(service->regions[0].vips[1].ready, RR_A, 1, alone, sizeof alone);
-	assert_null(service->regions[0].vips[2].ready); /* the only one of its family */
-	assert_null(service->regions[0].vips[3].ready); /* down */
+	const struct plan_picks *picks = service->regions[0].picks[PICK_REGULAR];
+	assert_int_equal(picks[0].count, 2); /* the third is down */
+	assert_set(picks[0].pick[1].ready, RR_A, 1, alone, sizeof alone);
+	assert_int_equal(picks[1].count, 1); /* the only one of its family */
+	assert_null(picks[1].pick[0].ready);
 	plan_service_unref(service);
 }
 
