@@ -105,7 +105,8 @@ struct find index_find(const struct index *index, const uint8_t *name, size_t le
 	return index_find_from(index, name, length, index_get(index, name, length, hash));
 }
 
-struct find index_find_ds(const struct index *index, const uint8_t *name, size_t length, uint64_t hash)
+OUT_OF_LINE struct find index_find_ds(const struct index *index, const uint8_t *name, size_t length,
+				      uint64_t hash)
 {
 	const struct suffix suffix = {name, length};
 	const struct node *node = index_get(index, name, length, hash);

@@ -42,12 +42,10 @@ static size_t reply_limit(enum transport transport, const struct edns *edns,
 }
 
 /* Cookies (RFC 7873 §5.2): what the client's is worth; a fresh one of ours goes back with the reply. */
-static enum cookie_state check_cookie(const struct serve_context *context,
-				      const struct serve_settings *settings, const struct ip *peer,
-				      struct edns *edns)
+static OUT_OF_LINE enum cookie_state check_cookie(const struct serve_context *context,
+						  const struct serve_settings *settings,
+						  const struct ip *peer, struct edns *edns)
 {
-	if (edns->cookie_length == 0)
-		return COOKIE_ABSENT;
 	uint32_t now_unix_s = (uint32_t)(((int64_t)context->now_ns + settings->unix_offset_ns) / 1000000000);
 	enum cookie_state state = cookie_check(settings, now_unix_s, peer, edns->cookie, edns->cookie_length);
 	edns->has_server_cookie = state != COOKIE_ABSENT;
@@ -205,8 +203,9 @@ size_t answer_incoming(struct serve_context *context, const struct world *world,
 		return 0;
 	}
 	message->edns.wants_keepalive &= transport == TRANSPORT_TCP;
-	enum cookie_state cookie =
-		check_cookie(context, settings, &incoming->client.resolver, &message->edns);
+	enum cookie_state cookie = COOKIE_ABSENT;
+	if (message->edns.cookie_length != 0)
+		cookie = check_cookie(context, settings, &incoming->client.resolver, &message->edns);
 	if (verdict == VERDICT_ANSWER && !(cookie == COOKIE_BAD && transport == TRANSPORT_UDP))
 		resolve(world, &message->question, incoming->node, &incoming->client, &context->rng, answer);
 	else

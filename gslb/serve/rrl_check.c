@@ -2,8 +2,9 @@
 #include "gslb/serve/rrl_table.h"
 #include "lib/gcra.h"
 #include "lib/hash.h"
+#include "lib/inline.h"
 
-static bool is_exempt(const struct serve_settings *settings, const struct ip *peer)
+static OUT_OF_LINE bool is_exempt(const struct serve_settings *settings, const struct ip *peer)
 {
 	for (unsigned i = 0; i < settings->rrl_exempt_count; i++)
 		if (prefix_contains(&settings->rrl_exempt[i], peer))
@@ -36,7 +37,7 @@ static struct rrl_bucket *find_bucket(struct rrl *rrl, uint64_t hash)
 enum rrl_verdict rrl_check(struct rrl *rrl, const struct serve_settings *settings, const struct ip *peer,
 			   uint64_t now_ns)
 {
-	if (!settings->rrl_is_on || is_exempt(settings, peer))
+	if (!settings->rrl_is_on || (settings->rrl_exempt_count != 0 && is_exempt(settings, peer)))
 		return RRL_PASS;
 	struct rrl_bucket *bucket = find_bucket(rrl, prefix_hash(peer));
 	if (gcra_take(&bucket->due_ns, settings->rrl_interval_ns, now_ns))

@@ -1,5 +1,6 @@
 /* See sampling.h. Any reader thread, each its own ring; off the path unless somebody looks on. */
 #include "gslb/serve/sampling.h"
+#include "lib/inline.h"
 #include <string.h>
 
 static void put_choice(const struct answer *answer, uint16_t type, struct sample *sample)
@@ -23,8 +24,8 @@ static void put_choice(const struct answer *answer, uint16_t type, struct sample
 	memcpy(sample->address, addresses, sample->address_count * sizeof *addresses);
 }
 
-void sampling_put(struct sample_ring *ring, uint64_t now_ns, enum transport transport,
-		  const struct incoming *incoming, const struct answer *answer)
+OUT_OF_LINE void sampling_put(struct sample_ring *ring, uint64_t now_ns, enum transport transport,
+			      const struct incoming *incoming, const struct answer *answer)
 {
 	const struct message *message = &incoming->message;
 	struct sample *sample = sample_next(ring);

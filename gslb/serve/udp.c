@@ -68,7 +68,8 @@ static OUT_OF_LINE WHOLE void read_batch(struct udp_batch *batch, const struct w
 }
 
 /* Answers the queries in[0..received) and returns the number of replies, which stand first in out[]. */
-static unsigned answer_batch(struct udp_worker *worker, const struct world *world, unsigned received)
+static OUT_OF_LINE WHOLE unsigned answer_batch(struct udp_worker *worker, const struct world *world,
+					       unsigned received)
 {
 	struct udp_batch *batch = &worker->batch;
 	struct mmsghdr *out = batch->out;

@@ -1,7 +1,9 @@
 """One sample of one server: load from the other core, what came back, and what the CPUs did meanwhile."""
+import collections
 import json
 import os
 import re
+import statistics
 import subprocess
 import threading
 import time
@@ -98,6 +100,25 @@ def sample(a, server, query, extra=()):
             break
         time.sleep(0.3)
     return result
+
+
+def pooled(samples):
+    """Several samples of one server as one; they come with histograms, which are used up."""
+    histogram = collections.Counter()
+    for s in samples:
+        for ns, answers in s.pop("histogram"):
+            histogram[ns] += answers
+    total, seen, result = sum(histogram.values()), 0, {}
+    wanted = {"p50_us": 0.5, "p90_us": 0.9, "p99_us": 0.99, "p999_us": 0.999}
+    for ns in sorted(histogram):
+        seen += histogram[ns]
+        for key in [key for key, part in wanted.items() if seen >= total * part]:
+            result[key] = ns / 1000
+            del wanted[key]
+    for key in ("sent", "recv", "lost", "mismatch"):
+        result[key] = sum(s[key] for s in samples)
+    return {**result, "qps": statistics.mean(s["qps"] for s in samples), "slices": samples,
+            "is_clean": all(s["is_clean"] for s in samples)}
 
 
 def rounds(a, running, query):

@@ -10,12 +10,13 @@
  *
  *   udpflood -p PORT -f FILE [-a ADDR] [-d SECONDS | -n QUERIES] [-w WINDOW]
  *            [-S SOCKETS] [-b BATCH] [-g] [-r RATE [-P]] [-T TIMEOUT_MS]
- *            [-c CPU] [-m MASK_HEX] [-W WARMUP_S] [-s FIRST]
+ *            [-c CPU] [-m MASK_HEX] [-W WARMUP_S] [-s FIRST] [-H]
  *
  * -g  send each batch as one UDP GSO super-packet (all packets of a batch must
  *     have one size); the kernel splits it on the receiving side, which roughly
  *     halves the cost of sending, so that this core is not the bottleneck.
  * -s  begin with this query of the file.
+ * -H  prints the histogram of latencies too, as [[nanoseconds, answers], ...].
  * SIGTERM ends it early, with its result.
  * -P  Poisson arrivals instead of evenly spaced ones.
  * -m  mask for comparing the answered address (default ffffffff).
@@ -68,7 +69,7 @@ struct chan {
 static struct query *g_q;
 static uint32_t g_nq, g_next; /* how many, the one to send next */
 static struct chan g_ch[MAX_SOCK];
-static int g_nsock = 4, g_batch = 32, g_gso = 0, g_poisson = 0;
+static int g_nsock = 4, g_batch = 32, g_gso = 0, g_poisson = 0, g_prints_histogram = 0;
 static uint32_t g_window = 256;
 static uint32_t g_mask = 0xffffffffu;
 static uint64_t g_timeout = 1000000000ull;
@@ -378,7 +379,7 @@ struct options {
 static void parse_options(int argc, char **argv, struct options *o)
 {
 	int c;
-	while ((c = getopt(argc, argv, "p:f:a:d:n:w:S:b:gr:PT:c:m:W:s:")) != -1) {
+	while ((c = getopt(argc, argv, "p:f:a:d:n:w:S:b:gr:PT:c:m:W:s:H")) != -1) {
 		switch (c) {
 		case 'p':
 			o->port = atoi(optarg);
@@ -403,6 +404,9 @@ static void parse_options(int argc, char **argv, struct options *o)
 			break;
 		case 'b':
 			g_batch = atoi(optarg);
+			break;
+		case 'H':
+			g_prints_histogram = 1;
 			break;
 		case 'g':
 			g_gso = 1;
@@ -529,6 +533,19 @@ static double run(const struct options *o, double *ret_cpu)
 	return (double)(now - start) / 1e9;
 }
 
+static void print_histogram(void)
+{
+	const char *separator = "";
+	printf(",\"histogram\":[");
+	for (unsigned i = 0; i < 64 * HSUB; i++) {
+		if (g_hist[i] == 0)
+			continue;
+		printf("%s[%.0f,%llu]", separator, hist_value(i), (unsigned long long)g_hist[i]);
+		separator = ",";
+	}
+	printf("]");
+}
+
 static void print_result(double el, double cpu)
 {
 	const struct {
@@ -551,6 +568,8 @@ static void print_result(double el, double cpu)
 		printf(",\"%s\":%llu", counts[i].key, (unsigned long long)counts[i].value);
 	for (size_t i = 0; i < sizeof latencies / sizeof *latencies; i++)
 		printf(",\"%s\":%.1f", latencies[i].key, percentile(latencies[i].percent) / 1e3);
+	if (g_prints_histogram)
+		print_histogram();
 	printf("}\n");
 }
 
