@@ -102,23 +102,32 @@ def sample(a, server, query, extra=()):
     return result
 
 
-def pooled(samples):
-    """Several samples of one server as one; they come with histograms, which are used up."""
-    histogram = collections.Counter()
+def histogram(samples):
+    """[[ns, answers], …] of all of them."""
+    counts = collections.Counter()
     for s in samples:
-        for ns, answers in s.pop("histogram"):
-            histogram[ns] += answers
-    total, seen, result = sum(histogram.values()), 0, {}
-    wanted = {"p50_us": 0.5, "p90_us": 0.9, "p99_us": 0.99, "p999_us": 0.999}
-    for ns in sorted(histogram):
-        seen += histogram[ns]
-        for key in [key for key, part in wanted.items() if seen >= total * part]:
-            result[key] = ns / 1000
-            del wanted[key]
-    for key in ("sent", "recv", "lost", "mismatch"):
-        result[key] = sum(s[key] for s in samples)
-    return {**result, "qps": statistics.mean(s["qps"] for s in samples), "slices": samples,
-            "is_clean": all(s["is_clean"] for s in samples)}
+        for ns, answers in s["histogram"]:
+            counts[ns] += answers
+    return sorted(counts.items())
+
+
+def percentiles(counts):
+    total, seen, result = sum(answers for _, answers in counts), 0, {}
+    wanted = [("p50_us", 0.5), ("p90_us", 0.9), ("p99_us", 0.99), ("p999_us", 0.999)]
+    for ns, answers in counts:
+        seen += answers
+        while wanted and seen >= total * wanted[0][1]:
+            result[wanted.pop(0)[0]] = ns / 1000
+    return result
+
+
+def pooled(samples):
+    """Several samples of one server as one; they were taken with -I."""
+    counts = histogram(samples)
+    return {**percentiles(counts), "histogram": counts, "qps": statistics.mean(s["qps"] for s in samples),
+            "is_clean": all(s["is_clean"] for s in samples),
+            **{key: sum(s[key] for s in samples) for key in ("sent", "recv", "lost", "mismatch")},
+            "samples": [{key: s[key] for key in s if key != "histogram"} for s in samples]}
 
 
 def rounds(a, running, query):

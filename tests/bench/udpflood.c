@@ -10,13 +10,14 @@
  *
  *   udpflood -p PORT -f FILE [-a ADDR] [-d SECONDS | -n QUERIES] [-w WINDOW]
  *            [-S SOCKETS] [-b BATCH] [-g] [-r RATE [-P]] [-T TIMEOUT_MS]
- *            [-c CPU] [-m MASK_HEX] [-W WARMUP_S] [-s FIRST] [-H]
+ *            [-c CPU] [-m MASK_HEX] [-W WARMUP_S] [-s FIRST] [-I SECONDS]
  *
  * -g  send each batch as one UDP GSO super-packet (all packets of a batch must
  *     have one size); the kernel splits it on the receiving side, which roughly
  *     halves the cost of sending, so that this core is not the bottleneck.
  * -s  begin with this query of the file.
- * -H  prints the histogram of latencies too, as [[nanoseconds, answers], ...].
+ * -I  tells the 99th percentile of each interval of so many seconds too, and the
+ *     whole histogram of latencies as [[nanoseconds, answers], ...].
  * SIGTERM ends it early, with its result.
  * -P  Poisson arrivals instead of evenly spaced ones.
  * -m  mask for comparing the answered address (default ffffffff).
@@ -46,7 +47,15 @@
 #define UDP_SEGMENT 103
 #endif
 
-enum { MAX_SOCK = 64, MAX_BATCH = 64, RBUF = 4096 + 64, IDS = 65536, HSUB = 64, HBITS = 6 };
+enum {
+	MAX_SOCK = 64,
+	MAX_BATCH = 64,
+	RBUF = 4096 + 64,
+	IDS = 65536,
+	HSUB = 64,
+	HBITS = 6,
+	MAX_INTERVALS = 10000
+};
 
 struct query {
 	unsigned char *pkt; /* whole packet, id patched in place before each send */
@@ -69,14 +78,16 @@ struct chan {
 static struct query *g_q;
 static uint32_t g_nq, g_next; /* how many, the one to send next */
 static struct chan g_ch[MAX_SOCK];
-static int g_nsock = 4, g_batch = 32, g_gso = 0, g_poisson = 0, g_prints_histogram = 0;
+static int g_nsock = 4, g_batch = 32, g_gso = 0, g_poisson = 0;
 static uint32_t g_window = 256;
 static uint32_t g_mask = 0xffffffffu;
 static uint64_t g_timeout = 1000000000ull;
 
 static uint64_t st_sent, st_recv, st_lost, st_badq, st_badid, st_mism, st_checked, st_tc;
 static uint64_t st_rcode[16], st_empty, st_bytes, st_skipped, st_senderr;
-static uint64_t g_hist[64 * HSUB];
+static uint64_t g_hist[64 * HSUB], g_now_hist[64 * HSUB]; /* of the run, of this interval */
+static double g_each[MAX_INTERVALS];			  /* 99th percentile of each interval, ns */
+static unsigned g_intervals;
 
 static volatile sig_atomic_t g_stop;
 
@@ -116,16 +127,16 @@ static double hist_value(unsigned s)
 	return ldexp(1.0 + (double)(s & (HSUB - 1)) / HSUB, (int)msb);
 }
 
-static double percentile(double p)
+static double percentile(const uint64_t *hist, double p)
 {
 	uint64_t total = 0, run = 0;
 	for (unsigned i = 0; i < 64 * HSUB; i++)
-		total += g_hist[i];
+		total += hist[i];
 	if (total == 0)
 		return 0;
 	uint64_t want = (uint64_t)ceil((double)total * p / 100.0);
 	for (unsigned i = 0; i < 64 * HSUB; i++) {
-		run += g_hist[i];
+		run += hist[i];
 		if (run >= want)
 			return hist_value(i);
 	}
@@ -290,7 +301,7 @@ static void take(struct chan *c, const unsigned char *p, size_t len, uint64_t no
 	st_recv++;
 	st_bytes += len;
 	uint64_t lat = now > s->due ? now - s->due : 0;
-	g_hist[hist_slot(lat)]++;
+	g_now_hist[hist_slot(lat)]++;
 	finish(c, s);
 }
 
@@ -367,19 +378,30 @@ static void reset_stats(void)
 	st_empty = st_bytes = st_skipped = st_senderr = 0;
 	memset(st_rcode, 0, sizeof st_rcode);
 	memset(g_hist, 0, sizeof g_hist);
+	memset(g_now_hist, 0, sizeof g_now_hist);
+}
+
+static void end_interval(void)
+{
+	if (g_intervals < MAX_INTERVALS)
+		g_each[g_intervals++] = percentile(g_now_hist, 99);
+	for (unsigned i = 0; i < 64 * HSUB; i++)
+		g_hist[i] += g_now_hist[i];
+	memset(g_now_hist, 0, sizeof g_now_hist);
 }
 
 struct options {
 	const char *addr, *file;
 	int port, cpu;
 	double secs, warm, rate; /* rate 0: closed loop */
+	double interval;	 /* seconds; 0: the run is one */
 	uint64_t max_q;		 /* 0: as long as secs says */
 };
 
 static void parse_options(int argc, char **argv, struct options *o)
 {
 	int c;
-	while ((c = getopt(argc, argv, "p:f:a:d:n:w:S:b:gr:PT:c:m:W:s:H")) != -1) {
+	while ((c = getopt(argc, argv, "p:f:a:d:n:w:S:b:gr:PT:c:m:W:s:I:")) != -1) {
 		switch (c) {
 		case 'p':
 			o->port = atoi(optarg);
@@ -405,8 +427,8 @@ static void parse_options(int argc, char **argv, struct options *o)
 		case 'b':
 			g_batch = atoi(optarg);
 			break;
-		case 'H':
-			g_prints_histogram = 1;
+		case 'I':
+			o->interval = atof(optarg);
 			break;
 		case 'g':
 			g_gso = 1;
@@ -502,6 +524,8 @@ static double run(const struct options *o, double *ret_cpu)
 {
 	uint64_t start = now_ns(), end = start + (uint64_t)((o->secs + o->warm) * 1e9), now;
 	uint64_t next_expire = start, warm_end = start + (uint64_t)(o->warm * 1e9);
+	uint64_t interval = o->interval > 0 ? (uint64_t)(o->interval * 1e9) : UINT64_MAX / 4;
+	uint64_t interval_end = start + interval;
 	double due = (double)start, cpu = cpu_seconds();
 	int warming = o->warm > 0;
 	srand48(12345);
@@ -512,6 +536,11 @@ static double run(const struct options *o, double *ret_cpu)
 			cpu = cpu_seconds();
 			warming = 0;
 			start = now;
+			interval_end = start + interval;
+		}
+		if (!warming && now >= interval_end) {
+			end_interval();
+			interval_end += interval;
 		}
 		if (now >= next_expire) {
 			for (int i = 0; i < g_nsock; i++)
@@ -530,13 +559,19 @@ static double run(const struct options *o, double *ret_cpu)
 				(void)drain(&g_ch[i]);
 	}
 	*ret_cpu = cpu_seconds() - cpu;
+	end_interval(); /* what is left of the last, which may be little: not one of the intervals */
+	g_intervals--;
 	return (double)(now - start) / 1e9;
 }
 
-static void print_histogram(void)
+static void print_intervals(void)
 {
 	const char *separator = "";
-	printf(",\"histogram\":[");
+	printf(",\"p99_each_us\":[");
+	for (unsigned i = 0; i < g_intervals; i++, separator = ",")
+		printf("%s%.1f", separator, g_each[i] / 1e3);
+	printf("],\"histogram\":[");
+	separator = "";
 	for (unsigned i = 0; i < 64 * HSUB; i++) {
 		if (g_hist[i] == 0)
 			continue;
@@ -546,7 +581,7 @@ static void print_histogram(void)
 	printf("]");
 }
 
-static void print_result(double el, double cpu)
+static void print_result(double el, double cpu, int has_intervals)
 {
 	const struct {
 		const char *key;
@@ -567,9 +602,9 @@ static void print_result(double el, double cpu)
 	for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
 		printf(",\"%s\":%llu", counts[i].key, (unsigned long long)counts[i].value);
 	for (size_t i = 0; i < sizeof latencies / sizeof *latencies; i++)
-		printf(",\"%s\":%.1f", latencies[i].key, percentile(latencies[i].percent) / 1e3);
-	if (g_prints_histogram)
-		print_histogram();
+		printf(",\"%s\":%.1f", latencies[i].key, percentile(g_hist, latencies[i].percent) / 1e3);
+	if (has_intervals)
+		print_intervals();
 	printf("}\n");
 }
 
@@ -590,6 +625,6 @@ int main(int argc, char **argv)
 	puts(""); /* the load begins: who takes the server's CPU time waits for this line */
 	fflush(stdout);
 	double cpu, el = run(&o, &cpu);
-	print_result(el, cpu);
+	print_result(el, cpu, o.interval > 0);
 	return 0;
 }
