@@ -51,41 +51,17 @@ void doc_node_append(struct doc_node *parent, struct doc_node **last, struct doc
 /* The whole file, NULL with an entry in errors. */
 static char *read_file(const char *path, size_t *ret_length, struct err_list *errors)
 {
-	char *text = NULL;
-	size_t length = 0, capacity = 0;
-	struct stat status = {0}, after;
+	const char *reason;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0) {
 		err_add(errors, path, 0, 0, "cannot open: %s", strerror(errno));
 		return NULL;
 	}
-	/* The size is a hint only: pipes have none and files grow. */
-	if (fstat(fd, &status) == 0 && status.st_size > 0 && (uint64_t)status.st_size <= DOC_BYTES_MAX)
-		xgrow((void **)&text, &capacity, (size_t)status.st_size + 1, 1);
-	while (length <= DOC_BYTES_MAX) {
-		xgrow((void **)&text, &capacity, length + 1, 1);
-		ssize_t got = read(fd, text + length, capacity - length);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0) {
-			err_add(errors, path, 0, 0, "cannot read: %s", strerror(errno));
-			free(text);
-			close(fd);
-			return NULL;
-		}
-		if (got == 0)
-			break;
-		length += (size_t)got;
-	}
-	bool is_torn = fstat(fd, &after) == 0 && file_was_written(&status, &after);
+	char *text = file_read(fd, DOC_BYTES_MAX, ret_length, &reason);
 	close(fd);
-	if (is_torn) {
-		err_add(errors, path, 0, 0, FILE_CHANGED);
-		free(text);
-		return NULL;
-	}
-	*ret_length = length;
+	if (text == NULL)
+		err_add(errors, path, 0, 0, "cannot read: %s", reason);
 	return text;
 }
 

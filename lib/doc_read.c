@@ -178,38 +178,45 @@ bool doc_read_double(const struct doc_reader *reader, const struct doc_node *nod
 	return true;
 }
 
+/* A number with a unit, which `parse` and `print` know. */
+struct measure {
+	const char *what;
+	bool (*parse)(const char *text, uint64_t *ret);
+	void (*print)(uint64_t value, char out[static 24]);
+};
+
+static bool read_measure(const struct doc_reader *reader, const struct doc_node *node,
+			 const struct measure *measure, uint64_t min, uint64_t max, uint64_t *ret)
+{
+	uint64_t value;
+	char what[120], least[24], most[24];
+
+	measure->print(min, least);
+	measure->print(max, most);
+	snprintf(what, sizeof(what), "%s from %s to %s", measure->what, least, most);
+	if (!doc_read_is_scalar(reader, node, what))
+		return false;
+	if (!measure->parse(node->text, &value) || value < min || value > max)
+		return refuse(reader, node, what);
+	*ret = value;
+	return true;
+}
+
 bool doc_read_duration_ms(const struct doc_reader *reader, const struct doc_node *node, uint64_t min_ms,
 			  uint64_t max_ms, uint64_t *ret_ms)
 {
-	uint64_t value;
-	char what[120], min[24], max[24];
+	static const struct measure duration = {"a duration (500ms, 2s, 5m, 12h, 30d)", text_to_duration_ms,
+						text_from_duration_ms};
 
-	text_from_duration_ms(min_ms, min);
-	text_from_duration_ms(max_ms, max);
-	snprintf(what, sizeof(what), "a duration (500ms, 2s, 5m, 12h, 30d) from %s to %s", min, max);
-	if (!doc_read_is_scalar(reader, node, what))
-		return false;
-	if (!text_to_duration_ms(node->text, &value) || value < min_ms || value > max_ms)
-		return refuse(reader, node, what);
-	*ret_ms = value;
-	return true;
+	return read_measure(reader, node, &duration, min_ms, max_ms, ret_ms);
 }
 
 bool doc_read_bytes(const struct doc_reader *reader, const struct doc_node *node, uint64_t min, uint64_t max,
 		    uint64_t *ret)
 {
-	uint64_t value;
-	char what[120], least[24], most[24];
+	static const struct measure size = {"a size (64KiB, 4MiB, 50MB)", text_to_bytes, text_from_bytes};
 
-	text_from_bytes(min, least);
-	text_from_bytes(max, most);
-	snprintf(what, sizeof(what), "a size (64KiB, 4MiB, 50MB) from %s to %s", least, most);
-	if (!doc_read_is_scalar(reader, node, what))
-		return false;
-	if (!text_to_bytes(node->text, &value) || value < min || value > max)
-		return refuse(reader, node, what);
-	*ret = value;
-	return true;
+	return read_measure(reader, node, &size, min, max, ret);
 }
 
 bool doc_read_percent(const struct doc_reader *reader, const struct doc_node *node, uint32_t *ret_hundredths)

@@ -361,7 +361,7 @@ static void read_text(struct reader *reader, const char *file, const char *text,
 /* The whole file, or NULL and a reason. Regular files only: a pipe could block the control thread. */
 static char *load_file(struct reader *reader, const char *path, size_t *ret_length, const char **ret_reason)
 {
-	struct stat status, after;
+	struct stat status;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd < 0 || fstat(fd, &status) != 0) {
@@ -375,34 +375,12 @@ static char *load_file(struct reader *reader, const char *path, size_t *ret_leng
 		close(fd);
 		return NULL;
 	}
-	size_t capacity = (size_t)status.st_size + 1, length = 0; /* +1: the end shows without growing */
-	char *bytes = xmalloc(capacity);
-	for (;;) {
-		if (length == capacity)
-			xgrow((void **)&bytes, &capacity, length + 1, 1);
-		ssize_t got = read(fd, bytes + length, capacity - length);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0) {
-			*ret_reason = strerror(errno);
-			free(bytes);
-			close(fd);
-			return NULL;
-		}
-		if (got == 0)
-			break;
-		length += (size_t)got;
-	}
-	bool is_torn = fstat(fd, &after) == 0 && file_was_written(&status, &after);
+	char *bytes = file_read(fd, SIZE_MAX - 1, ret_length, ret_reason);
 	close(fd);
-	if (is_torn) {
-		*ret_reason = FILE_CHANGED;
-		free(bytes);
+	if (!bytes)
 		return NULL;
-	}
 	if (status.st_mtime > reader->text->modified_unix_s)
 		reader->text->modified_unix_s = status.st_mtime;
-	*ret_length = length;
 	return bytes;
 }
 
