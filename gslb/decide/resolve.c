@@ -28,17 +28,23 @@ static struct answer_item *add_item(struct answer *answer, uint8_t *section_coun
 	return &answer->items[used];
 }
 
+static inline void put_item(struct answer_item *item, const uint8_t *owner, const struct rrset *set)
+{
+	item->kind = ITEM_SET;
+	item->type = set->type;
+	item->ttl = set->ttl;
+	item->owner = owner;
+	item->set = set;
+}
+
 static void add_set(struct answer *answer, uint8_t *section_count, const uint8_t *owner,
 		    const struct rrset *set, uint32_t ttl)
 {
 	struct answer_item *item = add_item(answer, section_count);
 	if (!item)
 		return;
-	item->kind = ITEM_SET;
-	item->type = set->type;
+	put_item(item, owner, set);
 	item->ttl = ttl;
-	item->owner = owner;
-	item->set = set;
 }
 
 /* RFC 2308 §3, §5. `most` bounds the TTL further. */
@@ -389,15 +395,6 @@ static enum progress take_step(struct state *state, struct find find)
 		state->answer->ede_text = "";
 	}
 	return DONE;
-}
-
-static inline void put_item(struct answer_item *item, const uint8_t *owner, const struct rrset *set)
-{
-	item->kind = ITEM_SET;
-	item->type = set->type;
-	item->ttl = set->ttl;
-	item->owner = owner;
-	item->set = set;
 }
 
 static inline void put_first(struct answer *answer, const uint8_t *owner, const struct rrset *set)
