@@ -11,16 +11,13 @@
 static uint64_t key_hash(const struct policy_key *key)
 {
 	uint64_t bits = (uint64_t)key->service << 2 | (uint64_t)key->is_resident << 1 | key->is_suspended;
-	uint64_t budget = hash_mix(key->budget.queries_interval_ns, key->budget.nxdomain_interval_ns);
-	return hash_mix(hash_mix(key->regions, bits), budget);
+	return hash_mix(hash_mix(key->regions, bits), key->tier);
 }
 
 static bool key_equal(const struct policy_key *a, const struct policy_key *b)
 {
 	return a->regions == b->regions && a->service == b->service && a->is_resident == b->is_resident &&
-	       a->is_suspended == b->is_suspended &&
-	       a->budget.queries_interval_ns == b->budget.queries_interval_ns &&
-	       a->budget.nxdomain_interval_ns == b->budget.nxdomain_interval_ns;
+	       a->is_suspended == b->is_suspended && a->tier == b->tier;
 }
 
 static void place_slot(struct policies *policies, uint32_t number)

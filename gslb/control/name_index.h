@@ -9,8 +9,8 @@
 struct policy_key {
 	region_set regions; /* the tenant's own; all where it names none */
 	uint32_t service;   /* number */
+	uint32_t tier;	    /* number + 1; 0: none */
 	bool is_resident, is_suspended;
-	struct plan_budget budget;
 };
 
 struct policies {

@@ -164,12 +164,6 @@ static void load_services(struct world_builder *builder)
 
 /* ---- policies ---- */
 
-/* One worker's share of a rate: the kernel spreads the clients over the workers. */
-static uint64_t budget_interval_ns(const struct world_builder *builder, const struct fleet_rate *rate)
-{
-	return rate->written ? gcra_interval_ns(rate->per_second, builder->control->config->workers) : 0;
-}
-
 static struct policy_key tenant_policy(const struct world_builder *builder, const struct fleet_tenant *tenant)
 {
 	const struct fleet_object *service =
@@ -180,15 +174,29 @@ static struct policy_key tenant_policy(const struct world_builder *builder, cons
 		.is_resident = tenant->terms->has_regions,
 		.is_suspended = tenant->terms->is_suspended,
 	};
-	const struct fleet_tier *tier =
-		tenant->terms->tier ? (const struct fleet_tier *)fleet_get(builder->control->fleet,
-									   FLEET_TIER, tenant->terms->tier)
-				    : NULL;
-	if (tier) {
-		key.budget.queries_interval_ns = budget_interval_ns(builder, &tier->dns_queries);
-		key.budget.nxdomain_interval_ns = budget_interval_ns(builder, &tier->dns_nxdomain);
-	}
+	if (tenant->terms->tier)
+		key.tier = fleet_get(builder->control->fleet, FLEET_TIER, tenant->terms->tier)->number + 1;
 	return key;
+}
+
+/* One worker's share of a rate: the kernel spreads the clients over the workers. */
+static uint64_t budget_interval_ns(const struct world_builder *builder, const struct fleet_rate *rate)
+{
+	return rate->written ? gcra_interval_ns(rate->per_second, builder->control->config->workers) : 0;
+}
+
+static void set_budget(const struct world_builder *builder, struct plan *plan, size_t number)
+{
+	uint32_t tier = builder->policies.entries[number].key.tier;
+	if (tier == 0)
+		return;
+	const struct fleet_tier *limits =
+		(const struct fleet_tier *)fleet_numbered(builder->control->fleet, FLEET_TIER, tier - 1);
+	const struct plan_budget budget = {
+		.queries_interval_ns = budget_interval_ns(builder, &limits->dns_queries),
+		.nxdomain_interval_ns = budget_interval_ns(builder, &limits->dns_nxdomain),
+	};
+	plan_set_budget(plan, number, &budget);
 }
 
 static void set_policy(struct world_builder *builder, struct plan *plan, size_t number)
@@ -202,7 +210,7 @@ static void set_policy(struct world_builder *builder, struct plan *plan, size_t 
 							 slot->service, allowed, builder->places));
 	plan_set_policy(plan, number, key->service, entry->order, allowed, key->is_resident,
 			key->is_suspended);
-	plan_set_budget(plan, number, &key->budget);
+	set_budget(builder, plan, number);
 }
 
 static struct plan *build_plan(struct world_builder *builder)
@@ -499,17 +507,6 @@ void world_builder_await(struct world_builder *builder, order_work_ready_fn *rea
 	order_work_await(builder->order_work, ready, user);
 }
 
-/* What the index holds: names of zones and tenants, and policies, which hold the budgets of tiers. */
-static bool outdates_index(const struct fleet_result *result)
-{
-	for (size_t i = 0; i < result->touched_count; i++) {
-		const struct fleet_touched *touched = &result->touched[i];
-		if (touched->kind == FLEET_ZONE || (touched->kind == FLEET_TIER && touched->before))
-			return true;
-	}
-	return false;
-}
-
 static void edit_tenants(struct world_builder *builder, const struct fleet_result *result)
 {
 	struct index_edit *edit = index_edit_new(builder->index);
@@ -538,7 +535,8 @@ void world_builder_fleet_changed(struct world_builder *builder, const struct fle
 		if (!builder->places)
 			builder->places = places_with_locations(builder->geo, builder->control->fleet);
 	}
-	if (outdates_index(result)) {
+	/* Zones have names of their own in the index, and decide which custom domains stand there. */
+	if (touches(result, FLEET_ZONE)) {
 		rebuild(builder);
 		return;
 	}

@@ -77,6 +77,19 @@ class Scale(stack.StackTest):
             self.assertEqual(self.stack.answer(f"new{i}", "192.0.2.0/24"), [address(2, self.first)])
         self.assertEqual(self.metric("gslb_control_index_builds_total"), builds)
 
+    def test_new_budgets_of_a_tier_leave_the_index_alone(self):
+        self.import_all()
+        self.stack.ctl("apply", "-f", "-", text_in="tiers: {silver: {}}")
+        self.stack.ctl("tenant", "set", "t1", "--tier", "silver")
+        builds = self.metric("gslb_control_index_builds_total")
+        self.stack.ctl("apply", "-f", "-", text_in="tiers: {silver: {dns_queries: 0/s}}")
+        self.assertTrue(self.stack.ask("t1").is_truncated)
+        self.assertFalse(self.stack.ask("t0").is_truncated)
+        self.stack.ctl("apply", "-f", "-", text_in="tiers: {silver: {dns_nxdomain: 0/s}}")
+        self.assertFalse(self.stack.ask("t1").is_truncated)
+        self.assertTrue(self.stack.ask("nobody.t1").is_truncated)
+        self.assertEqual(self.metric("gslb_control_index_builds_total"), builds)
+
     def test_what_is_refused_leaves_everything_alone(self):
         self.import_all()
         builds = self.metric("gslb_control_index_builds_total")

@@ -82,8 +82,11 @@ static void test_the_same_way_of_answering_is_one_policy(void **state)
 	other = key;
 	other.is_suspended = true;
 	assert_int_equal(policies_use(&policies, &other), 4);
+	other = key;
+	other.tier = 1;
+	assert_int_equal(policies_use(&policies, &other), 5);
 	assert_int_equal(policies_use(&policies, &key), 0);
-	assert_int_equal(policies.count, 5);
+	assert_int_equal(policies.count, 6);
 	policies_done(&policies);
 	assert_int_equal(policies_use(&policies, &other), 0); /* usable again */
 	policies_done(&policies);
