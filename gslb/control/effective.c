@@ -242,7 +242,7 @@ static json_t *tiers_json(const struct service_view *view, const struct choice *
 static void add_row(json_t *rows, const struct service_view *view, size_t number, const struct stand_in *from)
 {
 	static const char *const steps[] = {"tier", "degraded", "panic", "last-resort", "none"};
-	struct policy policy = {.service = view->plan, .order = view->order, .allowed = view->candidates};
+	struct policy policy = policy_of(view->plan, view->order, view->candidates);
 	struct client client = {.address = ip_of(from)};
 	client.source_bits = (uint8_t)ip_bits(&client.address);
 	client.resolver = client.address;

@@ -250,8 +250,8 @@ void choose_region(const struct policy *policy, const struct client *client, uin
 	ret->policy = policy;
 	ret->client_family = client->address.family;
 	ret->order = order_find(policy->order, &client->address, &client->resolver);
-	region_set first = ret->order.tiers->first & policy->allowed;
-	ret->is_settled = (first & (first - 1)) == 0 && (first & service->settled) != 0;
+	region_set only = ret->order.tiers->only & policy->settled;
+	ret->is_settled = only != 0;
 	if (!ret->is_settled || service->picks_vips)
 		ret->client_hash = choose_client_hash(service, client, name_hash);
 	if (!ret->is_settled) {
@@ -260,9 +260,9 @@ void choose_region(const struct policy *policy, const struct client *client, uin
 	}
 	ret->step = STEP_TIER;
 	ret->mode = PICK_REGULAR;
-	ret->kept = ret->consulted = first;
+	ret->kept = ret->consulted = only;
 	ret->share_split = false;
-	ret->region = region_of(service, (unsigned)__builtin_ctzll(first));
+	ret->region = region_of(service, (unsigned)__builtin_ctzll(only));
 	ret->ttl = ret->region->ttl;
 }
 

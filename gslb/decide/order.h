@@ -20,7 +20,7 @@ enum map_rule_kind { MAP_PREFIX, MAP_ASN, MAP_SUBDIVISION, MAP_COUNTRY, MAP_CONT
 struct tiers {
 	uint8_t count; /* 0: no candidate */
 	uint8_t item[REGIONS_MAX];
-	region_set first; /* regions of the first tier; filled in where the order is compiled */
+	region_set only; /* the first tier where that is one region, else 0; filled in by order_compile */
 };
 
 struct map_rule {

@@ -34,11 +34,13 @@ struct compiler {
 static uint32_t put_tiers(struct compiler *compiler, const struct tiers *tiers)
 {
 	struct tiers clean;
+	region_set first = 0;
 	memset(&clean, 0, sizeof(clean)); /* compared as bytes: nothing behind the last item */
 	clean.count = tiers->count;
 	memcpy(clean.item, tiers->item, tiers->count);
 	for (unsigned i = 0; i < clean.count && (i == 0 || !(clean.item[i] & TIER_START)); i++)
-		clean.first |= UINT64_C(1) << (clean.item[i] & (TIER_START - 1));
+		first |= (region_set)1 << (clean.item[i] & (TIER_START - 1));
+	clean.only = first & (first - 1) ? 0 : first;
 	return intern_put(&compiler->tiers, &clean);
 }
 

@@ -299,9 +299,7 @@ void plan_set_policy(struct plan *plan, size_t number, size_t service_position, 
 {
 	assert(number < plan->policy_count && plan->services[service_position]);
 	struct policy *policy = &plan->policies[number];
-	policy->service = plan->services[service_position];
-	policy->order = order_ref(order);
-	policy->allowed = allowed;
+	*policy = policy_of(plan->services[service_position], order_ref(order), allowed);
 	policy->is_resident = is_resident;
 	policy->is_suspended = is_suspended;
 }

@@ -115,10 +115,20 @@ struct policy { /* one way to answer; shared by all tenants that are answered al
 	const struct plan_service *service;
 	const struct order *order;
 	region_set allowed; /* steering.regions ∩ the tenant's regions */
+	region_set settled; /* of these, the service's settled ones */
 	bool is_resident;   /* the tenant names regions */
 	bool is_suspended;
 	bool has_budget;
 };
+
+static inline struct policy policy_of(const struct plan_service *service, const struct order *order,
+				      region_set allowed)
+{
+	return (struct policy){.service = service,
+			       .order = order,
+			       .allowed = allowed,
+			       .settled = service->settled & allowed};
+}
 
 /* Of each tenant by itself: between two queries that one worker answers by UDP, and between two that
  * find no name (lib/gcra.h); 0: no limit. */

@@ -160,17 +160,20 @@ static inline void find_node(const struct world *world, struct incoming *incomin
 			index_probe(world->index, question->name, question->length, question->hash, 0);
 }
 
-/* Only a tenant's name needs the client's place. */
-static inline struct order_place approach_order(const struct plan *plan, const struct incoming *incoming)
+/* Only a tenant's name needs the client's place, and the tenant's counter. */
+static inline struct order_place approach_order(const struct plan *plan, const struct stats *stats,
+						const struct incoming *incoming)
 {
 	const struct node *node = incoming->node;
 	if (!node || node->policy == INDEX_NONE)
 		return (struct order_place){NULL, NULL};
+	prefetch(&stats->tenant[node->tenant]);
 	return order_prefetch(plan->policies[node->policy].order, &incoming->client.address);
 }
 
 /* What each round asks memory for comes while the round goes on with the queries behind. */
-void answer_find(const struct world *world, struct incoming *incoming, unsigned count)
+void answer_find(const struct stats *stats, const struct world *world, struct incoming *incoming,
+		 unsigned count)
 {
 	struct incoming *end = incoming + count;
 	if (!world)
@@ -183,7 +186,7 @@ void answer_find(const struct world *world, struct incoming *incoming, unsigned 
 		index_prefetch_node(&next->name_place);
 	for (struct incoming *next = incoming; next < end; next++) {
 		find_node(world, next);
-		next->order_place = approach_order(world->plan, next);
+		next->order_place = approach_order(world->plan, stats, next);
 	}
 	for (struct incoming *next = incoming; next < end; next++)
 		order_prefetch_node(&next->order_place);
@@ -226,6 +229,6 @@ size_t answer_query(struct serve_context *context, const struct world *world, en
 	struct incoming incoming;
 	incoming.client.resolver = *peer;
 	answer_read(world, query, length, &incoming);
-	answer_find(world, &incoming, 1);
+	answer_find(context->stats, world, &incoming, 1);
 	return answer_incoming(context, world, transport, &incoming, out, capacity);
 }

@@ -45,6 +45,7 @@ size_t answer_query(struct serve_context *context, const struct world *world, en
  * next, so that it waits for memory once, not for each. incoming->client.resolver is the peer already.
  * answer_incoming may be called once. */
 void answer_read(const struct world *world, const uint8_t *query, size_t length, struct incoming *incoming);
-void answer_find(const struct world *world, struct incoming *incoming, unsigned count);
+void answer_find(const struct stats *stats, const struct world *world, struct incoming *incoming,
+		 unsigned count);
 size_t answer_incoming(struct serve_context *context, const struct world *world, enum transport transport,
 		       struct incoming *incoming, uint8_t *out, size_t capacity);

@@ -56,15 +56,16 @@ static inline void take_peer(const struct sockaddr_in6 *address, struct ip *ret)
 }
 
 /* What was received, up to where each query's name and place are found. */
-static OUT_OF_LINE WHOLE void read_batch(struct udp_batch *batch, const struct world *world,
+static OUT_OF_LINE WHOLE void read_batch(struct udp_worker *worker, const struct world *world,
 					 unsigned received)
 {
+	struct udp_batch *batch = &worker->batch;
 	for (unsigned i = 0; i < received; i++) {
 		struct incoming *incoming = &batch->incoming[i];
 		take_peer(&batch->peer[i], &incoming->client.resolver);
 		answer_read(world, batch->query[i], batch->in[i].msg_len, incoming);
 	}
-	answer_find(world, batch->incoming, received);
+	answer_find(worker->context.stats, world, batch->incoming, received);
 }
 
 /* Answers the queries in[0..received) and returns the number of replies, which stand first in out[]. */
@@ -73,7 +74,7 @@ static OUT_OF_LINE WHOLE unsigned answer_batch(struct udp_worker *worker, const 
 {
 	struct udp_batch *batch = &worker->batch;
 	struct mmsghdr *out = batch->out;
-	read_batch(batch, world, received);
+	read_batch(worker, world, received);
 	for (unsigned i = 0; i < received; i++) {
 		struct msghdr *in = &batch->in[i].msg_hdr, *reply = &out->msg_hdr;
 		if (in->msg_namelen == 0) { /* not a packet: the wake-up of shutdown(2) */

@@ -226,7 +226,7 @@ static struct answer_now answer_begin(const struct sim *sim)
 	struct places *places = places_new_empty();
 	now.order = order_compile(&spec, places);
 	places_unref(places);
-	now.policy = (struct policy){.service = now.service, .order = now.order, .allowed = sim->allowed};
+	now.policy = policy_of(now.service, now.order, sim->allowed);
 	return now;
 }
 

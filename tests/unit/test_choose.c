@@ -17,7 +17,7 @@ static struct choice choose(struct plan_service *service, enum order_kind kind, 
 	static struct policy policy;
 	order_unref(order);
 	order = fixture_order(kind, regions);
-	policy = (struct policy){.service = service, .order = order, .allowed = allowed};
+	policy = policy_of(service, order, allowed);
 	struct choice choice;
 	choose_region(&policy, client, NAME_HASH, 99, &choice);
 	return choice;
