@@ -147,12 +147,19 @@ static void check_static(struct fleet_validation *validation, const struct fleet
 }
 
 /* Of two that claim a name one tells: the one that comes with the change; of two such the one that writes
- * the name. */
-static bool is_told_by(const struct fleet_validation *validation, const struct fleet_tenant *owner,
-		       const struct fleet_tenant *tenant, const uint8_t *name)
+ * the name. Two that were there before had no quarrel then. */
+static void check_owner(struct fleet_validation *validation, const struct fleet_reference *reference,
+			const char *what, const char *text)
 {
-	return owner->object.is_staged &&
-	       (validation->stage == NULL || fleet_tenant_is_implied(tenant, name));
+	const struct fleet_tenant *tenant = (const struct fleet_tenant *)validation->object, *owner;
+
+	if (validation->stage == NULL)
+		return;
+	owner = fleet_other_owner(validation->fleet, tenant, reference->name);
+	if (owner == NULL || (owner->object.is_staged && fleet_tenant_is_implied(tenant, reference->name)))
+		return;
+	fail(validation, reference, NULL, "%s '%s' already belongs to tenant '%s'", what, text,
+	     owner->object.id);
 }
 
 static void check_name(struct fleet_validation *validation, const struct fleet_reference *reference)
@@ -166,10 +173,7 @@ static void check_name(struct fleet_validation *validation, const struct fleet_r
 	name_to_text(name, text);
 	if (is_host)
 		name_to_text(tenant_zone, zone_text);
-	const struct fleet_tenant *owner = fleet_other_owner(validation->fleet, tenant, name);
-	if (owner != NULL && !is_told_by(validation, owner, tenant, name))
-		fail(validation, reference, NULL, "%s '%s' already belongs to tenant '%s'", what, text,
-		     owner->object.id);
+	check_owner(validation, reference, what, text);
 	if (is_host && names_get(validation->fleet->zones, tenant_zone) == NULL)
 		return; /* of an unknown zone nothing more can be said */
 	if (is_host && !name_equal(name, tenant_zone) && !name_is_below(name, tenant_zone)) {
