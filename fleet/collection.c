@@ -1,6 +1,7 @@
 /*
- * The objects of one kind, by number and by id. The table of ids holds numbers only and finds the ids
- * in the objects: at a million tenants it is 8 MB. Control thread.
+ * The objects of one kind, by number, by id and in pages. The table of ids holds numbers only and finds the
+ * ids in the objects: at a million tenants it is 8 MB. Nothing is sorted as a whole, for that would stop the
+ * control thread: a window holds the smallest ids behind a cursor. Control thread.
  */
 #include "fleet/fleet_internal.h"
 #include "lib/hash.h"
@@ -10,13 +11,14 @@
 #include <string.h>
 
 #define SLOTS_MIN 16
-#define SORTED_EDITS 64 /* moving a part of the list costs a hundredth of sorting it */
+#define WINDOW_OBJECTS 16384 /* 128 KB; all pages of a million tenants take 62 walks */
 
 void fleet_collection_done(struct fleet_collection *collection)
 {
 	free(collection->objects);
 	free(collection->slots);
-	free(collection->sorted);
+	free(collection->window.objects);
+	free(collection->window.after);
 }
 
 /* ---- by id ---- */
@@ -80,7 +82,7 @@ static void clear_slot(struct fleet_collection *collection, const char *id)
 	collection->slots[gap] = 0;
 }
 
-/* ---- sorted ---- */
+/* ---- pages ---- */
 
 static int compare_ids(const void *a, const void *b)
 {
@@ -89,32 +91,58 @@ static int compare_ids(const void *a, const void *b)
 	return strcmp((*x)->id, (*y)->id);
 }
 
-struct fleet_object *const *fleet_collection_sorted(struct fleet_collection *collection)
+/* A heap with the greatest id on top, but that the object at `at` may be smaller than those below it. */
+static void sift_down(struct fleet_object **heap, size_t count, size_t at)
 {
-	size_t count = 0;
-
-	if (collection->sorted_edits > 0) {
-		collection->sorted_edits = SORTED_EDITS;
-		return collection->sorted;
+	for (size_t child; (child = 2 * at + 1) < count; at = child) {
+		if (child + 1 < count && compare_ids(&heap[child + 1], &heap[child]) > 0)
+			child++;
+		if (compare_ids(&heap[at], &heap[child]) >= 0)
+			return;
+		struct fleet_object *object = heap[at];
+		heap[at] = heap[child];
+		heap[child] = object;
 	}
-	xgrow((void **)&collection->sorted, &collection->sorted_capacity, collection->count + 1,
-	      sizeof(*collection->sorted));
-	for (size_t i = 0; i < collection->end; i++)
-		if (collection->objects[i] != NULL)
-			collection->sorted[count++] = collection->objects[i];
-	qsort(collection->sorted, count, sizeof(*collection->sorted), compare_ids);
-	collection->sorted_edits = SORTED_EDITS;
-	return collection->sorted;
 }
 
-/* Where the id is in the sorted list, or would be. `count`: objects in the list. */
-static size_t sorted_place(const struct fleet_collection *collection, const char *id, size_t count)
+/* The `most` smallest ids behind `after`, by one walk. */
+static void fill_window(struct fleet_collection *collection, const char *after, size_t most)
+{
+	struct fleet_window *window = &collection->window;
+	size_t count = 0, found = 0;
+
+	xgrow((void **)&window->objects, &window->capacity, most, sizeof(*window->objects));
+	for (size_t i = 0; i < collection->end; i++) {
+		struct fleet_object *object = collection->objects[i];
+		if (object == NULL || (after != NULL && strcmp(object->id, after) <= 0))
+			continue;
+		found++;
+		if (count < most) {
+			window->objects[count++] = object;
+			for (size_t at = count / 2; count == most && at > 0; at--)
+				sift_down(window->objects, count, at - 1);
+		} else if (strcmp(object->id, window->objects[0]->id) < 0) {
+			window->objects[0] = object;
+			sift_down(window->objects, count, 0);
+		}
+	}
+	if (count > 0)
+		qsort(window->objects, count, sizeof(*window->objects), compare_ids);
+	free(window->after);
+	window->after = after != NULL ? xstrdup(after) : NULL;
+	window->count = count;
+	window->is_end = found == count;
+	window->is_filled = true;
+}
+
+/* How many ids of the window are smaller than `id`. */
+static size_t window_place(const struct fleet_window *window, const char *id)
 {
 	size_t low = 0;
 
-	for (size_t high = count; low < high;) {
+	for (size_t high = window->count; low < high;) {
 		size_t middle = low + (high - low) / 2;
-		if (strcmp(collection->sorted[middle]->id, id) < 0)
+		if (strcmp(window->objects[middle]->id, id) < 0)
 			low = middle + 1;
 		else
 			high = middle;
@@ -122,26 +150,67 @@ static size_t sorted_place(const struct fleet_collection *collection, const char
 	return low;
 }
 
-/* `count`: objects in the list before. */
-static void sorted_insert(struct fleet_collection *collection, struct fleet_object *object, size_t count)
+/* Where the page behind `after` begins in the window; false: it may begin before it. */
+static bool find_page(const struct fleet_window *window, const char *after, size_t *ret_first)
 {
-	if (collection->sorted_edits == 0 || --collection->sorted_edits == 0)
-		return;
-	xgrow((void **)&collection->sorted, &collection->sorted_capacity, count + 1,
-	      sizeof(*collection->sorted));
-	size_t at = sorted_place(collection, object->id, count);
-	memmove(collection->sorted + at + 1, collection->sorted + at,
-		(count - at) * sizeof(*collection->sorted));
-	collection->sorted[at] = object;
+	if (!window->is_filled ||
+	    (window->after != NULL && (after == NULL || strcmp(after, window->after) < 0)))
+		return false;
+	size_t first = after != NULL ? window_place(window, after) : 0;
+	*ret_first = first + (after != NULL && first < window->count &&
+			      strcmp(window->objects[first]->id, after) == 0);
+	return true;
 }
 
-static void sorted_remove(struct fleet_collection *collection, const char *id, size_t count)
+size_t fleet_collection_page(struct fleet_collection *collection, const char *after, size_t limit,
+			     struct fleet_object **ret)
 {
-	if (collection->sorted_edits == 0 || --collection->sorted_edits == 0)
+	const struct fleet_window *window = &collection->window;
+	size_t first;
+
+	if (!find_page(window, after, &first) || (!window->is_end && window->count - first < limit)) {
+		fill_window(collection, after, limit > WINDOW_OBJECTS ? limit : WINDOW_OBJECTS);
+		first = 0;
+	}
+	size_t count = window->count - first < limit ? window->count - first : limit;
+	if (count > 0)
+		memcpy(ret, window->objects + first, count * sizeof(*ret));
+	return count;
+}
+
+/* Behind its last id the window knows nothing, unless that is the last of all. */
+static void window_add(struct fleet_window *window, struct fleet_object *object)
+{
+	size_t at;
+
+	if (!find_page(window, object->id, &at) || (at == window->count && !window->is_end))
 		return;
-	size_t at = sorted_place(collection, id, count);
-	memmove(collection->sorted + at, collection->sorted + at + 1,
-		(count - at - 1) * sizeof(*collection->sorted));
+	if (window->count == window->capacity) {
+		window->count--;
+		window->is_end = false;
+	}
+	if (at > window->count)
+		return;
+	memmove(window->objects + at + 1, window->objects + at,
+		(window->count - at) * sizeof(*window->objects));
+	window->objects[at] = object;
+	window->count++;
+}
+
+/* `by`: with the same id, in its place; NULL: removed. */
+static void window_replace(struct fleet_window *window, const char *id, struct fleet_object *by)
+{
+	size_t at = window_place(window, id);
+
+	if (at == window->count || strcmp(window->objects[at]->id, id) != 0)
+		return;
+	if (by != NULL) {
+		window->objects[at] = by;
+		return;
+	}
+	window->count--;
+	memmove(window->objects + at, window->objects + at + 1,
+		(window->count - at) * sizeof(*window->objects));
 }
 
 /* ---- changing ---- */
@@ -152,7 +221,7 @@ static void put(struct fleet_collection *collection, struct fleet_object *object
 		grow_slots(collection);
 	collection->objects[object->number] = object;
 	put_slot(collection, object);
-	sorted_insert(collection, object, collection->count);
+	window_add(&collection->window, object);
 	collection->count++;
 }
 
@@ -178,8 +247,7 @@ void fleet_collection_replace(struct fleet_collection *collection, struct fleet_
 
 	assert(old != NULL);
 	object->number = old->number;
-	if (collection->sorted_edits > 0)
-		collection->sorted[sorted_place(collection, object->id, collection->count)] = object;
+	window_replace(&collection->window, object->id, object);
 	collection->objects[object->number] = object;
 }
 
@@ -187,7 +255,7 @@ void fleet_collection_remove(struct fleet_collection *collection, const struct f
 {
 	clear_slot(collection, object->id);
 	collection->objects[object->number] = NULL;
-	sorted_remove(collection, object->id, collection->count);
+	window_replace(&collection->window, object->id, NULL);
 	collection->count--;
 	if (object->number < collection->first_free)
 		collection->first_free = object->number;

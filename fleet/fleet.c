@@ -92,23 +92,7 @@ struct fleet_object *fleet_next(const struct fleet *fleet, enum fleet_kind kind,
 size_t fleet_page(const struct fleet *fleet, enum fleet_kind kind, const char *after, size_t limit,
 		  struct fleet_object **ret)
 {
-	struct fleet_collection *collection = &fleet->kinds[kind];
-	struct fleet_object *const *sorted = fleet_collection_sorted(collection);
-	size_t low = 0, count;
-
-	for (size_t high = collection->count; after != NULL && low < high;) {
-		size_t middle = low + (high - low) / 2;
-		if (strcmp(sorted[middle]->id, after) <= 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	count = collection->count - low;
-	if (count > limit)
-		count = limit;
-	if (count > 0)
-		memcpy(ret, sorted + low, count * sizeof(*ret));
-	return count;
+	return fleet_collection_page(&fleet->kinds[kind], after, limit, ret);
 }
 
 /* ---- names ---- */

@@ -23,12 +23,16 @@ struct fleet_collection {
 	struct fleet_object **objects; /* by number; NULL: the number is free */
 	size_t end, capacity;	       /* numbers below `end` were in use some time */
 	size_t count;
-	size_t first_free;	      /* no number below it is free */
-	uint32_t *slots;	      /* hash of the id → number + 1; 0: empty; open addressing */
-	size_t slot_count;	      /* a power of two, or 0 */
-	struct fleet_object **sorted; /* by id; made when a page is asked for, then kept for a while */
-	size_t sorted_capacity;
-	unsigned sorted_edits; /* that it is still kept for; 0: it is out of date */
+	size_t first_free; /* no number below it is free */
+	uint32_t *slots;   /* hash of the id → number + 1; 0: empty; open addressing */
+	size_t slot_count; /* a power of two, or 0 */
+	struct fleet_window {
+		struct fleet_object **objects; /* all with ids from `after` to that of the last, sorted */
+		size_t count, capacity;
+		char *after;	/* NULL: from the start */
+		bool is_end;	/* none follows the last */
+		bool is_filled; /* a page was asked for */
+	} window;
 };
 
 void fleet_collection_done(struct fleet_collection *collection); /* the objects are the caller's */
@@ -40,8 +44,9 @@ void fleet_collection_replace(struct fleet_collection *collection, struct fleet_
 void fleet_collection_remove(struct fleet_collection *collection, const struct fleet_object *object);
 /* One that was removed, with the number that it had. */
 void fleet_collection_restore(struct fleet_collection *collection, struct fleet_object *object);
-/* Sorted by id. */
-struct fleet_object *const *fleet_collection_sorted(struct fleet_collection *collection);
+/* As fleet_page(). */
+size_t fleet_collection_page(struct fleet_collection *collection, const char *after, size_t limit,
+			     struct fleet_object **ret);
 
 /* ---- terms of tenants: equal ones are one ---- */
 

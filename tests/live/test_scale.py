@@ -124,6 +124,19 @@ class Scale(stack.StackTest):
         items = self.stack.api("GET", "/v1/tenants?limit=2")[1]["items"]
         self.assertEqual([(item["id"], item["service"]) for item in items], [("t0", "s0"), ("t1", "s5")])
 
+    def test_all_pages_are_the_sorted_list(self):
+        self.import_all()
+        for limit in (777, 10000):
+            ids, after = [], ""
+            while True:
+                page = self.stack.api("GET", f"/v1/tenants?limit={limit}{after}")[1]
+                ids += [item["id"] for item in page["items"]]
+                if not page["next"]:
+                    break
+                self.assertEqual((len(page["items"]), page["next"]), (limit, ids[-1]))
+                after = "&after=" + page["next"]
+            self.assertEqual(ids, sorted(f"t{i}" for i in range(TENANTS)))
+
     def test_changes_during_a_reload_stay(self):
         self.import_all()
         self.stack.fleet["tiers"]["silver"] = {}
