@@ -145,7 +145,8 @@ WHOLE void answer_read(const struct world *world, const uint8_t *query, size_t l
 	incoming->verdict = message_parse(query, length, believes, &incoming->message);
 	if (incoming->verdict != VERDICT_NOT_A_HEADER && incoming->verdict != VERDICT_NOT_A_QUERY)
 		edns_client(&incoming->message.edns, client);
-	if (world) /* of a packet without a question it is some other place, and does no harm */
+	/* Without a question that is the place of what was asked before, if anything: it does no harm. */
+	if (world)
 		incoming->name_place = index_prefetch(world->index, incoming->message.question.hash);
 	else if (incoming->verdict == VERDICT_ANSWER)
 		incoming->verdict = VERDICT_NOT_READY;
@@ -228,6 +229,7 @@ size_t answer_query(struct serve_context *context, const struct world *world, en
 {
 	struct incoming incoming;
 	incoming.client.resolver = *peer;
+	incoming.message.question.hash = 0; /* answer_read looks at it without asking for a verdict */
 	answer_read(world, query, length, &incoming);
 	answer_find(context->stats, world, &incoming, 1);
 	return answer_incoming(context, world, transport, &incoming, out, capacity);

@@ -42,8 +42,8 @@ size_t answer_query(struct serve_context *context, const struct world *world, en
 		    size_t capacity);
 
 /* The same in three steps, all with one world: a batch takes each step for all of its queries before the
- * next, so that it waits for memory once, not for each. incoming->client.resolver is the peer already.
- * answer_incoming may be called once. */
+ * next, so that it waits for memory once, not for each. incoming->client.resolver is the peer already; all
+ * else may be of any query before, of another world too. answer_incoming may be called once. */
 void answer_read(const struct world *world, const uint8_t *query, size_t length, struct incoming *incoming);
 void answer_find(const struct stats *stats, const struct world *world, struct incoming *incoming,
 		 unsigned count);
