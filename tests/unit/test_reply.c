@@ -1,10 +1,12 @@
 /* Truncation and the header of a reply (gslb/serve/reply.c). */
 #include "gslb/serve/reply.h"
+#include "tests/support/fixture.h"
 #include "tests/support/packet.h"
 #include "tests/support/records.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -13,6 +15,9 @@
 	{                              \
 		text, sizeof(text) - 1 \
 	}
+
+#define LONG_NAME "a-label-of-about-as-many-letters-as-a-label-may-have-in-all"
+#define LONG_ZONE LONG_NAME "." LONG_NAME ".example"
 
 static struct packet packet;
 static struct message message;
@@ -171,6 +176,89 @@ static void test_header(void **state)
 	assert_memory_equal(out, "\x12\x34\xf9\x04\0\0\0\0\0\0\0\0", 12);
 }
 
+/* Answers that are copied in one piece where there is room, all longer than the 512 octets that are the least
+ * room: a zone's long text and long SOA, and as many VIPs as an answer may have. */
+static struct world *ready_world(void)
+{
+	char *text = NULL;
+	size_t length;
+	FILE *stream = open_memstream(&text, &length);
+	fprintf(stream,
+		"region eu 50 8\nservice shop order=listed answers=32 https=h2\nvip shop eu 2001:db8::1\n");
+	for (unsigned i = 0; i < 32; i++)
+		fprintf(stream, "vip shop eu 192.0.2.%u\n", i);
+	fprintf(stream, "zone " LONG_ZONE "\n@ 3600 IN SOA " LONG_NAME "." LONG_NAME ".else. " LONG_NAME
+			"." LONG_NAME ".other. 1 7200 900 1209600 60\ntext 300 IN TXT");
+	for (unsigned i = 0; i < 16; i++)
+		fprintf(stream, " \"thirty letters and white spaces\"");
+	fprintf(stream, "\nend\ntenant shop." LONG_ZONE " shop\n");
+	fclose(stream);
+	struct world *world = fixture_world(text);
+	free(text);
+	return world;
+}
+
+/* The question with the EDNS options whose bits are set; the last two bits count the client subnets. */
+static void ask_with_options(const char *label, const char *type, unsigned options)
+{
+	static const char *const subnets[] = {NULL, "192.0.2.0/24", "2001:db8::/56", "2001:db8::/128"};
+	static const uint8_t cookie[8] = {1};
+	char name[NAME_TEXT_MAX];
+	snprintf(name, sizeof name, "%s." LONG_ZONE ".", label);
+	packet_query(&packet, name, type);
+	if (options & 1)
+		packet_opt(&packet, 4096, 0, 0);
+	if ((options & 3) == 3)
+		packet_option(&packet, 3, NULL, 0);
+	if ((options & 5) == 5)
+		packet_option(&packet, 10, cookie, sizeof cookie);
+	if ((options & 9) == 9)
+		packet_option(&packet, 19, NULL, 0);
+	if ((options & 17) == 17)
+		packet_option(&packet, 11, NULL, 0);
+	if ((options & 1) && options >> 5)
+		packet_subnet(&packet, subnets[options >> 5]);
+	assert_int_equal(message_parse(packet.octets, packet.length, true, &message), VERDICT_ANSWER);
+	message.edns.has_server_cookie = message.edns.cookie_length != 0;
+}
+
+/* Copied or put together record by record, the reply is the same, and whole as soon as there is room. */
+static void assert_same_both_ways(void)
+{
+	static uint8_t other[65536];
+	assert_true(answer.is_ready);
+	size_t whole = whole_length();
+	assert_in_range(whole, 513, 2000);
+	for (size_t limit = 512; limit < whole + 64; limit++) {
+		size_t length = reply_write(&message, &answer, &settings, limit, out);
+		assert_true(length <= limit && (length == whole) == (limit >= whole));
+		answer.is_ready = false;
+		assert_int_equal(reply_write(&message, &answer, &settings, limit, other), length);
+		assert_memory_equal(out, other, length);
+		answer.is_ready = true;
+	}
+}
+
+static void test_ready_or_not(void **state)
+{
+	static const struct {
+		const char *label, *type;
+	} questions[] = {{"text", "TXT"}, {"shop", "A"}, {"shop", "HTTPS"}, {LONG_NAME "." LONG_NAME, "A"}};
+	struct world *world = ready_world();
+	for (size_t i = 0; i < sizeof questions / sizeof *questions; i++)
+		for (unsigned options = 0; options < 128; options++) {
+			struct client client = {.resolver = {4, {192, 0, 2, 1}}};
+			ask_with_options(questions[i].label, questions[i].type, options);
+			edns_client(&message.edns, &client);
+			const struct question *question = &message.question;
+			resolve(world, question,
+				index_get(world->index, question->name, question->length, question->hash),
+				&client, &(struct rng){{1, 2}}, &answer);
+			assert_same_both_ways();
+		}
+	world_free(world);
+}
+
 static int set_up(void **state)
 {
 	ns = records_set(RR_NS, 60, ns_rdata, 2);
@@ -190,7 +278,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_glue),	   cmocka_unit_test(test_optional_additional),
 		cmocka_unit_test(test_truncation), cmocka_unit_test(test_long_nsid),
-		cmocka_unit_test(test_header),
+		cmocka_unit_test(test_header),	   cmocka_unit_test(test_ready_or_not),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }
