@@ -54,6 +54,15 @@ static __attribute__((format(printf, 4, 5))) void fail(struct fleet_validation *
 
 /* ---- references ---- */
 
+/* The change brings an object that could not be read whole: what is wrong is reported there, and the one
+ * that stands under its id, if any, says nothing about what was meant. */
+static bool is_broken(const struct fleet_validation *validation, enum fleet_kind kind, const char *id)
+{
+	const struct fleet_stage *stage = fleet_change_find(validation->change, kind, id);
+
+	return stage != NULL && stage->action == STAGE_BROKEN;
+}
+
 /* The ids of a kind, those of objects that are broken among them. */
 static size_t collect_ids(const struct fleet_validation *validation, enum fleet_kind kind, const char **ids)
 {
@@ -65,7 +74,8 @@ static size_t collect_ids(const struct fleet_validation *validation, enum fleet_
 	     count < NEAREST_AMONG_MAX && (object = fleet_next(validation->fleet, kind, &at)) != NULL;)
 		ids[count++] = object->id;
 	for (size_t i = 0; i < change->count && count < NEAREST_AMONG_MAX; i++)
-		if (change->stages[i].action == STAGE_BROKEN && change->stages[i].kind == kind)
+		if (change->stages[i].action == STAGE_BROKEN && change->stages[i].kind == kind &&
+		    fleet_get(validation->fleet, kind, change->stages[i].id) == NULL)
 			ids[count++] = change->stages[i].id;
 	return count;
 }
@@ -98,14 +108,9 @@ static void fail_unknown(struct fleet_validation *validation, const struct fleet
 
 static void check_object(struct fleet_validation *validation, const struct fleet_reference *reference)
 {
-	const struct fleet_change *change = validation->change;
-
-	if (fleet_get(validation->fleet, reference->kind, reference->id) != NULL || change->is_incomplete)
-		return;
-	const struct fleet_stage *stage = fleet_change_find(change, reference->kind, reference->id);
-	if (stage != NULL && stage->action == STAGE_BROKEN)
-		return; /* it is meant to exist; what is wrong with it is reported */
-	fail_unknown(validation, reference);
+	if (fleet_get(validation->fleet, reference->kind, reference->id) == NULL &&
+	    !validation->change->is_incomplete && !is_broken(validation, reference->kind, reference->id))
+		fail_unknown(validation, reference);
 }
 
 /* ---- names of tenants ---- */
@@ -156,7 +161,8 @@ static void check_owner(struct fleet_validation *validation, const struct fleet_
 	if (validation->stage == NULL)
 		return;
 	owner = fleet_other_owner(validation->fleet, tenant, reference->name);
-	if (owner == NULL || (owner->object.is_staged && fleet_tenant_is_implied(tenant, reference->name)))
+	if (owner == NULL || (owner->object.is_staged && fleet_tenant_is_implied(tenant, reference->name)) ||
+	    is_broken(validation, FLEET_TENANT, owner->object.id))
 		return;
 	fail(validation, reference, NULL, "%s '%s' already belongs to tenant '%s'", what, text,
 	     owner->object.id);
@@ -230,7 +236,7 @@ static void check_residency(struct fleet_validation *validation, const struct fl
 	const struct fleet_service *service =
 		(const struct fleet_service *)fleet_get(fleet, FLEET_SERVICE, terms->service);
 
-	if (!terms->has_regions || service == NULL)
+	if (!terms->has_regions || service == NULL || is_broken(validation, FLEET_SERVICE, terms->service))
 		return;
 	for (size_t i = 0; i < terms->region_count; i++)
 		if (has_vips_in(service, terms->regions[i]) ||

@@ -272,6 +272,39 @@ static void test_the_host_of_an_id_is_owned(void **state)
 	fleet_free(fleet);
 }
 
+/* What stands under the id of an object that could not be read is no reason for more errors. */
+static void test_a_broken_object_is_told_once(void **state)
+{
+	struct fleet *fleet = new_fleet();
+	struct fleet_result result;
+	struct err_list errors = {0};
+
+	apply_good(fleet, FLEET_STORE,
+		   "services: {own: {vips: {eu: [192.0.2.9]}}}\n"
+		   "tenants: {one: {zone: z.example, service: own}}\n");
+	assert_false(put_json(fleet, "one", "{\"zone\":\"z.example\",\"service\":\"own\",\"x\":1}", false,
+			      &result, &errors));
+	char *told = print_errors(&errors);
+	assert_non_null(strstr(told, "/x: unknown key 'x'"));
+	assert_null(strstr(told, "already belongs"));
+	free(told);
+	/* A service that is to be in another region, and a host that is to move. */
+	told = apply_yaml(fleet, FLEET_STORE,
+			  "services: {own: {ttl: x, vips: {us: [192.0.2.9]}}}\n"
+			  "tenants: {one: {zone: z.example, service: own, hosts: [a], x: 1},\n"
+			  "  two: {zone: z.example, service: own, hosts: [one], regions: [us]}, three: "
+			  "{zone: z.example, "
+			  "service: owe}}\n",
+			  &result);
+	assert_non_null(strstr(told, "must be a TTL"));
+	assert_null(strstr(told, "none of the tenant's regions"));
+	assert_null(strstr(told, "already belongs"));
+	assert_non_null(strstr(told, "unknown service 'owe'; did you mean 'own'?"));
+	free(told);
+	assert_string_equal(owner(fleet, "one.z.example")->object.id, "one");
+	fleet_free(fleet);
+}
+
 static void test_numbers_are_small_and_reused(void **state)
 {
 	struct fleet *fleet = fleet_new();
@@ -381,6 +414,7 @@ int main(void)
 		cmocka_unit_test(test_pointers_into_a_whole_document),
 		cmocka_unit_test(test_one_id_in_two_documents),
 		cmocka_unit_test(test_the_host_of_an_id_is_owned),
+		cmocka_unit_test(test_a_broken_object_is_told_once),
 		cmocka_unit_test(test_numbers_are_small_and_reused),
 		cmocka_unit_test(test_pages_are_in_order_of_id),
 		cmocka_unit_test(test_look_ups_take_any_form),
