@@ -128,12 +128,10 @@ static void apply(struct api_request *request, struct api_reply *reply, const st
 	struct fleet_result result = {0};
 	struct fleet_change *change = fleet_change_new(FLEET_STORE);
 	fleet_change_add_document(change, doc, &errors);
-	if (prune)
+	if (prune && !err_has_errors(&errors)) /* what could not be read would count as not named */
 		fleet_change_prune(change);
-	enum change_outcome outcome = CHANGE_INVALID;
-	if (!err_has_errors(&errors))
-		outcome = control_change_fleet(request->control, change, dry_run, &request->requester,
-					       "apply", "", &result, &errors);
+	enum change_outcome outcome = change_fleet(request, change, dry_run, "apply", "", &result, &errors);
+	err_sort(&errors);
 	if (outcome != CHANGE_DONE)
 		api_reply_outcome(reply, outcome, &errors);
 	else

@@ -366,6 +366,13 @@ static void test_apply(void **state)
 	expect("errors/0/line", "2");
 	expect("errors/2/line", "3");
 	assert_int_equal(call("GET", "/v1/tenants/b", ""), 404);
+	must_refuse("POST", "/v1/apply?prune=true",
+		    "foo: 1\ntenants:\n  a: {zone: example.net, service: shp}\n  b: {zone: example.net}\n",
+		    422, "unknown service 'shp'");
+	expect("errors/0/line", "1");
+	expect("errors/1/nearest", "\"shop\"");
+	expect("errors/2/message", "\"missing key 'service'\"");
+	assert_int_equal(call("GET", "/v1/tenants/a", ""), 200);
 	must_refuse("POST", "/v1/apply", "tenants: {base: {zone: example.net, service: free}}", 409,
 		    "urn:gslb:base-object");
 	must_refuse("POST", "/v1/apply", "zones: {b.net: {file: b.zone}}", 422, "urn:gslb:invalid");
