@@ -20,7 +20,6 @@ struct story {
 	const struct fleet_service *service; /* NULL likewise */
 	const struct plan_service *plan;
 	struct choice choice; /* valid with a tenant */
-	uint64_t client_hash; /* likewise */
 	double latitude, longitude;
 	bool has_place;
 };
@@ -125,7 +124,7 @@ static const char *region_reason(const struct story *story, const char *id, cons
 	region_set fit = story->choice.step == STEP_TIER ? story->plan->ok : story->plan->healthy;
 	if (!(fit & bit))
 		return "unhealthy";
-	if (!choose_inside_share(region, story->client_hash))
+	if (!choose_inside_share(region, story->choice.client_hash))
 		return "share";
 	return "lower-tier";
 }
@@ -364,7 +363,6 @@ static void find_tenant(struct story *story, uint64_t random)
 		story->choice = answer->choice;
 	else
 		choose_region(policy, &story->client, decided_hash(story), random, &story->choice);
-	story->client_hash = choose_client_hash(policy->service, &story->client, decided_hash(story));
 }
 
 static json_t *tell(struct story *story)

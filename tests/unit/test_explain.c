@@ -316,6 +316,28 @@ static void test_a_share_passes_clients_over(void **state)
 	assert_in_range(stayed, 70, 130);
 }
 
+/* Where a chain leads below a wildcard, the name that was led to is the one that is hashed. */
+static void test_a_share_behind_a_chain(void **state)
+{
+	rig_apply(&rig,
+		  "zones: {b.test: {text: \"@ 60 SOA ns h 1 2 3 4 30\\nto 60 CNAME x.wild.app.test.\\n\"}}\n"
+		  "tenants: {wild: {zone: app.test, service: some, hosts: [\"*.wild\"]}}",
+		  NULL);
+	rig_control(&rig, "eu", NULL, NULL, 50, 0);
+	unsigned stayed = 0;
+	for (unsigned i = 0; i < 50; i++) {
+		char client[32];
+		snprintf(client, sizeof client, "198.51.%u.0/24", i);
+		json_t *reply = ask("to.b.test", RR_A, client, NULL, NULL, 0);
+		bool is_chosen = json_is_true(json_object_get(region_of(reply, "eu"), "kept"));
+		expect_reason(reply, "eu", "0", is_chosen ? "true" : "false",
+			      is_chosen ? "\"chosen\"" : "\"share\"");
+		stayed += is_chosen;
+		json_decref(reply);
+	}
+	assert_in_range(stayed, 10, 40);
+}
+
 static void test_steps(void **state)
 {
 	rig_control(&rig, "eu", NULL, NULL, 0, 0);
@@ -439,6 +461,7 @@ int main(void)
 		TEST(test_reasons_of_place),
 		TEST(test_reasons_of_state),
 		TEST(test_a_share_passes_clients_over),
+		TEST(test_a_share_behind_a_chain),
 		TEST(test_steps),
 		TEST(test_random_tells_its_probabilities),
 		TEST(test_what_if),
