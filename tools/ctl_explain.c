@@ -79,8 +79,9 @@ static void print_client(const json_t *client)
 {
 	static const char *const keys[] = {"subdivision", "country", "continent"};
 	const json_t *at = get(client, "at");
-	printf("client   %s", text_of(client, "address"));
-	if (strcmp(text_of(client, "source"), "resolver") == 0)
+	const char *address = text_of(client, "address");
+	printf("client   %s", *address ? address : "unknown");
+	if (*address && strcmp(text_of(client, "source"), "resolver") == 0)
 		printf(" (the resolver's address)");
 	putchar('\n');
 	printf("place    ");

@@ -53,19 +53,22 @@ static json_t *client_json(struct story *story)
 	story->has_place = place_coordinates(place, &story->latitude, &story->longitude);
 
 	struct prefix prefix = {story->client.address, story->client.source_bits};
-	char address[PREFIX_TEXT_MAX];
-	prefix_format(&prefix, address);
+	bool is_known = prefix.ip.family != 0; /* else neither client nor resolver was given */
+	char address[PREFIX_TEXT_MAX] = "";
+	if (is_known)
+		prefix_format(&prefix, address);
 	const char *from = NULL;
 	if (place->source == PLACE_FROM_LOCATIONS)
 		from = "locations";
 	else if (place != &places->places[PLACE_NONE] && place->source < places->file_count)
 		from = places->files[place->source].path;
 	json_t *at = story->has_place ? json_pack("[f,f]", story->latitude, story->longitude) : json_null();
-	return json_pack("{s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "source",
-			 story->request->has_client ? "argument" : "resolver", "address", address, "scope",
-			 story->answer->uses_client ? story->answer->scope : 0, "at", at, "continent",
-			 text_or_null(place_continent(place)), "country", text_or_null(place->country),
-			 "subdivision", text_or_null(place->subdivision), "asn",
+	return json_pack("{s:s, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "source",
+			 story->request->has_client ? "argument" : "resolver", "address",
+			 text_or_null(address), "scope",
+			 story->answer->uses_client && is_known ? story->answer->scope : 0, "at", at,
+			 "continent", text_or_null(place_continent(place)), "country",
+			 text_or_null(place->country), "subdivision", text_or_null(place->subdivision), "asn",
 			 own->asn ? json_integer(own->asn) : json_null(), "from", text_or_null(from));
 }
 

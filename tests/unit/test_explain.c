@@ -429,6 +429,15 @@ static void test_clients(void **state)
 	expect(region_of(reply, "eu"), "distance_km", "null");
 	expect_reason(reply, "eu", "0", "true", "\"chosen\"");
 	json_decref(reply);
+	/* Nobody in particular: no address, and no scope for it. */
+	reply = ask("acme.app.test", RR_A, NULL, NULL, NULL, 0);
+	client = json_object_get(reply, "client");
+	expect(client, "source", "\"resolver\"");
+	expect(client, "address", "null");
+	expect(client, "scope", "0");
+	expect(client, "at", "null");
+	expect_reason(reply, "eu", "0", "true", "\"chosen\"");
+	json_decref(reply);
 	/* IPv6, with a country but no coordinates. */
 	reply = ask("some.app.test", RR_AAAA, "2001:db8:7:1::/64", NULL, NULL, 0);
 	client = json_object_get(reply, "client");
