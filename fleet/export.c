@@ -8,15 +8,19 @@
 #include <string.h>
 #include <yaml.h>
 
-struct output {
+struct fleet_export {
 	yaml_emitter_t emitter;
 	char *text;
 	size_t length, capacity;
+	bool with_base;
+	bool has_begun;	      /* the section of `kind` */
+	enum fleet_kind kind; /* of the next object */
+	size_t at;	      /* of fleet_next() */
 };
 
 static int write_text(void *user, unsigned char *bytes, size_t length)
 {
-	struct output *output = user;
+	struct fleet_export *output = user;
 
 	xgrow((void **)&output->text, &output->capacity, output->length + length + 1, 1);
 	memcpy(output->text + output->length, bytes, length);
@@ -25,7 +29,7 @@ static int write_text(void *user, unsigned char *bytes, size_t length)
 }
 
 /* The emitter fails only without memory or on text that is not UTF-8, which no fleet holds. */
-static void emit(struct output *output, yaml_event_t *event, int is_made)
+static void emit(struct fleet_export *output, yaml_event_t *event, int is_made)
 {
 	if (!is_made || !yaml_emitter_emit(&output->emitter, event))
 		abort();
@@ -52,7 +56,7 @@ static bool is_plain(const char *text)
 	return strchr("smhd%", text[length - 1]) != NULL || strchr(text, '.') != strrchr(text, '.');
 }
 
-static void emit_scalar(struct output *output, const char *text, yaml_scalar_style_t style)
+static void emit_scalar(struct fleet_export *output, const char *text, yaml_scalar_style_t style)
 {
 	yaml_event_t event;
 
@@ -61,7 +65,7 @@ static void emit_scalar(struct output *output, const char *text, yaml_scalar_sty
 					  1, style));
 }
 
-static void emit_text(struct output *output, const char *text)
+static void emit_text(struct fleet_export *output, const char *text)
 {
 	yaml_scalar_style_t style = YAML_DOUBLE_QUOTED_SCALAR_STYLE;
 
@@ -73,7 +77,7 @@ static void emit_text(struct output *output, const char *text)
 }
 
 /* The shortest plain decimal that reads back as the same number. */
-static void emit_real(struct output *output, double value)
+static void emit_real(struct fleet_export *output, double value)
 {
 	char text[352];
 
@@ -85,14 +89,14 @@ static void emit_real(struct output *output, double value)
 	emit_scalar(output, text, YAML_PLAIN_SCALAR_STYLE);
 }
 
-static void begin_mapping(struct output *output, yaml_mapping_style_t style)
+static void begin_mapping(struct fleet_export *output, yaml_mapping_style_t style)
 {
 	yaml_event_t event;
 
 	emit(output, &event, yaml_mapping_start_event_initialize(&event, NULL, NULL, 1, style));
 }
 
-static void end_mapping(struct output *output)
+static void end_mapping(struct fleet_export *output)
 {
 	yaml_event_t event;
 
@@ -100,7 +104,7 @@ static void end_mapping(struct output *output)
 }
 
 /* At most one level of blocks; below it everything stands on one line. */
-static void emit_json(struct output *output, const json_t *json, bool is_block)
+static void emit_json(struct fleet_export *output, const json_t *json, bool is_block)
 {
 	yaml_event_t event;
 	const char *key;
@@ -131,47 +135,91 @@ static void emit_json(struct output *output, const json_t *json, bool is_block)
 	}
 }
 
-static void emit_kind(struct output *output, const struct fleet *fleet, enum fleet_kind kind, bool with_base)
+struct fleet_export *fleet_export_new(bool with_base)
 {
-	const struct fleet_object *object;
-	bool has_begun = false, is_block = kind == FLEET_SERVICE || kind == FLEET_ZONE;
+	struct fleet_export *output = xcalloc(1, sizeof(*output));
+	yaml_event_t event;
 
-	for (size_t at = 0; (object = fleet_next(fleet, kind, &at)) != NULL;) {
-		if (object->source == FLEET_BASE && !with_base)
-			continue;
-		if (!has_begun) {
-			emit_text(output, fleet_kind_key[kind]);
-			begin_mapping(output, YAML_BLOCK_MAPPING_STYLE);
-			has_begun = true;
-		}
-		json_t *json = fleet_object_to_json(object);
-		emit_text(output, object->id);
-		emit_json(output, json, is_block && json_object_size(json) > 0);
-		json_decref(json);
+	output->with_base = with_base;
+	if (!yaml_emitter_initialize(&output->emitter))
+		abort();
+	yaml_emitter_set_output(&output->emitter, write_text, output);
+	yaml_emitter_set_unicode(&output->emitter, 1);
+	yaml_emitter_set_width(&output->emitter, -1);
+	emit(output, &event, yaml_stream_start_event_initialize(&event, YAML_UTF8_ENCODING));
+	emit(output, &event, yaml_document_start_event_initialize(&event, NULL, NULL, NULL, 1));
+	begin_mapping(output, YAML_BLOCK_MAPPING_STYLE);
+	return output;
+}
+
+void fleet_export_free(struct fleet_export *output)
+{
+	if (output == NULL)
+		return;
+	yaml_emitter_delete(&output->emitter);
+	free(output->text);
+	free(output);
+}
+
+static void emit_object(struct fleet_export *output, const struct fleet_object *object)
+{
+	bool is_block = output->kind == FLEET_SERVICE || output->kind == FLEET_ZONE;
+	json_t *json = fleet_object_to_json(object);
+
+	if (!output->has_begun) {
+		emit_text(output, fleet_kind_key[output->kind]);
+		begin_mapping(output, YAML_BLOCK_MAPPING_STYLE);
+		output->has_begun = true;
 	}
-	if (has_begun)
+	emit_text(output, object->id);
+	emit_json(output, json, is_block && json_object_size(json) > 0);
+	json_decref(json);
+}
+
+static void end_kind(struct fleet_export *output)
+{
+	yaml_event_t event;
+
+	if (output->has_begun)
 		end_mapping(output);
+	output->has_begun = false;
+	output->at = 0;
+	if (++output->kind < FLEET_KINDS)
+		return;
+	end_mapping(output);
+	emit(output, &event, yaml_document_end_event_initialize(&event, 1));
+	emit(output, &event, yaml_stream_end_event_initialize(&event));
+}
+
+bool fleet_export_step(struct fleet_export *output, const struct fleet *fleet, size_t most)
+{
+	for (; most > 0 && output->kind < FLEET_KINDS; most--) {
+		const struct fleet_object *object = fleet_next(fleet, output->kind, &output->at);
+		if (object == NULL)
+			end_kind(output);
+		else if (object->source != FLEET_BASE || output->with_base)
+			emit_object(output, object);
+	}
+	return output->kind < FLEET_KINDS;
+}
+
+char *fleet_export_take(struct fleet_export *output, size_t *ret_length)
+{
+	char *text = output->text;
+
+	*ret_length = output->length;
+	output->text = NULL;
+	return text;
 }
 
 char *fleet_export_yaml(const struct fleet *fleet, bool with_base)
 {
-	struct output output = {.text = NULL};
-	yaml_event_t event;
+	struct fleet_export *output = fleet_export_new(with_base);
+	size_t length;
 
-	if (!yaml_emitter_initialize(&output.emitter))
-		abort();
-	yaml_emitter_set_output(&output.emitter, write_text, &output);
-	yaml_emitter_set_unicode(&output.emitter, 1);
-	yaml_emitter_set_width(&output.emitter, -1);
-	emit(&output, &event, yaml_stream_start_event_initialize(&event, YAML_UTF8_ENCODING));
-	emit(&output, &event, yaml_document_start_event_initialize(&event, NULL, NULL, NULL, 1));
-	begin_mapping(&output, YAML_BLOCK_MAPPING_STYLE);
-	for (int kind = 0; kind < FLEET_KINDS; kind++)
-		emit_kind(&output, fleet, (enum fleet_kind)kind, with_base);
-	end_mapping(&output);
-	emit(&output, &event, yaml_document_end_event_initialize(&event, 1));
-	emit(&output, &event, yaml_stream_end_event_initialize(&event));
-	yaml_emitter_delete(&output.emitter);
-	write_text(&output, (unsigned char *)"", 1);
-	return output.text;
+	fleet_export_step(output, fleet, SIZE_MAX);
+	write_text(output, (unsigned char *)"", 1);
+	char *text = fleet_export_take(output, &length);
+	fleet_export_free(output);
+	return text;
 }

@@ -332,3 +332,11 @@ void fleet_result_done(struct fleet_result *result);
 json_t *fleet_object_to_json(const struct fleet_object *object);
 /* Fleet document with the store's objects, or all; malloc'ed, ends with a newline. */
 char *fleet_export_yaml(const struct fleet *fleet, bool with_base);
+/* The same in steps of so many objects, for a fleet that does not change meanwhile. */
+struct fleet_export;
+struct fleet_export *fleet_export_new(bool with_base);
+bool fleet_export_step(struct fleet_export *output, const struct fleet *fleet,
+		       size_t most); /* true: there is more */
+/* After the last step: the text, malloc'ed, without a NUL. */
+char *fleet_export_take(struct fleet_export *output, size_t *ret_length);
+void fleet_export_free(struct fleet_export *output); /* NULL is fine */

@@ -1,5 +1,5 @@
 /*
- * API calls that read and change the fleet: tenants, apply, export, reload. Control thread.
+ * API calls that read and change the fleet: tenants, apply, reload. Control thread.
  */
 #include "gslb/control/api_request.h"
 
@@ -104,7 +104,7 @@ void api_delete_tenant(struct api_request *request, struct api_reply *reply)
 	err_done(&errors);
 }
 
-/* ---- apply, export ---- */
+/* ---- apply ---- */
 
 /* By Content-Type where it names one of the two, else by the first character that is no space. */
 static bool is_json_body(const struct api_request *request)
@@ -163,19 +163,6 @@ void api_post_apply(struct api_request *request, struct api_reply *reply)
 	if (doc)
 		apply(request, reply, doc, dry_run, prune);
 	doc_free(doc);
-}
-
-void api_get_export(struct api_request *request, struct api_reply *reply)
-{
-	const char *source = api_param(request, "source");
-	bool is_all = source && strcmp(source, "all") == 0;
-	if (source && !is_all && strcmp(source, "store") != 0) {
-		api_reply_problem(reply, PROBLEM_BAD_REQUEST, NULL, "source is store or all");
-		return;
-	}
-	char *yaml = fleet_export_yaml(request->control->fleet, is_all);
-	api_reply_text(reply, 200, "application/yaml", yaml);
-	free(yaml);
 }
 
 /* ---- reload ---- */

@@ -72,6 +72,21 @@ void api_reply_text(struct api_reply *reply, int status, const char *content_typ
 	set_body(reply, status, content_type, text, strlen(text));
 }
 
+static void free_text(const void *text, size_t length, void *user)
+{
+	free((void *)text);
+}
+
+void api_reply_owned_text(struct api_reply *reply, int status, const char *content_type, char *text,
+			  size_t length)
+{
+	reply->status = status;
+	reply->content_type = content_type;
+	evbuffer_drain(reply->body, evbuffer_get_length(reply->body));
+	if (evbuffer_add_reference(reply->body, text, length, free_text, NULL) < 0)
+		abort();
+}
+
 void api_reply_problem(struct api_reply *reply, enum api_problem problem, const struct err_list *errors,
 		       const char *format, ...)
 {

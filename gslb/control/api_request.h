@@ -85,6 +85,9 @@ enum api_problem {
 
 void api_reply_json(struct api_reply *reply, int status, json_t *body); /* takes over body */
 void api_reply_text(struct api_reply *reply, int status, const char *content_type, const char *text);
+/* Takes over the text, which is not copied. */
+void api_reply_owned_text(struct api_reply *reply, int status, const char *content_type, char *text,
+			  size_t length);
 /* errors: NULL, or a list for the member `errors` (not emptied). */
 void api_reply_problem(struct api_reply *reply, enum api_problem problem, const struct err_list *errors,
 		       const char *format, ...) __attribute__((format(printf, 4, 5)));
@@ -158,8 +161,9 @@ void api_view_vip(const struct control *control, const struct fleet_service *ser
 typedef void api_handler(struct api_request *request, struct api_reply *reply);
 api_handler api_get_tenant, api_put_tenant, api_delete_tenant; /* api_fleet.c */
 api_handler api_get_backup;				       /* api_backup.c */
+api_handler api_get_export;				       /* api_export.c */
 api_handler api_get_tail;				       /* api_tail.c */
-api_handler api_post_apply, api_get_export, api_post_reload;
+api_handler api_post_apply, api_post_reload;
 api_handler api_get_status, api_get_regions, api_get_services, api_get_zones; /* api_state.c */
 api_handler api_get_tenants, api_get_vips, api_get_audit;
 api_handler api_put_vip, api_delete_vip, api_put_region, api_delete_region; /* api_controls.c */

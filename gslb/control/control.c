@@ -6,6 +6,7 @@
 #include "gslb/control/backup_job.h"
 #include "gslb/control/change.h"
 #include "gslb/control/controls.h"
+#include "gslb/control/export_job.h"
 #include "gslb/control/health_book.h"
 #include "gslb/control/helper.h"
 #include "gslb/control/load.h"
@@ -137,6 +138,7 @@ void control_free(struct control *control)
 	controls_free(control->controls);
 	tail_free(control->tail);
 	backup_job_free(control->backup);
+	export_jobs_free(control->exports);
 	store_close(control->store);
 	fleet_free(control->fleet);
 	config_free(control->config);

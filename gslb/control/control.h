@@ -43,6 +43,7 @@ struct control {
 	struct load_result *loaded;	 /* from the files, while the store is being read */
 	struct tail *tail;		 /* tail.h; NULL: nobody looked on yet */
 	struct backup_job *backup;	 /* backup_job.h; NULL: none is being taken */
+	struct export_job *exports;	 /* export_job.h; NULL: none is being written */
 	struct load_request *reload;	 /* who waits for it; NULL: the start */
 	struct load_request *waiting;	 /* who waits for the one after it */
 	struct publish *world;		 /* main.c owns it; workers read it */

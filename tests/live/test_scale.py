@@ -1,9 +1,12 @@
 """Twenty thousand tenants through import, API, restart and reload. Asserts what is done, never how fast."""
 
+import contextlib
 import json
 import re
+import select
 import signal
 import threading
+import time
 
 import stack
 
@@ -136,6 +139,49 @@ class Scale(stack.StackTest):
                 self.assertEqual((len(page["items"]), page["next"]), (limit, ids[-1]))
                 after = "&after=" + page["next"]
             self.assertEqual(ids, sorted(f"t{i}" for i in range(TENANTS)))
+
+    def test_others_are_served_during_an_export(self):
+        """A call that comes while one is written is answered before it; when it comes is tried out."""
+        self.import_all()
+        request = "GET {} HTTP/1.1\r\nHost: gslbd\r\nConnection: close\r\n\r\n"
+        for i in range(40):
+            export, other = (stack.UnixConnection(self.stack.socket) for _ in range(2))
+            with contextlib.closing(export), contextlib.closing(other):
+                export.connect()
+                other.connect()
+                export.sock.sendall(request.format("/v1/export").encode())
+                time.sleep(i / 2000)
+                other.sock.sendall(request.format("/v1/status").encode())
+                first = select.select([export.sock, other.sock], [], [], 60)[0]
+                if first == [other.sock] and i > 2:
+                    return
+        self.fail("nothing is answered while an export is written")
+
+    def test_an_export_is_the_fleet_of_one_moment(self):
+        """A host goes from the first tenant to the last and back, each time in one change."""
+        self.import_all()
+        stop, ends = threading.Event(), ["t0", f"t{TENANTS - 1}"]
+
+        def change():
+            owner = 0
+            while not stop.is_set():
+                owner = 1 - owner
+                tenants = {end: {"zone": stack.ZONE, "service": "s0", "hosts": [end] + ["moving"] * (i == owner)}
+                           for i, end in enumerate(ends)}
+                self.assertEqual(self.stack.api("POST", "/v1/apply", {"tenants": tenants})[0], 200)
+                stop.wait(0.01)
+
+        thread = threading.Thread(target=change)
+        thread.start()
+        try:
+            for _ in range(5):
+                text = self.stack.ctl("export").stdout
+                self.assertEqual((text.count("moving"), text.count("service: ")), (1, TENANTS))
+        finally:
+            stop.set()
+            thread.join()
+        out = self.stack.ctl("apply", "-f", "-", text_in=self.stack.ctl("export").stdout).stdout
+        self.assertIn(f"{TENANTS} unchanged", out)
 
     def test_changes_during_a_reload_stay(self):
         self.import_all()

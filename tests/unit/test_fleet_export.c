@@ -80,6 +80,29 @@ static void test_export_comes_back_unchanged(void **state)
 	fleet_free(fleet);
 }
 
+static void test_export_in_steps_is_the_same(void **state)
+{
+	struct fleet *fleet = fleet_new();
+
+	apply_good(fleet, FLEET_STORE, everything);
+	char *whole = fleet_export_yaml(fleet, false);
+	for (size_t most = 1; most < 8; most++) {
+		struct fleet_export *output = fleet_export_new(false);
+		size_t steps = 1, length;
+		while (fleet_export_step(output, fleet, most))
+			steps++;
+		char *text = fleet_export_take(output, &length);
+		assert_int_equal(length, strlen(whole));
+		assert_memory_equal(text, whole, length);
+		assert_true(steps > 25 / most);
+		free(text);
+		fleet_export_free(output);
+	}
+	fleet_export_free(fleet_export_new(true));
+	free(whole);
+	fleet_free(fleet);
+}
+
 static void assert_json(const struct fleet *fleet, enum fleet_kind kind, const char *id, const char *expected)
 {
 	json_t *json = fleet_object_to_json(fleet_get(fleet, kind, id));
@@ -214,6 +237,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_export_comes_back_unchanged),
+		cmocka_unit_test(test_export_in_steps_is_the_same),
 		cmocka_unit_test(test_json_leaves_defaults_out),
 		cmocka_unit_test(test_values_and_defaults),
 		cmocka_unit_test(test_zone_files),
