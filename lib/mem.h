@@ -1,4 +1,4 @@
-/* Allocation that cannot fail: out of memory aborts (CONVENTIONS rule 11). Any thread. */
+/* Allocation that cannot fail: out of memory aborts (CONVENTIONS rule 10). Any thread. */
 #pragma once
 #include <stddef.h>
 
