@@ -340,15 +340,21 @@ static json_t *ttl_json(const struct story *story)
 
 /* ---- the whole ---- */
 
-/* The name that the decision hashes: at a wildcard the one that was asked, not the node's. */
+/* Of the name that was decided: where the chain ended, and at a wildcard what was asked, not the node's. */
 static uint64_t decided_hash(const struct story *story)
 {
 	const struct answer *answer = story->answer;
-	const struct name *asked = &story->request->name;
-	bool is_chain = answer->answer_count > 0 && answer->items[0].type != story->request->type;
-	if (!is_chain)
-		return name_hash(asked->octets, asked->length);
-	return name_hash(answer->node->name, answer->node->name_length);
+	struct name name = story->request->name;
+	for (unsigned i = 0; i < answer->answer_count; i++) {
+		const struct answer_item *item = &answer->items[i];
+		if (item->type != RR_CNAME)
+			continue;
+		const uint8_t *target = item->kind == ITEM_CNAME ? item->target : item->set->wire + 12;
+		name.length = (uint8_t)name_length(target);
+		memcpy(name.octets, target, name.length);
+	}
+	name_lower(name.octets, name.length);
+	return name_hash(name.octets, name.length);
 }
 
 /* Whose rule decided, also where the type or a suspension kept it from choosing. */
@@ -406,7 +412,6 @@ json_t *explain(struct control *control, const struct explain_request *request)
 	set_client(&story);
 	struct rng rng;
 	rng_seed_from_system(&rng);
-	uint64_t random = rng_peek(&rng);
 	struct question question = {
 		.name = request->name.octets,
 		.as_asked = request->name.octets,
@@ -417,7 +422,7 @@ json_t *explain(struct control *control, const struct explain_request *request)
 	story.answer = xmalloc(sizeof *story.answer);
 	const struct node *node = index_get(world->index, question.name, question.length, question.hash);
 	resolve(world, &question, node, &story.client, &rng, story.answer);
-	find_tenant(&story, random);
+	find_tenant(&story, rng_next(&rng));
 	json_t *reply = tell(&story);
 	free(story.answer);
 	world_free(world);

@@ -238,6 +238,37 @@ static void test_a_suspended_wildcard(void **state)
 	}
 }
 
+static json_t *ask_at_the_end_of_a_chain(unsigned number)
+{
+	char client[32];
+	snprintf(client, sizeof client, "198.51.%u.0/24", number);
+	return ask("to.far.test", RR_A, client, NULL, NULL, 0);
+}
+
+static void test_a_suspended_wildcard_behind_a_chain(void **state)
+{
+	json_t *regions[26];
+	rig_apply(
+		&rig,
+		"zones: {far.test: {text: \"@ 60 SOA ns h 1 2 3 4 30\\nto 60 CNAME X.Wild.app.test.\\n\"}}\n"
+		"tenants: {wild: {zone: app.test, service: flat, hosts: [\"*.wild\"]}}",
+		NULL);
+	for (unsigned i = 0; i < 26; i++) {
+		json_t *reply = ask_at_the_end_of_a_chain(i);
+		regions[i] = json_incref(json_object_get(reply, "regions"));
+		json_decref(reply);
+	}
+	rig_apply(&rig,
+		  "tenants: {wild: {zone: app.test, service: flat, hosts: [\"*.wild\"], state: suspended}}",
+		  NULL);
+	for (unsigned i = 0; i < 26; i++) {
+		json_t *reply = ask_at_the_end_of_a_chain(i);
+		assert_true(json_equal(json_object_get(reply, "regions"), regions[i]));
+		json_decref(regions[i]);
+		json_decref(reply);
+	}
+}
+
 /* ---- reasons ---- */
 
 static void test_reasons_of_place(void **state)
@@ -467,6 +498,7 @@ int main(void)
 		TEST(test_a_chain_ends_with_the_tenants_decision),
 		TEST(test_a_suspended_tenant),
 		TEST(test_a_suspended_wildcard),
+		TEST(test_a_suspended_wildcard_behind_a_chain),
 		TEST(test_reasons_of_place),
 		TEST(test_reasons_of_state),
 		TEST(test_a_share_passes_clients_over),
