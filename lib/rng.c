@@ -39,7 +39,7 @@ void rng_seed_from_system(struct rng *rng)
 
 uint64_t rng_next(struct rng *rng)
 {
-	uint64_t s0 = rng->s[0], s1 = rng->s[1], result = rng_peek(rng);
+	uint64_t s0 = rng->s[0], s1 = rng->s[1], result = rotate_left(s0 + s1, 17) + s0;
 
 	s1 ^= s0;
 	rng->s[0] = rotate_left(s0, 49) ^ s1 ^ s1 << 21;

@@ -9,9 +9,3 @@ struct rng {
 void rng_seed_from_system(struct rng *rng); /* getrandom(2); aborts when the kernel refuses */
 void rng_seed(struct rng *rng, uint64_t seed);
 uint64_t rng_next(struct rng *rng); /* xoroshiro128++ */
-/* What rng_next will return: cheaper, for who mostly does not use it. */
-static inline uint64_t rng_peek(const struct rng *rng)
-{
-	uint64_t sum = rng->s[0] + rng->s[1];
-	return (sum << 17 | sum >> 47) + rng->s[0];
-}
