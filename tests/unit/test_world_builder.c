@@ -129,7 +129,7 @@ static void test_numbers_are_looked_up_and_reused(void **state)
 	assert_string_equal(world_builder_tenant(rig.control->builder, number)->object.id, "cork");
 }
 
-/* Tenants that are answered alike share a policy; the budgets of their tiers are part of it. */
+/* Tenants that are answered alike share a policy; their tier, which says the budgets, is part of that. */
 static void test_tiers(void **state)
 {
 	size_t policies = rig_world(&rig)->plan->policy_count;
@@ -160,6 +160,64 @@ static void test_tiers(void **state)
 	plan = rig_world(&rig)->plan;
 	for (size_t i = 0; i < plan->policy_count; i++)
 		assert_false(plan->policies[i].has_budget);
+}
+
+static void expect_budget(const char *host, uint64_t queries_ms, uint64_t nxdomain_ns)
+{
+	struct name name;
+	assert_null(name_from_text(host, NULL, &name));
+	const struct world *world = rig_world(&rig);
+	const struct node *node =
+		index_get(world->index, name.octets, name.length, name_hash(name.octets, name.length));
+	const struct plan_budget *budget = &world->plan->budgets[node->policy];
+	assert_int_equal(budget->queries_interval_ns, queries_ms * 1000000);
+	assert_int_equal(budget->nxdomain_interval_ns, nxdomain_ns);
+	assert_int_equal(world->plan->policies[node->policy].has_budget, queries_ms != 0 || nxdomain_ns != 0);
+}
+
+static uint32_t tier_number(const char *id)
+{
+	return fleet_get(rig.control->fleet, FLEET_TIER, id)->number;
+}
+
+/* Policies know tiers by their numbers, which others get when one is gone. */
+static void test_tiers_come_and_go(void **state)
+{
+	rig_apply(&rig,
+		  "tiers: {slow: {dns_queries: 10/s}, late: {dns_queries: 1/s}}\n"
+		  "tenants: {a: {zone: app.test, service: shop, tier: slow},\n"
+		  "          z: {zone: app.test, service: shop, tier: late}}\n",
+		  NULL);
+	uint32_t number = tier_number("slow");
+	expect_budget("a.app.test", 100, 0);
+	expect_budget("z.app.test", 1000, 0);
+	rig_apply_pruned(&rig, "tiers: {none: {dns_nxdomain: 0/s}, late: {dns_queries: 2/s}}\n"
+			       "tenants: {a: {zone: app.test, service: shop},\n"
+			       "          b: {zone: app.test, service: shop, tier: none},\n"
+			       "          z: {zone: app.test, service: shop, tier: late}}\n");
+	expect_budget("a.app.test", 0, 0);
+	expect_budget("b.app.test", 0, GCRA_NOTHING);
+	expect_budget("z.app.test", 500, 0);
+	rig_apply_pruned(&rig, "tiers: {more: {dns_queries: 20/s}, late: {dns_queries: 2/s}}\n"
+			       "tenants: {a: {zone: app.test, service: shop, tier: more},\n"
+			       "          z: {zone: app.test, service: shop, tier: late}}\n");
+	assert_int_equal(tier_number("more"), number);
+	expect_budget("a.app.test", 50, 0);
+	expect_budget("z.app.test", 500, 0);
+	rig_apply(&rig, "tiers: {more: {dns_queries: 40/s}}", NULL);
+	for (unsigned pass = 0; pass < 3; pass++) {
+		expect_budget("a.app.test", 25, 0);
+		expect_budget("z.app.test", 500, 0);
+		expect_budget("acme.app.test", 0, 0);
+		if (pass == 0) {
+			assert_true(rig_reload(&rig));
+			continue;
+		}
+		struct err_list errors = {0};
+		rig_stop(&rig);
+		assert_true(rig_start(&rig, &errors));
+		err_done(&errors);
+	}
 }
 
 static void test_the_structure_changes(void **state)
@@ -491,6 +549,7 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(test_numbers_are_looked_up_and_reused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tiers, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_tiers_come_and_go, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_the_structure_changes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_the_index_outlives_a_change_of_the_structure, setup,
 						teardown),
