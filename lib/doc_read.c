@@ -15,6 +15,13 @@ static bool is_absent(const struct doc_node *node)
 	return node->kind == DOC_SCALAR && !node->is_quoted && node->length == 0;
 }
 
+/* JSON's null says that nothing is there, never the word; in YAML it is one. */
+static bool is_json_null(const struct doc_reader *reader, const struct doc_node *node)
+{
+	return reader->doc->file == NULL && node->kind == DOC_SCALAR && !node->is_quoted &&
+	       strcmp(node->text, "null") == 0;
+}
+
 static const struct doc_key *find_key(const struct doc_key *keys, const char *name)
 {
 	for (; keys->name != NULL; keys++)
@@ -67,10 +74,13 @@ bool doc_read_mapping(const struct doc_reader *reader, const struct doc_node *no
 static bool is_kind(const struct doc_reader *reader, const struct doc_node *node, enum doc_kind kind,
 		    const char *what)
 {
-	if (node->kind == kind)
+	bool is_null = is_json_null(reader, node);
+	if (node->kind == kind && !is_null)
 		return true;
 	doc_err(reader->errors, reader->doc, node, "must be %s, not %s", what,
-		is_absent(node) ? "empty" : kind_name(node));
+		is_null		  ? "null"
+		: is_absent(node) ? "empty"
+				  : kind_name(node));
 	return false;
 }
 

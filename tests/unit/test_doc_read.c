@@ -72,23 +72,29 @@ static const struct doc_key keys[] = {
 	{NULL},
 };
 
-static char *read_yaml(const char *yaml, struct target *target, struct doc **ret_doc)
+/* What is told; frees the errors. */
+static char *read_doc(struct doc *doc, struct err_list *errors, struct target *target)
 {
-	struct err_list errors = {0};
-	struct doc *doc = doc_from_yaml("f", yaml, strlen(yaml), &errors);
-	struct doc_reader reader = {.doc = doc, .errors = &errors};
+	struct doc_reader reader = {.doc = doc, .errors = errors};
 	char *text = NULL;
 	size_t size = 0;
 
 	assert_non_null(doc);
 	bool is_good = doc_read_mapping(&reader, doc->root, keys, target);
-	assert_int_equal(is_good, errors.errors == 0);
+	assert_int_equal(is_good, errors->errors == 0);
 	FILE *out = open_memstream(&text, &size);
-	err_print(&errors, out);
+	err_print(errors, out);
 	fclose(out);
-	err_done(&errors);
-	*ret_doc = doc;
+	err_done(errors);
 	return text;
+}
+
+static char *read_yaml(const char *yaml, struct target *target, struct doc **ret_doc)
+{
+	struct err_list errors = {0};
+
+	*ret_doc = doc_from_yaml("f", yaml, strlen(yaml), &errors);
+	return read_doc(*ret_doc, &errors, target);
 }
 
 static void test_good_values(void **state)
@@ -147,11 +153,35 @@ static void test_refusals(void **state)
 	}
 }
 
+/* A word in YAML; in JSON no value at all, and no text of four letters. */
+static void test_null_of_json(void **state)
+{
+	static const char json[] = "{\"count\":null,\"word\":null,\"id\":null,\"text\":null}";
+	struct target target = {.id = "kept", .text = "kept"};
+	struct err_list errors = {0};
+	struct doc *doc = doc_from_json(json, strlen(json), &errors);
+	char *told = read_doc(doc, &errors, &target);
+
+	assert_string_equal(told, "/count: must be a plain whole number from 1 to 10, not null\n"
+				  "/word: unknown colour 'null'; one of red, green\n"
+				  "/id: must be an id (1 to 63 of a-z, 0-9 and inner hyphens), not null\n"
+				  "/text: must be text, not null\n");
+	assert_string_equal(target.id, "kept");
+	assert_string_equal(target.text, "kept");
+	free(told);
+	doc_free(doc);
+	doc = doc_from_json("{\"count\":1,\"id\":\"null\"}", 23, &errors);
+	free(read_doc(doc, &errors, &target));
+	assert_string_equal(target.id, "null");
+	doc_free(doc);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_good_values),
 		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_null_of_json),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
