@@ -207,6 +207,14 @@ static bool control_names_are_known(struct control *control, const struct contro
 	return errors->errors == before;
 }
 
+/* The time tells the versions of a control apart, so two changes never have the same. */
+static void set_since(const struct control *control, struct control_row *row, int64_t now_unix_ms)
+{
+	const struct control_row *old =
+		controls_get(control->controls, row->region, row->service, row->address);
+	row->since_unix_ms = old && old->since_unix_ms >= now_unix_ms ? old->since_unix_ms + 1 : now_unix_ms;
+}
+
 static void fill_row(const struct control_request *request, const char *author, int64_t now_unix_ms,
 		     struct control_row *row)
 {
@@ -219,7 +227,6 @@ static void fill_row(const struct control_request *request, const char *author, 
 			ip_format(&ip, row->address);
 	}
 	row->share = request->share;
-	row->since_unix_ms = now_unix_ms;
 	if (request->for_ms) {
 		row->expires_unix_ms = now_unix_ms + (int64_t)request->for_ms;
 		row->expires_mono_ms = clock_mono_ms() + request->for_ms;
@@ -249,6 +256,7 @@ enum change_outcome control_change_controls(struct control *control, const struc
 	char(*objects)[200] = xcalloc(count, sizeof *objects);
 	for (size_t i = 0; i < count; i++) {
 		fill_row(&requests[i], requester->author, now_unix_ms, &rows[i]);
+		set_since(control, &rows[i], now_unix_ms);
 		removed[i] = requests[i].share == SHARE_RESTORE;
 		describe_object(&rows[i], objects[i], sizeof objects[i]);
 		const struct control_row *old =

@@ -328,6 +328,20 @@ static void test_a_stepped_wall_clock_changes_no_end(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* Their versions are times: several changes in one millisecond, and a clock that was set back. */
+static void test_no_two_changes_of_a_control_have_one_version(void **state)
+{
+	int64_t last = 0;
+	for (int i = 0; i < 200; i++) {
+		if (i == 100)
+			rig_step_wall_clock(-3600000);
+		rig_control(&rig, "eu", NULL, NULL, i % 100, 0);
+		int64_t since = controls_get(rig.control->controls, "eu", "", "")->since_unix_ms;
+		assert_true(since > last);
+		last = since;
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -343,6 +357,7 @@ int main(void)
 		TEST(test_a_batch_is_all_or_nothing),
 		TEST(test_a_control_expires_by_itself),
 		TEST(test_a_stepped_wall_clock_changes_no_end),
+		TEST(test_no_two_changes_of_a_control_have_one_version),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
