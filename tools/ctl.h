@@ -78,9 +78,9 @@ char *ctl_words(const json_t *value);
 /* Prints the reply as it came. */
 void ctl_print_reply(const struct ctl_http_reply *reply);
 /* Calls `row` for every item of a list, page by page; with --limit or --after one page. With -o json
- * prints one reply. */
-enum ctl_exit ctl_list(const struct ctl *ctl, const char *path, void (*row)(void *user, const json_t *item),
-		       void (*end)(void *user), void *user);
+ * prints one reply. `cursor`: the option and parameter that say where to begin, "after" or "since". */
+enum ctl_exit ctl_list(const struct ctl *ctl, const char *path, const char *cursor,
+		       void (*row)(void *user, const json_t *item), void (*end)(void *user), void *user);
 /* A path with one more segment, percent-encoded; malloc'ed. */
 char *ctl_path(const char *base, const char *segment);
 

@@ -185,13 +185,13 @@ char *ctl_path(const char *base, const char *segment)
 
 /* ---- lists ---- */
 
-static char *page_path(const char *path, const char *limit, const char *after)
+/* `cursor`: the parameter that says where to go on, "after" or "since". */
+static char *page_path(const char *path, const char *limit, const char *cursor, const char *after)
 {
 	char *escaped = ctl_path("", after ? after : "");
-	char *page = xasprintf("%s%s%s%s%s", path, strchr(path, '?') ? "&" : "?",
-			       limit ? "limit=" : "limit=10000", limit ? limit : "", after ? "&after=" : "");
+	char *page = xasprintf("%s?limit=%s", path, limit ? limit : "10000");
 	if (after) {
-		char *with_after = xasprintf("%s%s", page, escaped + 1);
+		char *with_after = xasprintf("%s&%s=%s", page, cursor, escaped + 1);
 		free(page);
 		page = with_after;
 	}
@@ -208,13 +208,15 @@ static char *next_of(const json_t *page)
 	return json_is_string(next) && json_string_length(next) ? xstrdup(json_string_value(next)) : NULL;
 }
 
-static enum ctl_exit list_as_table(const struct ctl *ctl, const char *path, const char *limit, char *after,
+static enum ctl_exit list_as_table(const struct ctl *ctl, const char *path, const char *limit,
+				   const char *cursor, const char *from,
 				   void (*row)(void *user, const json_t *item), void (*end)(void *user),
 				   void *user)
 {
-	bool is_one_page = limit || after;
+	bool is_one_page = limit || (from && strcmp(cursor, "after") == 0);
+	char *after = from ? xstrdup(from) : NULL;
 	do {
-		char *page = page_path(path, limit, after);
+		char *page = page_path(path, limit, cursor, after);
 		struct ctl_http_request request = {.method = "GET", .path = page};
 		struct ctl_http_reply reply;
 		bool is_done = ctl_call(ctl, &request, NULL, &reply);
@@ -235,18 +237,18 @@ static enum ctl_exit list_as_table(const struct ctl *ctl, const char *path, cons
 	} while (after && !is_one_page);
 	end(user);
 	if (after)
-		printf("more: --after %s\n", after);
+		printf("more: --%s %s\n", cursor, after);
 	free(after);
 	return CTL_DONE;
 }
 
-enum ctl_exit ctl_list(const struct ctl *ctl, const char *path, void (*row)(void *user, const json_t *item),
-		       void (*end)(void *user), void *user)
+enum ctl_exit ctl_list(const struct ctl *ctl, const char *path, const char *cursor,
+		       void (*row)(void *user, const json_t *item), void (*end)(void *user), void *user)
 {
-	const char *limit = ctl_option(ctl, "limit"), *after = ctl_option(ctl, "after");
+	const char *limit = ctl_option(ctl, "limit"), *after = ctl_option(ctl, cursor);
 	if (ctl->output == CTL_TABLE)
-		return list_as_table(ctl, path, limit, after ? xstrdup(after) : NULL, row, end, user);
-	char *page = limit || after ? page_path(path, limit, after) : xstrdup(path);
+		return list_as_table(ctl, path, limit, cursor, after, row, end, user);
+	char *page = limit || after ? page_path(path, limit, cursor, after) : xstrdup(path);
 	struct ctl_http_request request = {.method = "GET", .path = page};
 	struct ctl_http_reply reply;
 	bool is_done = ctl_call(ctl, &request, NULL, &reply);

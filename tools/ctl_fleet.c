@@ -42,7 +42,7 @@ enum ctl_exit ctl_fleet_tenants(struct ctl *ctl)
 					    "REGIONS", "HOSTS", "STATE",   "SOURCE"};
 	struct ctl_table table;
 	ctl_table_init(&table, heads, 8);
-	return ctl_list(ctl, "/v1/tenants", tenant_row, print_table, &table);
+	return ctl_list(ctl, "/v1/tenants", "after", tenant_row, print_table, &table);
 }
 
 static void print_tenant(const json_t *tenant)

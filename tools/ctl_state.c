@@ -163,7 +163,7 @@ enum ctl_exit ctl_state_regions(struct ctl *ctl)
 					    ">HEALTHY", ">WEIGHT", "CONTROL"};
 	struct ctl_table table;
 	ctl_table_init(&table, heads, 7);
-	return ctl_list(ctl, "/v1/regions", region_row, print_table, &table);
+	return ctl_list(ctl, "/v1/regions", "after", region_row, print_table, &table);
 }
 
 static void vip_row(void *user, const json_t *item)
@@ -183,7 +183,7 @@ enum ctl_exit ctl_state_vips(struct ctl *ctl)
 					    ">SCORE", "SINCE",	 "CONTROL", "WHY"};
 	struct ctl_table table;
 	ctl_table_init(&table, heads, 8);
-	return ctl_list(ctl, "/v1/vips", vip_row, print_table, &table);
+	return ctl_list(ctl, "/v1/vips", "after", vip_row, print_table, &table);
 }
 
 /* ---- audit ---- */
@@ -235,10 +235,7 @@ enum ctl_exit ctl_state_audit(struct ctl *ctl)
 		return ctl_usage(ctl, "--since %s: not a number", since);
 	struct ctl_table table;
 	ctl_table_init(&table, heads, 7);
-	char *path = xasprintf("/v1/audit%s%s", since ? "?since=" : "", since ? since : "");
-	enum ctl_exit code = ctl_list(ctl, path, audit_row, print_table, &table);
-	free(path);
-	return code;
+	return ctl_list(ctl, "/v1/audit", "since", audit_row, print_table, &table);
 }
 
 enum ctl_exit ctl_state_reload(struct ctl *ctl)

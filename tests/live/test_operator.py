@@ -1,5 +1,6 @@
 """What an operator does beside steering: the effective table of check."""
 
+import contextlib
 import datetime
 import json
 import os
@@ -16,6 +17,21 @@ import unittest
 
 import dns
 import stack
+
+
+class Audit(stack.StackTest):
+    def test_more_lines_than_a_page_of_the_api_holds(self):
+        server = self.use(stack.World().start())
+        server.stop_quietly()
+        with contextlib.closing(sqlite3.connect(server.state / "gslb.db")) as store, store:
+            store.executemany("INSERT INTO audit VALUES(?, 0, 'a', 'v', 'verb', 'object', NULL, NULL, '')",
+                              [(seq,) for seq in range(1, 10101)])
+        server.start()
+        out = server.ctl("audit", "--since", "5").stdout.splitlines()
+        self.assertEqual((len(out), out[1].split()[0], out[-1].split()[0]), (10096, "6", "10100"))
+        out = server.ctl("audit", "--since", "5", "--limit", "2").stdout.splitlines()
+        self.assertEqual([line.split()[0] for line in out[1:3]], ["6", "7"])
+        self.assertEqual(out[3], "more: --since 7")
 
 
 class Effective(stack.StackTest):
