@@ -84,8 +84,7 @@ static size_t collect_ids(const struct fleet_validation *validation, enum fleet_
 static void fail_unknown(struct fleet_validation *validation, const struct fleet_reference *reference)
 {
 	const char *kind = fleet_kind_name[reference->kind];
-	char known[LISTED_MAX * 72] = "";
-	size_t used = 0;
+	char known[TEXT_KNOWN_MAX];
 
 	if (validation->nearest_left == 0) {
 		fail(validation, reference, NULL, "unknown %s '%s'", kind, reference->id);
@@ -94,14 +93,9 @@ static void fail_unknown(struct fleet_validation *validation, const struct fleet
 	validation->nearest_left--;
 	const char **ids = xcalloc(NEAREST_AMONG_MAX, sizeof(*ids));
 	size_t count = collect_ids(validation, reference->kind, ids);
-	const char *nearest = text_nearest(reference->id, ids, count);
-	if (nearest != NULL)
-		snprintf(known, sizeof(known), "; did you mean '%s'?", nearest);
-	else if (count == 0)
+	const char *nearest = text_known(reference->id, ids, count, known);
+	if (count == 0)
 		snprintf(known, sizeof(known), "; there are no %s", fleet_kind_key[reference->kind]);
-	for (size_t i = 0; nearest == NULL && count <= LISTED_MAX && i < count && used < sizeof(known); i++)
-		used += (size_t)snprintf(known + used, sizeof(known) - used, "%s%s",
-					 used > 0 ? ", " : "; there is ", ids[i]);
 	fail(validation, reference, nearest, "unknown %s '%s'%s", kind, reference->id, known);
 	free(ids);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#define LISTED_MAX 8 /* words that text_known() names */
 #define NEAREST_LENGTH_MAX 64
 #define DURATION_MS_MAX ((uint64_t)365 * 86400 * 1000)
 #define RATE_PER_SECOND_MAX 10e6
@@ -62,6 +63,21 @@ const char *text_nearest(const char *word, const char *const *words, size_t coun
 			nearest = words[i];
 		}
 	}
+	return nearest;
+}
+
+const char *text_known(const char *word, const char *const *words, size_t count,
+		       char out[static TEXT_KNOWN_MAX])
+{
+	const char *nearest = text_nearest(word, words, count);
+	size_t used = 0;
+
+	out[0] = '\0';
+	if (nearest != NULL)
+		snprintf(out, TEXT_KNOWN_MAX, "; did you mean '%s'?", nearest);
+	for (size_t i = 0; nearest == NULL && count <= LISTED_MAX && i < count && used < TEXT_KNOWN_MAX; i++)
+		used += (size_t)snprintf(out + used, TEXT_KNOWN_MAX - used, "%s%s",
+					 used > 0 ? ", " : "; there is ", words[i]);
 	return nearest;
 }
 

@@ -8,6 +8,12 @@
  * (more than a third of the letters differ). */
 const char *text_nearest(const char *word, const char *const *words, size_t count);
 
+/* What may have been meant by a word that is none of these: "; did you mean 'port'?", where no word is near
+ * and there are few "; there is host, port", else "". Returns what text_nearest() does. */
+#define TEXT_KNOWN_MAX 640
+const char *text_known(const char *word, const char *const *words, size_t count,
+		       char out[static TEXT_KNOWN_MAX]);
+
 /* `text` between single quotes for a message: shortened, without control characters. */
 #define TEXT_QUOTE_MAX 72
 void text_quote(const char *text, char out[static TEXT_QUOTE_MAX]);

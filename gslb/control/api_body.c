@@ -67,10 +67,10 @@ const char *api_member_object(const struct fleet *fleet, enum fleet_kind kind, c
 	const char **ids = xcalloc(fleet_count(fleet, kind) + 1, sizeof(*ids));
 	for (size_t at = 0; (object = fleet_next(fleet, kind, &at));)
 		ids[count++] = object->id;
-	const char *nearest = text_nearest(id, ids, count);
-	struct err *err =
-		doc_err(errors, doc, doc_get(node, key), "unknown %s '%s'%s%s%s", fleet_kind_name[kind], id,
-			nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+	char known[TEXT_KNOWN_MAX];
+	const char *nearest = text_known(id, ids, count, known);
+	struct err *err = doc_err(errors, doc, doc_get(node, key), "unknown %s '%s'%s", fleet_kind_name[kind],
+				  id, known);
 	err_set_nearest(err, nearest);
 	free(ids);
 	return NULL;

@@ -176,10 +176,9 @@ static void err_unknown(struct control *control, enum fleet_kind kind, const cha
 	const char **ids = xcalloc(fleet_count(control->fleet, kind) + 1, sizeof *ids);
 	for (struct fleet_object *object; (object = fleet_next(control->fleet, kind, &at));)
 		ids[count++] = object->id;
-	const char *nearest = text_nearest(id, ids, count);
-	struct err *err =
-		err_add(errors, NULL, 0, 0, "no %s '%s'%s%s%s", fleet_kind_name[kind], id,
-			nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+	char known[TEXT_KNOWN_MAX];
+	const char *nearest = text_known(id, ids, count, known);
+	struct err *err = err_add(errors, NULL, 0, 0, "no %s '%s'%s", fleet_kind_name[kind], id, known);
 	err_set_nearest(err, nearest);
 	free(ids);
 }

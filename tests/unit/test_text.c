@@ -3,6 +3,7 @@
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -221,6 +222,20 @@ static void ids(void **state)
 		     text_is_id("a.b") || text_is_id("a_b") || text_is_id("\xc3\xa9") || text_is_id("a b"));
 }
 
+static void assert_known(const char *const *words)
+{
+	char known[TEXT_KNOWN_MAX];
+
+	assert_ptr_equal(text_known("prot", words, 7, known), text_nearest("port", words, 7));
+	assert_string_equal(known, "; did you mean 'port'?");
+	assert_null(text_known("zzzzzzzz", words, 2, known));
+	char want[TEXT_KNOWN_MAX];
+	snprintf(want, sizeof(want), "; there is %s, %s", words[0], words[1]);
+	assert_string_equal(known, want);
+	assert_null(text_known("zone", words, 0, known));
+	assert_string_equal(known, "");
+}
+
 static void nearest_words(void **state)
 {
 	static const char *const words[] = {"port", "path", "interval", "timeout", "rise", "fall", "type"};
@@ -233,6 +248,7 @@ static void nearest_words(void **state)
 	assert_null(text_nearest("zone", words, 7));
 	assert_null(text_nearest("", words, 7));
 	assert_null(text_nearest("port", words, 0));
+	assert_known(words);
 	char longest[200];
 	memset(longest, 'a', sizeof(longest) - 1);
 	longest[sizeof(longest) - 1] = '\0';
