@@ -250,6 +250,8 @@ static void print_answer(const json_t *reply)
 	for (size_t i = 0; i < sizeof(whys) / sizeof(*whys); i++)
 		if (strcmp(whys[i].why, why) == 0)
 			why = whys[i].words;
+	if (json_array_size(records) == 0)
+		why = "no record: what the zone's SOA says, MAX at most";
 	if (json_is_integer(get(ttl, "value")))
 		printf("ttl      %lld s of %lld to %lld: %s\n",
 		       (long long)json_integer_value(get(ttl, "value")),

@@ -5,6 +5,7 @@
 #include "lib/clock.h"
 #include "lib/map.h"
 #include "lib/mem.h"
+#include "lib/text.h"
 #include "tools/ctl.h"
 #include "tools/ctl_rows.h"
 #include <stdio.h>
@@ -49,8 +50,11 @@ static void refuse(struct import *import, const struct ctl_row *row, const char 
 {
 	if (import->shows_progress)
 		fputs("\r\x1b[K", stderr);
-	fprintf(stderr, "%s:%zu: %s%s%s%s\n", import->source, row->line, row->id ? "tenant '" : "",
-		row->id ? row->id : "", row->id ? "': " : "", why);
+	char id[TEXT_QUOTE_MAX] = "";
+	if (row->id)
+		text_quote(row->id, id);
+	fprintf(stderr, "%s:%zu: %s%s%s%s\n", import->source, row->line, row->id ? "tenant " : "", id,
+		row->id ? ": " : "", why);
 	json_array_append_new(import->refused, json_pack("{s:I, s:s?, s:s}", "line", (json_int_t)row->line,
 							 "id", row->id, "reason", why));
 }

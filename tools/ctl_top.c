@@ -201,7 +201,8 @@ static void print_rates(const struct ctl *ctl, const struct reading *before, con
 	json_t *reply =
 		json_pack("{s:s, s:f}", "time", when, "seconds", (double)(now->at_ms - before->at_ms) / 1000);
 	bool is_json = ctl->output == CTL_JSON;
-	if (!is_json && isatty(STDOUT_FILENO))
+	const char *terminal = getenv("TERM");
+	if (!is_json && isatty(STDOUT_FILENO) && terminal && strcmp(terminal, "dumb") != 0)
 		printf("\x1b[H\x1b[J");
 	for (size_t i = 0; i < VIEWS; i++) {
 		struct row *rows;

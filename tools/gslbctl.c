@@ -520,6 +520,10 @@ static enum ctl_exit run(struct ctl *ctl, int argc, char **argv)
 		return ctl_usage(ctl, "which verb?");
 	if (ctl->arg_count < ctl->verb->least)
 		return ctl_usage(ctl, "%s needs %s", ctl->verb->words, ctl->verb->args);
+	for (size_t i = 0; i < ctl->arg_count; i++)
+		if (!*ctl->args[i])
+			return ctl_usage(ctl, "%s needs %s, and one of them is empty", ctl->verb->words,
+					 ctl->verb->args);
 	if (ctl->arg_count > ctl->verb->most)
 		return ctl_usage(ctl, "'%s' is one word too many for %s", ctl->args[ctl->verb->most],
 				 ctl->verb->words);

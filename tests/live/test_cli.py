@@ -88,6 +88,18 @@ class Cli(stack.StackTest):
             self.ctl("audit", "--since", str(since), "-o", "json").stdout)["items"]], [items[-1]["seq"]])
         self.wrong(["audit", "--since", "yesterday"], 2, "yesterday")
 
+    def test_what_is_unknown_is_told_with_what_is_known(self):
+        for words in (["region", "drain", "antarctica"], ["flip", "eu", "antarctica"], ["tail", "--region", "antarctica"],
+                      ["explain", f"acme.{stack.ZONE}", "--what-if", "antarctica=down"]):
+            self.wrong(words, 1, "region 'antarctica'; there is", "eu")
+        self.wrong(["region", "drain", "eu", "--service", "zzzzzzzz"], 1, "'zzzzzzzz'; there is shop")
+
+    def test_empty_words(self):
+        """As a script makes them of a variable that is not set."""
+        for words in (["tenant", "add", "", "--zone", stack.ZONE, "--service", "shop"], ["tenant", "remove", ""],
+                      ["tenant", "show", ""], ["region", "drain", ""], ["flip", "eu", ""], ["explain", ""]):
+            self.wrong(words, 2, "empty")
+
     # ---- steering ----
 
     def test_region(self):
