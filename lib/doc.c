@@ -48,17 +48,21 @@ void doc_node_append(struct doc_node *parent, struct doc_node **last, struct doc
 	parent->count++;
 }
 
-/* The whole file, NULL with an entry in errors. */
+/* The whole file, NULL with an entry in errors. No pipes and devices: a reload would wait for them without
+ * end, and all later ones for it. */
 static char *read_file(const char *path, size_t *ret_length, struct err_list *errors)
 {
-	const char *reason;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	const char *reason = "not a regular file";
+	struct stat status;
+	char *text = NULL;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd < 0) {
 		err_add(errors, path, 0, 0, "cannot open: %s", strerror(errno));
 		return NULL;
 	}
-	char *text = file_read(fd, DOC_BYTES_MAX, ret_length, &reason);
+	if (fstat(fd, &status) != 0 || S_ISREG(status.st_mode) || S_ISDIR(status.st_mode))
+		text = file_read(fd, DOC_BYTES_MAX, ret_length, &reason);
 	close(fd);
 	if (text == NULL)
 		err_add(errors, path, 0, 0, "cannot read: %s", reason);

@@ -4,12 +4,17 @@
  */
 #include "fleet/fleet.h"
 #include "gslb/control/effective.h"
+#include "lib/file.h"
 #include "lib/mem.h"
 #include "tools/ctl.h"
 #include "tools/ctl_table.h"
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static bool is_node_file(const struct doc *doc)
 {
@@ -125,13 +130,32 @@ static void check_node(const char *path, json_t *effective, struct err_list *err
 	load_result_done(&loaded);
 }
 
+/* A node's files are regular ones; here a shell may hand over a pipe, too. */
+static struct doc *read_document(const char *path, struct err_list *errors)
+{
+	struct stat status;
+	size_t length;
+	const char *reason;
+	if (stat(path, &status) != 0 || !S_ISFIFO(status.st_mode))
+		return doc_from_file(path, errors);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char *text = fd >= 0 ? file_read(fd, DOC_BYTES_MAX, &length, &reason) : NULL;
+	struct doc *doc = text ? doc_from_yaml(path, text, length, errors) : NULL;
+	if (!text)
+		err_add(errors, path, 0, 0, "cannot read: %s", fd >= 0 ? reason : strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	free(text);
+	return doc;
+}
+
 enum ctl_exit ctl_check(struct ctl *ctl)
 {
 	struct err_list errors = {0};
 	struct fleet_change *change = fleet_change_new(FLEET_BASE);
 	json_t *effective = json_array();
 	for (size_t i = 0; i < ctl->arg_count; i++) {
-		struct doc *doc = doc_from_file(ctl->args[i], &errors);
+		struct doc *doc = read_document(ctl->args[i], &errors);
 		if (doc && is_node_file(doc))
 			check_node(ctl->args[i], effective, &errors);
 		else if (doc)

@@ -1,6 +1,7 @@
 """Every verb of gslbctl once right and once wrong: exit codes, words for people, JSON for programs."""
 
 import json
+import os
 import subprocess
 
 import stack
@@ -99,6 +100,18 @@ class Cli(stack.StackTest):
         for words in (["tenant", "add", "", "--zone", stack.ZONE, "--service", "shop"], ["tenant", "remove", ""],
                       ["tenant", "show", ""], ["region", "drain", ""], ["flip", "eu", ""], ["explain", ""]):
             self.wrong(words, 2, "empty")
+
+    def test_check_reads_a_pipe(self):
+        reader, writer = os.pipe()
+        os.write(writer, b"regions: {eu: {at: [1, 2], cuntry: DE}}")
+        os.close(writer)
+        try:
+            done = subprocess.run([stack.GSLBCTL, "check", f"/dev/fd/{reader}"], pass_fds=[reader], text=True,
+                                  capture_output=True)
+        finally:
+            os.close(reader)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("did you mean 'country'?", done.stderr)
 
     # ---- steering ----
 

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -243,6 +244,13 @@ static void files(void **state)
 	text = printed(&errors);
 	assert_string_equal(text, "/: cannot read: Is a directory\n");
 	free(text);
+	assert_int_equal(mkfifo(path, 0600), 0); /* that nobody will ever write to */
+	assert_null(doc_from_file(path, &errors));
+	snprintf(want, sizeof(want), "%s: cannot read: not a regular file\n", path);
+	text = printed(&errors);
+	assert_string_equal(text, want);
+	free(text);
+	unlink(path);
 }
 
 /* One byte over the limit is refused before it is looked at; the memory is never touched. */
