@@ -99,20 +99,24 @@ static int64_t zone_changed_unix_s(const struct fleet *fleet, const char *id)
 
 void change_restore_serials(struct control *control, const struct node_config *config, struct fleet *fleet)
 {
-	int64_t changed_unix_s = store_fleet_changed_unix_ms(control->store) / 1000;
+	int64_t store_unix_s = store_fleet_changed_unix_ms(control->store) / 1000, files_unix_s = 0;
 	for (size_t i = 0; i < config->fleet_count; i++) {
 		struct stat st;
-		if (stat(config->fleet[i], &st) == 0 && st.st_mtim.tv_sec > changed_unix_s)
-			changed_unix_s = st.st_mtim.tv_sec;
+		if (stat(config->fleet[i], &st) == 0 && st.st_mtim.tv_sec > files_unix_s)
+			files_unix_s = st.st_mtim.tv_sec;
 	}
 	size_t at = 0;
 	for (struct fleet_object *object; (object = fleet_next(fleet, FLEET_ZONE, &at));) {
 		struct fleet_zone *zone = (struct fleet_zone *)object;
 		if (!zone->serial_is_change)
 			continue;
+		/* A zone that is served knows what the store brought it; else the store's last change of all
+		 * is as near as can be told. */
 		zone->changed_unix_s = zone_changed_unix_s(control->fleet, object->id);
-		if (changed_unix_s > zone->changed_unix_s)
-			zone->changed_unix_s = changed_unix_s;
+		if (zone->changed_unix_s == 0)
+			zone->changed_unix_s = store_unix_s;
+		if (files_unix_s > zone->changed_unix_s)
+			zone->changed_unix_s = files_unix_s;
 		if (zone->zone->modified_unix_s > zone->changed_unix_s)
 			zone->changed_unix_s = zone->zone->modified_unix_s;
 		if (zone->changed_unix_s > zone->zone->serial)
