@@ -315,6 +315,11 @@ static bool check_format(struct store *store, struct err_list *errors)
 static bool open_database(struct store *store, struct err_list *errors)
 {
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+	/* SQLite would let everybody read it; the files that it puts beside have the same mode. What is wrong
+	 * with the path it tells itself. */
+	int fd = open(store->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+	if (fd >= 0)
+		close(fd);
 	if (sqlite3_open_v2(store->path, &store->db, flags, NULL) != SQLITE_OK) {
 		add_error(store, "opening", errors);
 		return false;

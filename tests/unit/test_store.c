@@ -213,6 +213,12 @@ static void test_directory_is_made(void **state)
 	snprintf(path, sizeof(path), "%s/gslb.db", directory); /* a name that the teardown removes */
 	struct store *store = store_open(path, &errors);
 	assert_non_null(store);
+	char file[160];
+	for (size_t i = 0; i < 2; i++) { /* all customers, also where the directory was made by hand */
+		snprintf(file, sizeof(file), "%s/gslb.db%s", path, i > 0 ? "-wal" : "");
+		assert_int_equal(stat(file, &status), 0);
+		assert_int_equal(status.st_mode & 0777, 0640);
+	}
 	store_close(store);
 	assert_int_equal(stat(path, &status), 0);
 	assert_int_equal(status.st_mode & 0777, 0750);
