@@ -259,8 +259,9 @@ static void print_answer(const json_t *reply)
 		       (long long)json_integer_value(get(ttl, "max")), why);
 	const json_t *scope = get(get(reply, "client"), "scope");
 	if (json_is_integer(scope) && *text_of(reply, "zone"))
-		printf("scope    /%lld: a resolver may give this answer to all of that prefix\n",
-		       (long long)json_integer_value(scope));
+		printf("scope    /%lld: a resolver may give this answer to %s\n",
+		       (long long)json_integer_value(scope),
+		       json_integer_value(scope) > 0 ? "all of that prefix" : "everybody");
 }
 
 static void print_story(const json_t *reply)

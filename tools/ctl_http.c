@@ -56,9 +56,11 @@ static char *explain_failure(const char *socket_path, uint64_t timeout_ms, CURLc
 				 socket_path, (unsigned long long)timeout_ms);
 	const char *reason = why_not_connected(socket_path);
 	if (reason)
-		return xasprintf("cannot reach gslbd at %s: %s (is it running? --socket PATH or GSLB_SOCKET "
-				 "names its socket)",
-				 socket_path, reason);
+		return xasprintf(
+			"cannot reach gslbd at %s: %s (%s--socket PATH or GSLB_SOCKET names its socket)",
+			socket_path, reason,
+			strcmp(reason, strerror(EACCES)) == 0 ? "the socket is for root and gslbd's group; "
+							      : "is it running? ");
 	return xasprintf("gslbd at %s: %s", socket_path, curl_easy_strerror(code));
 }
 

@@ -2,7 +2,9 @@
 
 import json
 import os
+import shutil
 import subprocess
+import unittest
 
 import stack
 
@@ -94,6 +96,18 @@ class Cli(stack.StackTest):
                       ["explain", f"acme.{stack.ZONE}", "--what-if", "antarctica=down"]):
             self.wrong(words, 1, "region 'antarctica'; there is", "eu")
         self.wrong(["region", "drain", "eu", "--service", "zzzzzzzz"], 1, "'zzzzzzzz'; there is shop")
+
+    @unittest.skipIf(os.geteuid(), "only root can become somebody else")
+    def test_who_may_not_use_the_socket(self):
+        self.addCleanup(os.chmod, self.stack.socket, os.stat(self.stack.socket).st_mode)
+        for path in (self.stack.directory, self.stack.state):
+            self.addCleanup(os.chmod, path, os.stat(path).st_mode)
+            os.chmod(path, 0o755)
+        gslbctl = shutil.copy(stack.GSLBCTL, self.stack.directory)  # where everybody can run it
+        done = subprocess.run([gslbctl, "--socket", self.stack.socket, "status"], user=65534, group=65534,
+                              extra_groups=[], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("Permission denied (the socket is for root and gslbd's group;", done.stderr)
 
     def test_empty_words(self):
         """As a script makes them of a variable that is not set."""
