@@ -496,6 +496,36 @@ static bool has_help(int argc, char **argv)
 	return false;
 }
 
+static bool is_utf8(const char *text)
+{
+	json_t *json = json_string(text);
+	json_decref(json);
+	return json != NULL;
+}
+
+/* What a request is made of: JSON would leave out what is not UTF-8, a region of a tenant as well. Files may
+ * have any name. */
+static enum ctl_exit check_words(const struct ctl *ctl)
+{
+	static const char *const files[] = {"socket", "file", "config", "state-dir"};
+	for (size_t i = 0; i < ctl->arg_count; i++) {
+		if (!*ctl->args[i])
+			return ctl_usage(ctl, "%s needs %s, and one of them is empty", ctl->verb->words,
+					 ctl->verb->args);
+		if (!is_utf8(ctl->args[i]) && !strstr(ctl->verb->args, "FILE"))
+			return ctl_usage(ctl, "'%s' is not UTF-8", ctl->args[i]);
+	}
+	for (size_t i = 0; i < ctl->option_count; i++) {
+		const struct ctl_option *option = &ctl->options[i];
+		bool is_file = false;
+		for (size_t j = 0; j < sizeof(files) / sizeof(*files); j++)
+			is_file |= strcmp(option->name, files[j]) == 0;
+		if (option->value && !is_file && !is_utf8(option->value))
+			return ctl_usage(ctl, "--%s %s: not UTF-8", option->name, option->value);
+	}
+	return CTL_DONE;
+}
+
 static enum ctl_exit run(struct ctl *ctl, int argc, char **argv)
 {
 	const char *words[3] = {"", "", ""};
@@ -520,14 +550,11 @@ static enum ctl_exit run(struct ctl *ctl, int argc, char **argv)
 		return ctl_usage(ctl, "which verb?");
 	if (ctl->arg_count < ctl->verb->least)
 		return ctl_usage(ctl, "%s needs %s", ctl->verb->words, ctl->verb->args);
-	for (size_t i = 0; i < ctl->arg_count; i++)
-		if (!*ctl->args[i])
-			return ctl_usage(ctl, "%s needs %s, and one of them is empty", ctl->verb->words,
-					 ctl->verb->args);
 	if (ctl->arg_count > ctl->verb->most)
 		return ctl_usage(ctl, "'%s' is one word too many for %s", ctl->args[ctl->verb->most],
 				 ctl->verb->words);
-	return ctl->verb->run(ctl);
+	code = check_words(ctl);
+	return code == CTL_DONE ? ctl->verb->run(ctl) : code;
 }
 
 int main(int argc, char **argv)

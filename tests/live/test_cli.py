@@ -109,6 +109,18 @@ class Cli(stack.StackTest):
         self.assertEqual(done.returncode, 1)
         self.assertIn("Permission denied (the socket is for root and gslbd's group;", done.stderr)
 
+    def test_words_of_another_encoding(self):
+        """A terminal in Latin-1. What cannot be sent is refused: a tenant would be without its region, say."""
+        bad = b"\xdcbung"
+        for words in (["region", "drain", "eu", "--reason", bad], ["explain", bad],
+                      ["tenant", "add", "odd", "--zone", stack.ZONE, "--service", "shop", "--region", bad]):
+            done = subprocess.run([stack.GSLBCTL, "--socket", self.stack.socket, *words], capture_output=True)
+            self.assertEqual(done.returncode, 2, words)
+            self.assertIn(b"not UTF-8", done.stderr)
+        self.wrong(["tenant", "show", "odd"], 1, "no tenant 'odd'")
+        done = subprocess.run([stack.GSLBCTL, "--socket", bad, "status"], capture_output=True)
+        self.assertEqual(done.returncode, 1, done.stderr)
+
     def test_empty_words(self):
         """As a script makes them of a variable that is not set."""
         for words in (["tenant", "add", "", "--zone", stack.ZONE, "--service", "shop"], ["tenant", "remove", ""],
