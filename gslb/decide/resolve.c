@@ -403,7 +403,8 @@ static inline void put_first(struct answer *answer, const uint8_t *owner, const 
 	answer->ready_octets = set->wire_length;
 }
 
-/* The set of the one VIP that is picked from several; NULL: none is ready. */
+/* The set of the one VIP that is picked from several; NULL: none is ready. A hash that picks widens the
+ * scope, a draw does not. */
 static const struct rrset *pick_ready(const struct choice *choice, unsigned family, uint64_t random,
 				      struct answer *answer)
 {
@@ -411,9 +412,11 @@ static const struct rrset *pick_ready(const struct choice *choice, unsigned fami
 	if (service->answers != 1)
 		return NULL;
 	const struct plan_pick *pick = choose_one(choice, family, random);
+	if (!pick || !pick->ready)
+		return NULL;
 	answer->scope =
 		service->split == SPLIT_STICKY ? choose_scope_hashed(choice) : choose_scope(choice, family);
-	return pick ? pick->ready : NULL;
+	return pick->ready;
 }
 
 /* The set for one address family, the region's as a rule. */
@@ -457,6 +460,7 @@ static inline enum ready ready_number(uint16_t type)
 				  : READY_SETS;
 }
 
+/* False: but for the choice of the region, if it was made, nothing of *answer is changed. */
 static inline bool answer_tenant_at_once(const struct world *world, const struct node *node,
 					 const struct question *question, const struct client *client,
 					 struct rng *rng, struct answer *answer)
@@ -499,7 +503,6 @@ static WHOLE bool answer_at_once(const struct world *world, const struct node *n
 			return false;
 		put_first(answer, question->as_asked, set);
 	} else if (!answer_tenant_at_once(world, node, question, client, rng, answer)) {
-		answer->scope = 0;
 		return false;
 	}
 	answer->zone = node->zone;

@@ -137,13 +137,19 @@ static const struct serve_settings *settings_of(const struct world *world)
 	return world ? &world->settings : &settings_before;
 }
 
+/* The verdicts that nothing is sent for. */
+static inline bool deserves_silence(enum verdict verdict)
+{
+	return verdict == VERDICT_NOT_A_HEADER || verdict == VERDICT_NOT_A_QUERY;
+}
+
 WHOLE void answer_read(const struct world *world, const uint8_t *query, size_t length,
 		       struct incoming *incoming)
 {
 	struct client *client = &incoming->client;
 	bool believes = believes_subnet(settings_of(world), &client->resolver);
 	incoming->verdict = message_parse(query, length, believes, &incoming->message);
-	if (incoming->verdict != VERDICT_NOT_A_HEADER && incoming->verdict != VERDICT_NOT_A_QUERY)
+	if (!deserves_silence(incoming->verdict))
 		edns_client(&incoming->message.edns, client);
 	/* Without a question that is the place of what was asked before, if anything: it does no harm. */
 	if (world)
@@ -200,10 +206,9 @@ size_t answer_incoming(struct serve_context *context, const struct world *world,
 	struct answer *answer = context->scratch;
 	struct message *message = &incoming->message;
 	enum verdict verdict = incoming->verdict;
-	if (verdict == VERDICT_NOT_A_HEADER || verdict == VERDICT_NOT_A_QUERY) {
-		counter_add(&context->stats->dropped[verdict == VERDICT_NOT_A_QUERY ? DROP_RESPONSE
-										    : DROP_MALFORMED],
-			    1);
+	if (deserves_silence(verdict)) {
+		enum drop_reason reason = verdict == VERDICT_NOT_A_QUERY ? DROP_RESPONSE : DROP_MALFORMED;
+		counter_add(&context->stats->dropped[reason], 1);
 		return 0;
 	}
 	message->edns.wants_keepalive &= transport == TRANSPORT_TCP;

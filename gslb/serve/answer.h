@@ -23,7 +23,8 @@ struct serve_context {			/* one per worker thread */
 
 #define MESSAGE_MAX 65535
 
-/* A query that has been read and not yet answered; it points into the packet. */
+/* A query that has been read and not yet answered. It points into the packet and into the world: what it says
+ * of a batch that is over means nothing. */
 struct incoming {
 	struct client client;
 	enum verdict verdict;
