@@ -2,6 +2,7 @@
 started; a claim that does not hold ends it with exit code 1."""
 
 import math
+import signal
 import sys
 import time
 
@@ -214,8 +215,14 @@ def by_hand(stage_, keeps):
         env.unlink(missing_ok=True)
 
 
+def end_as_by_hand(*_):
+    raise KeyboardInterrupt
+
+
 def main():
     keeps = "--keep" in sys.argv
+    for end in (signal.SIGHUP, signal.SIGTERM):  # a closed window, too, must not leave gslbd and web servers behind
+        signal.signal(end, end_as_by_hand)
     sys.stdout.reconfigure(line_buffering=True, encoding="utf-8")
     stage_ = Stage()
     began = time.monotonic()
