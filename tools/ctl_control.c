@@ -3,6 +3,7 @@
 #include "lib/net.h"
 #include "lib/text.h"
 #include "tools/ctl.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,6 +74,41 @@ static char *done_words(struct ctl *ctl, const char *object, const char *what)
 			 service ? ")" : "", what, duration ? " for " : "", duration ? duration : "");
 }
 
+static void tell_service_controls(const json_t *region)
+{
+	const char *id = json_string_value(json_object_get(region, "id")), *service;
+	json_t *control;
+	json_object_foreach (json_object_get(region, "service_controls"), service, control) {
+		char *share = ctl_words(json_object_get(control, "share"));
+		fprintf(stderr,
+			"note: in %s service %s has a control of its own, share %s, and that one counts\n"
+			"      (gslbctl region restore %s --service %s ends it)\n",
+			id, service, share, id, service);
+		free(share);
+	}
+}
+
+/* A service's own control on a region stands above the region's: who has just drained the region and thinks
+ * it empty has to know. */
+static void note_service_controls(const struct ctl *ctl, const char *const *regions, size_t count)
+{
+	struct ctl_http_request request = {.method = "GET", .path = "/v1/regions"};
+	struct ctl_http_reply reply;
+	if (ctl->output == CTL_JSON || ctl_option(ctl, "service") || !ctl_call(ctl, &request, NULL, &reply))
+		return;
+	json_t *json = ctl_json(&reply);
+	const json_t *items = json_object_get(json, "items");
+	for (size_t i = 0; i < json_array_size(items); i++) {
+		const json_t *region = json_array_get(items, i);
+		const char *id = json_string_value(json_object_get(region, "id"));
+		for (size_t j = 0; j < count; j++)
+			if (id && strcmp(id, regions[j]) == 0)
+				tell_service_controls(region);
+	}
+	json_decref(json);
+	ctl_http_reply_done(&reply);
+}
+
 static enum ctl_exit put(struct ctl *ctl, char *path, json_t *body, const char *object, const char *what)
 {
 	enum ctl_exit code = CTL_USAGE;
@@ -92,13 +128,18 @@ enum ctl_exit ctl_control_region_drain(struct ctl *ctl)
 	char *what = share ? xasprintf("%lld %% stays", (long long)share) : xstrdup("drained");
 	enum ctl_exit code = put(ctl, region_path(ctl), body, ctl->args[0], what);
 	free(what);
+	if (code == CTL_DONE)
+		note_service_controls(ctl, ctl->args, 1);
 	return code;
 }
 
 enum ctl_exit ctl_control_region_force_down(struct ctl *ctl)
 {
-	return put(ctl, region_path(ctl), control_body(ctl, json_string("down")), ctl->args[0],
-		   "forced down");
+	enum ctl_exit code = put(ctl, region_path(ctl), control_body(ctl, json_string("down")), ctl->args[0],
+				 "forced down");
+	if (code == CTL_DONE)
+		note_service_controls(ctl, ctl->args, 1);
+	return code;
 }
 
 enum ctl_exit ctl_control_region_restore(struct ctl *ctl)
@@ -108,6 +149,8 @@ enum ctl_exit ctl_control_region_restore(struct ctl *ctl)
 	enum ctl_exit code = ctl_change(ctl, "DELETE", path, NULL, done);
 	free(done);
 	free(path);
+	if (code == CTL_DONE)
+		note_service_controls(ctl, ctl->args, 1);
 	return code;
 }
 
@@ -175,5 +218,7 @@ enum ctl_exit ctl_control_flip(struct ctl *ctl)
 	enum ctl_exit code = ctl_change(ctl, "POST", "/v1/batch", body, done);
 	free(done);
 	free(object);
+	if (code == CTL_DONE)
+		note_service_controls(ctl, ctl->args, 2);
 	return code;
 }

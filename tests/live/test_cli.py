@@ -91,6 +91,17 @@ class Cli(stack.StackTest):
             self.ctl("audit", "--since", str(since), "-o", "json").stdout)["items"]], [items[-1]["seq"]])
         self.wrong(["audit", "--since", "yesterday"], 2, "yesterday")
 
+    def test_a_control_of_a_service_is_told_where_it_counts(self):
+        self.ctl("flip", "us", "eu", "--service", "shop")
+        note = "note: in eu service shop has a control of its own, share 100,"
+        for words in (["region", "drain", "eu"], ["region", "force-down", "eu"], ["region", "restore", "eu"],
+                      ["flip", "eu", "us"]):
+            self.assertIn(note, self.ctl(*words).stderr)
+        self.assertNotIn("note", self.ctl("region", "drain", "eu", "-o", "json").stderr)
+        for region in ("eu", "us"):
+            self.assertNotIn("note", self.ctl("region", "restore", region, "--service", "shop").stderr)
+            self.assertNotIn("note", self.ctl("region", "restore", region).stderr)
+
     def test_what_is_unknown_is_told_with_what_is_known(self):
         for words in (["region", "drain", "antarctica"], ["flip", "eu", "antarctica"], ["tail", "--region", "antarctica"],
                       ["explain", f"acme.{stack.ZONE}", "--what-if", "antarctica=down"]):
