@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROOM_MIN 35
-
 static const struct ip peer = {6, {0x20, 1, 0xd, 0xb8}};
 
 static void check(bool is_right)
@@ -30,7 +28,7 @@ static void check_write(const struct edns *edns)
 	static const struct serve_settings settings = {.edns_size = 1232, .nsid_length = 4, .nsid = "fuzz"};
 	answer = (struct answer){.uses_client = true, .scope = 7, .ede = EDE_OTHER, .ede_text = "why"};
 	size_t without_error = edns_length(edns, &settings, &answer), most = without_error + 9;
-	for (size_t room = ROOM_MIN; room <= most; room++) {
+	for (size_t room = OPT_SUBNET_OCTETS; room <= most; room++) {
 		uint8_t *out = malloc(room);
 		size_t length = edns_write(edns, &settings, &answer, out, room);
 		check(length <= room);
