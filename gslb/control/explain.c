@@ -421,7 +421,7 @@ json_t *explain(struct control *control, const struct explain_request *request)
 	};
 	story.answer = xmalloc(sizeof *story.answer);
 	const struct node *node = index_get(world->index, question.name, question.length, question.hash);
-	resolve(world, &question, node, &story.client, &rng, story.answer);
+	resolve(world, &question, (struct found){.node = node}, &story.client, &rng, story.answer);
 	find_tenant(&story, rng_next(&rng));
 	json_t *reply = tell(&story);
 	free(story.answer);

@@ -531,11 +531,21 @@ static bool deny_at_once(const struct world *world, const struct node *encloser,
 	return true;
 }
 
-static struct find find_from(const struct index *index, const struct question *question,
-			     const struct node *node, uint16_t type)
+/* Of a name that is not there: whether the node right above it says no more than that. */
+static inline bool says_missing(const struct node *parent)
 {
-	return type == RR_DS ? index_find_ds(index, question->name, question->length, question->hash)
-			     : index_find_from(index, question->name, question->length, node);
+	return parent &&
+	       !(parent->flags & (ZONE_NODE_OCCLUDED | ZONE_NODE_CUT | ZONE_NODE_DNAME | NODE_HAS_WILDCARD));
+}
+
+static struct find find_from(const struct index *index, const struct question *question, struct found found,
+			     uint16_t type)
+{
+	if (type == RR_DS)
+		return index_find_ds(index, question->name, question->length, question->hash);
+	if (!found.node && says_missing(found.parent))
+		return (struct find){FIND_MISSING, found.parent};
+	return index_find_from(index, question->name, question->length, found.node);
 }
 
 static OUT_OF_LINE void take_steps(const struct world *world, const struct question *question,
@@ -554,13 +564,14 @@ static OUT_OF_LINE void take_steps(const struct world *world, const struct quest
 		const struct question *current = &state.current;
 		const struct node *node =
 			index_probe(world->index, current->name, current->length, current->hash, 0);
-		find = find_from(world->index, current, node, question->type);
+		find = find_from(world->index, current, (struct found){.node = node}, question->type);
 	}
 }
 
-void resolve(const struct world *world, const struct question *question, const struct node *node,
+void resolve(const struct world *world, const struct question *question, struct found found,
 	     const struct client *client, struct rng *rng, struct answer *ret)
 {
+	const struct node *node = found.node;
 	ret->rcode = RCODE_NOERROR;
 	ret->is_authoritative = true;
 	ret->is_truncated = false;
@@ -578,7 +589,7 @@ void resolve(const struct world *world, const struct question *question, const s
 	if (node && !(node->flags & (ZONE_NODE_OCCLUDED | ZONE_NODE_CUT)) && question->type != RR_DS &&
 	    answer_at_once(world, node, question, client, rng, ret))
 		return;
-	struct find find = find_from(world->index, question, node, question->type);
+	struct find find = find_from(world->index, question, found, question->type);
 	if (find.kind == FIND_MISSING && deny_at_once(world, find.node, ret))
 		return;
 	take_steps(world, question, client, rng, find, ret);

@@ -82,6 +82,12 @@ struct answer { /* what each query sets stands first, in whole words */
 
 /* The addresses that a tenant's rule gave for A or AAAA; returns how many. */
 unsigned resolve_addresses(const struct answer *answer, uint16_t type, struct ip ret[static ANSWERS_MAX]);
-/* Fills *ret without clearing it all. `node`: index_get of the question's name. */
-void resolve(const struct world *world, const struct question *question, const struct node *node,
+/* What was looked up before resolve(). */
+struct found {
+	const struct node *node;   /* of the question's name; NULL: there is none */
+	const struct node *parent; /* then: of the name right above it, or NULL: none, or nobody looked */
+};
+
+/* Fills *ret without clearing it all. */
+void resolve(const struct world *world, const struct question *question, struct found found,
 	     const struct client *client, struct rng *rng, struct answer *ret);

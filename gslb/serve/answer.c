@@ -158,45 +158,71 @@ WHOLE void answer_read(const struct world *world, const uint8_t *query, size_t l
 		incoming->verdict = VERDICT_NOT_READY;
 }
 
-static inline void find_node(const struct world *world, struct incoming *incoming)
+static inline const struct node *find_node(const struct world *world, const struct incoming *incoming)
 {
 	const struct question *question = &incoming->message.question;
-	incoming->node = NULL;
-	if (incoming->verdict == VERDICT_ANSWER)
-		incoming->node =
-			index_probe(world->index, question->name, question->length, question->hash, 0);
+	if (incoming->verdict != VERDICT_ANSWER)
+		return NULL;
+	return index_probe(world->index, question->name, question->length, question->hash, 0);
 }
 
 /* Only a tenant's name needs the client's place, and the tenant's counter. */
-static inline struct order_place approach_order(const struct plan *plan, const struct stats *stats,
-						const struct incoming *incoming)
+static inline void approach_order(const struct plan *plan, const struct stats *stats,
+				  struct incoming *incoming)
 {
-	const struct node *node = incoming->node;
-	if (!node || node->policy == INDEX_NONE)
-		return (struct order_place){NULL, NULL};
+	const struct node *node = incoming->found.node;
+	if (node->policy == INDEX_NONE)
+		return;
 	prefetch(&stats->tenant[node->tenant]);
-	return order_prefetch(plan->policies[node->policy].order, &incoming->client.address);
+	incoming->order_place = order_prefetch(plan->policies[node->policy].order, &incoming->client.address);
+}
+
+/* Names that are not there are mostly right below one that is, and that is looked up next. */
+static OUT_OF_LINE void find_parents(const struct index *index, struct incoming *missing)
+{
+	for (struct incoming *next = missing; next; next = next->next_missing) {
+		const struct question *question = &next->message.question;
+		size_t label = *question->name + 1u;
+		next->parent_hash = name_hash(question->name + label, question->length - label);
+		next->name_place = index_prefetch(index, next->parent_hash);
+	}
+	for (struct incoming *next = missing; next; next = next->next_missing)
+		index_prefetch_node(&next->name_place);
+	for (struct incoming *next = missing; next; next = next->next_missing) {
+		const struct question *question = &next->message.question;
+		size_t label = *question->name + 1u;
+		next->found.parent = index_probe(index, question->name + label, question->length - label,
+						 next->parent_hash, 0);
+	}
 }
 
 /* What each round asks memory for comes while the round goes on with the queries behind. */
 void answer_find(const struct stats *stats, const struct world *world, struct incoming *incoming,
 		 unsigned count)
 {
-	struct incoming *end = incoming + count;
+	struct incoming *end = incoming + count, *missing = NULL;
 	if (!world)
 		return;
 	if (count == 1) {
-		find_node(world, incoming);
+		incoming->found = (struct found){.node = find_node(world, incoming)};
 		return;
 	}
 	for (struct incoming *next = incoming; next < end; next++)
 		index_prefetch_node(&next->name_place);
 	for (struct incoming *next = incoming; next < end; next++) {
-		find_node(world, next);
-		next->order_place = approach_order(world->plan, stats, next);
+		next->found.node = find_node(world, next);
+		next->order_place.table = NULL;
+		if (next->found.node) {
+			approach_order(world->plan, stats, next);
+		} else if (next->verdict == VERDICT_ANSWER) {
+			next->next_missing = missing;
+			missing = next;
+		}
 	}
 	for (struct incoming *next = incoming; next < end; next++)
 		order_prefetch_node(&next->order_place);
+	if (missing)
+		find_parents(world->index, missing);
 }
 
 size_t answer_incoming(struct serve_context *context, const struct world *world, enum transport transport,
@@ -216,7 +242,7 @@ size_t answer_incoming(struct serve_context *context, const struct world *world,
 	if (message->edns.cookie_length != 0)
 		cookie = check_cookie(context, settings, &incoming->client.resolver, &message->edns);
 	if (verdict == VERDICT_ANSWER && !(cookie == COOKIE_BAD && transport == TRANSPORT_UDP))
-		resolve(world, &message->question, incoming->node, &incoming->client, &context->rng, answer);
+		resolve(world, &message->question, incoming->found, &incoming->client, &context->rng, answer);
 	else
 		decline_verdict(verdict, cookie, transport, answer);
 	if (!pass_rate_limit(context, settings, transport, cookie, &incoming->client.resolver, answer))

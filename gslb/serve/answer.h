@@ -4,6 +4,7 @@
  */
 #pragma once
 #include "gslb/decide/order_table.h"
+#include "gslb/decide/resolve.h"
 #include "gslb/decide/stats.h"
 #include "gslb/decide/world.h"
 #include "gslb/serve/message.h"
@@ -28,11 +29,14 @@ struct serve_context {			/* one per worker thread */
 struct incoming {
 	struct client client;
 	enum verdict verdict;
-	const struct node *node; /* of the question's name; NULL: there is none */
+	struct found found;
 	struct message message;
-	/* of answer_find: where the name and the client's place will be looked up */
+	/* of answer_find: where name and client's place will be looked up, and the names that are not there
+	 */
 	struct index_place name_place;
 	struct order_place order_place;
+	uint64_t parent_hash;
+	struct incoming *next_missing;
 };
 
 /* Answers query[0..length) into out[0..capacity) and returns the length of the reply, or 0 when the

@@ -375,7 +375,7 @@ const char *rig_answer(const struct rig *rig, const struct world *world, const c
 				    .hash = name_hash(wire.octets, wire.length)};
 	struct answer *answer = xmalloc(sizeof *answer);
 	const struct node *node = index_get(world->index, question.name, question.length, question.hash);
-	resolve(world, &question, node, &from, &(struct rng){{1, 1}}, answer);
+	resolve(world, &question, (struct found){.node = node}, &from, &(struct rng){{1, 1}}, answer);
 	size_t used = (size_t)snprintf(text, sizeof text, "%s", rcodes[answer->rcode]);
 	struct ip addresses[ANSWERS_MAX];
 	unsigned count = resolve_addresses(answer, RR_A, addresses);

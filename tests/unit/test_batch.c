@@ -113,6 +113,8 @@ static void well_formed(struct packet *packet, struct rng *rng)
 						  "ACME.example.",
 						  "dice.example.",
 						  "a.pool.example.",
+						  "a.n.s.example.",
+						  "a.b.acme.example.",
 						  "tenant1.example.",
 						  "tenant2.example.",
 						  "gone.example.",

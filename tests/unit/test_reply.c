@@ -252,7 +252,8 @@ static void test_ready_or_not(void **state)
 			edns_client(&message.edns, &client);
 			const struct question *question = &message.question;
 			resolve(world, question,
-				index_get(world->index, question->name, question->length, question->hash),
+				(struct found){.node = index_get(world->index, question->name,
+								 question->length, question->hash)},
 				&client, &(struct rng){{1, 2}}, &answer);
 			assert_same_both_ways();
 		}

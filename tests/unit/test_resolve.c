@@ -66,7 +66,7 @@ static void ask(const char *name, uint16_t type, const char *client_address)
 				    .hash = name_hash(asked.octets, asked.length)};
 	memset(&answer, 0xa5, sizeof answer); /* nothing may rely on a clean slate */
 	const struct node *node = index_get(world->index, question.name, question.length, question.hash);
-	resolve(world, &question, node, &client, &(struct rng){{1, 1}}, &answer);
+	resolve(world, &question, (struct found){.node = node}, &client, &(struct rng){{1, 1}}, &answer);
 }
 
 static void assert_sections(unsigned answers, unsigned authority, unsigned additional)
