@@ -99,8 +99,7 @@ struct plan_service {
 	region_set positive; /* share above 0 */
 	region_set partial;  /* share 1..99 */
 	region_set down;     /* control `down` */
-	region_set regular;  /* ok and positive and not down: what the first step takes */
-	region_set settled;  /* of these, the ones that take every client, whatever its hash */
+	region_set settled;  /* ok, positive and not down, and take every client, whatever its hash */
 	bool picks_vips;     /* some region has more of them than an answer takes: a hash or a draw picks */
 	uint8_t region_count;
 	uint8_t slot[REGIONS_MAX]; /* region number → index into regions, 255: none */
