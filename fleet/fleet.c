@@ -89,6 +89,20 @@ struct fleet_object *fleet_next(const struct fleet *fleet, enum fleet_kind kind,
 	return NULL;
 }
 
+const char *fleet_known(const struct fleet *fleet, enum fleet_kind kind, const char *id,
+			char out[static TEXT_KNOWN_MAX])
+{
+	const char **ids = xcalloc(fleet_count(fleet, kind) + 1, sizeof(*ids));
+	const struct fleet_object *object;
+	size_t count = 0;
+
+	for (size_t at = 0; (object = fleet_next(fleet, kind, &at)) != NULL;)
+		ids[count++] = object->id;
+	const char *nearest = text_known(id, ids, count, out);
+	free(ids);
+	return nearest;
+}
+
 size_t fleet_page(const struct fleet *fleet, enum fleet_kind kind, const char *after, size_t limit,
 		  struct fleet_object **ret)
 {

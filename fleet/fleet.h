@@ -8,6 +8,7 @@
 #include "lib/doc.h"
 #include "lib/map.h"
 #include "lib/net.h"
+#include "lib/text.h"
 #include "zones/zone.h"
 
 #define FLEET_REGIONS_MAX 64
@@ -267,6 +268,9 @@ size_t fleet_count(const struct fleet *fleet, enum fleet_kind kind);
 /* In order of definition, but for objects that took the place of removed ones. for (size_t at = 0; (object =
  * fleet_next(fleet, kind, &at));) */
 struct fleet_object *fleet_next(const struct fleet *fleet, enum fleet_kind kind, size_t *at);
+/* text_known() for an id that no object of the kind has; what it returns is the object's. */
+const char *fleet_known(const struct fleet *fleet, enum fleet_kind kind, const char *id,
+			char out[static TEXT_KNOWN_MAX]);
 /* In order of id, from the first id greater than `after` (NULL: from the start): lists with
  * ?limit=&after=. Returns how many were written. */
 size_t fleet_page(const struct fleet *fleet, enum fleet_kind kind, const char *after, size_t limit,

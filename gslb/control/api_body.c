@@ -62,17 +62,11 @@ const char *api_member_object(const struct fleet *fleet, enum fleet_kind kind, c
 	const char *id = api_member_text(doc, node, key, NAME_TEXT_MAX, errors);
 	if (!id || fleet_get(fleet, kind, id))
 		return id;
-	size_t count = 0;
-	const struct fleet_object *object;
-	const char **ids = xcalloc(fleet_count(fleet, kind) + 1, sizeof(*ids));
-	for (size_t at = 0; (object = fleet_next(fleet, kind, &at));)
-		ids[count++] = object->id;
 	char known[TEXT_KNOWN_MAX];
-	const char *nearest = text_known(id, ids, count, known);
+	const char *nearest = fleet_known(fleet, kind, id, known);
 	struct err *err = doc_err(errors, doc, doc_get(node, key), "unknown %s '%s'%s", fleet_kind_name[kind],
 				  id, known);
 	err_set_nearest(err, nearest);
-	free(ids);
 	return NULL;
 }
 

@@ -278,14 +278,9 @@ static bool read_object(const struct api_request *request, struct api_reply *rep
 		strcpy(out, id);
 		return true;
 	}
-	const char *regions[FLEET_REGIONS_MAX];
 	char known[TEXT_KNOWN_MAX] = "";
-	const struct fleet_object *region;
-	size_t count = 0;
-	for (size_t at = 0;
-	     kind == FLEET_REGION && (region = fleet_next(request->control->fleet, kind, &at));)
-		regions[count++] = region->id;
-	text_known(id, regions, count, known);
+	if (kind == FLEET_REGION) /* of other kinds there may be a million */
+		fleet_known(request->control->fleet, kind, id, known);
 	api_reply_problem(reply, PROBLEM_BAD_REQUEST, NULL, "there is no %s '%.80s'%s", param, id, known);
 	return false;
 }

@@ -176,15 +176,10 @@ static bool region_has_vip(const struct control *control, const char *region, co
 static void err_unknown(struct control *control, enum fleet_kind kind, const char *id,
 			struct err_list *errors)
 {
-	size_t count = 0, at = 0;
-	const char **ids = xcalloc(fleet_count(control->fleet, kind) + 1, sizeof *ids);
-	for (struct fleet_object *object; (object = fleet_next(control->fleet, kind, &at));)
-		ids[count++] = object->id;
 	char known[TEXT_KNOWN_MAX];
-	const char *nearest = text_known(id, ids, count, known);
+	const char *nearest = fleet_known(control->fleet, kind, id, known);
 	struct err *err = err_add(errors, NULL, 0, 0, "no %s '%s'%s", fleet_kind_name[kind], id, known);
 	err_set_nearest(err, nearest);
-	free(ids);
 }
 
 static bool control_names_are_known(struct control *control, const struct control_request *request,
