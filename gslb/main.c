@@ -2,7 +2,7 @@
  * gslbd: options, signals, and the one place that knows both the data path and the control path. It
  * owns the published world; the control path swaps it, the workers read it.
  */
-#include "gslb/control/control.h"
+#include "gslb/control/server.h"
 #include "gslb/serve/workers.h"
 #include "lib/log.h"
 #include <errno.h>
@@ -14,7 +14,7 @@
 
 struct gslbd {
 	struct event_base *base;
-	struct control *control;
+	struct server *server;
 	struct workers *workers;
 	struct publish world;
 	struct event *signals[3];
@@ -25,7 +25,7 @@ struct gslbd {
 static bool start_serving(void *user, struct err_list *errors)
 {
 	struct gslbd *gslbd = user;
-	const struct node_config *node = gslbd->control->config;
+	const struct node_config *node = gslbd->server->config;
 	struct workers_config config = {
 		.listen = node->listen,
 		.listen_count = node->listen_count,
@@ -77,8 +77,8 @@ static void on_reload(evutil_socket_t signal, short what, void *user)
 {
 	struct gslbd *gslbd = user;
 	struct requester requester = {.author = "SIGHUP", .via = "signal"};
-	if (gslbd->control)
-		control_reload(gslbd->control, &requester, on_reloaded, gslbd);
+	if (gslbd->server)
+		server_reload(gslbd->server, &requester, on_reloaded, gslbd);
 }
 
 static void watch_signals(struct gslbd *gslbd)
@@ -105,26 +105,26 @@ static void raise_descriptor_limit(void)
 
 static int run(const char *config_path)
 {
-	static const struct control_hooks hooks_template = {.start_serving = start_serving,
-							    .listeners = listeners,
-							    .stats = stats,
-							    .kernel_dropped = kernel_dropped};
+	static const struct server_hooks hooks_template = {.start_serving = start_serving,
+							   .listeners = listeners,
+							   .stats = stats,
+							   .kernel_dropped = kernel_dropped};
 	struct gslbd gslbd = {.base = event_base_new()};
-	struct control_hooks hooks = hooks_template;
+	struct server_hooks hooks = hooks_template;
 	hooks.user = &gslbd;
 	struct err_list errors = {0};
 	int status = 1;
 	watch_signals(&gslbd);
 	raise_descriptor_limit();
-	gslbd.control = control_new(gslbd.base, config_path, &hooks, &gslbd.world, &errors);
+	gslbd.server = server_new(gslbd.base, config_path, &hooks, &gslbd.world, &errors);
 	err_print(&errors, stderr);
 	err_done(&errors);
-	if (gslbd.control) {
+	if (gslbd.server) {
 		event_base_dispatch(gslbd.base);
-		status = gslbd.control->has_failed ? 1 : 0;
+		status = gslbd.server->has_failed ? 1 : 0;
 	}
 	workers_stop(gslbd.workers);
-	control_free(gslbd.control);
+	server_free(gslbd.server);
 	world_free(publish_swap(&gslbd.world, NULL));
 	for (size_t i = 0; i < 3; i++)
 		event_free(gslbd.signals[i]);
@@ -160,7 +160,7 @@ static int usage(const char *problem)
 static int check(const char *config_path)
 {
 	struct err_list errors = {0};
-	bool is_good = control_check(config_path, &errors);
+	bool is_good = server_check(config_path, &errors);
 	err_print(&errors, stderr);
 	err_done(&errors);
 	return is_good ? 0 : 1;

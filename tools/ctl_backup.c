@@ -1,7 +1,7 @@
 /* backup and restore of the store. backup asks a running node; restore works on files. One thread. */
 #include "gslb/control/config.h"
-#include "gslb/control/store_backup.h"
 #include "lib/mem.h"
+#include "store/store_backup.h"
 #include "tools/ctl.h"
 #include <errno.h>
 #include <fcntl.h>

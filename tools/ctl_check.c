@@ -3,7 +3,7 @@
  * node.yaml comes to, per service and continent. One thread.
  */
 #include "fleet/fleet.h"
-#include "gslb/control/effective.h"
+#include "gslb/compile/check_table.h"
 #include "lib/file.h"
 #include "lib/mem.h"
 #include "tools/ctl.h"
@@ -122,7 +122,7 @@ static void check_node(const char *path, json_t *effective, struct err_list *err
 	struct load_previous nothing = {0};
 	load_run(path, LOAD_CHECK, &nothing, &loaded);
 	if (loaded.config && !err_has_errors(&loaded.errors)) {
-		json_t *one = effective_table(&loaded);
+		json_t *one = check_table(&loaded);
 		json_object_set_new(one, "file", json_string(path));
 		json_array_append_new(effective, one);
 	}

@@ -1,15 +1,15 @@
 /* See the header. Control thread. */
 #include "gslb/control/change.h"
-#include "gslb/control/controls.h"
-#include "gslb/control/health_book.h"
-#include "gslb/control/load.h"
-#include "gslb/control/resolve_names.h"
-#include "gslb/control/store_load.h"
-#include "gslb/control/world_builder.h"
+#include "gslb/compile/load.h"
+#include "gslb/compile/world_builder.h"
+#include "health/health_book.h"
+#include "health/resolve_names.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/text.h"
+#include "store/controls.h"
+#include "store/store_load.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -23,7 +23,7 @@ static json_t *counts_json(const struct fleet_result *result)
 			 (json_int_t)result->unchanged);
 }
 
-static bool commit_fleet(struct control *control, const struct fleet_result *result, uint64_t version,
+static bool commit_fleet(struct server *server, const struct fleet_result *result, uint64_t version,
 			 const struct requester *requester, const char *verb, const char *object,
 			 struct err_list *errors)
 {
@@ -48,46 +48,45 @@ static bool commit_fleet(struct control *control, const struct fleet_result *res
 		.audit = &line,
 		.audit_count = 1,
 	};
-	bool is_durable = store_commit(control->store, &change, errors);
+	bool is_durable = store_commit(server->store, &change, errors);
 	json_decref(before);
 	json_decref(after);
 	return is_durable;
 }
 
-enum change_outcome control_change_fleet(struct control *control, struct fleet_change *change, bool dry_run,
-					 const struct requester *requester, const char *verb,
-					 const char *object, struct fleet_result *ret,
-					 struct err_list *errors)
+enum change_outcome change_fleet(struct server *server, struct fleet_change *change, bool dry_run,
+				 const struct requester *requester, const char *verb, const char *object,
+				 struct fleet_result *ret, struct err_list *errors)
 {
-	if (!control->is_loaded) {
+	if (!server->is_loaded) {
 		err_add(errors, NULL, 0, 0, "the fleet is still being loaded");
 		return CHANGE_UNAVAILABLE;
 	}
-	uint64_t version = control->fleet_version + 1;
-	if (!fleet_apply(control->fleet, change, version, dry_run, ret, errors)) {
+	uint64_t version = server->fleet_version + 1;
+	if (!fleet_apply(server->fleet, change, version, dry_run, ret, errors)) {
 		if (ret->refusal == FLEET_REFUSED_BASE_OBJECT)
 			return CHANGE_BASE_OBJECT;
 		return ret->refusal == FLEET_REFUSED_NOT_FOUND ? CHANGE_NOT_FOUND : CHANGE_INVALID;
 	}
 	if (dry_run || ret->touched_count == 0)
 		return CHANGE_DONE;
-	if (!world_builder_is_prepared(control->builder, ret)) {
-		fleet_revert(control->fleet, ret);
+	if (!world_builder_is_prepared(server->builder, ret)) {
+		fleet_revert(server->fleet, ret);
 		return CHANGE_WAITS;
 	}
-	if (!commit_fleet(control, ret, version, requester, verb, object, errors)) {
-		fleet_revert(control->fleet, ret);
+	if (!commit_fleet(server, ret, version, requester, verb, object, errors)) {
+		fleet_revert(server->fleet, ret);
 		return CHANGE_UNAVAILABLE;
 	}
-	control->fleet_version = version;
-	if (control->store_load)
-		store_load_follow(control->store_load, ret, &control->loaded->errors);
+	server->fleet_version = version;
+	if (server->store_load)
+		store_load_follow(server->store_load, ret, &server->loaded->errors);
 	if (ret->structure_changed) {
-		resolve_names_sync(control->names, control->fleet);
-		health_book_sync(control->health, control->fleet);
+		resolve_names_sync(server->names, server->fleet);
+		health_book_sync(server->health, server->fleet);
 	}
-	world_builder_fleet_changed(control->builder, ret);
-	control_health_progress(control); /* what the start waited for may have left the fleet */
+	world_builder_fleet_changed(server->builder, ret);
+	server_health_progress(server); /* what the start waited for may have left the fleet */
 	return CHANGE_DONE;
 }
 
@@ -97,9 +96,9 @@ static int64_t zone_changed_unix_s(const struct fleet *fleet, const char *id)
 	return zone && zone->serial_is_change ? zone->changed_unix_s : 0;
 }
 
-void change_restore_serials(struct control *control, const struct node_config *config, struct fleet *fleet)
+void change_restore_serials(struct server *server, const struct node_config *config, struct fleet *fleet)
 {
-	int64_t store_unix_s = store_fleet_changed_unix_ms(control->store) / 1000, files_unix_s = 0;
+	int64_t store_unix_s = store_fleet_changed_unix_ms(server->store) / 1000, files_unix_s = 0;
 	for (size_t i = 0; i < config->fleet_count; i++) {
 		struct stat st;
 		if (stat(config->fleet[i], &st) == 0 && st.st_mtim.tv_sec > files_unix_s)
@@ -112,7 +111,7 @@ void change_restore_serials(struct control *control, const struct node_config *c
 			continue;
 		/* A zone that is served knows what the store brought it; else the store's last change of all
 		 * is as near as can be told. */
-		zone->changed_unix_s = zone_changed_unix_s(control->fleet, object->id);
+		zone->changed_unix_s = zone_changed_unix_s(server->fleet, object->id);
 		if (zone->changed_unix_s == 0)
 			zone->changed_unix_s = store_unix_s;
 		if (files_unix_s > zone->changed_unix_s)
@@ -154,13 +153,13 @@ static json_t *row_json(const struct control_row *row)
 }
 
 /* Does the region hold such a VIP in any service? */
-static bool region_has_vip(const struct control *control, const char *region, const char *address)
+static bool region_has_vip(const struct server *server, const char *region, const char *address)
 {
 	struct ip ip;
 	if (!ip_parse(address, &ip))
 		return false;
 	size_t at = 0;
-	for (struct fleet_object *object; (object = fleet_next(control->fleet, FLEET_SERVICE, &at));) {
+	for (struct fleet_object *object; (object = fleet_next(server->fleet, FLEET_SERVICE, &at));) {
 		const struct fleet_service *service = (const struct fleet_service *)object;
 		for (size_t r = 0; r < service->vip_region_count; r++) {
 			if (strcmp(service->vips[r].region, region) != 0)
@@ -173,16 +172,15 @@ static bool region_has_vip(const struct control *control, const char *region, co
 	return false;
 }
 
-static void err_unknown(struct control *control, enum fleet_kind kind, const char *id,
-			struct err_list *errors)
+static void err_unknown(struct server *server, enum fleet_kind kind, const char *id, struct err_list *errors)
 {
 	char known[TEXT_KNOWN_MAX];
-	const char *nearest = fleet_known(control->fleet, kind, id, known);
+	const char *nearest = fleet_known(server->fleet, kind, id, known);
 	struct err *err = err_add(errors, NULL, 0, 0, "no %s '%s'%s", fleet_kind_name[kind], id, known);
 	err_set_nearest(err, nearest);
 }
 
-static bool control_names_are_known(struct control *control, const struct control_request *request,
+static bool control_names_are_known(struct server *server, const struct control_request *request,
 				    struct err_list *errors)
 {
 	size_t before = errors->errors;
@@ -192,24 +190,24 @@ static bool control_names_are_known(struct control *control, const struct contro
 		ip_format(&ip, address);
 	/* What is controlled may have left the fleet; its control can still be taken away. */
 	if (request->share == SHARE_RESTORE &&
-	    controls_get(control->controls, request->region, request->service ? request->service : "",
+	    controls_get(server->controls, request->region, request->service ? request->service : "",
 			 address))
 		return true;
-	bool has_region = fleet_get(control->fleet, FLEET_REGION, request->region) != NULL;
+	bool has_region = fleet_get(server->fleet, FLEET_REGION, request->region) != NULL;
 	if (!has_region)
-		err_unknown(control, FLEET_REGION, request->region, errors);
-	if (request->service && !fleet_get(control->fleet, FLEET_SERVICE, request->service))
-		err_unknown(control, FLEET_SERVICE, request->service, errors);
-	if (has_region && request->address && !region_has_vip(control, request->region, request->address))
+		err_unknown(server, FLEET_REGION, request->region, errors);
+	if (request->service && !fleet_get(server->fleet, FLEET_SERVICE, request->service))
+		err_unknown(server, FLEET_SERVICE, request->service, errors);
+	if (has_region && request->address && !region_has_vip(server, request->region, request->address))
 		err_add(errors, NULL, 0, 0, "region '%s' has no VIP %s", request->region, request->address);
 	return errors->errors == before;
 }
 
 /* The time tells the versions of a control apart, so two changes never have the same. */
-static void set_since(const struct control *control, struct control_row *row, int64_t now_unix_ms)
+static void set_since(const struct server *server, struct control_row *row, int64_t now_unix_ms)
 {
 	const struct control_row *old =
-		controls_get(control->controls, row->region, row->service, row->address);
+		controls_get(server->controls, row->region, row->service, row->address);
 	row->since_unix_ms = old && old->since_unix_ms >= now_unix_ms ? old->since_unix_ms + 1 : now_unix_ms;
 }
 
@@ -233,17 +231,17 @@ static void fill_row(const struct control_request *request, const char *author, 
 	row->author = (char *)author;
 }
 
-enum change_outcome control_change_controls(struct control *control, const struct control_request *requests,
-					    size_t count, const struct requester *requester, const char *verb,
-					    struct err_list *errors)
+enum change_outcome change_controls(struct server *server, const struct control_request *requests,
+				    size_t count, const struct requester *requester, const char *verb,
+				    struct err_list *errors)
 {
-	if (!control->is_loaded) {
+	if (!server->is_loaded) {
 		err_add(errors, NULL, 0, 0, "the fleet is still being loaded");
 		return CHANGE_UNAVAILABLE;
 	}
 	bool is_known = true;
 	for (size_t i = 0; i < count; i++)
-		is_known &= control_names_are_known(control, &requests[i], errors);
+		is_known &= control_names_are_known(server, &requests[i], errors);
 	if (!is_known)
 		return CHANGE_NOT_FOUND;
 
@@ -254,11 +252,11 @@ enum change_outcome control_change_controls(struct control *control, const struc
 	char(*objects)[200] = xcalloc(count, sizeof *objects);
 	for (size_t i = 0; i < count; i++) {
 		fill_row(&requests[i], requester->author, now_unix_ms, &rows[i]);
-		set_since(control, &rows[i], now_unix_ms);
+		set_since(server, &rows[i], now_unix_ms);
 		removed[i] = requests[i].share == SHARE_RESTORE;
 		describe_object(&rows[i], objects[i], sizeof objects[i]);
 		const struct control_row *old =
-			controls_get(control->controls, rows[i].region, rows[i].service, rows[i].address);
+			controls_get(server->controls, rows[i].region, rows[i].service, rows[i].address);
 		lines[i] = (struct audit_line){
 			.time_unix_ms = now_unix_ms,
 			.author = requester->author,
@@ -277,18 +275,18 @@ enum change_outcome control_change_controls(struct control *control, const struc
 		.audit = lines,
 		.audit_count = count,
 	};
-	bool is_durable = store_commit(control->store, &change, errors);
+	bool is_durable = store_commit(server->store, &change, errors);
 	for (size_t i = 0; i < count; i++) {
 		json_decref(lines[i].before);
 		json_decref(lines[i].after);
 		if (is_durable && removed[i])
-			controls_remove(control->controls, rows[i].region, rows[i].service, rows[i].address);
+			controls_remove(server->controls, rows[i].region, rows[i].service, rows[i].address);
 		else if (is_durable)
-			controls_put(control->controls, &rows[i]);
+			controls_put(server->controls, &rows[i]);
 	}
 	if (is_durable) {
-		world_builder_controls_changed(control->builder, rows, count);
-		change_arm_expiry(control);
+		world_builder_controls_changed(server->builder, rows, count);
+		change_arm_expiry(server);
 	}
 	free(rows);
 	free(removed);
@@ -300,7 +298,7 @@ enum change_outcome control_change_controls(struct control *control, const struc
 /* ---- expiry ---- */
 
 struct expired {
-	struct control *control;
+	struct server *server;
 	struct control_row *rows;
 	size_t count, capacity;
 };
@@ -334,49 +332,49 @@ static void note_expired(void *user, const struct control_row *row)
 	};
 	struct err_list errors = {0};
 	/* Not durable is no harm: a restart finds the row and lets it expire again. */
-	if (!store_commit(expired->control->store, &change, &errors))
+	if (!store_commit(expired->server->store, &change, &errors))
 		log_error("the expiry of the control on %s is not in the store", object);
 	log_info("the control on %s expired", object);
 	err_done(&errors);
 	json_decref(before);
 }
 
-void change_expire_controls(struct control *control)
+void change_expire_controls(struct server *server)
 {
-	struct expired expired = {.control = control};
-	controls_expire(control->controls, clock_mono_ms(), note_expired, &expired);
+	struct expired expired = {.server = server};
+	controls_expire(server->controls, clock_mono_ms(), note_expired, &expired);
 	if (expired.count > 0)
-		world_builder_controls_changed(control->builder, expired.rows, expired.count);
+		world_builder_controls_changed(server->builder, expired.rows, expired.count);
 	free(expired.rows);
-	change_arm_expiry(control);
+	change_arm_expiry(server);
 }
 
-void change_arm_expiry(struct control *control)
+void change_arm_expiry(struct server *server)
 {
-	uint64_t next = controls_next_expiry(control->controls), now = clock_mono_ms();
+	uint64_t next = controls_next_expiry(server->controls), now = clock_mono_ms();
 	if (next == UINT64_MAX) {
-		evtimer_del(control->expiry_timer);
+		evtimer_del(server->expiry_timer);
 		return;
 	}
 	uint64_t wait_ms = next > now ? next - now : 1;
 	struct timeval wait = {(time_t)(wait_ms / 1000), (suseconds_t)(wait_ms % 1000 * 1000)};
-	evtimer_add(control->expiry_timer, &wait);
+	evtimer_add(server->expiry_timer, &wait);
 }
 
-void change_audit_reload(struct control *control, const char *author, const char *via)
+void change_audit_reload(struct server *server, const char *author, const char *via)
 {
 	struct audit_line line = {
 		.time_unix_ms = clock_unix_ms(),
 		.author = author,
 		.via = via,
 		.verb = "reload",
-		.object = control->config_path,
+		.object = server->config_path,
 		.reason = "",
 	};
 	struct store_change change = {
-		.fleet_version = control->fleet_version, .audit = &line, .audit_count = 1};
+		.fleet_version = server->fleet_version, .audit = &line, .audit_count = 1};
 	struct err_list errors = {0};
-	if (!store_commit(control->store, &change, &errors))
+	if (!store_commit(server->store, &change, &errors))
 		log_error("the audit line of the reload is not in the store");
 	err_done(&errors);
 }

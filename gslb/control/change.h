@@ -1,11 +1,11 @@
 /* Accepted changes: checked, durable, published, in this order. Control thread. See control.h. */
 #pragma once
-#include "gslb/control/control.h"
+#include "gslb/control/server.h"
 
 /* Drops the controls that are due, tells the audit, publishes, arms the timer for the next. */
-void change_expire_controls(struct control *control);
-void change_arm_expiry(struct control *control);
-void change_audit_reload(struct control *control, const char *author, const char *via);
+void change_expire_controls(struct server *server);
+void change_arm_expiry(struct server *server);
+void change_audit_reload(struct server *server, const char *author, const char *via);
 /* Zones with `serial: change` of a fleet that is about to be taken over: the time of the last change
  * that the files, the store and the same zone of the current fleet know. */
-void change_restore_serials(struct control *control, const struct node_config *config, struct fleet *fleet);
+void change_restore_serials(struct server *server, const struct node_config *config, struct fleet *fleet);

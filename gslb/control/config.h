@@ -1,7 +1,7 @@
 /* node.yaml (reference/configuration.md). Owned by the control thread. */
 #pragma once
-#include "gslb/control/notify.h"
 #include "gslb/decide/world.h"
+#include "health/notify.h"
 #include "lib/err.h"
 #include "lib/net.h"
 

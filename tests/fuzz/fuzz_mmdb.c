@@ -1,5 +1,5 @@
 /* Any octets as a database: refused with a reason, or places that cover both families whole. */
-#include "gslb/control/geo_load.h"
+#include "gslb/compile/geo_load.h"
 #include "tests/fuzz/fuzz_target.h"
 #include <stdio.h>
 #include <stdlib.h>

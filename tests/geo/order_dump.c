@@ -4,7 +4,7 @@
  * input is `address` or `address resolver`; a line of output `address tiers depth`, tiers as
  * `eu,us|ap` or `-`. With --stats: time and memory of loading and compiling.
  */
-#include "gslb/control/geo_load.h"
+#include "gslb/compile/geo_load.h"
 #include "gslb/decide/order.h"
 #include "lib/clock.h"
 #include "lib/mem.h"

@@ -12,7 +12,7 @@ import pathlib
 import re
 import sys
 
-FOLDERS = ["lib", "zones", "fleet", "checker", "gslb", "forwarder", "tools"]
+FOLDERS = ["lib", "zones", "fleet", "checker", "store", "health", "daemon", "gslb", "forwarder", "tools"]
 
 
 def read_exceptions(text):

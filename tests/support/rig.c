@@ -1,6 +1,6 @@
 /* A control path for tests: see rig.h. */
 #include "tests/support/rig.h"
-#include "gslb/control/world_builder.h"
+#include "gslb/compile/world_builder.h"
 #include "lib/clock.h"
 #include "lib/mem.h"
 #include <fcntl.h>
@@ -65,7 +65,7 @@ static struct health_entry entries[ENTRIES_MAX];
 static size_t entry_count;
 static bool is_complete = true;
 
-struct health_book *health_book_new(struct control *control)
+struct health_book *health_book_new(struct server *server)
 {
 	return NULL;
 }
@@ -116,8 +116,8 @@ void rig_set_health(struct rig *rig, const char *address, const char *check, enu
 	entry->verdict = (struct verdict){.state = (enum verdict_state)state};
 	*(state == VIP_UP ? &entry->verdict.failures : &entry->verdict.successes) = pending;
 	entry->is_probed = entry->has_round = state != VIP_UNKNOWN;
-	if (rig && rig->control && rig->control->builder)
-		world_builder_state_changed(rig->control->builder, &ip);
+	if (rig && rig->server && rig->server->builder)
+		world_builder_state_changed(rig->server->builder, &ip);
 }
 
 void rig_forget_health(void)
@@ -175,8 +175,8 @@ void rig_init(struct rig *rig)
 
 void rig_stop(struct rig *rig)
 {
-	control_free(rig->control);
-	rig->control = NULL;
+	server_free(rig->server);
+	rig->server = NULL;
 	world_free(publish_swap(&rig->world, NULL));
 }
 
@@ -212,18 +212,18 @@ void rig_write(const struct rig *rig, const char *name, const char *text)
 
 static bool is_settled(struct rig *rig)
 {
-	return rig->control->is_loaded || rig->control->has_failed;
+	return rig->server->is_loaded || rig->server->has_failed;
 }
 
 bool rig_start(struct rig *rig, struct err_list *errors)
 {
 	char *path = rig_path(rig, "node.yaml");
-	rig->control = control_new(rig->base, path, &rig->hooks, &rig->world, errors);
+	rig->server = server_new(rig->base, path, &rig->hooks, &rig->world, errors);
 	free(path);
-	if (!rig->control)
+	if (!rig->server)
 		return false;
 	rig_await(rig, is_settled);
-	return !rig->control->has_failed;
+	return !rig->server->has_failed;
 }
 
 void rig_must_start(struct rig *rig, const char *fleet)
@@ -282,11 +282,11 @@ static bool has_reloaded(struct rig *rig)
 
 bool rig_reload(struct rig *rig)
 {
-	uint64_t version = rig->control->fleet_version;
+	uint64_t version = rig->server->fleet_version;
 	rig->reloads = 0;
-	control_reload(rig->control, &requester, on_reloaded, rig);
+	server_reload(rig->server, &requester, on_reloaded, rig);
 	rig_await(rig, has_reloaded);
-	return rig->control->fleet_version > version;
+	return rig->server->fleet_version > version;
 }
 
 static enum change_outcome change(struct rig *rig, struct fleet_change *change, const char *verb,
@@ -294,8 +294,8 @@ static enum change_outcome change(struct rig *rig, struct fleet_change *change, 
 {
 	struct err_list own = {0};
 	struct fleet_result result = {0};
-	enum change_outcome outcome = control_change_fleet(rig->control, change, false, &requester, verb,
-							   object, &result, errors ? errors : &own);
+	enum change_outcome outcome = change_fleet(rig->server, change, false, &requester, verb, object,
+						   &result, errors ? errors : &own);
 	fleet_result_done(&result);
 	fleet_change_free(change);
 	err_print(&own, stderr);
@@ -345,7 +345,7 @@ enum change_outcome rig_control(struct rig *rig, const char *region, const char 
 	struct err_list errors = {0};
 	struct control_request request = {region, service, address, share, for_ms, "drill"};
 	enum change_outcome outcome =
-		control_change_controls(rig->control, &request, 1, &requester, "control", &errors);
+		change_controls(rig->server, &request, 1, &requester, "control", &errors);
 	err_done(&errors);
 	return outcome;
 }

@@ -1,20 +1,20 @@
 /*
  * A control path as gslbd runs it, in a state directory of its own, with a real event loop, store, loader
- * and API socket. Stand-ins: the DNS sockets (struct control_hooks), what the probes know (health_book.h),
+ * and API socket. Stand-ins: the DNS sockets (struct server_hooks), what the probes know (health_book.h),
  * and the clocks (lib/clock.h: the system's, and what the test adds). For tests; aborts on its own errors.
  */
 #pragma once
-#include "gslb/control/control.h"
-#include "gslb/control/health_book.h"
+#include "gslb/control/server.h"
 #include "gslb/decide/resolve.h"
+#include "health/health_book.h"
 
 struct rig {
 	char directory[64];
 	struct event_base *base;
 	struct publish world;
-	struct control_hooks hooks;
-	struct control *control; /* NULL: not started */
-	unsigned times_started;	 /* calls of start_serving */
+	struct server_hooks hooks;
+	struct server *server;	/* NULL: not started */
+	unsigned times_started; /* calls of start_serving */
 	bool refuses_start;
 	size_t reloads;	     /* done */
 	char *reload_errors; /* as printed, of the last reload */
@@ -26,8 +26,8 @@ void rig_done(struct rig *rig); /* stops it and removes all files */
 void rig_write(const struct rig *rig, const char *name, const char *text);
 char *rig_path(const struct rig *rig, const char *name); /* free() it */
 
-/* control_new and the loop, until the first world is published or the start has failed; false: failed, and
- * the errors of control_new (not of the loader, which are printed) are in `errors`. */
+/* server_new and the loop, until the first world is published or the start has failed; false: failed, and
+ * the errors of server_new (not of the loader, which are printed) are in `errors`. */
 bool rig_start(struct rig *rig, struct err_list *errors);
 /* The same with a usual node.yaml, written now, and this fleet.yaml; fails the process when it is not good.
  */
@@ -36,12 +36,12 @@ void rig_stop(struct rig *rig); /* as SIGTERM does; the directory stays */
 /* Turns the loop until it is true; aborts after 20 s. */
 void rig_await(struct rig *rig, bool (*is_true)(struct rig *rig));
 void rig_turn_ms(struct rig *rig, unsigned ms); /* turns the loop for this long */
-/* control_reload, and the loop until it is done; false: refused, see reload_errors. */
+/* server_reload, and the loop until it is done; false: refused, see reload_errors. */
 bool rig_reload(struct rig *rig);
 
 /* ---- changes ---- */
 
-/* A YAML document through control_change_fleet; errors may be NULL: they abort. */
+/* A YAML document through change_fleet; errors may be NULL: they abort. */
 enum change_outcome rig_apply(struct rig *rig, const char *yaml, struct err_list *errors);
 enum change_outcome rig_apply_pruned(struct rig *rig, const char *yaml); /* as gslbctl apply --prune */
 enum change_outcome rig_remove_tenant(struct rig *rig, const char *id, struct err_list *errors);

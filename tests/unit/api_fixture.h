@@ -3,7 +3,7 @@
  * it was called with.
  */
 #pragma once
-#include "gslb/control/api_request.h"
+#include "gslb/api/api_request.h"
 #include "lib/mem.h"
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* A book of health that holds what the test wrote into it. */
 #pragma once
-#include "gslb/control/health_book.h"
+#include "health/health_book.h"
 #include <string.h>
 
 static struct health_entry entries[8];

@@ -1,7 +1,7 @@
 /* A store in a directory of its own, and small objects to put into it. The fleet is a stand-in. */
 #pragma once
-#include "gslb/control/store.h"
 #include "lib/mem.h"
+#include "store/store.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

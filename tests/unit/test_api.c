@@ -2,7 +2,7 @@
  * The API over real sockets, as a client sees it: who may listen, what each kind of request gets, and
  * that nothing a client does keeps the loop or leaks. The handlers are stand-ins.
  */
-#include "gslb/control/api.h"
+#include "gslb/api/api.h"
 #include "lib/clock.h"
 #include "tests/unit/api_fixture.h"
 #include <errno.h>
@@ -17,7 +17,7 @@
 
 static char directory[64], socket_path[96];
 static struct node_config config;
-static struct control control = {.is_loaded = true, .config = &config};
+static struct server server = {.is_loaded = true, .config = &config};
 
 static int setup(void **state)
 {
@@ -26,13 +26,13 @@ static int setup(void **state)
 	assert_non_null(mkdtemp(directory));
 	snprintf(socket_path, sizeof(socket_path), "%s/gslb.sock", directory);
 	config = (struct node_config){.admin_socket = socket_path};
-	control.base = event_base_new();
+	server.base = event_base_new();
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	event_base_free(control.base);
+	event_base_free(server.base);
 	unlink(socket_path);
 	return rmdir(directory);
 }
@@ -40,7 +40,7 @@ static int teardown(void **state)
 static struct api *must_start(void)
 {
 	struct err_list errors = {0};
-	struct api *api = api_new(&control, &errors);
+	struct api *api = api_new(&server, &errors);
 	if (!api)
 		fail_msg("%s", errors.items[0].message);
 	return api;
@@ -80,7 +80,7 @@ static const char *exchange(int fd, const char *bytes, size_t length, const char
 			bytes += sent;
 			length -= (size_t)sent;
 		}
-		event_base_loop(control.base, EVLOOP_NONBLOCK);
+		event_base_loop(server.base, EVLOOP_NONBLOCK);
 		struct pollfd poll_fd = {.fd = fd, .events = POLLIN | (length ? POLLOUT : 0)};
 		poll(&poll_fd, 1, 1);
 		ssize_t got = read(fd, received + used, sizeof(received) - 1 - used);
@@ -215,7 +215,7 @@ static void test_reply_that_comes_later(void **state)
 	deferred = NULL;
 	assert_int_equal(write(fd, request, strlen(request)), strlen(request));
 	while (!deferred)
-		event_base_loop(control.base, EVLOOP_ONCE);
+		event_base_loop(server.base, EVLOOP_ONCE);
 	/* Others are served meanwhile. */
 	ask("GET /v1/status HTTP/1.1\r\n" CLOSE);
 	expect(" 200 ");
@@ -232,7 +232,7 @@ static void test_reply_that_comes_later(void **state)
 	deferred = NULL;
 	assert_int_equal(write(fd, request, strlen(request)), strlen(request));
 	while (!deferred)
-		event_base_loop(control.base, EVLOOP_ONCE);
+		event_base_loop(server.base, EVLOOP_ONCE);
 	api_free(api);
 	close(fd);
 }
@@ -246,8 +246,8 @@ static void test_client_that_leaves_early(void **state)
 	for (size_t i = 0; i < sizeof(beginnings) / sizeof(beginnings[0]); i++) {
 		int fd = connect_unix(socket_path);
 		assert_int_equal(write(fd, beginnings[i], strlen(beginnings[i])), strlen(beginnings[i]));
-		event_base_loop(control.base, EVLOOP_NONBLOCK);
-		event_base_loop(control.base, EVLOOP_NONBLOCK);
+		event_base_loop(server.base, EVLOOP_NONBLOCK);
+		event_base_loop(server.base, EVLOOP_NONBLOCK);
 		close(fd);
 		ask("GET /v1/status HTTP/1.1\r\n" CLOSE);
 		expect(" 200 ");
@@ -257,7 +257,7 @@ static void test_client_that_leaves_early(void **state)
 	api_reply_json(&reply, 200, json_object());
 	deferred->finish(deferred, &reply);
 	api_reply_done(&reply);
-	event_base_loop(control.base, EVLOOP_NONBLOCK);
+	event_base_loop(server.base, EVLOOP_NONBLOCK);
 	api_free(api);
 }
 
@@ -266,7 +266,7 @@ static void test_client_that_leaves_early(void **state)
 static void must_refuse(const char *word)
 {
 	struct err_list errors = {0};
-	assert_null(api_new(&control, &errors));
+	assert_null(api_new(&server, &errors));
 	if (!strstr(errors.items[0].message, word))
 		fail_msg("'%s' lacks '%s'", errors.items[0].message, word);
 	err_done(&errors);

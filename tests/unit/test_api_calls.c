@@ -2,10 +2,10 @@
  * The handlers over a real fleet: what a call shows, what it changes, and what it refuses. What makes a
  * change durable and published is a stand-in that notes what it was asked to do.
  */
-#include "gslb/control/api.h"
-#include "gslb/control/api_request.h"
-#include "gslb/control/explain.h"
-#include "gslb/control/metrics.h"
+#include "gslb/api/api.h"
+#include "gslb/api/api_request.h"
+#include "gslb/api/explain.h"
+#include "gslb/api/metrics.h"
 #include "lib/mem.h"
 #include "tests/unit/health_stand_in.h"
 #include <setjmp.h>
@@ -39,18 +39,17 @@ static const struct sockaddr_storage *give_listeners(void *user, size_t *ret_cou
 	return bound;
 }
 
-static const struct control_hooks hooks = {.listeners = give_listeners};
-static struct control control = {
+static const struct server_hooks hooks = {.listeners = give_listeners};
+static struct server server = {
 	.hooks = &hooks, .config = &config, .world = &published, .is_loaded = true, .epoch = 10};
 
 /* ---- stand-ins ---- */
 
 static char asked[512]; /* what a stand-in was asked to do */
 
-enum change_outcome control_change_fleet(struct control *c, struct fleet_change *change, bool dry_run,
-					 const struct requester *requester, const char *verb,
-					 const char *object, struct fleet_result *ret,
-					 struct err_list *errors)
+enum change_outcome change_fleet(struct server *c, struct fleet_change *change, bool dry_run,
+				 const struct requester *requester, const char *verb, const char *object,
+				 struct fleet_result *ret, struct err_list *errors)
 {
 	snprintf(asked, sizeof(asked), "%s '%s'%s", verb, object, dry_run ? " dry" : "");
 	if (!fleet_apply(c->fleet, change, c->fleet_version + 1, dry_run, ret, errors)) {
@@ -65,9 +64,9 @@ enum change_outcome control_change_fleet(struct control *c, struct fleet_change 
 	return CHANGE_DONE;
 }
 
-enum change_outcome control_change_controls(struct control *c, const struct control_request *requests,
-					    size_t count, const struct requester *requester, const char *verb,
-					    struct err_list *errors)
+enum change_outcome change_controls(struct server *c, const struct control_request *requests, size_t count,
+				    const struct requester *requester, const char *verb,
+				    struct err_list *errors)
 {
 	int used = snprintf(asked, sizeof(asked), "%s:", verb);
 	for (size_t i = 0; i < count; i++) {
@@ -96,8 +95,7 @@ enum change_outcome control_change_controls(struct control *c, const struct cont
 
 static const char *reload_error;
 
-void control_reload(struct control *c, const struct requester *requester, control_reloaded_fn *done,
-		    void *user)
+void server_reload(struct server *c, const struct requester *requester, server_reloaded_fn *done, void *user)
 {
 	struct err_list errors = {0};
 	err_warn(&errors, "a.zone", 3, 0, "only a warning");
@@ -109,12 +107,12 @@ void control_reload(struct control *c, const struct requester *requester, contro
 
 static const char *const waiting[] = {"health", "fleet", NULL};
 
-const char *const *control_waiting(const struct control *c)
+const char *const *server_waiting(const struct server *c)
 {
 	return waiting;
 }
 
-json_t *explain(struct control *c, const struct explain_request *question)
+json_t *explain(struct server *c, const struct explain_request *question)
 {
 	char name[NAME_TEXT_MAX], client[PREFIX_TEXT_MAX] = "", via[IP_TEXT_MAX] = "";
 	name_to_text(question->name.octets, name);
@@ -133,7 +131,7 @@ json_t *explain(struct control *c, const struct explain_request *question)
 	return json_pack("{s:s}", "asked", asked);
 }
 
-void metrics_render(const struct control *c, struct evbuffer *out)
+void metrics_render(const struct server *c, struct evbuffer *out)
 {
 	evbuffer_add_printf(out, "gslb_ready 1\n");
 }
@@ -177,9 +175,9 @@ static void finish(struct api_deferred *deferred, struct api_reply *later)
 
 static int call(const char *method, const char *target, const char *sent)
 {
-	struct api_deferred deferred = {.control = &control, .finish = finish};
+	struct api_deferred deferred = {.server = &server, .finish = finish};
 	struct api_request request = {
-		.control = &control,
+		.server = &server,
 		.method = method,
 		.target = target,
 		.body = sent,
@@ -228,15 +226,15 @@ static int setup(void **state)
 {
 	struct err_list errors = {0};
 	struct fleet_result result = {0};
-	control.fleet = fleet_new();
-	control.controls = controls_new();
-	control.epoch = 10;
-	control.fleet_version = 3;
+	server.fleet = fleet_new();
+	server.controls = controls_new();
+	server.epoch = 10;
+	server.fleet_version = 3;
 	api_reply_init(&reply);
 	struct doc *doc = doc_from_yaml("test.yaml", fleet_text, strlen(fleet_text), &errors);
 	struct fleet_change *change = fleet_change_new(FLEET_BASE);
 	fleet_change_add_document(change, doc, &errors);
-	if (!fleet_apply(control.fleet, change, 1, false, &result, &errors))
+	if (!fleet_apply(server.fleet, change, 1, false, &result, &errors))
 		fail_msg("%s", errors.items[0].message);
 	fleet_result_done(&result);
 	fleet_change_free(change);
@@ -253,8 +251,8 @@ static int teardown(void **state)
 	free(text);
 	text = NULL;
 	api_reply_done(&reply);
-	controls_free(control.controls);
-	fleet_free(control.fleet);
+	controls_free(server.controls);
+	fleet_free(server.fleet);
 	if_match = if_none_match = content_type = NULL;
 	return 0;
 }
@@ -612,10 +610,10 @@ static void test_plain_pages(void **state)
 {
 	assert_int_equal(call("GET", "/readyz", ""), 503);
 	assert_string_equal(text, "{\"ready\":false,\"waiting\":[\"health\",\"fleet\"]}");
-	control.is_ready = true;
+	server.is_ready = true;
 	assert_int_equal(call("GET", "/readyz", ""), 200);
 	assert_string_equal(text, "{\"ready\":true}");
-	control.is_ready = false;
+	server.is_ready = false;
 	assert_int_equal(call("GET", "/healthz", ""), 200);
 	assert_int_equal(call("GET", "/metrics", ""), 200);
 	assert_string_equal(text, "gslb_ready 1\n");

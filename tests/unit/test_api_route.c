@@ -1,7 +1,7 @@
 /* What a method and a target come to: a handler with its arguments, or a problem that names the fault. */
 #include "tests/unit/api_fixture.h"
 
-static struct control control = {.is_loaded = true};
+static struct server server = {.is_loaded = true};
 
 struct call {
 	struct api_request request;
@@ -11,7 +11,7 @@ struct call {
 
 static void run(struct call *call)
 {
-	call->request.control = &control;
+	call->request.server = &server;
 	call->request.requester = (struct requester){.author = "uid:1", .via = "api"};
 	if (!call->request.body)
 		call->request.body = "";
@@ -167,7 +167,7 @@ static void test_parameters(void **state)
 static void test_page_parameters(void **state)
 {
 	static const char *const wrong[] = {"0", "10001", "-1", "x", "", "1e3", "01"};
-	struct api_request request = {.control = &control, .param_count = 1};
+	struct api_request request = {.server = &server, .param_count = 1};
 	struct api_page page;
 	struct api_reply reply;
 	api_reply_init(&reply);
@@ -215,12 +215,12 @@ static void test_plain_listener_has_three_pages(void **state)
 
 static void test_before_the_fleet_is_loaded(void **state)
 {
-	control.is_loaded = false;
+	server.is_loaded = false;
 	expect_handler("GET", "/v1/status", "api_get_status", "[]");
 	expect_handler("GET", "/readyz", "api_get_readyz", "[]");
 	expect_problem("GET", "/v1/tenants", 503, "urn:gslb:unavailable", "loaded");
 	expect_problem("PUT", "/v1/controls/regions/eu", 503, "urn:gslb:unavailable", "loaded");
-	control.is_loaded = true;
+	server.is_loaded = true;
 }
 
 static void test_body_limit(void **state)
@@ -254,7 +254,7 @@ static void test_preconditions(void **state)
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct api_reply reply;
-		struct api_request request = {.control = &control,
+		struct api_request request = {.server = &server,
 					      .if_match = rows[i].if_match,
 					      .if_none_match = rows[i].if_none_match};
 		api_reply_init(&reply);
@@ -301,7 +301,7 @@ static void test_bodies(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct api_reply reply;
 		struct api_request request = {
-			.control = &control, .body = rows[i].body, .body_length = strlen(rows[i].body)};
+			.server = &server, .body = rows[i].body, .body_length = strlen(rows[i].body)};
 		api_reply_init(&reply);
 		assert_null(api_body(&request, &reply));
 		assert_int_equal(reply.status, rows[i].status);

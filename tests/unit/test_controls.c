@@ -1,5 +1,5 @@
 /* Controls in memory: which one holds for a region and service, and what expires when. */
-#include "gslb/control/controls.h"
+#include "store/controls.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* The reply of explain, word for word (configuration.md, "explain reply"). */
-#include "gslb/control/explain.h"
+#include "gslb/api/explain.h"
 #include "lib/mem.h"
 #include "tests/support/rig.h"
 #include <setjmp.h>
@@ -71,7 +71,7 @@ static json_t *ask(const char *name, uint16_t type, const char *client, const ch
 		assert_true(prefix_parse(client, &request.client));
 	if (via)
 		assert_true(ip_parse(via, &request.via));
-	json_t *reply = explain(rig.control, &request);
+	json_t *reply = explain(rig.server, &request);
 	assert_non_null(reply);
 	return reply;
 }

@@ -2,7 +2,7 @@
  * MMDB files → places: both schemas, several files, IPv4 inside IPv6 trees, and files that are cut
  * or damaged. tests/geo/make_mmdb.py writes the files when the test starts.
  */
-#include "gslb/control/geo_load.h"
+#include "gslb/compile/geo_load.h"
 #include "lib/mem.h"
 #include <fcntl.h>
 #include <setjmp.h>

@@ -2,9 +2,9 @@
  * The book of health over real probes on loopback. Fleet, store and world builder are small stand-ins
  * of this file, so that a test says exactly what they hold and sees exactly what reaches them.
  */
-#include "gslb/control/control.h"
-#include "gslb/control/health_book.h"
-#include "gslb/control/world_builder.h"
+#include "gslb/compile/world_builder.h"
+#include "gslb/control/server.h"
+#include "health/health_book.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/mem.h"
@@ -75,7 +75,7 @@ void world_builder_state_changed(struct world_builder *builder, const struct ip 
 	changes++;
 }
 
-void control_health_progress(struct control *control)
+void server_health_progress(struct server *server)
 {
 	progresses++;
 }
@@ -84,7 +84,7 @@ void control_health_progress(struct control *control)
 
 static struct origin origin;
 static struct node_config config;
-static struct control control;
+static struct server server;
 static struct fleet_vips regions[2];
 static struct fleet_vip vips[2][2];
 static char builder;
@@ -99,8 +99,8 @@ static int set_up(void **state)
 	stored_count = saves = changes = progresses = 0;
 	store_is_broken = false;
 	config = (struct node_config){.has_probes = true, .probe_concurrency = 10};
-	control = (struct control){.config = &config, .base = event_base_new(), .builder = (void *)&builder};
-	if (!origin_open(&origin, control.base, "127.0.0.1", 0))
+	server = (struct server){.config = &config, .base = event_base_new(), .builder = (void *)&builder};
+	if (!origin_open(&origin, server.base, "127.0.0.1", 0))
 		return -1;
 	for (size_t i = 0; i < 2; i++)
 		checks[i] = (struct fleet_check){.object.id = i == 0 ? web : port,
@@ -123,15 +123,15 @@ static int set_up(void **state)
 			(struct fleet_service){.check = web, .vip_region_count = 1, .vips = &regions[r]};
 	}
 	service_count = 1;
-	control.health = health_book_new(&control);
+	server.health = health_book_new(&server);
 	return 0;
 }
 
 static int tear_down(void **state)
 {
-	health_book_free(control.health);
+	health_book_free(server.health);
 	origin_settle(&origin);
-	event_base_free(control.base);
+	event_base_free(server.base);
 	return 0;
 }
 
@@ -139,7 +139,7 @@ static const struct health_entry *entry_of(const char *address, const char *chec
 {
 	struct ip ip;
 	assert_true(ip_parse(address, &ip));
-	return health_book_find(control.health, &ip, check);
+	return health_book_find(server.health, &ip, check);
 }
 
 #define GOOD entry_of("127.0.0.1", "web")
@@ -149,25 +149,25 @@ static const struct health_entry *entry_of(const char *address, const char *chec
 #define AWAIT(claim)                                               \
 	for (uint64_t started_ms = clock_mono_ms(); !(claim);) {   \
 		assert_true(clock_mono_ms() - started_ms < 10000); \
-		event_base_loop(control.base, EVLOOP_ONCE);        \
+		event_base_loop(server.base, EVLOOP_ONCE);         \
 	}
 
 static void sync_now(void)
 {
-	health_book_sync(control.health, NULL);
+	health_book_sync(server.health, NULL);
 }
 
 static void restart(void)
 {
-	health_book_free(control.health);
-	control.health = health_book_new(&control);
+	health_book_free(server.health);
+	server.health = health_book_new(&server);
 	sync_now();
 }
 
 static size_t entry_count(void)
 {
 	size_t count = 0;
-	for (size_t at = 0; health_book_next(control.health, &at);)
+	for (size_t at = 0; health_book_next(server.health, &at);)
 		count++;
 	return count;
 }
@@ -177,11 +177,11 @@ static size_t entry_count(void)
 static void the_first_round_decides(void **state)
 {
 	sync_now();
-	assert_false(health_book_is_complete(control.health));
+	assert_false(health_book_is_complete(server.health));
 	assert_int_equal(GOOD->verdict.state, VERDICT_UNKNOWN);
 	assert_int_equal(GOOD->score, SCORE_FULL);
 	assert_true(GOOD->is_probed);
-	AWAIT(health_book_is_complete(control.health));
+	AWAIT(health_book_is_complete(server.health));
 	assert_int_equal(GOOD->verdict.state, VERDICT_UP);
 	assert_int_equal(GOOD->score, SCORE_FULL);
 	assert_string_equal(GOOD->reason, "");
@@ -206,14 +206,14 @@ static void targets_are_shared_by_services(void **state)
 	service_count = 0;
 	sync_now();
 	assert_int_equal(entry_count(), 0);
-	assert_true(health_book_is_complete(control.health));
+	assert_true(health_book_is_complete(server.health));
 	assert_null(GOOD);
 }
 
 static void pending_failures_and_the_fall_reach_the_world(void **state)
 {
 	sync_now();
-	AWAIT(health_book_is_complete(control.health));
+	AWAIT(health_book_is_complete(server.health));
 	unsigned before = changes;
 	uint64_t transitions = GOOD->transitions;
 	origin_refuse(&origin);
@@ -224,7 +224,7 @@ static void pending_failures_and_the_fall_reach_the_world(void **state)
 	AWAIT(GOOD->verdict.state == VERDICT_DOWN);
 	assert_int_equal(changes, before + 3);
 	assert_int_equal(GOOD->transitions, transitions + 1);
-	assert_true(origin_open(&origin, control.base, "127.0.0.1", origin.port));
+	assert_true(origin_open(&origin, server.base, "127.0.0.1", origin.port));
 	AWAIT(GOOD->verdict.state == VERDICT_UP);
 	assert_int_equal(changes, before + 5); /* one pending success, then up */
 	assert_string_equal(GOOD->reason, "");
@@ -239,7 +239,7 @@ static void a_sync_keeps_what_stays_the_same(void **state)
 {
 	checks[0].interval_ms = 3600000;
 	sync_now();
-	AWAIT(health_book_is_complete(control.health));
+	AWAIT(health_book_is_complete(server.health));
 	uint64_t changed_ms = BAD->changed_ms;
 	checks[0].interval_ms = 150; /* holds from now on, not from the next hour */
 	checks[0].rise = 1;
@@ -247,15 +247,15 @@ static void a_sync_keeps_what_stays_the_same(void **state)
 	sync_now();
 	assert_int_equal(BAD->verdict.state, VERDICT_DOWN);
 	assert_int_equal(BAD->changed_ms, changed_ms);
-	assert_true(BAD->is_probed && health_book_is_complete(control.health));
+	assert_true(BAD->is_probed && health_book_is_complete(server.health));
 	uint64_t rounds = BAD->latency_count;
 	AWAIT(BAD->latency_count > rounds + 1);
 	checks[0].type = CHECK_HTTP;
 	origin_reply(&origin, "HTTP/1.1 200 OK\r\n\r\n");
 	sync_now(); /* another question: nothing is known of it */
 	assert_int_equal(BAD->verdict.state, VERDICT_UNKNOWN);
-	assert_false(health_book_is_complete(control.health));
-	AWAIT(health_book_is_complete(control.health));
+	assert_false(health_book_is_complete(server.health));
+	AWAIT(health_book_is_complete(server.health));
 	assert_int_equal(GOOD->verdict.state, VERDICT_UP);
 	checks[0].host = host;
 	sync_now();
@@ -268,10 +268,10 @@ static void nobody_probes_nothing_is_known(void **state)
 	sync_now();
 	assert_int_equal(GOOD->verdict.state, VERDICT_UNKNOWN);
 	assert_false(GOOD->is_probed);
-	assert_true(health_book_is_complete(control.health));
+	assert_true(health_book_is_complete(server.health));
 	config.has_probes = true;
 	sync_now();
-	AWAIT(health_book_is_complete(control.health));
+	AWAIT(health_book_is_complete(server.health));
 	assert_int_equal(BAD->verdict.state, VERDICT_DOWN);
 	config.probe_concurrency = 20; /* states outlive a change of concurrency */
 	sync_now();
@@ -288,11 +288,11 @@ static void nobody_probes_nothing_is_known(void **state)
 static void a_restart_knows_what_was(void **state)
 {
 	sync_now();
-	AWAIT(health_book_is_complete(control.health));
+	AWAIT(health_book_is_complete(server.health));
 	int64_t changed_unix_ms = BAD->changed_unix_ms;
 	uint64_t changed_ms = BAD->changed_ms;
 	restart();
-	assert_true(health_book_is_complete(control.health));
+	assert_true(health_book_is_complete(server.health));
 	assert_int_equal(GOOD->verdict.state, VERDICT_UP);
 	assert_int_equal(BAD->verdict.state, VERDICT_DOWN);
 	assert_int_equal(BAD->score, 0);
@@ -306,23 +306,23 @@ static void a_restart_knows_what_was(void **state)
 static void an_old_state_or_another_question_is_not_restored(void **state)
 {
 	sync_now();
-	AWAIT(health_book_is_complete(control.health));
-	health_book_save(control.health);
+	AWAIT(health_book_is_complete(server.health));
+	health_book_save(server.health);
 	assert_int_equal(stored_count, 2);
 	for (size_t i = 0; i < stored_count; i++)
 		stored[i].changed_unix_ms -= 48 * HOUR_MS;
-	control.health = (health_book_free(control.health), health_book_new(&control));
+	server.health = (health_book_free(server.health), health_book_new(&server));
 	for (size_t i = 0; i < stored_count; i++)
 		stored[i].seen_unix_ms = clock_unix_ms() - 23 * HOUR_MS;
 	sync_now();
 	assert_int_equal(GOOD->verdict.state, VERDICT_UP);
-	control.health = (health_book_free(control.health), health_book_new(&control));
+	server.health = (health_book_free(server.health), health_book_new(&server));
 	for (size_t i = 0; i < stored_count; i++)
 		stored[i].seen_unix_ms = clock_unix_ms() - 25 * HOUR_MS;
 	sync_now();
 	assert_int_equal(GOOD->verdict.state, VERDICT_UNKNOWN);
-	assert_false(health_book_is_complete(control.health));
-	AWAIT(health_book_is_complete(control.health));
+	assert_false(health_book_is_complete(server.health));
+	AWAIT(health_book_is_complete(server.health));
 	checks[0].type = CHECK_HTTP;
 	restart();
 	assert_int_equal(GOOD->verdict.state, VERDICT_UNKNOWN);
@@ -331,7 +331,7 @@ static void an_old_state_or_another_question_is_not_restored(void **state)
 static void a_transition_is_stored_soon(void **state)
 {
 	sync_now();
-	AWAIT(health_book_is_complete(control.health));
+	AWAIT(health_book_is_complete(server.health));
 	uint64_t start_ms = clock_mono_ms();
 	AWAIT(stored_count == 2);
 	assert_true(clock_mono_ms() - start_ms <= 1000);
@@ -341,7 +341,7 @@ static void a_transition_is_stored_soon(void **state)
 	AWAIT(saves == 2);
 	assert_int_equal(GOOD->verdict.state, VERDICT_DOWN);
 	store_is_broken = false; /* nothing is lost: the next save brings it */
-	health_book_save(control.health);
+	health_book_save(server.health);
 	for (size_t i = 0; i < 2; i++)
 		assert_int_equal(stored[i].state, VIP_DOWN);
 }
@@ -350,7 +350,7 @@ static void states_are_held_while_probes_cannot_run(void **state)
 {
 	struct rlimit before, none;
 	sync_now();
-	AWAIT(health_book_is_complete(control.health));
+	AWAIT(health_book_is_complete(server.health));
 	AWAIT(origin.open == 0);
 	uint64_t rounds = GOOD->latency_count;
 	int lowest = dup(0);
@@ -359,15 +359,15 @@ static void states_are_held_while_probes_cannot_run(void **state)
 	none = before;
 	none.rlim_cur = lowest;
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-	AWAIT(health_book_is_frozen(control.health));
-	event_base_loopexit(control.base,
+	AWAIT(health_book_is_frozen(server.health));
+	event_base_loopexit(server.base,
 			    &(const struct timeval){.tv_usec = 500000}); /* more than `fall` rounds */
-	event_base_dispatch(control.base);
+	event_base_dispatch(server.base);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 	assert_int_equal(GOOD->verdict.state, VERDICT_UP);
 	assert_int_equal(verdict_pending(&GOOD->verdict), 0);
 	assert_true(GOOD->latency_count <= rounds + 1);
-	AWAIT(!health_book_is_frozen(control.health));
+	AWAIT(!health_book_is_frozen(server.health));
 }
 
 int main(void)

@@ -1,5 +1,5 @@
 /* Work on a thread of its own, and its end on the loop's. */
-#include "gslb/control/helper.h"
+#include "lib/helper.h"
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* From files to a fleet and compiled orders: every error of every file in one pass, nothing read twice. */
-#include "gslb/control/load.h"
+#include "gslb/compile/load.h"
 #include "lib/mem.h"
 #include "tests/support/rig.h"
 #include <setjmp.h>

@@ -1,9 +1,9 @@
 /* The metrics page as a scraper reads it: a strict reader, and the numbers that went in. */
-#include "gslb/control/metrics.h"
+#include "gslb/api/metrics.h"
 
-#include "gslb/control/controls.h"
 #include "lib/clock.h"
 #include "lib/mem.h"
+#include "store/controls.h"
 #include "tests/unit/health_stand_in.h"
 #include <ctype.h>
 #include <setjmp.h>
@@ -44,10 +44,10 @@ static uint64_t give_kernel_drops(void *user, size_t listener, unsigned transpor
 	return 100 * (listener + 1) + transport;
 }
 
-static const struct control_hooks hooks = {
+static const struct server_hooks hooks = {
 	.stats = give_stats, .listeners = give_listeners, .kernel_dropped = give_kernel_drops};
 static struct publish published;
-static struct control control = {.hooks = &hooks, .world = &published, .epoch = 17, .fleet_version = 5};
+static struct server server = {.hooks = &hooks, .world = &published, .epoch = 17, .fleet_version = 5};
 
 static void add_text(const char *text)
 {
@@ -56,7 +56,7 @@ static void add_text(const char *text)
 	struct doc *doc = doc_from_yaml("test.yaml", text, strlen(text), &errors);
 	struct fleet_change *change = fleet_change_new(FLEET_BASE);
 	fleet_change_add_document(change, doc, &errors);
-	if (err_has_errors(&errors) || !fleet_apply(control.fleet, change, 1, false, &result, &errors))
+	if (err_has_errors(&errors) || !fleet_apply(server.fleet, change, 1, false, &result, &errors))
 		fail_msg("%s", errors.items[0].message);
 	fleet_result_done(&result);
 	fleet_change_free(change);
@@ -66,9 +66,9 @@ static void add_text(const char *text)
 
 static int setup(void **state)
 {
-	control.fleet = fleet_new();
-	control.controls = controls_new();
-	control.is_ready = true;
+	server.fleet = fleet_new();
+	server.controls = controls_new();
+	server.is_ready = true;
 	for (int i = 0; i < 2; i++)
 		threads[i] = stats_new();
 	add_text(fleet_text);
@@ -78,8 +78,8 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	controls_free(control.controls);
-	fleet_free(control.fleet);
+	controls_free(server.controls);
+	fleet_free(server.fleet);
 	for (int i = 0; i < 2; i++)
 		stats_free(threads[i]);
 	return 0;
@@ -170,7 +170,7 @@ static void scrape(void)
 {
 	char family[64] = "", helped[64] = "", type[16] = "", seen[4096] = " ";
 	struct evbuffer *page = evbuffer_new();
-	metrics_render(&control, page);
+	metrics_render(&server, page);
 	sample_count = 0;
 	char *line;
 	size_t length = evbuffer_get_length(page);
@@ -218,7 +218,7 @@ static void expect(const char *name, const char *labels, double value)
 
 static uint32_t number_of(enum fleet_kind kind, const char *id)
 {
-	return fleet_get(control.fleet, kind, id)->number;
+	return fleet_get(server.fleet, kind, id)->number;
 }
 
 static void test_node(void **state)
@@ -229,7 +229,7 @@ static void test_node(void **state)
 	expect("gslb_control_epoch", "", 17);
 	expect("gslb_control_fleet_version", "", 5);
 	expect("gslb_control_invalid_objects", "", 0);
-	control.is_ready = false;
+	server.is_ready = false;
 	scrape();
 	expect("gslb_ready", "", 0);
 }
@@ -335,11 +335,11 @@ static void test_health(void **state)
 static void test_controls(void **state)
 {
 	struct control_row row = {.region = "eu", .share = 40, .expires_mono_ms = clock_mono_ms() + 3600000};
-	controls_put(control.controls, &row);
+	controls_put(server.controls, &row);
 	row = (struct control_row){.region = "us", .service = "shop", .share = SHARE_DOWN};
-	controls_put(control.controls, &row);
+	controls_put(server.controls, &row);
 	row = (struct control_row){.region = "us", .address = "192.0.2.9", .share = 0};
-	controls_put(control.controls, &row);
+	controls_put(server.controls, &row);
 	scrape();
 	expect("gslb_control_share", "region=\"eu\",service=\"\"", 40);
 	expect("gslb_control_share", "region=\"us\",service=\"\"", 100);

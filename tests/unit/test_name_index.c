@@ -1,5 +1,5 @@
 /* Which names answer for whom, and which serial a zone gets. */
-#include "gslb/control/name_index.h"
+#include "gslb/compile/name_index.h"
 #include "tests/unit/fleet_fixture.h"
 
 #define FLEET                                                                                          \

@@ -1,5 +1,5 @@
 /* The notification hook: commands and receivers, good, bad and slow; a queue that is bounded. */
-#include "gslb/control/notify.h"
+#include "health/notify.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "tests/unit/origin.h"

@@ -1,21 +1,21 @@
 /* Health, controls, weights and suppositions → what the plan of a service says. */
-#include "gslb/control/controls.h"
-#include "gslb/control/plan_build.h"
+#include "gslb/compile/plan_build.h"
 #include "lib/clock.h"
+#include "store/controls.h"
 #include "tests/support/rig.h"
 #include "tests/unit/fleet_fixture.h"
 
 #define NOW 1000000000 /* ms; long after anything */
 
-static struct control control;
+static struct server server;
 static struct map *control_changes;
 
 static int setup(void **state)
 {
 	rig_forget_health();
-	control = (struct control){.fleet = fleet_new(), .controls = controls_new()};
+	server = (struct server){.fleet = fleet_new(), .controls = controls_new()};
 	control_changes = map_new();
-	apply_good(control.fleet, FLEET_BASE,
+	apply_good(server.fleet, FLEET_BASE,
 		   "regions: {eu: {at: [50, 8]}, us: {at: [39, -77]}, ap: {at: [1, 103]}}\n"
 		   "checks: {web: {type: http, interval: 2s}, deep: {type: tcp, port: 25, interval: 10s}}\n"
 		   "services:\n"
@@ -40,21 +40,21 @@ static int teardown(void **state)
 	for (void *value; (value = map_next(control_changes, &at, &key));)
 		free(value);
 	map_free(control_changes);
-	controls_free(control.controls);
-	fleet_free(control.fleet);
+	controls_free(server.controls);
+	fleet_free(server.fleet);
 	rig_forget_health();
 	return 0;
 }
 
 static const struct fleet_service *service(const char *id)
 {
-	return (const struct fleet_service *)fleet_get(control.fleet, FLEET_SERVICE, id);
+	return (const struct fleet_service *)fleet_get(server.fleet, FLEET_SERVICE, id);
 }
 
 static struct plan_service *build(const char *id, const struct what_if *what_if, size_t count,
 				  uint64_t *ret_next_ms)
 {
-	struct plan_build input = {.control = &control,
+	struct plan_build input = {.server = &server,
 				   .control_changes = control_changes,
 				   .what_if = what_if,
 				   .what_if_count = count,
@@ -65,7 +65,7 @@ static struct plan_service *build(const char *id, const struct what_if *what_if,
 
 static unsigned number(const char *region)
 {
-	return fleet_get(control.fleet, FLEET_REGION, region)->number;
+	return fleet_get(server.fleet, FLEET_REGION, region)->number;
 }
 
 static const struct plan_region *region(const struct plan_service *plan, const char *id)
@@ -104,7 +104,7 @@ static void set_control(const char *region_id, const char *service_id, const cha
 	snprintf(row.region, sizeof row.region, "%s", region_id);
 	snprintf(row.service, sizeof row.service, "%s", service_id);
 	snprintf(row.address, sizeof row.address, "%s", address);
-	controls_put(control.controls, &row);
+	controls_put(server.controls, &row);
 	controls_key(region_id, service_id, address, key);
 	uint64_t *changed = xmalloc(sizeof *changed);
 	*changed = NOW - ago_ms;
@@ -262,27 +262,27 @@ static void test_what_if(void **state)
 
 static void test_candidates(void **state)
 {
-	const struct fleet_object *all = fleet_get(control.fleet, FLEET_TENANT, "all");
-	const struct fleet_object *some = fleet_get(control.fleet, FLEET_TENANT, "some");
-	region_set candidates = plan_build_candidates(control.fleet, service("shop"));
+	const struct fleet_object *all = fleet_get(server.fleet, FLEET_TENANT, "all");
+	const struct fleet_object *some = fleet_get(server.fleet, FLEET_TENANT, "some");
+	region_set candidates = plan_build_candidates(server.fleet, service("shop"));
 	assert_true(has(candidates, "eu") && has(candidates, "us") && !has(candidates, "ap"));
-	region_set allowed = plan_build_tenant_regions(control.fleet, (const struct fleet_tenant *)some);
+	region_set allowed = plan_build_tenant_regions(server.fleet, (const struct fleet_tenant *)some);
 	assert_true(!has(allowed, "eu") && has(allowed, "us") && has(allowed, "ap"));
-	allowed = plan_build_tenant_regions(control.fleet, (const struct fleet_tenant *)all);
+	allowed = plan_build_tenant_regions(server.fleet, (const struct fleet_tenant *)all);
 	assert_true(has(allowed, "eu") && has(allowed, "us") && has(allowed, "ap"));
 }
 
 static void test_locations_are_laid_over(void **state)
 {
 	struct places *places = places_new_empty();
-	struct places *same = places_with_locations(places, control.fleet);
+	struct places *same = places_with_locations(places, server.fleet);
 	assert_ptr_equal(same, places);
 	places_unref(same);
-	apply_good(control.fleet, FLEET_STORE,
+	apply_good(server.fleet, FLEET_STORE,
 		   "locations: {192.0.2.0/24: {at: [1.5, 2.5], country: DE, subdivision: HE, continent: EU, "
 		   "asn: 7},\n"
 		   "            \"2001:db8::/32\": {country: FR}}\n");
-	struct places *laid = places_with_locations(places, control.fleet);
+	struct places *laid = places_with_locations(places, server.fleet);
 	struct ip ip;
 	ip_parse("192.0.2.9", &ip);
 	const struct place *place = places_find(laid, &ip);

@@ -67,13 +67,13 @@ static void note_reason(void *user, const struct control_row *row)
 static uint32_t check_whole(void)
 {
 	struct store *store = must_open();
-	uint32_t count = 0, control = 0;
+	uint32_t count = 0, server = 0;
 	int64_t row = 0;
 	assert_true(store_each_object(store, FLEET_TENANT, &row, SIZE_MAX, count_object, &count));
-	assert_true(store_each_control(store, note_reason, &control));
+	assert_true(store_each_control(store, note_reason, &server));
 	json_t *audit = store_audit(store, 0, 100000);
 	assert_int_equal(store_fleet_version(store), count);
-	assert_int_equal(control, count);
+	assert_int_equal(server, count);
 	assert_int_equal(json_array_size(audit), count);
 	json_decref(audit);
 	store_close(store);

@@ -1,6 +1,6 @@
 /* The store's objects over a fleet from files: in batches, with what fits no more, and with what changes
  * while they are read. The store is a real one. */
-#include "gslb/control/store_load.h"
+#include "store/store_load.h"
 #include "tests/unit/fleet_fixture.h"
 #include <stdio.h>
 #include <sys/stat.h>

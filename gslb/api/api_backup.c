@@ -1,0 +1,89 @@
+/*
+ * GET /v1/backup: the store as one file. The copy is made piece by piece between the loop's other work and
+ * then sent from the disk. Control thread.
+ */
+#include "gslb/api/api_request.h"
+#include "gslb/api/backup_job.h"
+#include "lib/mem.h"
+#include "store/store_backup.h"
+#include <stdlib.h>
+#include <unistd.h>
+
+struct backup_job {
+	struct server *server;
+	struct api_deferred *deferred;
+	struct store_backup *backup;
+	struct event *timer;
+};
+
+void backup_job_free(struct backup_job *job)
+{
+	if (!job)
+		return;
+	event_free(job->timer);
+	store_backup_free(job->backup);
+	free(job);
+}
+
+static void finish(struct backup_job *job, int fd, int64_t octets, const struct err_list *errors)
+{
+	struct api_reply reply;
+	api_reply_init(&reply);
+	if (fd < 0) {
+		api_reply_outcome(&reply, CHANGE_UNAVAILABLE, errors);
+	} else { /* the buffer owns the descriptor from here */
+		reply.status = 200;
+		reply.content_type = "application/vnd.sqlite3";
+		if (evbuffer_add_file(reply.body, fd, 0, octets) < 0)
+			abort();
+	}
+	job->server->backup = NULL;
+	job->deferred->finish(job->deferred, &reply);
+	api_reply_done(&reply);
+	backup_job_free(job);
+}
+
+/* By a timer, not by event_active(): those are served before anything that came in. */
+static void go_on_later(struct backup_job *job)
+{
+	event_add(job->timer, &(const struct timeval){0});
+}
+
+static void on_turn(evutil_socket_t none, short what, void *user)
+{
+	struct backup_job *job = user;
+	struct err_list errors = {0};
+	int64_t octets = 0;
+	int fd = -1;
+	enum store_backup_step step = store_backup_step(job->backup, &errors);
+	if (step == STORE_BACKUP_MORE) {
+		go_on_later(job);
+		return;
+	}
+	if (step == STORE_BACKUP_DONE)
+		fd = store_backup_file(job->backup, &octets, &errors);
+	finish(job, fd, octets, &errors);
+	err_done(&errors);
+}
+
+void api_get_backup(struct api_request *request, struct api_reply *reply)
+{
+	struct server *server = request->server;
+	struct err_list errors = {0};
+	if (server->backup) {
+		api_reply_problem(reply, PROBLEM_UNAVAILABLE, NULL, "another backup is being taken");
+		return;
+	}
+	struct store_backup *backup = store_backup_start(server->store, &errors);
+	if (!backup) {
+		api_reply_outcome(reply, CHANGE_UNAVAILABLE, &errors);
+		err_done(&errors);
+		return;
+	}
+	struct backup_job *job = xcalloc(1, sizeof(*job));
+	*job = (struct backup_job){.server = server, .deferred = request->deferred, .backup = backup};
+	job->timer = evtimer_new(server->base, on_turn, job);
+	server->backup = job;
+	reply->is_deferred = true;
+	go_on_later(job);
+}

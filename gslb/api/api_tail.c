@@ -1,0 +1,342 @@
+/*
+ * GET /v1/tail: a live sample of the queries that this node answers, one JSON object a line, for as long as
+ * the client listens. The workers fill rings (gslb/decide/sample.h) only meanwhile. Control thread.
+ */
+#include "gslb/api/api_request.h"
+#include "gslb/api/tail.h"
+#include "gslb/compile/world_builder.h"
+#include "gslb/decide/sample.h"
+#include "lib/clock.h"
+#include "lib/mem.h"
+#include "lib/text.h"
+#include "zones/rrtype.h"
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#define LISTENERS_MAX 8
+#define TURN_MS 100
+#define LINES_A_TURN 500 /* for one listener: what is beyond is counted */
+
+struct listener {
+	struct api_deferred *deferred;
+	struct evbuffer *lines;
+	char tenant[64], region[64]; /* "" all */
+	bool has_client;
+	struct prefix client;
+	uint64_t left;	  /* lines, UINT64_MAX: no bound */
+	uint64_t end_ms;  /* monotonic, UINT64_MAX: none */
+	uint64_t dropped; /* since the last line that told so */
+	unsigned lines_this_turn;
+	LIST_ENTRY(listener) link;
+};
+
+struct tail {
+	struct server *server;
+	struct event *timer;
+	size_t count;
+	uint64_t lost; /* of all rings, at the last turn */
+	LIST_HEAD(, listener) listeners;
+};
+
+/* ---- the rings ---- */
+
+static uint64_t count_lost(const struct tail *tail)
+{
+	size_t count;
+	uint64_t lost = 0;
+	struct stats *const *stats = tail->server->hooks->stats(tail->server->hooks->user, &count);
+	for (size_t i = 0; i < count; i++)
+		lost += counter_read(&stats[i]->samples->lost);
+	return lost;
+}
+
+/* The tenant that every listener asks for: then the workers need not tell of others. */
+static uint32_t common_tenant(const struct tail *tail)
+{
+	const struct listener *first = LIST_FIRST(&tail->listeners), *listener;
+	LIST_FOREACH(listener, &tail->listeners, link)
+	if (!*listener->tenant || strcmp(listener->tenant, first->tenant) != 0)
+		return SAMPLE_ANY;
+	const struct fleet_object *tenant = fleet_get(tail->server->fleet, FLEET_TENANT, first->tenant);
+	return tenant ? tenant->number : SAMPLE_ANY;
+}
+
+static void set_wanted(const struct tail *tail, bool is_wanted)
+{
+	size_t count;
+	struct stats *const *stats = tail->server->hooks->stats(tail->server->hooks->user, &count);
+	uint32_t tenant = is_wanted ? common_tenant(tail) : SAMPLE_ANY;
+	for (size_t i = 0; i < count; i++) {
+		atomic_store_explicit(&stats[i]->samples->tenant, tenant, memory_order_relaxed);
+		atomic_store_explicit(&stats[i]->samples->is_wanted, is_wanted, memory_order_relaxed);
+	}
+}
+
+static void forget_samples(const struct tail *tail)
+{
+	size_t count;
+	struct stats *const *stats = tail->server->hooks->stats(tail->server->hooks->user, &count);
+	for (size_t i = 0; i < count; i++)
+		while (sample_peek(stats[i]->samples))
+			sample_pop(stats[i]->samples);
+}
+
+/* ---- one sample ---- */
+
+static const char *service_of(const struct tail *tail, const struct sample *sample)
+{
+	const struct plan_service *service = NULL;
+	if (sample->service != SAMPLE_ANY)
+		service = world_builder_service(tail->server->builder, sample->service);
+	return service ? service->id : NULL;
+}
+
+static const char *region_of(const struct tail *tail, const struct sample *sample)
+{
+	const struct world *world = publish_get(tail->server->world);
+	if (sample->region == SAMPLE_NO_REGION || !*world->plan->region_id[sample->region])
+		return NULL;
+	return world->plan->region_id[sample->region];
+}
+
+static const char *tenant_of(const struct tail *tail, const struct sample *sample)
+{
+	const struct fleet_tenant *tenant = NULL;
+	if (sample->tenant != SAMPLE_ANY)
+		tenant = world_builder_tenant(tail->server->builder, sample->tenant);
+	return tenant ? tenant->object.id : NULL;
+}
+
+static void time_text(const struct sample *sample, char out[static 40])
+{
+	int64_t unix_ms = clock_unix_ms() - (int64_t)((clock_mono_ns() - sample->at_ns) / 1000000);
+	char seconds[32];
+	text_from_unix_ms(unix_ms, seconds);
+	snprintf(out, 40, "%.19s.%03dZ", seconds, (int)(unix_ms % 1000));
+}
+
+static json_t *addresses_json(const struct sample *sample)
+{
+	json_t *list = json_array();
+	for (unsigned i = 0; i < sample->address_count; i++) {
+		char text[IP_TEXT_MAX];
+		ip_format(&sample->address[i], text);
+		json_array_append_new(list, json_string(text));
+	}
+	return list;
+}
+
+static const char *rcode_text(unsigned rcode, char number[static 8])
+{
+	static const char *const names[] = {"NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN",
+					    "NOTIMP",  "REFUSED", "YXDOMAIN"};
+	if (rcode < sizeof(names) / sizeof(names[0]))
+		return names[rcode];
+	snprintf(number, 8, "%u", rcode);
+	return rcode == 16 ? "BADVERS" : rcode == 23 ? "BADCOOKIE" : number;
+}
+
+static json_t *sample_json(const struct tail *tail, const struct sample *sample)
+{
+	static const char *const steps[] = {"tier", "degraded", "panic", "last-resort", "none"};
+	char when[40], client[PREFIX_TEXT_MAX], via[IP_TEXT_MAX], name[NAME_TEXT_MAX] = "", type[16],
+								  number[8];
+	struct prefix prefix = {sample->client, sample->source_bits};
+	time_text(sample, when);
+	prefix_format(&prefix, client);
+	ip_format(&sample->resolver, via);
+	if (sample->name_length > 0)
+		name_to_text(sample->name, name);
+	rrtype_to_text(sample->type, type);
+	json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s?, s:s?, s:s}", "time", when, "client", client,
+				 "source", sample->is_ecs ? "ecs" : "resolver", "via", via, "transport",
+				 sample->transport ? "tcp" : "udp", "name", *name ? name : NULL, "type",
+				 *name ? type : NULL, "rcode", rcode_text(sample->rcode, number));
+	json_t *more = json_pack(
+		"{s:s?, s:s?, s:s?, s:s?, s:o, s:i, s:o, s:b, s:o}", "tenant", tenant_of(tail, sample),
+		"service", service_of(tail, sample), "region", region_of(tail, sample), "step",
+		sample->is_decided ? steps[sample->step] : NULL, "ttl",
+		sample->is_decided ? json_integer(sample->ttl) : json_null(), "scope", (int)sample->scope,
+		"answer", addresses_json(sample), "truncated", (int)sample->is_truncated, "ede",
+		sample->ede >= 0 ? json_integer(sample->ede) : json_null());
+	json_object_update(json, more);
+	json_decref(more);
+	return json;
+}
+
+static bool is_asked_for(const struct tail *tail, const struct listener *listener,
+			 const struct sample *sample)
+{
+	const char *tenant = *listener->tenant ? tenant_of(tail, sample) : "";
+	const char *region = *listener->region ? region_of(tail, sample) : "";
+	return listener->left > 0 && tenant && strcmp(listener->tenant, tenant) == 0 && region &&
+	       strcmp(listener->region, region) == 0 &&
+	       (!listener->has_client || prefix_contains(&listener->client, &sample->client));
+}
+
+static void add_line(struct evbuffer *lines, json_t *json)
+{
+	char *text = json_dumps(json, JSON_COMPACT);
+	evbuffer_add_printf(lines, "%s\n", text);
+	free(text);
+	json_decref(json);
+}
+
+static void tell(const struct tail *tail, const struct sample *sample)
+{
+	struct listener *listener;
+	LIST_FOREACH(listener, &tail->listeners, link)
+	{
+		if (!is_asked_for(tail, listener, sample))
+			continue;
+		if (listener->lines_this_turn == LINES_A_TURN) {
+			listener->dropped++;
+			continue;
+		}
+		listener->lines_this_turn++;
+		listener->left -= listener->left != UINT64_MAX;
+		add_line(listener->lines, sample_json(tail, sample));
+	}
+}
+
+/* ---- listeners ---- */
+
+static void listener_free(struct tail *tail, struct listener *listener)
+{
+	LIST_REMOVE(listener, link);
+	evbuffer_free(listener->lines);
+	free(listener);
+	tail->count--;
+}
+
+/* Sends what came; a client that takes too little loses these lines and is told how many. */
+static void send_lines(struct tail *tail, struct listener *listener)
+{
+	unsigned lines = listener->lines_this_turn;
+	listener->lines_this_turn = 0;
+	if (listener->dropped > 0)
+		add_line(listener->lines, json_pack("{s:I}", "dropped", (json_int_t)listener->dropped));
+	enum api_piece sent = listener->deferred->piece(listener->deferred, listener->lines);
+	if (sent == API_PIECE_SENT)
+		listener->dropped = 0;
+	else
+		listener->dropped += lines;
+	evbuffer_drain(listener->lines, evbuffer_get_length(listener->lines));
+	if (sent != API_PIECE_GONE && listener->left > 0 && clock_mono_ms() < listener->end_ms)
+		return;
+	listener->deferred->end(listener->deferred);
+	listener_free(tail, listener);
+}
+
+static void on_turn(evutil_socket_t none, short what, void *user)
+{
+	struct tail *tail = user;
+	struct listener *listener, *next;
+	size_t count;
+	struct stats *const *stats = tail->server->hooks->stats(tail->server->hooks->user, &count);
+	for (size_t i = 0; i < count; i++) {
+		/* At most a ring's worth: a busy worker must not keep us here. */
+		const struct sample *sample;
+		for (unsigned n = 0; n < SAMPLE_RING && (sample = sample_peek(stats[i]->samples)); n++) {
+			tell(tail, sample);
+			sample_pop(stats[i]->samples);
+		}
+	}
+	uint64_t lost = count_lost(tail);
+	for (listener = LIST_FIRST(&tail->listeners); listener; listener = next) {
+		next = LIST_NEXT(listener, link);
+		listener->dropped += lost - tail->lost;
+		send_lines(tail, listener);
+	}
+	tail->lost = lost;
+	set_wanted(tail, tail->count > 0);
+	if (tail->count > 0)
+		evtimer_add(tail->timer, &(const struct timeval){.tv_usec = TURN_MS * 1000});
+}
+
+void tail_free(struct tail *tail)
+{
+	if (!tail)
+		return;
+	for (struct listener *listener; (listener = LIST_FIRST(&tail->listeners));)
+		listener_free(tail, listener);
+	event_free(tail->timer);
+	free(tail);
+}
+
+/* ---- the call ---- */
+
+/* False after a problem was put into the reply. */
+static bool read_object(const struct api_request *request, struct api_reply *reply, const char *param,
+			enum fleet_kind kind, char out[static 64])
+{
+	const char *id = api_param(request, param);
+	if (!id)
+		return true;
+	if (strlen(id) < 64 && fleet_get(request->server->fleet, kind, id)) {
+		strcpy(out, id);
+		return true;
+	}
+	char known[TEXT_KNOWN_MAX] = "";
+	if (kind == FLEET_REGION) /* of other kinds there may be a million */
+		fleet_known(request->server->fleet, kind, id, known);
+	api_reply_problem(reply, PROBLEM_BAD_REQUEST, NULL, "there is no %s '%.80s'%s", param, id, known);
+	return false;
+}
+
+static bool read_filters(const struct api_request *request, struct api_reply *reply,
+			 struct listener *listener)
+{
+	const char *client = api_param(request, "client"), *limit = api_param(request, "limit");
+	const char *duration = api_param(request, "for");
+	uint64_t for_ms = 0;
+	if (!read_object(request, reply, "tenant", FLEET_TENANT, listener->tenant) ||
+	    !read_object(request, reply, "region", FLEET_REGION, listener->region))
+		return false;
+	listener->has_client = client != NULL;
+	listener->left = listener->end_ms = UINT64_MAX;
+	if (client && !prefix_parse(client, &listener->client))
+		api_reply_problem(reply, PROBLEM_BAD_REQUEST, NULL, "client is an address or a prefix");
+	else if (limit && (!text_to_uint(limit, &listener->left) || listener->left == 0))
+		api_reply_problem(reply, PROBLEM_BAD_REQUEST, NULL, "limit is a number from 1");
+	else if (duration && (!text_to_duration_ms(duration, &for_ms) || for_ms == 0))
+		api_reply_problem(reply, PROBLEM_BAD_REQUEST, NULL, "for is a duration like 30s");
+	else
+		return true;
+	return false;
+}
+
+void api_get_tail(struct api_request *request, struct api_reply *reply)
+{
+	struct server *server = request->server;
+	struct listener wanted = {.deferred = request->deferred};
+	if (!read_filters(request, reply, &wanted))
+		return;
+	if (server->tail && server->tail->count == LISTENERS_MAX) {
+		api_reply_problem(reply, PROBLEM_UNAVAILABLE, NULL, "%d others look on already",
+				  LISTENERS_MAX);
+		return;
+	}
+	if (!server->tail) {
+		server->tail = xcalloc(1, sizeof(*server->tail));
+		server->tail->server = server;
+		server->tail->timer = evtimer_new(server->base, on_turn, server->tail);
+	}
+	struct tail *tail = server->tail;
+	if (tail->count == 0) { /* what was left over is old */
+		forget_samples(tail);
+		tail->lost = count_lost(tail);
+	}
+	const char *duration = api_param(request, "for");
+	uint64_t for_ms;
+	if (duration && text_to_duration_ms(duration, &for_ms))
+		wanted.end_ms = clock_mono_ms() + for_ms;
+	wanted.lines = evbuffer_new();
+	struct listener *listener = xmemdup(&wanted, sizeof(wanted));
+	LIST_INSERT_HEAD(&tail->listeners, listener, link);
+	tail->count++;
+	set_wanted(tail, true);
+	reply->is_deferred = true;
+	evtimer_add(tail->timer, &(const struct timeval){.tv_usec = 1000}); /* the head goes out at once */
+}

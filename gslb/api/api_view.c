@@ -1,0 +1,84 @@
+/*
+ * What several handlers and the metrics show alike: a VIP as it stands, a control, a time. Control
+ * thread.
+ */
+#include "gslb/api/api_request.h"
+
+#include "health/health_book.h"
+#include "lib/clock.h"
+#include "lib/text.h"
+#include <inttypes.h>
+
+json_t *api_view_time(int64_t unix_ms)
+{
+	char text[32];
+	if (unix_ms == 0)
+		return json_null();
+	text_from_unix_ms(unix_ms, text);
+	return json_string(text);
+}
+
+json_t *api_view_object(const struct fleet_object *object)
+{
+	char version[24];
+	snprintf(version, sizeof(version), "%" PRIu64, fleet_object_version(object));
+	json_t *view = json_pack("{s:s, s:s, s:s}", "id", object->id, "source",
+				 object->source == FLEET_BASE ? "base" : "store", "version", version);
+	json_t *own = fleet_object_to_json(object);
+	json_object_update(view, own);
+	json_decref(own);
+	return view;
+}
+
+/* As it was promised; where the wall clock was stepped since, as that clock will show it. */
+static int64_t until_unix_ms(const struct control_row *row)
+{
+	if (row->expires_mono_ms == 0)
+		return 0;
+	int64_t until = clock_unix_ms() + (int64_t)(row->expires_mono_ms - clock_mono_ms());
+	int64_t step = until - row->expires_unix_ms;
+	return step > -1000 && step < 1000 ? row->expires_unix_ms : until;
+}
+
+json_t *api_view_control(const struct control_row *row)
+{
+	if (!row)
+		return json_null();
+	char version[24];
+	snprintf(version, sizeof(version), "%" PRId64, row->since_unix_ms);
+	json_t *share = row->share == SHARE_DOWN ? json_string("down") : json_integer(row->share);
+	return json_pack("{s:o, s:o, s:o, s:s?, s:s, s:s}", "share", share, "since",
+			 api_view_time(row->since_unix_ms), "until", api_view_time(until_unix_ms(row)),
+			 "reason", row->reason[0] ? row->reason : NULL, "author", row->author, "version",
+			 version);
+}
+
+void api_view_vip(const struct server *server, const struct fleet_service *service,
+		  const struct fleet_vips *vips, size_t at, struct api_vip *ret)
+{
+	const struct fleet_vip *vip = &vips->vips[at];
+	char address[IP_TEXT_MAX];
+	ip_format(&vip->ip, address);
+	*ret = (struct api_vip){
+		.region = vips->region,
+		.service = service->object.id,
+		.check = vip->check ? vip->check : service->check,
+		.vip = vip,
+		.state = VIP_UP,
+		.score = 1.0,
+		.reason = "",
+		.control = controls_get(server->controls, vips->region, "", address),
+	};
+	if (!ret->check)
+		return;
+	const struct health_entry *entry = health_book_find(server->health, &vip->ip, ret->check);
+	if (!entry || entry->verdict.state == VERDICT_UNKNOWN) {
+		ret->state = VIP_UNKNOWN;
+		return;
+	}
+	bool is_up = entry->verdict.state == VERDICT_UP;
+	ret->state = is_up ? VIP_UP : VIP_DOWN;
+	ret->score = is_up ? (double)entry->score / SCORE_FULL : 0.0;
+	ret->since_unix_ms = entry->changed_unix_ms;
+	ret->reason = entry->reason;
+}

@@ -1,0 +1,8 @@
+/* The page /metrics (reference/configuration.md, "Metrics"): Prometheus text 0.0.4. Control thread. */
+#pragma once
+#include "gslb/control/server.h"
+#include <event2/buffer.h>
+
+#define METRICS_TENANTS 100 /* tenants by name; the rest is `other` */
+
+void metrics_render(const struct server *server, struct evbuffer *out); /* appends */

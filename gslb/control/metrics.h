@@ -1,8 +1,0 @@
-/* The page /metrics (reference/configuration.md, "Metrics"): Prometheus text 0.0.4. Control thread. */
-#pragma once
-#include "gslb/control/control.h"
-#include <event2/buffer.h>
-
-#define METRICS_TENANTS 100 /* tenants by name; the rest is `other` */
-
-void metrics_render(const struct control *control, struct evbuffer *out); /* appends */

@@ -1,0 +1,466 @@
+/*
+ * Start, readiness, reload and expiry: the life of the control path. One thread, one libevent base.
+ */
+#include "gslb/control/server.h"
+#include "gslb/api/api.h"
+#include "gslb/api/backup_job.h"
+#include "gslb/api/export_job.h"
+#include "gslb/api/tail.h"
+#include "gslb/compile/load.h"
+#include "gslb/compile/plan_build.h"
+#include "gslb/compile/world_builder.h"
+#include "gslb/control/change.h"
+#include "health/health_book.h"
+#include "health/resolve_names.h"
+#include "lib/clock.h"
+#include "lib/helper.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "store/controls.h"
+#include "store/store_load.h"
+#include <errno.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct load_request {
+	struct load_request *next; /* asked meanwhile, too */
+	server_reloaded_fn *done;
+	void *user;
+	char *author, *via;
+};
+
+static void on_loaded(void *user, struct load_result *result);
+static void on_start_wait(evutil_socket_t fd, short what, void *user);
+static void on_expiry(evutil_socket_t fd, short what, void *user);
+static void on_load_timer(evutil_socket_t fd, short what, void *user);
+
+/* Nobody knows how long we were away but the wall clock. */
+static void load_control_row(void *user, const struct control_row *stored)
+{
+	struct control_row row = *stored;
+	int64_t left_ms = row.expires_unix_ms - clock_unix_ms();
+	if (row.expires_unix_ms != 0)
+		row.expires_mono_ms = clock_mono_ms() + (left_ms > 0 ? (uint64_t)left_ms : 0);
+	controls_put(((struct server *)user)->controls, &row);
+}
+
+static void arm_load_timer(struct server *server, unsigned seconds)
+{
+	struct timeval wait = {.tv_sec = seconds};
+	evtimer_add(server->load_timer, &wait);
+}
+
+/* False, with errno. Takes over `previous`. */
+static bool start_loader(struct server *server, struct load_previous *previous)
+{
+	server->loader = loader_start(server->base, server->config_path, previous, on_loaded, server);
+	server->load_began_ms = server->told_ms = clock_mono_ms();
+	if (server->loader)
+		arm_load_timer(server, 1);
+	return server->loader != NULL;
+}
+
+struct server *server_new(struct event_base *base, const char *config_path, const struct server_hooks *hooks,
+			  struct publish *world, struct err_list *errors)
+{
+	struct server *server = xcalloc(1, sizeof *server);
+	server->base = base;
+	server->hooks = hooks;
+	server->world = world;
+	server->config_path = xstrdup(config_path);
+	server->started_mono_ms = clock_mono_ms();
+	server->fleet = fleet_new();
+	server->controls = controls_new();
+	server->start_timer = evtimer_new(base, on_start_wait, server);
+	server->expiry_timer = evtimer_new(base, on_expiry, server);
+	server->load_timer = evtimer_new(base, on_load_timer, server);
+	server->config = config_load(config_path, errors);
+	if (!server->config || err_has_errors(errors)) {
+		/* The rest of the configuration is read all the same: everything wrong in one pass. */
+		err_done(errors);
+		server_check(config_path, errors);
+		goto failed;
+	}
+	server->store = store_open(server->config->state_dir, errors);
+	if (!server->store)
+		goto failed;
+	server->fleet_version = store_fleet_version(server->store);
+	if (!store_each_control(server->store, load_control_row, server)) {
+		err_add(errors, NULL, 0, 0, "the controls in the store cannot be read");
+		goto failed;
+	}
+	server->builder = world_builder_new(server);
+	server->health = health_book_new(server);
+	server->names = resolve_names_new(server);
+	server->notify = notify_new(base);
+	server->api = api_new(server, errors);
+	if (!server->api)
+		goto failed;
+	struct load_previous nothing = {0};
+	if (start_loader(server, &nothing))
+		return server;
+	err_add(errors, config_path, 0, 0, "the files cannot be read: %s", strerror(errno));
+failed:
+	server_free(server);
+	return NULL;
+}
+
+static void free_requests(struct load_request *request)
+{
+	while (request) {
+		struct load_request *next = request->next;
+		free(request->author);
+		free(request->via);
+		free(request);
+		request = next;
+	}
+}
+
+void server_free(struct server *server)
+{
+	if (!server)
+		return;
+	loader_free(server->loader);
+	helper_free(server->load_helper);
+	order_cache_free(server->load_wanted);
+	store_load_free(server->store_load);
+	if (server->loaded)
+		load_result_done(server->loaded);
+	free(server->loaded);
+	api_free(server->api);
+	resolve_names_free(server->names);
+	if (server->health && server->store)
+		health_book_save(server->health);
+	health_book_free(server->health);
+	notify_free(server->notify);
+	world_builder_free(server->builder);
+	controls_free(server->controls);
+	tail_free(server->tail);
+	backup_job_free(server->backup);
+	export_jobs_free(server->exports);
+	store_close(server->store);
+	fleet_free(server->fleet);
+	config_free(server->config);
+	event_free(server->start_timer);
+	event_free(server->expiry_timer);
+	event_free(server->load_timer);
+	free_requests(server->reload);
+	free_requests(server->waiting);
+	free(server->geo_signature);
+	free(server->config_path);
+	free(server);
+}
+
+bool server_check(const char *config_path, struct err_list *errors)
+{
+	struct load_result result;
+	struct load_previous nothing = {0};
+	load_run(config_path, LOAD_CHECK, &nothing, &result);
+	bool is_good = result.config && !err_has_errors(&result.errors);
+	err_move(errors, &result.errors);
+	load_result_done(&result);
+	return is_good;
+}
+
+/* ---- start rule ---- */
+
+static void start_serving(struct server *server)
+{
+	struct err_list errors = {0};
+	evtimer_del(server->start_timer);
+	server->is_waiting_health = false;
+	world_builder_settle(server->builder); /* the first answer knows what the probes found */
+	if (!server->hooks->start_serving(server->hooks->user, &errors)) {
+		err_print(&errors, stderr);
+		server->has_failed = true;
+		event_base_loopbreak(server->base);
+	} else {
+		server->is_ready = true;
+		for (size_t i = 0; i < errors.count; i++)
+			log_warning("%s", errors.items[i].message);
+		log_info("ready: answering %zu zones, %zu tenants", fleet_count(server->fleet, FLEET_ZONE),
+			 fleet_count(server->fleet, FLEET_TENANT));
+	}
+	err_done(&errors);
+}
+
+/* A name that was not looked up yet is a VIP that nobody could see. */
+static bool is_health_known(const struct server *server)
+{
+	return resolve_names_are_known(server->names) && health_book_is_complete(server->health);
+}
+
+void server_health_progress(struct server *server)
+{
+	if (server->is_waiting_health && is_health_known(server))
+		start_serving(server);
+}
+
+static void on_start_wait(evutil_socket_t fd, short what, void *user)
+{
+	struct server *server = user;
+	if (!server->is_waiting_health)
+		return;
+	log_warning("answering without a full round of checks: start_wait is over");
+	start_serving(server);
+}
+
+static void begin_start_wait(struct server *server)
+{
+	uint32_t wait_ms = server->config->start_wait_ms;
+	server->is_waiting_health = true;
+	if (wait_ms == 0 || is_health_known(server)) {
+		start_serving(server);
+		return;
+	}
+	struct timeval wait = {wait_ms / 1000, (suseconds_t)(wait_ms % 1000 * 1000)};
+	evtimer_add(server->start_timer, &wait);
+}
+
+const char *const *server_waiting(const struct server *server)
+{
+	static const char *const nothing[] = {NULL};
+	static const char *const health[] = {"health", NULL};
+	static const char *const loading[] = {"health", "geo", "fleet", NULL};
+	if (server->is_ready)
+		return nothing;
+	return server->is_loaded ? health : loading;
+}
+
+/* ---- taking over what was loaded ---- */
+
+/* The store has some, too, and they may change while we load. */
+static void lay_locations(struct load_result *result)
+{
+	uint64_t hash = load_locations_hash(result->fleet);
+	if (hash == result->locations_hash)
+		return;
+	places_unref(result->laid);
+	result->laid = places_with_locations(result->places, result->fleet);
+	result->locations_hash = hash;
+}
+
+static void take_over(struct server *server, struct load_result *result)
+{
+	struct node_config *old_config = server->config;
+	struct fleet *old_fleet = server->fleet;
+	if (old_config->has_random_cookie_secret && result->config->has_random_cookie_secret)
+		memcpy(result->config->settings.cookie_secrets[0], old_config->settings.cookie_secrets[0],
+		       sizeof old_config->settings.cookie_secrets[0]);
+	server->config = result->config;
+	server->fleet = result->fleet;
+	free(server->geo_signature);
+	server->geo_signature = result->geo_signature;
+	resolve_names_sync(server->names, server->fleet);
+	health_book_sync(server->health, server->fleet);
+	notify_configure(server->notify, &server->config->notify);
+	fleet_free(old_fleet); /* before the new index needs as much */
+	world_builder_load(server->builder, result->places, result->laid, result->orders);
+	result->config = NULL;
+	result->fleet = NULL;
+	result->geo_signature = NULL;
+	result->places = result->laid = NULL;
+	result->orders = NULL;
+	config_free(old_config);
+}
+
+static void log_warnings(const struct err_list *errors)
+{
+	for (size_t i = 0; i < errors->count; i++)
+		if (errors->items[i].is_warning)
+			log_warning("%s:%u: %s", errors->items[i].file ? errors->items[i].file : "",
+				    errors->items[i].line, errors->items[i].message);
+}
+
+static void finish_start(struct server *server, struct load_result *result)
+{
+	struct err_list *errors = &result->errors;
+	if (err_has_errors(errors)) {
+		err_print(errors, stderr);
+		server->has_failed = true;
+		event_base_loopbreak(server->base);
+		return;
+	}
+	log_warnings(errors);
+	change_restore_serials(server, result->config, result->fleet);
+	take_over(server, result);
+	server->is_loaded = true;
+	change_expire_controls(server); /* no answer by one that was due while nobody ran */
+	begin_start_wait(server);
+}
+
+static bool finish_reload(struct server *server, struct load_result *result)
+{
+	struct err_list *errors = &result->errors;
+	if (!err_has_errors(errors)) {
+		const char *key = config_restart_only_difference(server->config, result->config);
+		if (key)
+			err_add(errors, server->config_path, 0, 0,
+				"'%s' changed, which only a restart can take over", key);
+	}
+	if (err_has_errors(errors) || !api_rebind(server->api, result->config, errors))
+		return false;
+	server->fleet_version++;
+	change_restore_serials(server, result->config, result->fleet);
+	take_over(server, result);
+	server_health_progress(server); /* what the start waited for may have left the fleet */
+	change_audit_reload(server, server->reload->author, server->reload->via);
+	return true;
+}
+
+/* Tells everybody who waits for this reload. */
+static void end_reload(struct server *server, const struct err_list *errors)
+{
+	struct load_request *first = server->reload;
+	server->reload = NULL;
+	for (struct load_request *request = first; request; request = request->next)
+		request->done(request->user, errors);
+	free_requests(first);
+}
+
+static void start_reload(struct server *server)
+{
+	server->reload = server->waiting;
+	server->waiting = NULL;
+	struct load_previous previous = {.geo_signature = xstrdup(server->geo_signature),
+					 .locations_hash = load_locations_hash(server->fleet)};
+	world_builder_share(server->builder, &previous.places, &previous.laid, &previous.orders);
+	if (start_loader(server, &previous))
+		return;
+	struct err_list errors = {0};
+	err_add(&errors, NULL, 0, 0, "the files cannot be read now: %s", strerror(errno));
+	end_reload(server, &errors);
+	err_done(&errors);
+}
+
+static void finish_load(struct server *server)
+{
+	struct load_result *result = server->loaded;
+	server->loaded = NULL;
+	if (!server->is_loaded) {
+		finish_start(server, result);
+	} else {
+		if (finish_reload(server, result)) {
+			log_warnings(&result->errors);
+			log_info("reloaded: fleet version %llu", (unsigned long long)server->fleet_version);
+		}
+		end_reload(server, &result->errors);
+	}
+	load_result_done(result);
+	free(result);
+	malloc_trim(0); /* loading leaves holes: at a million tenants a hundred megabytes of them */
+	if (server->waiting && server->is_loaded && !server->loader)
+		start_reload(server);
+}
+
+/* Now the store's objects join those of the files. */
+static void on_loaded(void *user, struct load_result *result)
+{
+	struct server *server = user;
+	server->loader = NULL;
+	server->loaded = xmemdup(result, sizeof *result);
+	memset(result, 0, sizeof *result);
+	if (err_has_errors(&server->loaded->errors)) {
+		evtimer_del(server->load_timer);
+		finish_load(server);
+		return;
+	}
+	server->store_load =
+		store_load_new(server->store, server->loaded->fleet, server->fleet_version,
+			       server->is_loaded ? STORE_MISFIT_REFUSED : STORE_MISFIT_SET_ASIDE);
+	on_load_timer(-1, 0, server);
+}
+
+/* A line a second while somebody may wait. */
+static void tell_progress(struct server *server)
+{
+	uint64_t now_ms = clock_mono_ms();
+	if (now_ms - server->told_ms < 1000)
+		return;
+	server->told_ms = now_ms;
+	unsigned long long seconds = (now_ms - server->load_began_ms) / 1000;
+	if (server->store_load)
+		log_info("loading for %llu s: %zu of %zu objects of the store", seconds,
+			 store_load_count(server->store_load), store_object_count(server->store));
+	else
+		log_info("loading for %llu s: files and geography", seconds);
+}
+
+static void compile_wanted(void *user)
+{
+	order_cache_compile(((struct server *)user)->load_wanted);
+}
+
+static void finish_when_compiled(struct server *server);
+
+static void on_wanted_compiled(void *user)
+{
+	struct server *server = user;
+	server->load_helper = NULL;
+	order_cache_take(server->loaded->orders, server->load_wanted);
+	server->load_wanted = NULL;
+	finish_when_compiled(server); /* tenants may have changed meanwhile */
+}
+
+/* True: what the loaded fleet needs is there, or cannot be made on another thread. */
+static bool has_orders(struct server *server)
+{
+	struct load_result *loaded = server->loaded;
+	server->load_wanted = order_cache_new();
+	order_cache_want_all(loaded->orders, loaded->fleet, loaded->laid, server->load_wanted);
+	if (order_cache_count(server->load_wanted) > 0)
+		server->load_helper = helper_start(server->base, compile_wanted, on_wanted_compiled, server);
+	if (server->load_helper)
+		return false;
+	order_cache_free(server->load_wanted);
+	server->load_wanted = NULL;
+	return true;
+}
+
+static void finish_when_compiled(struct server *server)
+{
+	if (!err_has_errors(&server->loaded->errors)) {
+		lay_locations(server->loaded);
+		if (!has_orders(server)) {
+			arm_load_timer(server, 1);
+			return;
+		}
+		server->invalid_objects = store_load_set_aside(server->store_load);
+	}
+	evtimer_del(server->load_timer);
+	store_load_free(server->store_load);
+	server->store_load = NULL;
+	finish_load(server);
+}
+
+static void on_load_timer(evutil_socket_t fd, short what, void *user)
+{
+	struct server *server = user;
+	tell_progress(server);
+	if (server->loader || server->load_helper) {
+		arm_load_timer(server, 1);
+	} else if (store_load_step(server->store_load, &server->loaded->errors)) {
+		arm_load_timer(server, 0); /* whoever else waits for the loop comes first */
+	} else {
+		finish_when_compiled(server);
+	}
+}
+
+void server_reload(struct server *server, const struct requester *requester, server_reloaded_fn *done,
+		   void *user)
+{
+	struct load_request *request = xcalloc(1, sizeof *request), **last = &server->waiting;
+	*request =
+		(struct load_request){NULL, done, user, xstrdup(requester->author), xstrdup(requester->via)};
+	while (*last)
+		last = &(*last)->next;
+	*last = request;
+	if (!server->loader && !server->store_load)
+		start_reload(server);
+}
+
+static void on_expiry(evutil_socket_t fd, short what, void *user)
+{
+	change_expire_controls(user);
+}
