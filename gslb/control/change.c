@@ -1,7 +1,7 @@
 /* See the header. Control thread. */
 #include "gslb/control/change.h"
-#include "gslb/compile/load.h"
 #include "gslb/compile/world_builder.h"
+#include "gslb/control/loading.h"
 #include "health/health_book.h"
 #include "health/resolve_names.h"
 #include "lib/clock.h"
@@ -9,7 +9,6 @@
 #include "lib/mem.h"
 #include "lib/text.h"
 #include "store/controls.h"
-#include "store/store_load.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -79,8 +78,7 @@ enum change_outcome change_fleet(struct server *server, struct fleet_change *cha
 		return CHANGE_UNAVAILABLE;
 	}
 	server->fleet_version = version;
-	if (server->store_load)
-		store_load_follow(server->store_load, ret, &server->loaded->errors);
+	loading_follow(server->loading, ret);
 	if (ret->structure_changed) {
 		resolve_names_sync(server->names, server->fleet);
 		health_book_sync(server->health, server->fleet);

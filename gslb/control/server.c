@@ -6,34 +6,32 @@
 #include "gslb/api/backup_job.h"
 #include "gslb/api/export_job.h"
 #include "gslb/api/tail.h"
-#include "gslb/compile/load.h"
 #include "gslb/compile/plan_build.h"
 #include "gslb/compile/world_builder.h"
 #include "gslb/control/change.h"
+#include "gslb/control/loading.h"
 #include "health/health_book.h"
 #include "health/resolve_names.h"
 #include "lib/clock.h"
-#include "lib/helper.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "store/controls.h"
-#include "store/store_load.h"
 #include <errno.h>
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct load_request {
-	struct load_request *next; /* asked meanwhile, too */
+struct reload_request {
+	struct reload_request *next; /* asked meanwhile, too */
 	server_reloaded_fn *done;
 	void *user;
 	char *author, *via;
 };
 
-static void on_loaded(void *user, struct load_result *result);
+static uint64_t loaded_version(void *user);
+static void on_loaded(void *user, struct load_result *result, size_t set_aside);
 static void on_start_wait(evutil_socket_t fd, short what, void *user);
 static void on_expiry(evutil_socket_t fd, short what, void *user);
-static void on_load_timer(evutil_socket_t fd, short what, void *user);
 
 /* Nobody knows how long we were away but the wall clock. */
 static void load_control_row(void *user, const struct control_row *stored)
@@ -43,22 +41,6 @@ static void load_control_row(void *user, const struct control_row *stored)
 	if (row.expires_unix_ms != 0)
 		row.expires_mono_ms = clock_mono_ms() + (left_ms > 0 ? (uint64_t)left_ms : 0);
 	controls_put(((struct server *)user)->controls, &row);
-}
-
-static void arm_load_timer(struct server *server, unsigned seconds)
-{
-	struct timeval wait = {.tv_sec = seconds};
-	evtimer_add(server->load_timer, &wait);
-}
-
-/* False, with errno. Takes over `previous`. */
-static bool start_loader(struct server *server, struct load_previous *previous)
-{
-	server->loader = loader_start(server->base, server->config_path, previous, on_loaded, server);
-	server->load_began_ms = server->told_ms = clock_mono_ms();
-	if (server->loader)
-		arm_load_timer(server, 1);
-	return server->loader != NULL;
 }
 
 struct server *server_new(struct event_base *base, const char *config_path, const struct server_hooks *hooks,
@@ -74,7 +56,6 @@ struct server *server_new(struct event_base *base, const char *config_path, cons
 	server->controls = controls_new();
 	server->start_timer = evtimer_new(base, on_start_wait, server);
 	server->expiry_timer = evtimer_new(base, on_expiry, server);
-	server->load_timer = evtimer_new(base, on_load_timer, server);
 	server->config = config_load(config_path, errors);
 	if (!server->config || err_has_errors(errors)) {
 		/* The rest of the configuration is read all the same: everything wrong in one pass. */
@@ -98,7 +79,9 @@ struct server *server_new(struct event_base *base, const char *config_path, cons
 	if (!server->api)
 		goto failed;
 	struct load_previous nothing = {0};
-	if (start_loader(server, &nothing))
+	server->loading_hooks = (struct loading_hooks){server, loaded_version, on_loaded};
+	server->loading = loading_new(base, config_path, server->store, &server->loading_hooks);
+	if (loading_start(server->loading, &nothing, STORE_MISFIT_SET_ASIDE))
 		return server;
 	err_add(errors, config_path, 0, 0, "the files cannot be read: %s", strerror(errno));
 failed:
@@ -106,10 +89,10 @@ failed:
 	return NULL;
 }
 
-static void free_requests(struct load_request *request)
+static void free_requests(struct reload_request *request)
 {
 	while (request) {
-		struct load_request *next = request->next;
+		struct reload_request *next = request->next;
 		free(request->author);
 		free(request->via);
 		free(request);
@@ -121,13 +104,7 @@ void server_free(struct server *server)
 {
 	if (!server)
 		return;
-	loader_free(server->loader);
-	helper_free(server->load_helper);
-	order_cache_free(server->load_wanted);
-	store_load_free(server->store_load);
-	if (server->loaded)
-		load_result_done(server->loaded);
-	free(server->loaded);
+	loading_free(server->loading);
 	api_free(server->api);
 	resolve_names_free(server->names);
 	if (server->health && server->store)
@@ -144,9 +121,8 @@ void server_free(struct server *server)
 	config_free(server->config);
 	event_free(server->start_timer);
 	event_free(server->expiry_timer);
-	event_free(server->load_timer);
 	free_requests(server->reload);
-	free_requests(server->waiting);
+	free_requests(server->reload_queue);
 	free(server->geo_signature);
 	free(server->config_path);
 	free(server);
@@ -230,18 +206,7 @@ const char *const *server_waiting(const struct server *server)
 
 /* ---- taking over what was loaded ---- */
 
-/* The store has some, too, and they may change while we load. */
-static void lay_locations(struct load_result *result)
-{
-	uint64_t hash = load_locations_hash(result->fleet);
-	if (hash == result->locations_hash)
-		return;
-	places_unref(result->laid);
-	result->laid = places_with_locations(result->places, result->fleet);
-	result->locations_hash = hash;
-}
-
-static void take_over(struct server *server, struct load_result *result)
+static void take_over(struct server *server, struct load_result *result, size_t set_aside)
 {
 	struct node_config *old_config = server->config;
 	struct fleet *old_fleet = server->fleet;
@@ -250,6 +215,7 @@ static void take_over(struct server *server, struct load_result *result)
 		       sizeof old_config->settings.cookie_secrets[0]);
 	server->config = result->config;
 	server->fleet = result->fleet;
+	server->invalid_objects = set_aside;
 	free(server->geo_signature);
 	server->geo_signature = result->geo_signature;
 	resolve_names_sync(server->names, server->fleet);
@@ -273,7 +239,7 @@ static void log_warnings(const struct err_list *errors)
 				    errors->items[i].line, errors->items[i].message);
 }
 
-static void finish_start(struct server *server, struct load_result *result)
+static void finish_start(struct server *server, struct load_result *result, size_t set_aside)
 {
 	struct err_list *errors = &result->errors;
 	if (err_has_errors(errors)) {
@@ -284,13 +250,13 @@ static void finish_start(struct server *server, struct load_result *result)
 	}
 	log_warnings(errors);
 	change_restore_serials(server, result->config, result->fleet);
-	take_over(server, result);
+	take_over(server, result, set_aside);
 	server->is_loaded = true;
 	change_expire_controls(server); /* no answer by one that was due while nobody ran */
 	begin_start_wait(server);
 }
 
-static bool finish_reload(struct server *server, struct load_result *result)
+static bool finish_reload(struct server *server, struct load_result *result, size_t set_aside)
 {
 	struct err_list *errors = &result->errors;
 	if (!err_has_errors(errors)) {
@@ -303,7 +269,7 @@ static bool finish_reload(struct server *server, struct load_result *result)
 		return false;
 	server->fleet_version++;
 	change_restore_serials(server, result->config, result->fleet);
-	take_over(server, result);
+	take_over(server, result, set_aside);
 	server_health_progress(server); /* what the start waited for may have left the fleet */
 	change_audit_reload(server, server->reload->author, server->reload->via);
 	return true;
@@ -312,21 +278,21 @@ static bool finish_reload(struct server *server, struct load_result *result)
 /* Tells everybody who waits for this reload. */
 static void end_reload(struct server *server, const struct err_list *errors)
 {
-	struct load_request *first = server->reload;
+	struct reload_request *first = server->reload;
 	server->reload = NULL;
-	for (struct load_request *request = first; request; request = request->next)
+	for (struct reload_request *request = first; request; request = request->next)
 		request->done(request->user, errors);
 	free_requests(first);
 }
 
 static void start_reload(struct server *server)
 {
-	server->reload = server->waiting;
-	server->waiting = NULL;
+	server->reload = server->reload_queue;
+	server->reload_queue = NULL;
 	struct load_previous previous = {.geo_signature = xstrdup(server->geo_signature),
 					 .locations_hash = load_locations_hash(server->fleet)};
 	world_builder_share(server->builder, &previous.places, &previous.laid, &previous.orders);
-	if (start_loader(server, &previous))
+	if (loading_start(server->loading, &previous, STORE_MISFIT_REFUSED))
 		return;
 	struct err_list errors = {0};
 	err_add(&errors, NULL, 0, 0, "the files cannot be read now: %s", strerror(errno));
@@ -334,129 +300,39 @@ static void start_reload(struct server *server)
 	err_done(&errors);
 }
 
-static void finish_load(struct server *server)
+static uint64_t loaded_version(void *user)
 {
-	struct load_result *result = server->loaded;
-	server->loaded = NULL;
+	return ((const struct server *)user)->fleet_version;
+}
+
+static void on_loaded(void *user, struct load_result *result, size_t set_aside)
+{
+	struct server *server = user;
 	if (!server->is_loaded) {
-		finish_start(server, result);
+		finish_start(server, result, set_aside);
 	} else {
-		if (finish_reload(server, result)) {
+		if (finish_reload(server, result, set_aside)) {
 			log_warnings(&result->errors);
 			log_info("reloaded: fleet version %llu", (unsigned long long)server->fleet_version);
 		}
 		end_reload(server, &result->errors);
 	}
 	load_result_done(result);
-	free(result);
 	malloc_trim(0); /* loading leaves holes: at a million tenants a hundred megabytes of them */
-	if (server->waiting && server->is_loaded && !server->loader)
+	if (server->reload_queue && server->is_loaded && loading_stage(server->loading) == LOADING_NOTHING)
 		start_reload(server);
-}
-
-/* Now the store's objects join those of the files. */
-static void on_loaded(void *user, struct load_result *result)
-{
-	struct server *server = user;
-	server->loader = NULL;
-	server->loaded = xmemdup(result, sizeof *result);
-	memset(result, 0, sizeof *result);
-	if (err_has_errors(&server->loaded->errors)) {
-		evtimer_del(server->load_timer);
-		finish_load(server);
-		return;
-	}
-	server->store_load =
-		store_load_new(server->store, server->loaded->fleet, server->fleet_version,
-			       server->is_loaded ? STORE_MISFIT_REFUSED : STORE_MISFIT_SET_ASIDE);
-	on_load_timer(-1, 0, server);
-}
-
-/* A line a second while somebody may wait. */
-static void tell_progress(struct server *server)
-{
-	uint64_t now_ms = clock_mono_ms();
-	if (now_ms - server->told_ms < 1000)
-		return;
-	server->told_ms = now_ms;
-	unsigned long long seconds = (now_ms - server->load_began_ms) / 1000;
-	if (server->store_load)
-		log_info("loading for %llu s: %zu of %zu objects of the store", seconds,
-			 store_load_count(server->store_load), store_object_count(server->store));
-	else
-		log_info("loading for %llu s: files and geography", seconds);
-}
-
-static void compile_wanted(void *user)
-{
-	order_cache_compile(((struct server *)user)->load_wanted);
-}
-
-static void finish_when_compiled(struct server *server);
-
-static void on_wanted_compiled(void *user)
-{
-	struct server *server = user;
-	server->load_helper = NULL;
-	order_cache_take(server->loaded->orders, server->load_wanted);
-	server->load_wanted = NULL;
-	finish_when_compiled(server); /* tenants may have changed meanwhile */
-}
-
-/* True: what the loaded fleet needs is there, or cannot be made on another thread. */
-static bool has_orders(struct server *server)
-{
-	struct load_result *loaded = server->loaded;
-	server->load_wanted = order_cache_new();
-	order_cache_want_all(loaded->orders, loaded->fleet, loaded->laid, server->load_wanted);
-	if (order_cache_count(server->load_wanted) > 0)
-		server->load_helper = helper_start(server->base, compile_wanted, on_wanted_compiled, server);
-	if (server->load_helper)
-		return false;
-	order_cache_free(server->load_wanted);
-	server->load_wanted = NULL;
-	return true;
-}
-
-static void finish_when_compiled(struct server *server)
-{
-	if (!err_has_errors(&server->loaded->errors)) {
-		lay_locations(server->loaded);
-		if (!has_orders(server)) {
-			arm_load_timer(server, 1);
-			return;
-		}
-		server->invalid_objects = store_load_set_aside(server->store_load);
-	}
-	evtimer_del(server->load_timer);
-	store_load_free(server->store_load);
-	server->store_load = NULL;
-	finish_load(server);
-}
-
-static void on_load_timer(evutil_socket_t fd, short what, void *user)
-{
-	struct server *server = user;
-	tell_progress(server);
-	if (server->loader || server->load_helper) {
-		arm_load_timer(server, 1);
-	} else if (store_load_step(server->store_load, &server->loaded->errors)) {
-		arm_load_timer(server, 0); /* whoever else waits for the loop comes first */
-	} else {
-		finish_when_compiled(server);
-	}
 }
 
 void server_reload(struct server *server, const struct requester *requester, server_reloaded_fn *done,
 		   void *user)
 {
-	struct load_request *request = xcalloc(1, sizeof *request), **last = &server->waiting;
-	*request =
-		(struct load_request){NULL, done, user, xstrdup(requester->author), xstrdup(requester->via)};
+	struct reload_request *request = xcalloc(1, sizeof *request), **last = &server->reload_queue;
+	*request = (struct reload_request){NULL, done, user, xstrdup(requester->author),
+					   xstrdup(requester->via)};
 	while (*last)
 		last = &(*last)->next;
 	*last = request;
-	if (!server->loader && !server->store_load)
+	if (loading_stage(server->loading) == LOADING_NOTHING)
 		start_reload(server);
 }
 

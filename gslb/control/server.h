@@ -6,6 +6,7 @@
 #pragma once
 #include "fleet/fleet.h"
 #include "gslb/control/config.h"
+#include "gslb/control/loading.h"
 #include "gslb/decide/stats.h"
 #include "gslb/decide/world.h"
 #include "lib/publish.h"
@@ -30,23 +31,20 @@ struct server {
 	char *config_path;
 	struct fleet *fleet;
 	struct store *store;
-	struct controls *controls;	 /* controls.h */
-	struct health_book *health;	 /* health_book.h */
-	struct resolve_names *names;	 /* resolve_names.h */
-	struct notify *notify;		 /* notify.h */
-	struct world_builder *builder;	 /* world_builder.h */
-	struct api *api;		 /* api.h */
-	struct loader *loader;		 /* load.h; NULL: no files are being read */
-	struct store_load *store_load;	 /* store_load.h; NULL: it is not being read */
-	struct helper *load_helper;	 /* helper.h; NULL: no orders of the store's tenants are compiled */
-	struct order_cache *load_wanted; /* its own, while it runs */
-	struct load_result *loaded;	 /* from the files, while the store is being read */
-	struct tail *tail;		 /* tail.h; NULL: nobody looked on yet */
-	struct backup_job *backup;	 /* backup_job.h; NULL: none is being taken */
-	struct export_job *exports;	 /* export_job.h; NULL: none is being written */
-	struct load_request *reload;	 /* who waits for it; NULL: the start */
-	struct load_request *waiting;	 /* who waits for the one after it */
-	struct publish *world;		 /* main.c owns it; workers read it */
+	struct controls *controls;     /* controls.h */
+	struct health_book *health;    /* health_book.h */
+	struct resolve_names *names;   /* resolve_names.h */
+	struct notify *notify;	       /* notify.h */
+	struct world_builder *builder; /* world_builder.h */
+	struct api *api;	       /* api.h */
+	struct loading *loading;
+	struct loading_hooks loading_hooks;
+	struct tail *tail;		     /* tail.h; NULL: nobody looked on yet */
+	struct backup_job *backup;	     /* backup_job.h; NULL: none is being taken */
+	struct export_job *exports;	     /* export_job.h; NULL: none is being written */
+	struct reload_request *reload;	     /* those who asked for the one that is on; NULL: none is */
+	struct reload_request *reload_queue; /* those who asked for the one after it */
+	struct publish *world;		     /* main.c owns it; workers read it */
 	uint64_t epoch, fleet_version;
 	uint64_t index_builds; /* of the whole name index */
 	uint64_t started_mono_ms;
@@ -55,10 +53,8 @@ struct server {
 	bool is_loaded;		/* the first world is published */
 	size_t invalid_objects; /* of the store, set aside at the start */
 	char *geo_signature;	/* of the geo files that are in use */
-	uint64_t start_wait_from_ms;
-	struct event *start_timer, *expiry_timer, *load_timer;
-	uint64_t load_began_ms, told_ms; /* what progress is told by */
-	bool has_failed;		 /* the start could not be finished; errors were logged */
+	struct event *start_timer, *expiry_timer;
+	bool has_failed; /* the start could not be finished; errors were logged */
 };
 
 /* Who asks for a change: for the audit. */
