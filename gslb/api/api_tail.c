@@ -127,13 +127,13 @@ static json_t *addresses_json(const struct sample *sample)
 	return list;
 }
 
-static const char *rcode_text(unsigned rcode, char number[static 8])
+static const char *rcode_text(unsigned rcode, char number[static 12])
 {
 	static const char *const names[] = {"NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN",
 					    "NOTIMP",  "REFUSED", "YXDOMAIN"};
 	if (rcode < sizeof(names) / sizeof(names[0]))
 		return names[rcode];
-	snprintf(number, 8, "%u", rcode);
+	snprintf(number, 12, "%u", rcode);
 	return rcode == 16 ? "BADVERS" : rcode == 23 ? "BADCOOKIE" : number;
 }
 
@@ -141,7 +141,7 @@ static json_t *sample_json(const struct tail *tail, const struct sample *sample)
 {
 	static const char *const steps[] = {"tier", "degraded", "panic", "last-resort", "none"};
 	char when[40], client[PREFIX_TEXT_MAX], via[IP_TEXT_MAX], name[NAME_TEXT_MAX] = "", type[16],
-								  number[8];
+								  number[12];
 	struct prefix prefix = {sample->client, sample->source_bits};
 	time_text(sample, when);
 	prefix_format(&prefix, client);
