@@ -7,12 +7,13 @@ import pathlib
 import subprocess
 import sys
 
-import sizes
+import tree
 
 
 def main():
     root = pathlib.Path(sys.argv[1])
-    files = sorted(str(f) for top in sizes.FOLDERS for f in (root / top).rglob("*.[ch]"))
+    tests = sorted(str(f) for f in (root / "tests").rglob("*.[ch]"))
+    files = [str(root / path) for path in tree.sources(root)] + tests
     result = subprocess.run(["clang-format", "--dry-run", "-Werror", *files], text=True, capture_output=True)
     wrong = sorted({line.split(":")[0] for line in result.stderr.splitlines() if "clang-format-violations" in line})
     print("\n".join(f"{pathlib.Path(f).relative_to(root)}: run clang-format -i" for f in wrong) or

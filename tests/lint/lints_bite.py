@@ -5,11 +5,16 @@ usage: lints_bite.py
 
 Builds small trees in a temporary folder, one violation each, and the same tree without it.
 """
+import json
 import pathlib
 import subprocess
 import sys
 import tempfile
 
+import asserts
+import circles
+import citations
+import exports
 import layers
 import registered
 import sizes
@@ -54,6 +59,36 @@ def run_symbols(files):
     return symbols.check(root, root / "build")[0]
 
 
+def compile_all(files):
+    """The tree, built as meson leaves it: objects, and compile_commands.json."""
+    root, commands = plant(files), []
+    for source in sorted(root.rglob("*.c")):
+        target = root / "build" / (source.relative_to(root).as_posix() + ".o")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["cc", "-w", "-I", root, "-c", source, "-o", target], check=True)
+        commands.append({"directory": str(root), "file": str(source), "output": str(target)})
+    (root / "build").mkdir(exist_ok=True)
+    (root / "build/compile_commands.json").write_text(json.dumps(commands))
+    return root, root / "build"
+
+
+def run_circles(files):
+    return circles.check(*compile_all(files))[0]
+
+
+def run_exports(files):
+    return exports.check(*compile_all({"tests/lint/exports.txt": "# none\n", **files}))[0]
+
+
+def run_citations(files):
+    base = {"docs/a.md": "# A\n\n## How it goes\n", "CONVENTIONS.md": "# Conventions\n\n1. One.\n", "lib/a.h": ""}
+    return citations.check(plant({**base, **files}))[0]
+
+
+def run_asserts(files):
+    return asserts.check(plant(files))[0]
+
+
 def run_format(files):
     root = plant({**files, ".clang-format": (HERE / "../../.clang-format").read_text()})
     result = subprocess.run([sys.executable, HERE / "format.py", root], text=True, capture_output=True)
@@ -86,9 +121,12 @@ CASES = [  # lint, tree, part of the message (None: clean)
     (run_registered, {"lib/meson.build": "files('a.c', 'b.c')", "lib/b.c": ""}, "lib/b.c has no tests/unit/test_b.c"),
     (run_registered, {"lib/meson.build": "files()"}, "lib/a.c is built by no"),
     (run_registered, {"tests/lint/untested.txt": "lib/gone.c: why\n"}, "lib/gone.c does not exist"),
-    (run_registered, {"tests/lint/untested.txt": "lib/*.c: by test_z\n"}, "relies on test_z, which is not run"),
-    (run_registered, {"tests/lint/untested.txt": "lib/b*.c: by test_a\n", "lib/b1.c": "",
+    (run_registered, {"tests/lint/untested.txt": "lib/b.c: by test_z\n", "lib/b.c": "",
+                      "lib/meson.build": "files('a.c', 'b.c')"}, "relies on test_z, which is not run"),
+    (run_registered, {"tests/lint/untested.txt": "lib/b1.c: by test_a\n", "lib/b1.c": "",
                       "lib/meson.build": "files('a.c', 'b1.c')"}, None),
+    (run_registered, {"tests/lint/untested.txt": "lib/b*.c: by test_a\n", "lib/b1.c": "",
+                      "lib/meson.build": "files('a.c', 'b1.c')"}, "lib/b*.c does not exist"),
     (run_symbols, {}, None),
     (run_symbols, {"gslb/serve/answer.c": "void *malloc(long);\nint answer(void)\n{\n\treturn !malloc(1);\n}\n"},
      "gslb/serve/answer.c: calls malloc"),
@@ -103,6 +141,35 @@ CASES = [  # lint, tree, part of the message (None: clean)
     (run_symbols, {"gslb/serve/udp.c": CLOCK + "int one(void)\n{\n\treturn clock_mono_ns() + clock_mono_ns() +\n"
                                                "\t       clock_mono_ns();\n}\n"}, "read 3 times"),
     (run_symbols, {"tests/lint/udp_path.txt": UDP + "source: gslb/serve/gone.c\n"}, "gone.c does not exist"),
+    (run_circles, {"lib/a.c": "int b(void);\nint a(void)\n{\n\treturn b();\n}\n",
+                   "lib/b.c": "int b(void)\n{\n\treturn 1;\n}\n"}, None),
+    (run_circles, {"lib/a.c": "int b(void);\nint a(void)\n{\n\treturn b();\n}\n",
+                   "zones/b.c": "int a(void);\nint b(void)\n{\n\treturn a();\n}\n"},
+     "circle of 2 files: lib/a.c zones/b.c"),
+    (run_circles, {"lib/a.c": "int b;\nint c(void);\nint a(void)\n{\n\treturn c();\n}\n",
+                   "lib/b.c": "extern int b;\nint c(void)\n{\n\treturn b;\n}\n"}, "uses b"),
+    (run_circles, {"lib/a.h": '#include "lib/b.h"\n', "lib/b.h": '#include "lib/c.h"\n',
+                   "lib/c.h": '#include "lib/a.h"\n'}, "circle of 3 files: lib/a.h lib/b.h lib/c.h"),
+    (run_exports, {"lib/a.c": "int a_x;\nint lib_x;\nint a(void)\n{\n\treturn 1;\n}\n"
+                              "static int free_one(void)\n{\n\treturn 1;\n}\n"}, None),
+    (run_exports, {"lib/items.c": "int item_new(void)\n{\n\treturn 1;\n}\n"}, None),
+    (run_exports, {"lib/a.c": "int other(void)\n{\n\treturn 1;\n}\n"}, "lib/a.c: other begins neither"),
+    (run_exports, {"lib/a.c": "int ab(void)\n{\n\treturn 1;\n}\n"}, "lib/a.c: ab begins neither"),
+    (run_exports, {"lib/a.c": "int x(void)\n{\n\treturn 1;\n}\n",
+                   "tests/lint/exports.txt": "lib/a.c: x\n"}, None),
+    (run_exports, {"lib/a.c": "", "tests/lint/exports.txt": "lib/a.c: x\n"}, "lib/a.c does not export x"),
+    (run_citations, {"lib/b.c": '/* As a.h, docs/a.md, "How it goes", RFC 1035, section 4.1, and CONVENTIONS 1. */\n'
+                                'char *s = "reference/x.c";\n'}, None),
+    (run_citations, {"lib/b.c": "\n/* See\n * gone.h. */\n"}, "lib/b.c:2: cites gone.h, which does not exist"),
+    (run_citations, {"lib/b.c": '/* docs/a.md, "Elsewhere" */\n'}, "no such heading"),
+    (run_citations, {"lib/b.c": "/* DESIGN says so. */\n"}, "which its reader does not have"),
+    (run_citations, {"lib/b.c": "/* See section 5. */\n"}, "section 5 of nothing"),
+    (run_citations, {"lib/b.c": "/* CONVENTIONS 2 */\n"}, "rule 2 of CONVENTIONS, which has 1"),
+    (run_citations, {"tests/x.py": '"""As reference/x says."""\n# gone.py\n'}, "tests/x.py:2: cites gone.py"),
+    (run_citations, {"docs/a.md": "# A\n\nSee gone.md.\n"}, "docs/a.md:3: cites gone.md"),
+    (run_asserts, {"lib/a.c": "\n" * 99 + "\tassert(1);\n", "gslb/serve/s.c": "\n" * 500}, None),
+    (run_asserts, {"lib/a.c": "\n" * 99 + "\t/* assert(1); */ log(\"assert(1)\");\n"}, "lib/: 0 assertions in 100"),
+    (run_sizes, {f"lib/{n}.c": "\n" * 650 for n in range(7)}, "lib/: 4550 lines, at most 4500"),
     (run_format, {"lib/a.c": "int f(void)\n{\n\treturn 1;\n}\n"}, None),
     (run_format, {"lib/a.c": "int f(void) {\n  return 1;\n}\n"}, "lib/a.c: run clang-format"),
 ]

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Functions and files stay short.
+"""Functions, files and rooms stay small.
 
 usage: sizes.py SOURCE_ROOT
 
-Files at most 700 lines, functions at most 100, functions that a request passes through at most 80.
+Folders of the product at most 4500 lines, files at most 700, functions at most 100, functions that a request passes through at most 80.
 A function is found by our layout: its brace stands alone at the start of a line, outside of
 comments and literals, and so does the one that ends it.
 """
@@ -11,8 +11,9 @@ import pathlib
 import re
 import sys
 
-FILE_LINES, FUNCTION_LINES, REQUEST_LINES = 700, 100, 80
-FOLDERS = ["lib", "zones", "fleet", "checker", "gslb", "forwarder", "tools", "tests"]
+import tree
+
+ROOM_LINES, FILE_LINES, FUNCTION_LINES, REQUEST_LINES = 4500, 700, 100, 80
 REQUEST_PATH = ["gslb/serve/", "gslb/decide/choose.c", "gslb/decide/resolve.c", "gslb/decide/order.c"]
 NOISE = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.S)
 NAME = re.compile(r"([A-Za-z_]\w*)\s*\(")
@@ -47,18 +48,22 @@ def functions(text):
 
 
 def check(root):
-    errors, count = [], 0
-    for file in sorted(f for top in FOLDERS for f in (root / top).rglob("*.[ch]")):
-        path = file.relative_to(root).as_posix()
-        text = file.read_text()
+    errors, count, rooms = [], 0, {}
+    tests = sorted(f.relative_to(root).as_posix() for f in (root / "tests").rglob("*.[ch]"))
+    for path in tree.sources(root) + tests:
+        text = (root / path).read_text()
         lines = text.count("\n")
         count += 1
+        room = path.rsplit("/", 1)[0]
+        rooms[room] = rooms.get(room, 0) + lines
         if lines > FILE_LINES:
             errors.append(f"{path}: {lines} lines, at most {FILE_LINES}")
         limit = REQUEST_LINES if any(path.startswith(p) for p in REQUEST_PATH) else FUNCTION_LINES
         for name, start, length in functions(text):
             if length > limit:
                 errors.append(f"{path}:{start}: {name}() has {length} lines, at most {limit}")
+    errors += [f"{room}/: {lines} lines, at most {ROOM_LINES}" for room, lines in sorted(rooms.items())
+               if lines > ROOM_LINES and not room.startswith("tests")]
     return errors, count
 
 

@@ -113,7 +113,7 @@ PLACES = {
 def key_tables():
     """The keys of every table of the readers' sources that a build takes, as sets."""
     tables = {}
-    for file in [*sorted((stack.ROOT / "fleet").glob("read_*.c")), stack.ROOT / "gslb/control/config.c",
+    for file in [*sorted((stack.ROOT / "fleet/read").glob("read_*.c")), stack.ROOT / "gslb/control/config.c",
                  stack.ROOT / "gslb/control/config_dns.c",
                  stack.ROOT / "health/notify_read.c"]:
         text = file.read_text()
