@@ -5,6 +5,7 @@
  * (plan, index) copies what it needs.
  */
 #pragma once
+#include "fleet/words.h"
 #include "lib/doc.h"
 #include "lib/map.h"
 #include "lib/net.h"
@@ -113,36 +114,17 @@ struct fleet_tiers {
 	} * items;
 };
 
-enum fleet_map_rule_kind { /* in order of precedence */
-			   FLEET_MAP_PREFIX,
-			   FLEET_MAP_ASN,
-			   FLEET_MAP_SUBDIVISION,
-			   FLEET_MAP_COUNTRY,
-			   FLEET_MAP_CONTINENT,
-			   FLEET_MAP_DEFAULT
-};
-
 struct fleet_map {
 	struct fleet_object object;
 	size_t rule_count;
 	struct fleet_map_rule {
-		enum fleet_map_rule_kind kind;
+		enum map_rule_kind kind;
 		char *key; /* as written */
 		struct prefix prefix;
 		uint32_t asn;
 		char country[3], continent[3], subdivision[12];
 		struct fleet_tiers tiers;
 	} * rules;
-};
-
-enum fleet_order { FLEET_ORDER_NEAREST, FLEET_ORDER_LISTED, FLEET_ORDER_MAP, FLEET_ORDER_NONE };
-enum fleet_split { FLEET_SPLIT_STICKY, FLEET_SPLIT_RANDOM };
-enum fleet_last_resort {
-	FLEET_LAST_RESORT_ALL,
-	FLEET_LAST_RESORT_FIRST,
-	FLEET_LAST_RESORT_NODATA,
-	FLEET_LAST_RESORT_LAST_GOOD,
-	FLEET_LAST_RESORT_ADDRESSES
 };
 
 struct fleet_vip {
@@ -157,8 +139,8 @@ struct fleet_service {
 	struct fleet_object object;
 	char *check;		   /* NULL: VIPs are always up */
 	uint32_t ttl_min, ttl_max; /* seconds */
-	enum fleet_order order;
-	char *map; /* with FLEET_ORDER_MAP */
+	enum order_kind order;
+	char *map; /* with ORDER_MAP */
 	bool has_regions;
 	size_t region_count; /* steering.regions, or the key order of vips */
 	char **regions;
@@ -168,12 +150,12 @@ struct fleet_service {
 		char *region;
 		int8_t percent; /* -99..99 */
 	} * bias;
-	enum fleet_split split;
+	enum split split;
 	uint8_t prefix4, prefix6;
 	uint8_t answers;
 	uint32_t min_healthy_hundredths;
-	enum fleet_last_resort last_resort;
-	size_t resort_count; /* with FLEET_LAST_RESORT_ADDRESSES */
+	enum last_resort last_resort;
+	size_t resort_count; /* with LAST_RESORT_ADDRESSES */
 	struct ip *resort;
 	bool has_https;
 	size_t https_alpn_count;

@@ -154,13 +154,11 @@ static void map_to_json(const struct fleet_map *map, json_t *json)
 
 static json_t *steering_to_json(const struct fleet_service *service)
 {
-	static const char *const orders[] = {"nearest", "listed", "map", "none"};
-	static const char *const resorts[] = {"all", "first", "nodata", "last-good"};
 	json_t *json = json_object();
 	char text[24];
 
-	if (service->order != FLEET_ORDER_NEAREST)
-		set_text(json, "order", orders[service->order]);
+	if (service->order != ORDER_NEAREST)
+		set_text(json, "order", fleet_order_word[service->order]);
 	if (service->map != NULL)
 		set_text(json, "map", service->map);
 	if (service->has_regions)
@@ -177,8 +175,8 @@ static json_t *steering_to_json(const struct fleet_service *service)
 	if (json_object_size(bias) > 0)
 		json_object_set(json, "bias", bias);
 	json_decref(bias);
-	if (service->split == FLEET_SPLIT_RANDOM)
-		set_text(json, "split", "random");
+	if (service->split != SPLIT_STICKY)
+		set_text(json, "split", fleet_split_word[service->split]);
 	if (service->prefix4 != 24 || service->prefix6 != 56) {
 		json_t *prefix = json_array();
 		json_array_append_new(prefix, json_integer(service->prefix4));
@@ -193,10 +191,10 @@ static json_t *steering_to_json(const struct fleet_service *service)
 			 service->min_healthy_hundredths / 100, fraction);
 		set_text(json, "min_healthy", text);
 	}
-	if (service->last_resort == FLEET_LAST_RESORT_ADDRESSES)
+	if (service->last_resort == LAST_RESORT_ADDRESSES)
 		json_object_set_new(json, "last_resort", addresses(service->resort, service->resort_count));
-	else if (service->last_resort != FLEET_LAST_RESORT_ALL)
-		set_text(json, "last_resort", resorts[service->last_resort]);
+	else if (service->last_resort != LAST_RESORT_ALL)
+		set_text(json, "last_resort", fleet_last_resort_word[service->last_resort]);
 	return json;
 }
 

@@ -174,7 +174,7 @@ static void save(struct health_book *book, bool only_changes)
 			continue;
 		struct health_row *row = &rows[count++];
 		stored_name(target, row->target);
-		row->state = (enum vip_state)target->entry.verdict.state;
+		row->state = health_book_vip_state(target->entry.verdict.state);
 		row->changed_unix_ms = target->entry.changed_unix_ms;
 		row->was_up = target->entry.was_up;
 		row->seen_unix_ms = target->seen_unix_ms;
@@ -206,9 +206,6 @@ static void on_save_seen(evutil_socket_t fd, short events, void *user)
 
 /* ---- results ---- */
 
-static const char *const state_word[] = {
-	[VERDICT_DOWN] = "down", [VERDICT_UP] = "up", [VERDICT_UNKNOWN] = "unknown"};
-
 static void count_latency(struct health_entry *entry, uint32_t latency_us)
 {
 	size_t last = sizeof entry->latency_bucket / sizeof entry->latency_bucket[0] - 1, bucket = 0;
@@ -218,6 +215,11 @@ static void count_latency(struct health_entry *entry, uint32_t latency_us)
 	entry->latency_sum_us += latency_us;
 	entry->latency_count++;
 	entry->latency_us = latency_us;
+}
+
+static const char *state_word(enum verdict_state state)
+{
+	return fleet_vip_state_word[health_book_vip_state(state)];
 }
 
 /* That a VIP is up when it is first looked at is no news. */
@@ -235,8 +237,8 @@ static void tell_users(const struct target *target, enum verdict_state before, c
 					.region = user->region,
 					.vip = address,
 					.check = entry->check,
-					.from = state_word[before],
-					.to = state_word[entry->verdict.state],
+					.from = state_word(before),
+					.to = state_word(entry->verdict.state),
 					.reason = reason};
 		notify_send(target->book->server->notify, &notice);
 	}
@@ -259,8 +261,8 @@ static void note_transition(struct target *target, enum verdict_state before, co
 	char address[IP_TEXT_MAX];
 	ip_format(&entry->ip, address);
 	tell_users(target, before, is_up ? "" : reason);
-	log_info("vip %s check %s: %s → %s%s%s", address, entry->check, state_word[before],
-		 state_word[entry->verdict.state], is_up ? "" : ": ", is_up ? "" : reason);
+	log_info("vip %s check %s: %s → %s%s%s", address, entry->check, state_word(before),
+		 state_word(entry->verdict.state), is_up ? "" : ": ", is_up ? "" : reason);
 }
 
 /* A round that could not be run says nothing of the target: everything is held as it was. */

@@ -5,7 +5,6 @@
 #pragma once
 #include "checker/verdict.h"
 #include "fleet/fleet.h"
-#include "gslb/decide/plan.h"
 
 struct server;
 struct health_book;
@@ -27,6 +26,19 @@ struct health_entry {
 	uint64_t latency_bucket[16]; /* rounds up to 2^b milliseconds/8, above the one before; last = +Inf */
 	uint64_t latency_sum_us, latency_count;
 };
+
+static inline enum vip_state health_book_vip_state(enum verdict_state state)
+{
+	switch (state) {
+	case VERDICT_UP:
+		return VIP_UP;
+	case VERDICT_DOWN:
+		return VIP_DOWN;
+	case VERDICT_UNKNOWN:
+		break;
+	}
+	return VIP_UNKNOWN;
+}
 
 struct health_book *health_book_new(struct server *server);
 /* Saves everything and ends the probes; before the store is closed. NULL is fine. */

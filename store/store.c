@@ -103,7 +103,6 @@ struct store {
 	} files[2]; /* the database and its write-ahead log */
 };
 
-static const char *const state_word[] = {[VIP_DOWN] = "down", [VIP_UP] = "up", [VIP_UNKNOWN] = "unknown"};
 static const char never_up_word[] = "never-up"; /* VIP_DOWN, but not from up */
 
 /* ---- statements ---- */
@@ -634,11 +633,11 @@ bool store_each_health(struct store *store, store_health_fn *fn, void *user)
 			.seen_unix_ms = sqlite3_column_int64(statement, 3),
 		};
 		snprintf(row.target, sizeof(row.target), "%s", column_text(statement, 0));
-		row.was_up = strcmp(column_text(statement, 1), state_word[VIP_DOWN]) == 0;
+		row.was_up = strcmp(column_text(statement, 1), fleet_vip_state_word[VIP_DOWN]) == 0;
 		if (strcmp(column_text(statement, 1), never_up_word) == 0)
 			row.state = VIP_DOWN;
-		for (int state = VIP_DOWN; state <= VIP_UNKNOWN; state++)
-			if (strcmp(column_text(statement, 1), state_word[state]) == 0)
+		for (int state = VIP_DOWN; state < VIP_STATES; state++)
+			if (strcmp(column_text(statement, 1), fleet_vip_state_word[state]) == 0)
 				row.state = (enum vip_state)state;
 		fn(user, &row);
 	}
@@ -653,7 +652,8 @@ static bool write_health(struct store *store, const struct health_row *rows, siz
 		sqlite3_stmt *statement = get(store, HEALTH_PUT);
 		bind_text(statement, 1, rows[i].target);
 		bool is_never_up = rows[i].state == VIP_DOWN && !rows[i].was_up;
-		sqlite3_bind_text(statement, 2, is_never_up ? never_up_word : state_word[rows[i].state], -1,
+		sqlite3_bind_text(statement, 2,
+				  is_never_up ? never_up_word : fleet_vip_state_word[rows[i].state], -1,
 				  SQLITE_STATIC);
 		sqlite3_bind_int64(statement, 3, rows[i].changed_unix_ms);
 		sqlite3_bind_int64(statement, 4, rows[i].seen_unix_ms);

@@ -5,7 +5,6 @@
  */
 #pragma once
 #include "fleet/fleet.h"
-#include "gslb/decide/plan.h"
 #include <jansson.h>
 
 struct store;

@@ -1,4 +1,5 @@
 /* explain: the node's own decision, told as a story from the client to the answer. One thread. */
+#include "gslb/decide/words.h"
 #include "lib/mem.h"
 #include "lib/net.h"
 #include "lib/text.h"
@@ -122,29 +123,6 @@ static void print_policy(const json_t *reply)
 	printf(", split %s\n", text_of(policy, "split"));
 }
 
-static const char *why_words(const char *reason)
-{
-	static const struct {
-		const char *reason, *words;
-	} all[] = {
-		{"chosen", "chosen"},
-		{"lower-tier", "a better tier answers"},
-		{"residency", "this tenant may not use it"},
-		{"not-listed", "the list that matched does not name it"},
-		{"no-vips", "no VIP of this service"},
-		{"unhealthy", "too little of it is healthy"},
-		{"drained", "drained"},
-		{"share", "this client is outside the region's share"},
-		{"down", "forced down"},
-		{"shed", "sheds load"},
-		{"not-picked", "the split picked another of its tier"},
-	};
-	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
-		if (strcmp(all[i].reason, reason) == 0)
-			return all[i].words;
-	return reason;
-}
-
 static char *share_words(const json_t *share)
 {
 	return json_is_integer(share) ? xasprintf("%lld%%", (long long)json_integer_value(share))
@@ -188,7 +166,7 @@ static void print_regions(const json_t *regions)
 			json_is_number(get(region, "healthy"))
 				? xasprintf("%.0f%%", json_number_value(get(region, "healthy")) * 100)
 				: xstrdup(""),
-			xstrdup(why_words(text_of(region, "reason"))),
+			xstrdup(words_region_reason_meaning(text_of(region, "reason"))),
 			vips_words(get(region, "vips")),
 		};
 		ctl_table_row(&table, (const char *const *)cells);
@@ -202,20 +180,7 @@ static void print_regions(const json_t *regions)
 
 static void print_step(const json_t *reply)
 {
-	static const struct {
-		const char *step, *words;
-	} steps[] = {
-		{"tier", "the first tier that is healthy enough"},
-		{"degraded", "no tier is healthy enough: the first with any healthy VIP"},
-		{"panic", "nothing else is healthy: drained regions are used"},
-		{"last-resort", "nothing is healthy: the service's last resort"},
-		{"none", "nothing is left to answer with"},
-	};
-	const char *step = text_of(reply, "step");
-	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++)
-		if (strcmp(steps[i].step, step) == 0)
-			step = steps[i].words;
-	printf("step     %s\n", step);
+	printf("step     %s\n", words_step_meaning(text_of(reply, "step")));
 	const json_t *probabilities = get(reply, "probabilities");
 	void *at = json_object_iter((json_t *)probabilities);
 	for (; at; at = json_object_iter_next((json_t *)probabilities, at))
@@ -225,14 +190,6 @@ static void print_step(const json_t *reply)
 
 static void print_answer(const json_t *reply)
 {
-	static const struct {
-		const char *why, *words;
-	} whys[] = {
-		{"stable", "everything consulted is quiet"},
-		{"pending", "a probe's failure or success is pending, or a state unknown: the shortest"},
-		{"recent", "something changed lately: it grows while all is quiet"},
-		{"fallback", "a fallback answers: the shortest"},
-	};
 	const json_t *answer = get(reply, "answer"), *ttl = get(reply, "ttl"), *ede = get(answer, "ede");
 	const json_t *records = get(answer, "records");
 	printf("answer   %s%s\n", text_of(answer, "rcode"), json_array_size(records) ? "" : ", no record");
@@ -246,10 +203,7 @@ static void print_answer(const json_t *reply)
 		printf("error    extended DNS error %lld%s%s\n",
 		       (long long)json_integer_value(get(ede, "code")), *text_of(ede, "text") ? ": " : "",
 		       text_of(ede, "text"));
-	const char *why = text_of(ttl, "why");
-	for (size_t i = 0; i < sizeof(whys) / sizeof(*whys); i++)
-		if (strcmp(whys[i].why, why) == 0)
-			why = whys[i].words;
+	const char *why = words_ttl_reason_meaning(text_of(ttl, "why"));
 	if (json_array_size(records) == 0)
 		why = "no record: what the zone's SOA says, MAX at most";
 	if (json_is_integer(get(ttl, "value")))

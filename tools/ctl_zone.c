@@ -7,6 +7,7 @@
 #include "tools/ctl.h"
 #include "tools/ctl_dns.h"
 #include "tools/ctl_table.h"
+#include "zones/rcode.h"
 #include "zones/rrtype.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -49,9 +50,8 @@ static void add_problem(struct zone_check *check, const char *format, ...)
 
 static const char *rcode_words(unsigned rcode)
 {
-	static const char *const names[] = {"NOERROR",	"FORMERR", "SERVFAIL",
-					    "NXDOMAIN", "NOTIMP",  "REFUSED"};
-	return rcode < 6 ? names[rcode] : "an error";
+	const char *word = rcode_word(rcode);
+	return word ? word : "an error";
 }
 
 static bool is_below(const char *name, const char *zone)
@@ -200,7 +200,7 @@ static void find_servers(struct zone_check *check)
 static const char *judge(const struct zone_check *check, const struct dns_reply *reply,
 			 struct zone_server *server)
 {
-	if (reply->rcode != 0)
+	if (reply->rcode != RCODE_NOERROR)
 		return rcode_words(reply->rcode);
 	if (!reply->is_authoritative)
 		return "not authoritative";

@@ -104,31 +104,31 @@ static bool parse_key(const char *key, struct fleet_map_rule *rule)
 	uint64_t asn;
 
 	if (strcmp(key, "default") == 0) {
-		rule->kind = FLEET_MAP_DEFAULT;
+		rule->kind = MAP_DEFAULT;
 		return true;
 	}
 	if ((rest = after(key, "country:")) != NULL) {
-		rule->kind = FLEET_MAP_COUNTRY;
+		rule->kind = MAP_COUNTRY;
 		snprintf(rule->country, sizeof(rule->country), "%.2s", rest);
 		return fleet_is_country(rest);
 	}
 	if ((rest = after(key, "subdivision:")) != NULL) {
-		rule->kind = FLEET_MAP_SUBDIVISION;
+		rule->kind = MAP_SUBDIVISION;
 		return parse_subdivision(rest, rule);
 	}
 	if ((rest = after(key, "as:")) != NULL) {
-		rule->kind = FLEET_MAP_ASN;
+		rule->kind = MAP_ASN;
 		if (!text_to_uint(rest, &asn) || asn > UINT32_MAX)
 			return false;
 		rule->asn = (uint32_t)asn;
 		return true;
 	}
 	if (fleet_is_continent(key)) {
-		rule->kind = FLEET_MAP_CONTINENT;
+		rule->kind = MAP_CONTINENT;
 		memcpy(rule->continent, key, 3);
 		return true;
 	}
-	rule->kind = FLEET_MAP_PREFIX;
+	rule->kind = MAP_PREFIX;
 	return strchr(key, '/') != NULL && prefix_parse(key, &rule->prefix);
 }
 
@@ -168,7 +168,7 @@ static void read_rule(const struct doc_reader *reader, const struct doc_node *no
 	rule->key = arena_strndup(fleet_object_arena(&map->object), node->key, strlen(node->key));
 	if (!parse_key(node->key, rule)) {
 		report_key(reader, node);
-	} else if (rule->kind == FLEET_MAP_PREFIX) {
+	} else if (rule->kind == MAP_PREFIX) {
 		/* The document refuses equal keys; a prefix can be written in more than one way. */
 		prefix_format(&rule->prefix, prefix);
 		if (map_put(prefixes, prefix, rule) != NULL)

@@ -73,12 +73,11 @@ static void read_ttl(const struct doc_reader *reader, const struct doc_node *val
 
 static void read_order(const struct doc_reader *reader, const struct doc_node *value, void *target)
 {
-	static const char *const orders[] = {"nearest", "listed", "map", "none", NULL}; /* enum fleet_order */
 	static const char *const later[] = {"latency", NULL};
 	unsigned word;
 
-	if (doc_read_word(reader, value, "order", orders, later, &word))
-		((struct fleet_service *)target)->order = (enum fleet_order)word;
+	if (doc_read_word(reader, value, "order", fleet_order_word, later, &word))
+		((struct fleet_service *)target)->order = (enum order_kind)word;
 }
 
 static void read_map(const struct doc_reader *reader, const struct doc_node *value, void *target)
@@ -150,11 +149,10 @@ static void read_bias(const struct doc_reader *reader, const struct doc_node *va
 
 static void read_split(const struct doc_reader *reader, const struct doc_node *value, void *target)
 {
-	static const char *const splits[] = {"sticky", "random", NULL}; /* enum fleet_split */
 	unsigned word;
 
-	if (doc_read_word(reader, value, "split", splits, NULL, &word))
-		((struct fleet_service *)target)->split = (enum fleet_split)word;
+	if (doc_read_word(reader, value, "split", fleet_split_word, NULL, &word))
+		((struct fleet_service *)target)->split = (enum split)word;
 }
 
 static void read_prefix(const struct doc_reader *reader, const struct doc_node *value, void *target)
@@ -221,7 +219,7 @@ static void read_resort(const struct doc_reader *reader, const struct doc_node *
 {
 	unsigned counts[2] = {0, 0};
 
-	service->last_resort = FLEET_LAST_RESORT_ADDRESSES;
+	service->last_resort = LAST_RESORT_ADDRESSES;
 	if (value->count == 0) {
 		doc_err(reader->errors, reader->doc, value,
 			"holds no address; last_resort: nodata says that there is none");
@@ -239,15 +237,13 @@ static void read_resort(const struct doc_reader *reader, const struct doc_node *
 
 static void read_last_resort(const struct doc_reader *reader, const struct doc_node *value, void *target)
 {
-	static const char *const resorts[] = {"all", "first", "nodata", "last-good",
-					      NULL}; /* enum fleet_last_resort */
 	struct fleet_service *service = target;
 	unsigned word;
 
 	if (value->kind == DOC_SEQUENCE)
 		read_resort(reader, value, service);
-	else if (doc_read_word(reader, value, "last_resort", resorts, NULL, &word))
-		service->last_resort = (enum fleet_last_resort)word;
+	else if (doc_read_word(reader, value, "last_resort", fleet_last_resort_word, NULL, &word))
+		service->last_resort = (enum last_resort)word;
 }
 
 static const struct doc_key steering_keys[] = {
@@ -270,9 +266,9 @@ static void read_steering(const struct doc_reader *reader, const struct doc_node
 
 	doc_read_mapping(reader, value, steering_keys, service);
 	const struct doc_node *map = doc_get(value, "map");
-	if (service->order == FLEET_ORDER_MAP && map == NULL)
+	if (service->order == ORDER_MAP && map == NULL)
 		doc_err(reader->errors, reader->doc, value, "missing key 'map', which order: map needs");
-	if (service->order != FLEET_ORDER_MAP && map != NULL)
+	if (service->order != ORDER_MAP && map != NULL)
 		doc_err_key(reader->errors, reader->doc, map, "'map' is for order: map");
 }
 

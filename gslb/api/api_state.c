@@ -82,7 +82,7 @@ void api_get_status(struct api_request *request, struct api_reply *reply)
 /* ---- regions, services, zones ---- */
 
 struct tally { /* over VIPs that no VIP control drains, as "Healthy share" of configuration.md */
-	unsigned vips, states[3];
+	unsigned vips, states[VIP_STATES];
 	double weight, configured;
 };
 
@@ -221,13 +221,12 @@ static int compare_vips(const void *a, const void *b)
 
 static json_t *view_vip(const struct api_vip *vip)
 {
-	static const char *const word[] = {[VIP_DOWN] = "down", [VIP_UP] = "up", [VIP_UNKNOWN] = "unknown"};
 	char address[IP_TEXT_MAX];
 	ip_format(&vip->vip->ip, address);
 	json_t *view =
 		json_pack("{s:s, s:s, s:s, s:s, s:f, s:o, s:s?, s:o}", "region", vip->region, "service",
-			  vip->service, "address", address, "state", word[vip->state], "score", vip->score,
-			  "since", api_view_time(vip->since_unix_ms), "reason",
+			  vip->service, "address", address, "state", fleet_vip_state_word[vip->state],
+			  "score", vip->score, "since", api_view_time(vip->since_unix_ms), "reason",
 			  vip->reason[0] ? vip->reason : NULL, "control", api_view_control(vip->control));
 	if (vip->vip->name)
 		json_object_set_new(view, "name", json_string(vip->vip->name));

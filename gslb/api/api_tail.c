@@ -6,9 +6,11 @@
 #include "gslb/api/tail.h"
 #include "gslb/compile/world_builder.h"
 #include "gslb/decide/sample.h"
+#include "gslb/decide/words.h"
 #include "lib/clock.h"
 #include "lib/mem.h"
 #include "lib/text.h"
+#include "zones/rcode.h"
 #include "zones/rrtype.h"
 #include <stdlib.h>
 #include <string.h>
@@ -127,21 +129,10 @@ static json_t *addresses_json(const struct sample *sample)
 	return list;
 }
 
-static const char *rcode_text(unsigned rcode, char number[static 12])
-{
-	static const char *const names[] = {"NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN",
-					    "NOTIMP",  "REFUSED", "YXDOMAIN"};
-	if (rcode < sizeof(names) / sizeof(names[0]))
-		return names[rcode];
-	snprintf(number, 12, "%u", rcode);
-	return rcode == 16 ? "BADVERS" : rcode == 23 ? "BADCOOKIE" : number;
-}
-
 static json_t *sample_json(const struct tail *tail, const struct sample *sample)
 {
-	static const char *const steps[] = {"tier", "degraded", "panic", "last-resort", "none"};
 	char when[40], client[PREFIX_TEXT_MAX], via[IP_TEXT_MAX], name[NAME_TEXT_MAX] = "", type[16],
-								  number[12];
+								  rcode[RCODE_TEXT_MAX];
 	struct prefix prefix = {sample->client, sample->source_bits};
 	time_text(sample, when);
 	prefix_format(&prefix, client);
@@ -149,14 +140,15 @@ static json_t *sample_json(const struct tail *tail, const struct sample *sample)
 	if (sample->name_length > 0)
 		name_to_text(sample->name, name);
 	rrtype_to_text(sample->type, type);
+	rcode_to_text(sample->rcode, rcode);
 	json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s?, s:s?, s:s}", "time", when, "client", client,
 				 "source", sample->is_ecs ? "ecs" : "resolver", "via", via, "transport",
 				 sample->transport ? "tcp" : "udp", "name", *name ? name : NULL, "type",
-				 *name ? type : NULL, "rcode", rcode_text(sample->rcode, number));
+				 *name ? type : NULL, "rcode", rcode);
 	json_t *more = json_pack(
 		"{s:s?, s:s?, s:s?, s:s?, s:o, s:i, s:o, s:b, s:o}", "tenant", tenant_of(tail, sample),
 		"service", service_of(tail, sample), "region", region_of(tail, sample), "step",
-		sample->is_decided ? steps[sample->step] : NULL, "ttl",
+		sample->is_decided ? words_step((enum step)sample->step) : NULL, "ttl",
 		sample->is_decided ? json_integer(sample->ttl) : json_null(), "scope", (int)sample->scope,
 		"answer", addresses_json(sample), "truncated", (int)sample->is_truncated, "ede",
 		sample->ede >= 0 ? json_integer(sample->ede) : json_null());

@@ -72,13 +72,10 @@ void api_view_vip(const struct server *server, const struct fleet_service *servi
 	if (!ret->check)
 		return;
 	const struct health_entry *entry = health_book_find(server->health, &vip->ip, ret->check);
-	if (!entry || entry->verdict.state == VERDICT_UNKNOWN) {
-		ret->state = VIP_UNKNOWN;
+	ret->state = entry ? health_book_vip_state(entry->verdict.state) : VIP_UNKNOWN;
+	if (ret->state == VIP_UNKNOWN)
 		return;
-	}
-	bool is_up = entry->verdict.state == VERDICT_UP;
-	ret->state = is_up ? VIP_UP : VIP_DOWN;
-	ret->score = is_up ? (double)entry->score / SCORE_FULL : 0.0;
+	ret->score = ret->state == VIP_UP ? (double)entry->score / SCORE_FULL : 0.0;
 	ret->since_unix_ms = entry->changed_unix_ms;
 	ret->reason = entry->reason;
 }

@@ -5,6 +5,7 @@
 #include "gslb/api/explain.h"
 #include "gslb/decide/https.h"
 #include "gslb/decide/resolve.h"
+#include "gslb/decide/words.h"
 #include "lib/mem.h"
 #include "lib/rng.h"
 #include <stdlib.h>
@@ -100,36 +101,36 @@ static bool names(char *const *ids, size_t count, const char *id)
 	return false;
 }
 
-static const char *region_reason(const struct story *story, const char *id, const struct plan_region *region,
-				 int tier)
+static enum region_reason region_reason(const struct story *story, const char *id,
+					const struct plan_region *region, int tier)
 {
 	const struct fleet_service *service = story->service;
 	if (!region)
-		return "no-vips";
+		return REASON_NO_VIPS;
 	if (!names(service->regions, service->region_count, id))
-		return "not-listed";
+		return REASON_NOT_LISTED;
 	if (story->tenant->terms->has_regions &&
 	    !names(story->tenant->terms->regions, story->tenant->terms->region_count, id))
-		return "residency";
+		return REASON_RESIDENCY;
 	if (tier < 0)
-		return "not-listed";
+		return REASON_NOT_LISTED;
 	if (region->share == SHARE_DOWN)
-		return "down";
+		return REASON_DOWN;
 	if (region == story->choice.region)
-		return "chosen";
+		return REASON_CHOSEN;
 	region_set bit = (region_set)1 << region->number;
 	if (story->choice.kept & bit)
-		return "not-picked";
+		return REASON_NOT_PICKED;
 	if (tier > kept_tier(story))
-		return "lower-tier";
+		return REASON_LOWER_TIER;
 	if (region->share == 0)
-		return "drained";
+		return REASON_DRAINED;
 	region_set fit = story->choice.step == STEP_TIER ? story->plan->ok : story->plan->healthy;
 	if (!(fit & bit))
-		return "unhealthy";
+		return REASON_UNHEALTHY;
 	if (!choose_inside_share(region, story->choice.client_hash))
-		return "share";
-	return "lower-tier";
+		return REASON_SHARE;
+	return REASON_LOWER_TIER;
 }
 
 static double vip_weight(const struct plan_vip *vip)
@@ -139,11 +140,10 @@ static double vip_weight(const struct plan_vip *vip)
 
 static json_t *vip_json(const struct plan_vip *vip)
 {
-	static const char *const states[] = {"down", "up", "unknown"};
 	char address[IP_TEXT_MAX];
 	ip_format(&vip->ip, address);
-	return json_pack("{s:s, s:s, s:f, s:o, s:i}", "address", address, "state", states[vip->state],
-			 "score", vip->score / (double)SCORE_FULL, "weight",
+	return json_pack("{s:s, s:s, s:f, s:o, s:i}", "address", address, "state",
+			 fleet_vip_state_word[vip->state], "score", vip->score / (double)SCORE_FULL, "weight",
 			 vip->shares > 1 ? json_real(vip_weight(vip)) : json_integer(vip->weight), "pending",
 			 (int)vip->pending);
 }
@@ -169,7 +169,7 @@ static json_t *region_json(const struct story *story, const char *id)
 	const struct plan_region *region =
 		plan->slot[number] == UINT8_MAX ? NULL : &plan->regions[plan->slot[number]];
 	int tier = tier_of(story, number);
-	const char *reason = region_reason(story, id, region, tier);
+	enum region_reason reason = region_reason(story, id, region, tier);
 	bool is_candidate = tier >= 0 && region && region->share != SHARE_DOWN;
 	json_t *vips = json_array();
 	for (unsigned i = 0; region && i < region->vip_count; i++)
@@ -189,7 +189,8 @@ static json_t *region_json(const struct story *story, const char *id)
 			 is_candidate ? json_integer(tier) : json_null(), "distance_km", distance, "share",
 			 share, "healthy", region ? region->healthy_permille / 1000.0 : 0.0, "weight",
 			 region ? region_weight(region) : 0.0, "load", "kept",
-			 (story->choice.kept >> number & 1) != 0, "reason", reason, "vips", vips);
+			 (story->choice.kept >> number & 1) != 0, "reason", words_region_reason(reason),
+			 "vips", vips);
 }
 
 static json_t *regions_json(const struct story *story)
@@ -208,22 +209,20 @@ static json_t *regions_json(const struct story *story)
 
 static json_t *policy_json(const struct story *story)
 {
-	static const char *const orders[] = {"nearest", "listed", "map", "none"};
 	if (!story->service)
 		return json_null();
 	const struct map_rule *rule = NULL;
 	const struct fleet_object *map = NULL;
-	if (story->service->order == FLEET_ORDER_MAP) {
+	if (story->service->order == ORDER_MAP) {
 		map = fleet_get(story->server->fleet, FLEET_MAP, story->service->map);
 		rule = order_explain_rule(story->choice.policy->order, story->world->places,
 					  &story->client.address,
 					  story->client.is_ecs ? &story->client.resolver : NULL);
 	}
 	const char *matched = rule ? map_rule_key((const struct fleet_map *)map, rule) : NULL;
-	return json_pack("{s:s, s:o, s:o, s:s}", "order", orders[story->service->order], "map",
-			 text_or_null(story->service->order == FLEET_ORDER_MAP ? story->service->map : NULL),
-			 "matched", text_or_null(matched), "split",
-			 story->service->split == FLEET_SPLIT_RANDOM ? "random" : "sticky");
+	return json_pack("{s:s, s:o, s:o, s:s}", "order", fleet_order_word[story->service->order], "map",
+			 text_or_null(story->service->order == ORDER_MAP ? story->service->map : NULL),
+			 "matched", text_or_null(matched), "split", fleet_split_word[story->service->split]);
 }
 
 static json_t *probabilities_json(const struct story *story)
@@ -286,8 +285,7 @@ static void add_item(json_t *records, const struct answer *answer, const struct 
 
 static json_t *answer_json(const struct story *story)
 {
-	static const char *const rcodes[] = {"NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN",
-					     "NOTIMP",	"REFUSED", "YXDOMAIN"};
+	char rcode[RCODE_TEXT_MAX];
 	const struct answer *answer = story->answer;
 	json_t *records = json_array();
 	for (unsigned i = 0; i < answer->answer_count; i++)
@@ -295,14 +293,15 @@ static json_t *answer_json(const struct story *story)
 	json_t *ede = json_null();
 	if (answer->ede != EDE_NONE)
 		ede = json_pack("{s:i, s:s}", "code", answer->ede, "text", answer->ede_text);
-	return json_pack("{s:s, s:o, s:o}", "rcode", rcodes[answer->rcode], "records", records, "ede", ede);
+	rcode_to_text(answer->rcode, rcode);
+	return json_pack("{s:s, s:o, s:o}", "rcode", rcode, "records", records, "ede", ede);
 }
 
-static const char *ttl_why(const struct story *story, uint32_t ttl)
+static enum ttl_reason ttl_why(const struct story *story, uint32_t ttl)
 {
 	if (story->choice.step != STEP_TIER)
-		return "fallback";
-	const char *why = "stable";
+		return TTL_FALLBACK;
+	enum ttl_reason why = TTL_STABLE;
 	for (region_set left = story->choice.consulted; left; left &= left - 1) {
 		unsigned slot = story->plan->slot[__builtin_ctzll(left)];
 		if (slot == UINT8_MAX)
@@ -312,9 +311,9 @@ static const char *ttl_why(const struct story *story, uint32_t ttl)
 			if (region->vips[i].ttl != ttl)
 				continue;
 			if (region->vips[i].ttl_is_pending)
-				return "pending";
+				return TTL_PENDING;
 			if (region->vips[i].ttl_is_recent)
-				why = "recent";
+				why = TTL_RECENT;
 		}
 	}
 	return why;
@@ -332,10 +331,11 @@ static json_t *ttl_json(const struct story *story)
 		return json_null();
 	if (!story->service)
 		return json_pack("{s:I, s:I, s:I, s:s}", "value", (json_int_t)last->ttl, "min",
-				 (json_int_t)last->ttl, "max", (json_int_t)last->ttl, "why", "stable");
+				 (json_int_t)last->ttl, "max", (json_int_t)last->ttl, "why",
+				 words_ttl_reason(TTL_STABLE));
 	return json_pack("{s:I, s:I, s:I, s:s}", "value", (json_int_t)last->ttl, "min",
 			 (json_int_t)story->plan->ttl_min, "max", (json_int_t)story->plan->ttl_max, "why",
-			 ttl_why(story, last->ttl));
+			 words_ttl_reason(ttl_why(story, last->ttl)));
 }
 
 /* ---- the whole ---- */
@@ -376,7 +376,6 @@ static void find_tenant(struct story *story, uint64_t random)
 
 static json_t *tell(struct story *story)
 {
-	static const char *const steps[] = {"tier", "degraded", "panic", "last-resort", "none"};
 	char name[NAME_TEXT_MAX], type[16], zone[NAME_TEXT_MAX] = "";
 	name_to_text(story->request->name.octets, name);
 	rrtype_to_text(story->request->type, type);
@@ -396,10 +395,10 @@ static json_t *tell(struct story *story)
 	json_object_set_new(reply, "policy", policy_json(story));
 	json_object_set_new(reply, "regions", regions_json(story));
 	json_object_set_new(reply, "step",
-			    json_string(steps[story->service ? story->choice.step : STEP_NONE]));
+			    json_string(words_step(story->service ? story->choice.step : STEP_NONE)));
 	json_object_set_new(reply, "ttl", ttl_json(story));
 	json_object_set_new(reply, "answer", answer_json(story));
-	if (story->service && story->service->split == FLEET_SPLIT_RANDOM)
+	if (story->service && story->service->split == SPLIT_RANDOM)
 		json_object_set_new(reply, "probabilities", probabilities_json(story));
 	return reply;
 }

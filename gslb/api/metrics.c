@@ -5,10 +5,11 @@
 #include "gslb/api/metrics.h"
 
 #include "gslb/api/api_request.h"
-#include "gslb/decide/choose.h"
+#include "gslb/decide/words.h"
 #include "health/health_book.h"
 #include "lib/clock.h"
 #include "lib/mem.h"
+#include "zones/rcode.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,21 +94,18 @@ static void render_notices(struct page *page)
 
 /* ---- DNS ---- */
 
-static const char *rcode_name(unsigned row, char text[static 16])
+static void rcode_name(unsigned row, char text[static RCODE_TEXT_MAX])
 {
-	static const char *const names[] = {"NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN",
-					    "NOTIMP",  "REFUSED", "YXDOMAIN", "YXRRSET",
-					    "NXRRSET", "NOTAUTH", "NOTZONE"};
-	if (row < sizeof(names) / sizeof(names[0]))
-		return names[row];
-	if (row == 16)
-		return "BADVERS";
-	if (row == 23)
-		return "BADCOOKIE";
 	if (row == STATS_RCODES - 1)
-		return "other";
-	snprintf(text, 16, "RCODE%u", row);
-	return text;
+		strcpy(text, "other");
+	else
+		rcode_to_text(row, text);
+}
+
+/* The others stay out until one is seen. */
+static bool is_usual(unsigned row)
+{
+	return row <= RCODE_REFUSED || row == RCODE_BADVERS || row == STATS_RCODES - 1;
 }
 
 static void render_queries(struct page *page)
@@ -123,16 +121,15 @@ static void render_queries(struct page *page)
 	begin(page, "gslb_dns_responses_total", "counter", "Responses sent.");
 	for (unsigned t = 0; t < TRANSPORTS; t++) {
 		for (unsigned row = 0; row < STATS_RCODES; row++) {
-			char text[16];
+			char rcode[RCODE_TEXT_MAX];
 			uint64_t count = SUM(page, transport[t].responses[row]);
-			/* Codes that we never send stay out until one is seen. */
-			bool is_usual = row <= 5 || row == 16 || row == STATS_RCODES - 1;
-			if (count || is_usual)
+			rcode_name(row, rcode);
+			if (count || is_usual(row))
 				evbuffer_add_printf(
 					page->out,
 					"gslb_dns_responses_total{transport=\"%s\",rcode=\"%s\"} %" PRIu64
 					"\n",
-					transport_name[t], rcode_name(row, text), count);
+					transport_name[t], rcode, count);
 		}
 	}
 }
@@ -226,11 +223,6 @@ static uint64_t sum_fallback(const struct page *page, uint32_t service, unsigned
 
 static void render_services(struct page *page)
 {
-	static const char *const step_name[STEP_COUNT] = {[STEP_TIER] = "tier",
-							  [STEP_DEGRADED] = "degraded",
-							  [STEP_PANIC] = "panic",
-							  [STEP_LAST_RESORT] = "last-resort",
-							  [STEP_NONE] = "none"};
 	const struct fleet *fleet = page->server->fleet;
 	const struct fleet_object *object;
 	begin(page, "gslb_dns_answers_total", "counter", "Answers by the region that was chosen.");
@@ -249,10 +241,11 @@ static void render_services(struct page *page)
 	begin(page, "gslb_dns_fallback_total", "counter", "Answers beyond the regular step.");
 	for (size_t at = 0; (object = fleet_next(fleet, FLEET_SERVICE, &at));)
 		for (unsigned step = STEP_DEGRADED; step < STEP_COUNT; step++)
-			evbuffer_add_printf(
-				page->out,
-				"gslb_dns_fallback_total{service=\"%s\",step=\"%s\"} %" PRIu64 "\n",
-				object->id, step_name[step], sum_fallback(page, object->number, step));
+			evbuffer_add_printf(page->out,
+					    "gslb_dns_fallback_total{service=\"%s\",step=\"%s\"} %" PRIu64
+					    "\n",
+					    object->id, words_step((enum step)step),
+					    sum_fallback(page, object->number, step));
 }
 
 /* ---- tenants: the first hundred by count, the rest together ---- */

@@ -4,8 +4,8 @@
  */
 #include "gslb/compile/check_table.h"
 #include "gslb/compile/plan_build.h"
-#include "gslb/decide/choose.h"
 #include "gslb/decide/place_build.h"
+#include "gslb/decide/words.h"
 #include "health/health_book.h"
 #include "lib/mem.h"
 #include "store/controls.h"
@@ -241,7 +241,6 @@ static json_t *tiers_json(const struct service_view *view, const struct choice *
 
 static void add_row(json_t *rows, const struct service_view *view, size_t number, const struct stand_in *from)
 {
-	static const char *const steps[] = {"tier", "degraded", "panic", "last-resort", "none"};
 	struct policy policy = policy_of(view->plan, view->order, view->candidates);
 	struct client client = {.address = ip_of(from)};
 	client.source_bits = (uint8_t)ip_bits(&client.address);
@@ -251,13 +250,12 @@ static void add_row(json_t *rows, const struct service_view *view, size_t number
 	json_array_append_new(rows, json_pack("{s:s?, s:s?, s:s, s:o}", "continent",
 					      number < CONTINENTS ? continents[number] : NULL, "down",
 					      view->down < 0 ? NULL : view->region_id[view->down], "step",
-					      steps[choice.step], "tiers", tiers_json(view, &choice)));
+					      words_step(choice.step), "tiers", tiers_json(view, &choice)));
 }
 
 static json_t *service_json(struct plan_build *build, struct service_view *view,
 			    const struct stand_in *clients)
 {
-	static const char *const orders[] = {"nearest", "listed", "map", "none"};
 	struct plan_service *plans[REGIONS_MAX + 1] = {NULL};
 	uint64_t next_ms;
 	plans[REGIONS_MAX] = plan_build_service(build, view->service, &next_ms);
@@ -282,7 +280,7 @@ static json_t *service_json(struct plan_build *build, struct service_view *view,
 	for (size_t i = 0; i <= REGIONS_MAX; i++)
 		plan_service_unref(plans[i]);
 	return json_pack("{s:s, s:s, s:o}", "service", view->service->object.id, "order",
-			 orders[view->service->order], "rows", rows);
+			 fleet_order_word[view->service->order], "rows", rows);
 }
 
 /* Nothing is looked up here: a VIP by name counts as one address that is up. */

@@ -96,7 +96,7 @@ static struct map_rule *build_rules(const struct fleet *fleet, const struct flee
 	struct map_rule *rules = xcalloc(map->rule_count + 1, sizeof *rules);
 	for (size_t i = 0; i < map->rule_count; i++) {
 		const struct fleet_map_rule *from = &map->rules[i];
-		rules[i].kind = (enum map_rule_kind)from->kind;
+		rules[i].kind = from->kind;
 		rules[i].prefix = from->prefix;
 		rules[i].asn = from->asn;
 		memcpy(rules[i].country, from->country, sizeof from->country);
@@ -112,8 +112,8 @@ static void fill_spec(const struct fleet *fleet, const struct fleet_service *ser
 		      struct order_spec *spec)
 {
 	memset(spec, 0, sizeof *spec); /* specs are compared octet by octet */
-	spec->kind = (enum order_kind)service->order;
-	bool uses_distance = service->order == FLEET_ORDER_NEAREST || service->order == FLEET_ORDER_MAP;
+	spec->kind = service->order;
+	bool uses_distance = service->order == ORDER_NEAREST || service->order == ORDER_MAP;
 	spec->tolerance_km = uses_distance ? service->tolerance_km : 0;
 	for (size_t i = 0; uses_distance && i < service->bias_count; i++) {
 		const struct fleet_object *object = fleet_get(fleet, FLEET_REGION, service->bias[i].region);
@@ -145,7 +145,7 @@ static struct cached describe(const struct fleet *fleet, const struct fleet_serv
 	struct cached wanted = {.places = places};
 	fill_spec(fleet, service, allowed, &wanted.spec);
 	const struct fleet_map *map =
-		service->order == FLEET_ORDER_MAP
+		service->order == ORDER_MAP
 			? (const struct fleet_map *)fleet_get(fleet, FLEET_MAP, service->map)
 			: NULL;
 	wanted.rules = map ? build_rules(fleet, map) : xcalloc(1, sizeof *wanted.rules);
@@ -248,7 +248,7 @@ const char *map_rule_key(const struct fleet_map *map, const struct map_rule *rul
 {
 	for (size_t i = 0; i < map->rule_count; i++) {
 		const struct fleet_map_rule *from = &map->rules[i];
-		if ((enum map_rule_kind)from->kind == rule->kind && from->asn == rule->asn &&
+		if (from->kind == rule->kind && from->asn == rule->asn &&
 		    strcmp(from->country, rule->country) == 0 &&
 		    strcmp(from->continent, rule->continent) == 0 &&
 		    strcmp(from->subdivision, rule->subdivision) == 0 &&

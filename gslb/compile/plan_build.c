@@ -90,7 +90,7 @@ static void fill_vip(const struct plan_build *build, const struct fleet_service 
 		health.interval_ms = ((const struct fleet_check *)check)->interval_ms;
 		health.state = VIP_UNKNOWN;
 		if (entry) {
-			health.state = (enum vip_state)entry->verdict.state;
+			health.state = health_book_vip_state(entry->verdict.state);
 			health.pending = (uint16_t)verdict_pending(&entry->verdict);
 			health.is_settled = entry->is_settled && changed_ms == 0;
 			if (entry->changed_ms > health.changed_ms)
@@ -146,8 +146,8 @@ struct plan_service *plan_build_service(const struct plan_build *build, const st
 	struct plan_service_input input = {
 		.number = service->object.number,
 		.id = service->object.id,
-		.split = service->split == FLEET_SPLIT_RANDOM ? SPLIT_RANDOM : SPLIT_STICKY,
-		.last_resort = (enum last_resort)service->last_resort,
+		.split = service->split,
+		.last_resort = service->last_resort,
 		.prefix4 = service->prefix4,
 		.prefix6 = service->prefix6,
 		.answers = service->answers,

@@ -4,16 +4,13 @@
  * §7.2.1; field guide §3.12). Compiled on a control thread, immutable afterwards, shared by content.
  */
 #pragma once
+#include "fleet/words.h"
 #include "gslb/decide/place.h"
 #include <stdint.h>
 
 #define REGIONS_MAX 64
 
 typedef uint64_t region_set; /* bit r = region number r */
-
-enum order_kind { ORDER_NEAREST, ORDER_LISTED, ORDER_MAP, ORDER_NONE };
-
-enum map_rule_kind { MAP_PREFIX, MAP_ASN, MAP_SUBDIVISION, MAP_COUNTRY, MAP_CONTINENT, MAP_DEFAULT };
 
 /* A list of tiers: region numbers, in order; bit 7 marks the first of each tier. */
 #define TIER_START 0x80

@@ -10,26 +10,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum vip_state { VIP_DOWN, VIP_UP, VIP_UNKNOWN };
-enum split { SPLIT_STICKY, SPLIT_RANDOM };
-enum last_resort {
-	LAST_RESORT_ALL,
-	LAST_RESORT_FIRST,
-	LAST_RESORT_NODATA,
-	/* The VIPs that were up last. A VIP fell when it went from up to down; one that was never seen up
-	 * fell at time 0. Of a region they are those that no control drains and that fell no earlier than
-	 * their window (max(interval of the check, 1 s)) before the last of the region's; of a client's
-	 * candidates the regions whose last fall lies within its window of the last of all. Where no VIP
-	 * was ever up they are all. Among these regions step (1) decides. */
-	LAST_RESORT_LAST_GOOD,
-	LAST_RESORT_ADDRESSES, /* a list as written, for tenants that name no regions */
-};
+/* LAST_RESORT_LAST_GOOD: the VIPs that were up last. A VIP fell when it went from up to down; one that was
+ * never seen up fell at time 0. Of a region they are those that no control drains and that fell no earlier
+ * than their window (max(interval of the check, 1 s)) before the last of the region's; of a client's
+ * candidates the regions whose last fall lies within its window of the last of all. Where no VIP was ever up
+ * they are all. Among these regions step (1) decides. */
 #define LAST_GOOD_WINDOW_MIN_MS 1000
 
-#define SCORE_FULL 1000 /* h = 1 */
 #define ANSWERS_MAX 32
 #define VIPS_PER_REGION_MAX 64
-#define SHARE_DOWN (-1) /* control `down` */
 
 struct plan_vip {
 	struct ip ip;

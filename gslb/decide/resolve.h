@@ -6,22 +6,12 @@
 #include "gslb/decide/choose.h"
 #include "gslb/decide/world.h"
 #include "lib/rng.h"
+#include "zones/rcode.h"
 #include "zones/rrtype.h"
 
 #define CHAIN_MAX 16 /* CNAMEs followed (configuration.md, "Custom domains") */
 #define ANSWER_ITEMS_MAX 128
 
-enum { /* response codes */
-       RCODE_NOERROR = 0,
-       RCODE_FORMERR = 1,
-       RCODE_SERVFAIL = 2,
-       RCODE_NXDOMAIN = 3,
-       RCODE_NOTIMP = 4,
-       RCODE_REFUSED = 5,
-       RCODE_YXDOMAIN = 6,
-       RCODE_BADVERS = 16,
-       RCODE_BADCOOKIE = 23,
-};
 enum { /* extended DNS errors, RFC 8914 §4; EDE_NONE is ours */
        EDE_NONE = -1,
        EDE_OTHER = 0,

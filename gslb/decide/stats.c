@@ -1,7 +1,13 @@
 /* A worker's statistics: life by the control thread. The big arrays cost memory where they are touched. */
 #include "gslb/decide/stats.h"
+#include "gslb/decide/choose.h"
 #include "lib/mem.h"
+#include "zones/rcode.h"
 #include <stdlib.h>
+
+_Static_assert(STATS_STEPS == STEP_COUNT && STATS_REGIONS == REGIONS_MAX, "a counter for each");
+_Static_assert(STATS_RCODES == RCODE_BADCOOKIE + 2,
+	       "a counter for each code that is sent, and one for others");
 
 struct stats *stats_new(void)
 {

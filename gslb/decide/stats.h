@@ -7,7 +7,7 @@
 #include "lib/counter.h"
 #include "zones/rrtype.h"
 
-#define STATS_RCODES 25		     /* 0..22 and "other" */
+#define STATS_RCODES 25		     /* 0..23 and "other" */
 #define STATS_TENANTS_MAX (1u << 20) /* tenants with a higher number count as "other" */
 #define STATS_SERVICES_MAX 10000u
 #define STATS_REGIONS 64u

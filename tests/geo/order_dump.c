@@ -93,9 +93,8 @@ static void read_spec(const json_t *json, struct order_spec *spec)
 		spec->bias[region_number(key)] = (int8_t)json_integer_value(value);
 	spec->tolerance_km = (uint32_t)json_integer_value(json_object_get(json, "tolerance"));
 	const char *order = json_string_value(json_object_get(json, "order"));
-	static const char *const kinds[] = {"nearest", "listed", "map", "none"};
 	unsigned kind = 0;
-	while (kind < 4 && strcmp(kinds[kind], order) != 0)
+	while (kind < ORDER_KINDS && strcmp(fleet_order_word[kind], order) != 0)
 		kind++;
 	spec->kind = (enum order_kind)kind;
 	json_t *map = json_object_get(json, "map");

@@ -4,6 +4,7 @@
  */
 #include "checker/verdict.h"
 #include "gslb/decide/plan.h"
+#include "health/health_book.h"
 #include "lib/rng.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -96,7 +97,7 @@ static bool run(struct rng *rng)
 			changed_ms = now_ms;
 		unsigned pending = model_pending(&model, &limits);
 		uint64_t later_ms = now_ms + rng_next(rng) % interval_ms, next_ms;
-		struct vip_health health = {.state = (enum vip_state)verdict.state,
+		struct vip_health health = {.state = health_book_vip_state(verdict.state),
 					    .pending = (uint16_t)verdict_pending(&verdict),
 					    .changed_ms = changed_ms,
 					    .interval_ms = interval_ms};

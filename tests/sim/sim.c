@@ -4,7 +4,8 @@
  * expectation fails, naming its line; 2 when the file is not understood.
  */
 #include "checker/verdict.h"
-#include "gslb/decide/choose.h"
+#include "gslb/decide/words.h"
+#include "health/health_book.h"
 #include "lib/hash.h"
 #include "lib/text.h"
 #include <stdarg.h>
@@ -113,8 +114,6 @@ static struct sim_vip *vip_of(struct sim *sim, const char *word)
 	refuse(sim, word);
 }
 
-static const char *const state_words[] = {"down", "up", "unknown", NULL}; /* as enum verdict_state */
-
 /* ---- time ---- */
 
 static void run_round(struct sim *sim)
@@ -172,7 +171,7 @@ static struct plan_vip_input vip_input(const struct sim *sim, const struct sim_v
 	uint64_t control_ms =
 		region->changed_ms > vip->drain_changed_ms ? region->changed_ms : vip->drain_changed_ms;
 	struct vip_health health = {
-		.state = vip->is_checked ? (enum vip_state)vip->verdict.state : VIP_UP,
+		.state = vip->is_checked ? health_book_vip_state(vip->verdict.state) : VIP_UP,
 		.pending = (uint16_t)verdict_pending(&vip->verdict),
 		.changed_ms = vip->changed_ms > control_ms ? vip->changed_ms : control_ms,
 		.interval_ms = vip->is_checked ? sim->interval_ms : 0,
@@ -253,11 +252,12 @@ static struct choice choose(const struct answer_now *now, const char *address)
 static void expect_vip(struct sim *sim, char **words)
 {
 	struct sim_vip *vip = vip_of(sim, words[0]);
-	enum verdict_state state = which(sim, words[1], state_words);
+	enum vip_state state = which(sim, words[1], fleet_vip_state_word),
+		       seen = health_book_vip_state(vip->verdict.state);
 	if (!words[2] || strcmp(words[2], "pending") != 0)
 		refuse(sim, "expected `pending N`");
-	if (vip->verdict.state != state || verdict_pending(&vip->verdict) != number(sim, words[3]))
-		fail(sim, "vip %s is %s pending %u", words[0], state_words[vip->verdict.state],
+	if (seen != state || verdict_pending(&vip->verdict) != number(sim, words[3]))
+		fail(sim, "vip %s is %s pending %u", words[0], fleet_vip_state_word[seen],
 		     verdict_pending(&vip->verdict));
 }
 
@@ -306,7 +306,6 @@ static void expect_answers(struct sim *sim, const struct choice *choice, const c
 
 static void expect_choice(struct sim *sim, const struct answer_now *now, char **words)
 {
-	static const char *const step_words[] = {"tier", "degraded", "panic", "last-resort", "none", NULL};
 	static const char *const keys[] = {"region", "ttl", "step", "answers", NULL};
 	struct choice choice = choose(now, "203.0.113.7");
 	const char *region = choice.region ? sim->regions[choice.region->number].id : "none";
@@ -323,8 +322,8 @@ static void expect_choice(struct sim *sim, const struct answer_now *now, char **
 				fail(sim, "ttl is %u", choice.ttl);
 			break;
 		case 2:
-			if (choice.step != which(sim, words[1], step_words))
-				fail(sim, "step is %s", step_words[choice.step]);
+			if (strcmp(words[1], words_step(choice.step)) != 0)
+				fail(sim, "step is %s", words_step(choice.step));
 			break;
 		default:
 			expect_answers(sim, &choice, words[1]);
@@ -426,7 +425,16 @@ static void set_check(struct sim *sim, char **words)
 static void set_stored(struct sim *sim, char **words)
 {
 	struct sim_vip *vip = vip_of(sim, words[0]);
-	vip->verdict.state = which(sim, words[1], state_words);
+	switch (which(sim, words[1], fleet_vip_state_word)) {
+	case VIP_UP:
+		vip->verdict.state = VERDICT_UP;
+		break;
+	case VIP_DOWN:
+		vip->verdict.state = VERDICT_DOWN;
+		break;
+	default:
+		refuse(sim, words[1]);
+	}
 	vip->was_up = true;
 	uint64_t age_ms = duration(sim, words[2]);
 	vip->is_settled = age_ms >= START_MS;
@@ -438,9 +446,6 @@ static void run_statement(struct sim *sim, char **words)
 	static const char *const verbs[] = {"check",   "ttl",	"order", "last-resort", "min-healthy",
 					    "answers", "split", "vip",	 "probe",	"stored",
 					    "allowed", "at",	NULL};
-	static const char *const orders[] = {"listed", "none", NULL};
-	static const char *const last_resorts[] = {"all", "first", "nodata", "last-good", NULL};
-	static const char *const splits[] = {"sticky", "random", NULL};
 	switch (which(sim, *words++, verbs)) {
 	case 0:
 		set_check(sim, words);
@@ -450,10 +455,12 @@ static void run_statement(struct sim *sim, char **words)
 		sim->service.ttl_max = (uint32_t)(duration(sim, words[1]) / 1000);
 		break;
 	case 2:
-		sim->order = which(sim, words[0], orders) == 0 ? ORDER_LISTED : ORDER_NONE;
+		sim->order = which(sim, words[0], fleet_order_word);
+		if (sim->order != ORDER_LISTED && sim->order != ORDER_NONE)
+			refuse(sim, "there is no geography here");
 		break;
 	case 3:
-		sim->service.last_resort = which(sim, words[0], last_resorts);
+		sim->service.last_resort = which(sim, words[0], fleet_last_resort_word);
 		break;
 	case 4:
 		sim->service.min_healthy_hundredths = number(sim, words[0]) * 100;
@@ -462,7 +469,7 @@ static void run_statement(struct sim *sim, char **words)
 		sim->service.answers = (uint8_t)number(sim, words[0]);
 		break;
 	case 6:
-		sim->service.split = which(sim, words[0], splits);
+		sim->service.split = which(sim, words[0], fleet_split_word);
 		break;
 	case 7:
 		add_vip(sim, words);

@@ -68,9 +68,10 @@ static unsigned number_of(const struct fixture *fixture, const char *key, unsign
 	return text ? (unsigned)strtoul(text, NULL, 10) : without;
 }
 
-static unsigned choice_of(const struct fixture *fixture, const char *key, const char *const *words)
+static unsigned choice_of(const struct fixture *fixture, const char *key, const char *without,
+			  const char *const *words)
 {
-	const char *text = value_of(fixture, key, words[0]);
+	const char *text = value_of(fixture, key, without);
 	unsigned choice = 0;
 	while (words[choice] && strcmp(words[choice], text) != 0)
 		choice++;
@@ -110,7 +111,7 @@ static void read_set(struct fixture *fixture)
 {
 	struct serve_settings *settings = &fixture->settings;
 	settings->edns_size = (uint16_t)number_of(fixture, "edns_size", settings->edns_size);
-	settings->ecs = choice_of(fixture, "ecs", (const char *const[]){"true", "false", NULL}) == 0;
+	settings->ecs = choice_of(fixture, "ecs", "true", (const char *const[]){"true", "false", NULL}) == 0;
 	const char *nsid = value_of(fixture, "nsid", "");
 	settings->nsid_length = (uint8_t)strlen(nsid);
 	memcpy(settings->nsid, nsid, strlen(nsid));
@@ -172,16 +173,13 @@ static void read_service(struct fixture *fixture)
 	require(fixture->word_count >= 2 && fixture->service_count < SERVICES_MAX, fixture);
 	struct fixture_service *service = &fixture->services[fixture->service_count];
 	snprintf(service->id, sizeof service->id, "%s", fixture->words[1]);
-	static const enum order_kind kinds[] = {ORDER_NEAREST, ORDER_LISTED, ORDER_NONE};
-	service->spec.kind =
-		kinds[choice_of(fixture, "order", (const char *const[]){"nearest", "listed", "none", NULL})];
+	service->spec.kind = choice_of(fixture, "order", "nearest", fleet_order_word);
+	require(service->spec.kind != ORDER_MAP, fixture);
 	service->input = (struct plan_service_input){
 		.number = (uint32_t)fixture->service_count++,
 		.id = service->id,
-		.split = choice_of(fixture, "split", (const char *const[]){"sticky", "random", NULL}),
-		.last_resort = choice_of(
-			fixture, "last_resort",
-			(const char *const[]){"all", "first", "nodata", "last-good", "addresses", NULL}),
+		.split = choice_of(fixture, "split", "sticky", fleet_split_word),
+		.last_resort = LAST_RESORT_ADDRESSES,
 		.prefix4 = (uint8_t)number_of(fixture, "prefix4", 24),
 		.prefix6 = (uint8_t)number_of(fixture, "prefix6", 56),
 		.answers = (uint8_t)number_of(fixture, "answers", 1),
@@ -190,6 +188,8 @@ static void read_service(struct fixture *fixture)
 		.min_healthy_hundredths = 5000,
 		.regions = service->regions,
 	};
+	if (strcmp(value_of(fixture, "last_resort", "all"), "addresses") != 0)
+		service->input.last_resort = choice_of(fixture, "last_resort", "all", fleet_last_resort_word);
 	read_https(fixture, service);
 	read_resort(fixture, service);
 }
@@ -225,9 +225,7 @@ static void read_vip(struct fixture *fixture)
 		.ttl = service->input.ttl_max,
 		.is_drained = number_of(fixture, "drained", 0) != 0,
 	};
-	static const enum vip_state states[] = {VIP_UP, VIP_DOWN, VIP_UNKNOWN};
-	vip->state =
-		states[choice_of(fixture, "state", (const char *const[]){"up", "down", "unknown", NULL})];
+	vip->state = choice_of(fixture, "state", "up", fleet_vip_state_word);
 	require(ip_parse(fixture->words[3], &vip->ip), fixture);
 }
 

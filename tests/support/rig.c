@@ -103,6 +103,8 @@ bool health_book_is_frozen(const struct health_book *book)
 void rig_set_health(struct rig *rig, const char *address, const char *check, enum vip_state state,
 		    unsigned pending)
 {
+	static const enum verdict_state verdicts[VIP_STATES] = {
+		[VIP_DOWN] = VERDICT_DOWN, [VIP_UP] = VERDICT_UP, [VIP_UNKNOWN] = VERDICT_UNKNOWN};
 	struct ip ip;
 	require(ip_parse(address, &ip), "no address");
 	struct health_entry *entry = (struct health_entry *)health_book_find(NULL, &ip, check);
@@ -111,9 +113,9 @@ void rig_set_health(struct rig *rig, const char *address, const char *check, enu
 		entry = &entries[entry_count++];
 		*entry = (struct health_entry){.ip = ip, .check = xstrdup(check), .score = SCORE_FULL};
 	}
-	if (entry->verdict.state != (enum verdict_state)state)
+	if (health_book_vip_state(entry->verdict.state) != state)
 		entry->changed_ms = clock_mono_ms();
-	entry->verdict = (struct verdict){.state = (enum verdict_state)state};
+	entry->verdict = (struct verdict){.state = verdicts[state]};
 	*(state == VIP_UP ? &entry->verdict.failures : &entry->verdict.successes) = pending;
 	entry->is_probed = entry->has_round = state != VIP_UNKNOWN;
 	if (rig && rig->server && rig->server->builder)
@@ -361,8 +363,6 @@ const char *rig_answer(const struct rig *rig, const struct world *world, const c
 		       uint32_t *ret_ttl)
 {
 	static char text[2048];
-	static const char *const rcodes[] = {"NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN",
-					     "NOTIMP",	"REFUSED", "YXDOMAIN"};
 	struct name wire;
 	struct client from = {0};
 	require(name_from_text(name, NULL, &wire) == NULL && ip_parse(client, &from.address), "bad question");
@@ -376,7 +376,7 @@ const char *rig_answer(const struct rig *rig, const struct world *world, const c
 	struct answer *answer = xmalloc(sizeof *answer);
 	const struct node *node = index_get(world->index, question.name, question.length, question.hash);
 	resolve(world, &question, (struct found){.node = node}, &from, &(struct rng){{1, 1}}, answer);
-	size_t used = (size_t)snprintf(text, sizeof text, "%s", rcodes[answer->rcode]);
+	size_t used = (size_t)snprintf(text, sizeof text, "%s", rcode_word(answer->rcode));
 	struct ip addresses[ANSWERS_MAX];
 	unsigned count = resolve_addresses(answer, RR_A, addresses);
 	if (ret_ttl && answer->answer_count != 0)

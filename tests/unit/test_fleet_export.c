@@ -180,7 +180,7 @@ static void test_values_and_defaults(void **state)
 	assert_int_equal(one->region_count, 2);
 	assert_string_equal(one->regions[0], "us"); /* the key order of vips */
 	const struct fleet_map *map = (struct fleet_map *)fleet_get(fleet, FLEET_MAP, "world");
-	assert_int_equal(map->rules[4].kind, FLEET_MAP_PREFIX);
+	assert_int_equal(map->rules[4].kind, MAP_PREFIX);
 	assert_true(map->rules[4].tiers.has_nested_tiers);
 	assert_false(map->rules[4].tiers.items[1].starts_tier);
 	assert_true(map->rules[0].tiers.items[1].starts_tier);

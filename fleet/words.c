@@ -1,0 +1,21 @@
+/* The words for steering and states, as documents, API, metrics and tools have them. Constant. */
+#include "fleet/words.h"
+#include <stddef.h>
+
+const char *const fleet_order_word[] = {[ORDER_NEAREST] = "nearest",
+					[ORDER_LISTED] = "listed",
+					[ORDER_MAP] = "map",
+					[ORDER_NONE] = "none",
+					[ORDER_KINDS] = NULL};
+
+const char *const fleet_split_word[] = {
+	[SPLIT_STICKY] = "sticky", [SPLIT_RANDOM] = "random", [SPLITS] = NULL};
+
+const char *const fleet_last_resort_word[] = {[LAST_RESORT_ALL] = "all",
+					      [LAST_RESORT_FIRST] = "first",
+					      [LAST_RESORT_NODATA] = "nodata",
+					      [LAST_RESORT_LAST_GOOD] = "last-good",
+					      [LAST_RESORT_ADDRESSES] = NULL};
+
+const char *const fleet_vip_state_word[] = {
+	[VIP_DOWN] = "down", [VIP_UP] = "up", [VIP_UNKNOWN] = "unknown", [VIP_STATES] = NULL};
