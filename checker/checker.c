@@ -27,14 +27,20 @@ struct checker_target {
 	struct probe_kept kept; /* from round to round */
 	void *user;
 	struct event *timer;
-	uint64_t due_ms;     /* planned start of the round that is due next */
-	struct probe *probe; /* in flight */
-	bool is_queued;	     /* waits for its turn */
-	bool has_started;    /* its first round was due */
-	bool is_overdue;     /* a round fell due while the last one was not over */
+	uint64_t due_ms; /* planned start of the round that is due next */
+	enum target_stage {
+		TARGET_IDLE,
+		TARGET_QUEUED,	/* waits for its turn */
+		TARGET_ASKING,	/* `probe` has no verdict yet */
+		TARGET_PARTING, /* `probe` has, and ends its connection */
+	} stage;
+	struct probe *probe;
+	bool has_started; /* its first round was due */
+	bool is_overdue;  /* a round fell due while the last one had no verdict */
 	LIST_ENTRY(checker_target) all;
-	TAILQ_ENTRY(checker_target) queue;
+	TAILQ_ENTRY(checker_target) line; /* in the checker's queue or among those that part */
 };
+TAILQ_HEAD(target_line, checker_target);
 
 struct checker {
 	struct event_base *base;
@@ -44,7 +50,8 @@ struct checker {
 	struct tls_client *tls; /* from the first target that needs it */
 	size_t target_count;
 	LIST_HEAD(, checker_target) targets;
-	TAILQ_HEAD(, checker_target) queue; /* first come, first served */
+	struct target_line queue;   /* first come, first served */
+	struct target_line parting; /* the longest first */
 };
 
 struct checker *checker_new(struct event_base *base, unsigned concurrency, uint64_t seed,
@@ -58,6 +65,7 @@ struct checker *checker_new(struct event_base *base, unsigned concurrency, uint6
 	rng_seed(&checker->rng, seed);
 	LIST_INIT(&checker->targets);
 	TAILQ_INIT(&checker->queue);
+	TAILQ_INIT(&checker->parting);
 	return checker;
 }
 
@@ -121,37 +129,78 @@ static void set_timer(struct checker_target *target, uint64_t now_ms)
 
 static void enqueue(struct checker_target *target)
 {
-	target->is_queued = true;
-	TAILQ_INSERT_TAIL(&target->checker->queue, target, queue);
+	assert(target->stage == TARGET_IDLE && !target->probe);
+	target->stage = TARGET_QUEUED;
+	TAILQ_INSERT_TAIL(&target->checker->queue, target, line);
 }
 
-static void on_probe_done(void *user, const struct probe_result *result);
+/* The probe is gone. */
+static void leave_parting(struct checker_target *target)
+{
+	assert(target->stage == TARGET_PARTING && target->checker->in_flight > 0);
+	TAILQ_REMOVE(&target->checker->parting, target, line);
+	target->checker->in_flight--;
+	target->probe = NULL;
+	target->stage = TARGET_IDLE;
+}
+
+static void cut_parting(struct checker_target *target)
+{
+	probe_cancel(target->probe);
+	leave_parting(target);
+}
+
+/* A probe that only waits for its target's end never holds up another one. */
+static bool make_room(struct checker *checker)
+{
+	if (checker->in_flight < checker->concurrency)
+		return true;
+	struct checker_target *longest = TAILQ_FIRST(&checker->parting);
+	if (longest)
+		cut_parting(longest);
+	return longest != NULL;
+}
+
+static const struct probe_listener listener;
 
 static void start_what_fits(struct checker *checker)
 {
 	struct checker_target *target;
-	while (checker->in_flight < checker->concurrency && (target = TAILQ_FIRST(&checker->queue))) {
-		TAILQ_REMOVE(&checker->queue, target, queue);
-		target->is_queued = false;
+	while ((target = TAILQ_FIRST(&checker->queue)) && make_room(checker)) {
+		assert(target->stage == TARGET_QUEUED);
+		TAILQ_REMOVE(&checker->queue, target, line);
+		target->stage = TARGET_ASKING;
 		checker->in_flight++;
 		target->probe = probe_start(checker->base, &target->address, &target->spec, &target->kept,
-					    on_probe_done, target);
+					    &listener, target);
 	}
 }
 
-static void on_probe_done(void *user, const struct probe_result *result)
+static void on_judged(void *user, const struct probe_result *result)
 {
 	struct checker_target *target = user;
 	struct checker *checker = target->checker;
-	target->probe = NULL;
-	checker->in_flight--;
-	if (target->is_overdue || result->is_late) {
-		target->is_overdue = false;
+	assert(target->stage == TARGET_ASKING);
+	target->stage = TARGET_PARTING;
+	TAILQ_INSERT_TAIL(&checker->parting, target, line);
+	bool is_due = target->is_overdue || result->is_late;
+	target->is_overdue = false;
+	checker->on_result(target->user, result);
+	if (is_due) {
+		cut_parting(target);
 		enqueue(target);
 	}
-	checker->on_result(target->user, result);
 	start_what_fits(checker);
 }
+
+static void on_over(void *user)
+{
+	struct checker_target *target = user;
+	leave_parting(target);
+	start_what_fits(target->checker);
+}
+
+static const struct probe_listener listener = {.judged = on_judged, .over = on_over};
 
 static void on_due(evutil_socket_t fd, short events, void *user)
 {
@@ -172,9 +221,17 @@ static void on_due(evutil_socket_t fd, short events, void *user)
 	if (target->due_ms < now_ms)
 		target->due_ms = now_ms;
 	set_timer(target, now_ms);
-	if (target->probe || target->is_queued) {
-		target->is_overdue = target->probe != NULL;
+	switch (target->stage) {
+	case TARGET_QUEUED:
 		return;
+	case TARGET_ASKING:
+		target->is_overdue = true;
+		return;
+	case TARGET_PARTING:
+		cut_parting(target);
+		break;
+	case TARGET_IDLE:
+		break;
 	}
 	enqueue(target);
 	start_what_fits(checker);
@@ -208,8 +265,10 @@ struct checker_target *checker_add(struct checker *checker, const struct ip *add
 
 static void drop_target(struct checker *checker, struct checker_target *target)
 {
-	if (target->is_queued)
-		TAILQ_REMOVE(&checker->queue, target, queue);
+	if (target->stage == TARGET_QUEUED)
+		TAILQ_REMOVE(&checker->queue, target, line);
+	if (target->stage == TARGET_PARTING)
+		TAILQ_REMOVE(&checker->parting, target, line);
 	if (target->probe)
 		checker->in_flight--;
 	probe_cancel(target->probe);

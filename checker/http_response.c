@@ -36,11 +36,9 @@ struct http_response {
 	uint64_t left; /* of the body or chunk */
 	char *body;
 	size_t body_length, body_capacity;
-	bool wants_end;	    /* the connection is to be kept */
-	bool is_good;	    /* the verdict stands; the rest is read for the connection's sake */
-	bool is_whole;	    /* the message's end was read */
-	bool is_closing;    /* the server, or what it sent, ends the connection */
-	size_t spare_bytes; /* of the body, read after the verdict */
+	bool is_whole;	 /* the message's end was read */
+	bool is_closing; /* the server, or what it sent, ends the connection */
+	enum http_verdict verdict;
 	char reason[96];
 };
 
@@ -72,7 +70,6 @@ struct http_response *http_response_new(const struct probe_spec *spec)
 {
 	struct http_response *response = xcalloc(1, sizeof *response);
 	response->spec = spec;
-	response->wants_end = http_response_may_keep(spec);
 	return response;
 }
 
@@ -90,9 +87,9 @@ const char *http_response_reason(const struct http_response *response)
 	return response->reason;
 }
 
-bool http_response_is_good(const struct http_response *response)
+enum http_verdict http_response_verdict(const struct http_response *response)
 {
-	return response->is_good;
+	return response->verdict;
 }
 
 bool http_response_is_reusable(const struct http_response *response)
@@ -100,16 +97,17 @@ bool http_response_is_reusable(const struct http_response *response)
 	return response->is_whole && !response->is_closing;
 }
 
-/* Once the verdict stands, what follows cannot change it: it only ends the connection. */
-static enum http_progress bad(struct http_response *response, const char *reason)
+/* Nothing more can be read. Once the verdict stands, that cannot change it: it only ends the connection. */
+static bool bad(struct http_response *response, const char *reason)
 {
-	if (response->is_good)
-		return HTTP_GOOD;
-	snprintf(response->reason, sizeof response->reason, "%s", reason);
-	return HTTP_BAD;
+	if (response->verdict == HTTP_OPEN) {
+		response->verdict = HTTP_BAD;
+		snprintf(response->reason, sizeof response->reason, "%s", reason);
+	}
+	return false;
 }
 
-static enum http_progress invalid(struct http_response *response)
+static bool invalid(struct http_response *response)
 {
 	return bad(response, "no valid HTTP response");
 }
@@ -117,7 +115,7 @@ static enum http_progress invalid(struct http_response *response)
 /* ---- body ---- */
 
 /* A reason is one line for people: bytes that are not printable ASCII show as '?'. */
-static enum http_progress body_lacks(struct http_response *response)
+static void body_lacks(struct http_response *response)
 {
 	char wanted[48];
 	const char *body = response->spec->body;
@@ -127,30 +125,19 @@ static enum http_progress body_lacks(struct http_response *response)
 	wanted[length] = '\0';
 	snprintf(response->reason, sizeof response->reason, "body does not contain \"%s%s\"", wanted,
 		 body[length] ? "…" : "");
-	return HTTP_BAD;
+	response->verdict = HTTP_BAD;
 }
 
-/* What the check asked for is there. */
-static enum http_progress good(struct http_response *response)
+static bool on_message_end(struct http_response *response)
 {
-	response->is_good = response->wants_end;
-	return response->wants_end ? HTTP_MORE : HTTP_GOOD;
-}
-
-static enum http_progress on_message_end(struct http_response *response)
-{
-	if (!response->is_good)
-		return body_lacks(response);
+	if (response->verdict == HTTP_OPEN)
+		body_lacks(response);
 	response->is_whole = true;
-	return HTTP_GOOD;
+	return false;
 }
 
-static enum http_progress add_body(struct http_response *response, const char *bytes, size_t length)
+static void search_body(struct http_response *response, const char *bytes, size_t length)
 {
-	if (response->is_good) {
-		response->spare_bytes += length;
-		return response->spare_bytes > HTTP_BODY_BYTES_MAX ? HTTP_GOOD : HTTP_MORE;
-	}
 	const char *wanted = response->spec->body;
 	size_t wanted_length = strlen(wanted), before = response->body_length;
 	size_t room = HTTP_BODY_BYTES_MAX - before;
@@ -162,8 +149,9 @@ static enum http_progress add_body(struct http_response *response, const char *b
 	/* Only what the new bytes can complete is searched again. */
 	size_t from = before >= wanted_length ? before - wanted_length + 1 : 0;
 	if (memmem(response->body + from, response->body_length - from, wanted, wanted_length))
-		return good(response);
-	return response->body_length == HTTP_BODY_BYTES_MAX ? body_lacks(response) : HTTP_MORE;
+		response->verdict = HTTP_GOOD;
+	else if (response->body_length == HTTP_BODY_BYTES_MAX)
+		body_lacks(response);
 }
 
 /* ---- head ---- */
@@ -177,7 +165,7 @@ static bool is_expected(const struct probe_spec *spec, unsigned status)
 }
 
 /* RFC 9112 §4: HTTP-version SP status-code SP [reason]; the last SP is often left out. */
-static enum http_progress on_status_line(struct http_response *response)
+static bool on_status_line(struct http_response *response)
 {
 	const char *line = response->line;
 	if (response->line_length < 12 || memcmp(line, "HTTP/1.", 7) != 0 || !isdigit((uint8_t)line[7]) ||
@@ -189,7 +177,7 @@ static enum http_progress on_status_line(struct http_response *response)
 	response->has_field = response->has_length = false;
 	response->is_closing = line[7] == '0'; /* HTTP/1.0 */
 	response->framing = FRAMING_CLOSE;
-	return HTTP_MORE;
+	return true;
 }
 
 static bool is_token(const char *text, size_t length) /* RFC 9110 §5.6.2 */
@@ -234,12 +222,12 @@ static void take_transfer_encoding(struct http_response *response, const char *v
 	response->has_length = false;
 }
 
-static enum http_progress on_field_line(struct http_response *response)
+static bool on_field_line(struct http_response *response)
 {
 	const char *line = response->line;
 	size_t length = response->line_length;
 	if (line[0] == ' ' || line[0] == '\t') /* obs-fold, RFC 9112 §5.2: harmless where we do not look */
-		return response->has_field && !response->is_framing_field ? HTTP_MORE : invalid(response);
+		return (response->has_field && !response->is_framing_field) || invalid(response);
 	const char *colon = memchr(line, ':', length);
 	if (!colon || !is_token(line, colon - line))
 		return invalid(response);
@@ -261,39 +249,36 @@ static enum http_progress on_field_line(struct http_response *response)
 	} else if (name_length == 10 && strncasecmp(line, "connection", 10) == 0) {
 		response->is_closing |= has_token(value, end - value, "close");
 	}
-	return HTTP_MORE;
+	return true;
 }
 
-static enum http_progress on_head_end(struct http_response *response)
+static bool on_head_end(struct http_response *response)
 {
 	/* Interim responses precede the real one (RFC 9110 §15.2). 101 is final, and only comes where
 	 * the check's own headers asked for an upgrade. */
 	if (response->status < 200 && response->status != 101) {
 		response->part = PART_STATUS;
-		return HTTP_MORE;
+		return true;
 	}
 	const struct probe_spec *spec = response->spec;
 	if (!is_expected(spec, response->status)) {
 		snprintf(response->reason, sizeof response->reason, "status %u", response->status);
-		return HTTP_BAD;
+		response->verdict = HTTP_BAD;
+	} else if (!spec->body || !*spec->body) {
+		response->verdict = HTTP_GOOD;
 	}
-	bool is_judged_by_head = !spec->body || !*spec->body;
-	if (is_judged_by_head && good(response) == HTTP_GOOD)
-		return HTTP_GOOD;
 	bool has_no_body = response->status < 200 || response->status == 204 || response->status == 304 ||
 			   (spec->method && strcmp(spec->method, "HEAD") == 0); /* RFC 9112 §6.3 */
 	if (response->status == 101) /* the connection speaks something else now */
 		response->is_closing = true;
 	if (has_no_body || (response->framing == FRAMING_LENGTH && response->left == 0))
 		return on_message_end(response);
-	if (response->is_good && response->framing == FRAMING_CLOSE)
-		return HTTP_GOOD;
 	response->part = response->framing == FRAMING_CHUNKED ? PART_CHUNK_SIZE : PART_BODY;
-	return HTTP_MORE;
+	return true;
 }
 
 /* RFC 9112 §7.1: 1*HEXDIG [ chunk-ext ]. The last chunk ends the body; trailers do not matter. */
-static enum http_progress on_chunk_size(struct http_response *response)
+static bool on_chunk_size(struct http_response *response)
 {
 	uint64_t size = 0;
 	size_t digits = 0;
@@ -306,14 +291,16 @@ static enum http_progress on_chunk_size(struct http_response *response)
 		return invalid(response);
 	if (size == 0) {
 		response->part = PART_TRAILER;
-		return response->is_good ? HTTP_MORE : body_lacks(response);
+		if (response->verdict == HTTP_OPEN)
+			body_lacks(response);
+		return true;
 	}
 	response->left = size;
 	response->part = PART_CHUNK_DATA;
-	return HTTP_MORE;
+	return true;
 }
 
-static enum http_progress on_line(struct http_response *response)
+static bool on_line(struct http_response *response)
 {
 	switch (response->part) {
 	case PART_STATUS:
@@ -326,12 +313,9 @@ static enum http_progress on_line(struct http_response *response)
 		if (response->line_length > 0)
 			return invalid(response);
 		response->part = PART_CHUNK_SIZE;
-		return HTTP_MORE;
+		return true;
 	case PART_TRAILER:
-		response->spare_bytes += response->line_length;
-		if (response->line_length == 0)
-			return on_message_end(response);
-		return response->spare_bytes > HTTP_BODY_BYTES_MAX ? HTTP_GOOD : HTTP_MORE;
+		return response->line_length > 0 || on_message_end(response);
 	default:
 		return invalid(response);
 	}
@@ -346,7 +330,7 @@ static void keep_line_bytes(struct http_response *response, const char *bytes, s
 	response->line_length += length;
 }
 
-static enum http_progress end_line(struct http_response *response)
+static bool end_line(struct http_response *response)
 {
 	size_t length = response->line_length - 1;
 	if (length > 0 && response->line[length - 1] == '\r')
@@ -354,15 +338,14 @@ static enum http_progress end_line(struct http_response *response)
 	response->line[length] = '\0';
 	response->line_length = length;
 	bool is_text = !memchr(response->line, '\r', length) && !memchr(response->line, '\0', length);
-	enum http_progress progress = is_text ? on_line(response) : invalid(response);
+	bool is_more = is_text ? on_line(response) : invalid(response);
 	response->line_length = 0;
-	return progress;
+	return is_more;
 }
 
 /* A line ends with CRLF, or LF alone (RFC 9112 §2.2); CR elsewhere and NUL are refused. Takes bytes up
  * to the end of the line and returns how many. The verdict never depends on how the bytes were cut. */
-static size_t feed_line(struct http_response *response, const char *bytes, size_t length,
-			enum http_progress *ret)
+static size_t feed_line(struct http_response *response, const char *bytes, size_t length, bool *ret)
 {
 	bool is_head = response->part == PART_STATUS || response->part == PART_FIELDS;
 	size_t room = is_head ? HTTP_HEAD_BYTES_MAX - response->head_bytes
@@ -387,16 +370,16 @@ static size_t feed_line(struct http_response *response, const char *bytes, size_
 	return take;
 }
 
-static size_t feed_body(struct http_response *response, const char *bytes, size_t length,
-			enum http_progress *ret)
+static size_t feed_body(struct http_response *response, const char *bytes, size_t length, bool *ret)
 {
 	bool is_counted = response->part == PART_CHUNK_DATA || response->framing == FRAMING_LENGTH;
 	size_t take = is_counted && response->left < length ? response->left : length;
-	*ret = add_body(response, bytes, take);
+	if (response->verdict == HTTP_OPEN)
+		search_body(response, bytes, take);
 	if (!is_counted)
 		return take;
 	response->left -= take;
-	if (response->left > 0 || *ret != HTTP_MORE)
+	if (response->left > 0)
 		return take;
 	if (response->part == PART_CHUNK_DATA)
 		response->part = PART_CHUNK_END;
@@ -405,28 +388,30 @@ static size_t feed_body(struct http_response *response, const char *bytes, size_
 	return take;
 }
 
-enum http_progress http_response_feed(struct http_response *response, const char *bytes, size_t length)
+bool http_response_feed(struct http_response *response, const char *bytes, size_t length)
 {
-	enum http_progress progress = HTTP_MORE;
-	while (length > 0 && progress == HTTP_MORE) {
+	bool is_more = true;
+	while (length > 0 && is_more) {
 		bool is_data = response->part == PART_BODY || response->part == PART_CHUNK_DATA;
-		size_t taken = is_data ? feed_body(response, bytes, length, &progress)
-				       : feed_line(response, bytes, length, &progress);
+		size_t taken = is_data ? feed_body(response, bytes, length, &is_more)
+				       : feed_line(response, bytes, length, &is_more);
 		bytes += taken;
 		length -= taken;
 	}
 	if (length > 0) /* more than was asked for */
 		response->is_closing = true;
-	return progress;
+	return is_more;
 }
 
-enum http_progress http_response_end(struct http_response *response)
+void http_response_end(struct http_response *response)
 {
-	if (response->is_good)
-		return HTTP_GOOD;
+	response->is_closing = true;
+	if (response->verdict != HTTP_OPEN)
+		return;
 	if (response->part == PART_BODY && response->framing == FRAMING_CLOSE)
-		return body_lacks(response);
-	if (response->part == PART_STATUS && response->head_bytes == 0)
-		return bad(response, "connection closed without a response");
-	return bad(response, "response cut short");
+		body_lacks(response);
+	else if (response->part == PART_STATUS && response->head_bytes == 0)
+		bad(response, "connection closed without a response");
+	else
+		bad(response, "response cut short");
 }

@@ -1,6 +1,6 @@
 /*
- * One probe: non-blocking connect, one deadline over everything, one result. What is said over the
- * connection is the kind's (probe_tcp.c, probe_http.c, …). Runs on the checker's thread.
+ * One probe: non-blocking connect, one deadline over everything, one result, and a polite end. What is said
+ * over the connection is the kind's (probe_tcp.c, probe_http.c, …). Runs on the checker's thread.
  */
 #include "checker/probe.h"
 #include "lib/clock.h"
@@ -17,15 +17,14 @@
  * starved, or on a machine that slept. */
 #define LATE_MS 100
 
-/* A probe that succeeded closes politely (FIN): the server sees the end of a normal connection,
- * not an error in its log. Where the server closed first, as HTTP is asked to, nothing stays
- * behind here; elsewhere a TIME_WAIT entry of some 250 bytes does, for a minute: 15 MB at 1,000
- * probes a second. Ports do not run out, since the kernel shares them between destinations.
+/* A probe that got its answer closes with FIN: the server sees the end of a normal connection, not an
+ * error in its log. Where the server closed first, as HTTP is asked to, nothing stays behind here;
+ * elsewhere a TIME_WAIT entry of some 250 bytes does, for a minute: 15 MB at 1,000 probes a second.
+ * Ports do not run out, since the kernel shares them between destinations.
  * A probe that was given up closes with RST (SO_LINGER 0): a hung peer never acknowledges a FIN,
  * and orphans in FIN_WAIT are few (tcp_max_orphans) and cost retransmissions. */
-static void close_socket(struct probe *probe)
+static void close_socket(struct probe *probe, bool is_aborted)
 {
-	bool is_aborted = !probe->result.is_ok;
 	if (probe->fd >= 0 && !probe->stream) /* a stream takes care of what it took over */
 		probe->stream = stream_plain(probe->fd);
 	stream_free(probe->stream, is_aborted);
@@ -38,7 +37,8 @@ static void release(struct probe *probe)
 	if (probe->io)
 		event_free(probe->io);
 	event_free(probe->deadline);
-	close_socket(probe);
+	event_free(probe->turn);
+	close_socket(probe, probe->stage == PROBE_ASKING);
 	probe_http_done(probe);
 	probe_grpc_done(probe);
 	free(probe);
@@ -56,9 +56,9 @@ void probe_kept_done(struct probe_kept *kept)
  * probe, and a connect that fails at once would else call back before probe_start returned. */
 static void finish(struct probe *probe)
 {
-	assert(!probe->is_finished);
+	assert(probe->stage == PROBE_ASKING && !probe->is_told);
 	uint64_t took_ns = clock_mono_ns() - probe->started_ns;
-	probe->is_finished = true;
+	probe->stage = PROBE_PARTING;
 	probe->result.latency_us = (uint32_t)(took_ns / 1000);
 	probe->result.reason = probe->reason;
 	if (took_ns / 1000000 > (uint64_t)probe->spec->timeout_ms + LATE_MS) {
@@ -68,7 +68,7 @@ static void finish(struct probe *probe)
 	}
 	if (probe->io)
 		event_del(probe->io);
-	event_active(probe->deadline, EV_TIMEOUT, 0);
+	event_active(probe->turn, EV_TIMEOUT, 0);
 }
 
 void probe_succeed(struct probe *probe)
@@ -141,8 +141,12 @@ void probe_wait(struct probe *probe, short events, event_callback_fn fn)
 	if (probe->io)
 		event_free(probe->io);
 	probe->io = event_new(base, probe->fd, events, fn, probe);
-	if (!probe->io || event_add(probe->io, NULL) != 0)
+	if (probe->io && event_add(probe->io, NULL) == 0)
+		return;
+	if (probe->stage == PROBE_ASKING)
 		probe_fail_errno(probe, ENOMEM);
+	else
+		probe_close(probe);
 }
 
 void probe_wait_stream(struct probe *probe, enum stream_status wants, event_callback_fn fn)
@@ -150,17 +154,105 @@ void probe_wait_stream(struct probe *probe, enum stream_status wants, event_call
 	probe_wait(probe, wants == STREAM_WANTS_WRITE ? EV_WRITE : EV_READ, fn);
 }
 
-/* Both the deadline and the way a finished probe tells its result. */
+/* ---- parting ---- */
+
+static void end(struct probe *probe, bool is_aborted)
+{
+	assert(probe->stage == PROBE_PARTING);
+	probe->stage = PROBE_OVER;
+	if (probe->io)
+		event_del(probe->io);
+	close_socket(probe, is_aborted);
+	event_active(probe->turn, EV_TIMEOUT, 0);
+}
+
+void probe_close(struct probe *probe)
+{
+	end(probe, false);
+}
+
+bool probe_count_rest(struct probe *probe, size_t length)
+{
+	probe->rest_bytes += length;
+	if (probe->rest_bytes <= PROBE_REST_BYTES_MAX)
+		return true;
+	probe_close(probe);
+	return false;
+}
+
+static void on_rest(evutil_socket_t fd, short events, void *user)
+{
+	struct probe *probe = user;
+	size_t length = 0;
+	enum stream_status status;
+	while ((status = stream_discard(probe->stream, &length)) == STREAM_GOOD)
+		if (!probe_count_rest(probe, length))
+			return;
+	if (status == STREAM_WANTS_READ)
+		probe_wait(probe, EV_READ, on_rest);
+	else
+		probe_close(probe);
+}
+
+void probe_part(struct probe *probe)
+{
+	if (!probe->stream) { /* UDP, or a connection that never was */
+		probe_close(probe);
+		return;
+	}
+	stream_end(probe->stream);
+	on_rest(probe->fd, EV_READ, probe);
+}
+
+static void part(struct probe *probe)
+{
+	switch (probe->spec->type) {
+	case PROBE_HTTP:
+	case PROBE_HTTPS:
+		probe_http_part(probe);
+		break;
+	case PROBE_GRPC:
+		probe_grpc_part(probe);
+		break;
+	case PROBE_TCP:
+	case PROBE_TLS:
+	case PROBE_DNS:
+		probe_part(probe);
+		break;
+	}
+}
+
+/* What happens from the loop, one thing at a time: the result is told, the probe parts, the probe goes. The
+ * listener comes last, for it may cancel the probe. */
+static void on_turn(evutil_socket_t fd, short events, void *user)
+{
+	struct probe *probe = user;
+	assert(probe->stage != PROBE_ASKING);
+	if (!probe->is_told) {
+		probe->is_told = true;
+		event_active(probe->turn, EV_TIMEOUT, 0);
+		probe->listener->judged(probe->user, &probe->result);
+	} else if (probe->stage == PROBE_PARTING) {
+		part(probe);
+	} else {
+		void (*over)(void *user) = probe->listener->over;
+		void *listening = probe->user;
+		release(probe);
+		over(listening);
+	}
+}
+
 static void on_deadline(evutil_socket_t fd, short events, void *user)
 {
 	struct probe *probe = user;
-	if (!probe->is_finished) {
+	bool is_hung = probe->stage == PROBE_ASKING;
+	if (is_hung)
 		probe_fail(probe, "timeout");
-		event_del(probe->deadline); /* it is told right here */
-	}
-	probe->done(probe->user, &probe->result);
-	release(probe);
+	if (probe->stage == PROBE_PARTING)
+		end(probe, is_hung);
 }
+
+/* ---- connecting ---- */
 
 /* On loopback a connect to a closed port out of the ephemeral range may choose that very port as its
  * source and meet itself (simultaneous open, RFC 9293 §3.5): nobody listens there. */
@@ -243,7 +335,7 @@ void probe_connect(struct probe *probe)
 {
 	if (probe->io)
 		event_del(probe->io);
-	close_socket(probe);
+	close_socket(probe, false);
 	if (open_socket(probe, SOCK_STREAM))
 		probe_wait(probe, EV_WRITE, on_connected);
 }
@@ -281,18 +373,19 @@ bool probe_reconnect(struct probe *probe)
 }
 
 struct probe *probe_start(struct event_base *base, const struct ip *address, const struct probe_spec *spec,
-			  struct probe_kept *kept, probe_done_fn *done, void *user)
+			  struct probe_kept *kept, const struct probe_listener *listener, void *user)
 {
 	struct probe *probe = xcalloc(1, sizeof *probe);
 	probe->spec = spec;
 	probe->kept = kept;
 	probe->address = *address;
 	probe->fd = -1;
-	probe->done = done;
+	probe->listener = listener;
 	probe->user = user;
 	probe->started_ns = clock_mono_ns();
 	probe->deadline = evtimer_new(base, on_deadline, probe);
-	assert(probe->deadline);
+	probe->turn = evtimer_new(base, on_turn, probe);
+	assert(probe->deadline && probe->turn);
 	struct timeval timeout = {spec->timeout_ms / 1000, spec->timeout_ms % 1000 * 1000};
 	evtimer_add(probe->deadline, &timeout);
 	if (take_kept(probe))

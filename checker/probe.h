@@ -1,6 +1,7 @@
 /*
- * One probe: one question to one target, from start to result, under one deadline. Runs on the caller's
- * libevent base and thread. The kinds share connecting, TLS, deadline and cancelling.
+ * One probe: one question to one target, from start to result and to the end of its connection, under one
+ * deadline. Runs on the caller's libevent base and thread. The kinds share connecting, TLS, deadline,
+ * parting and cancelling.
  */
 #pragma once
 #include "checker/checker.h"
@@ -10,7 +11,14 @@ struct probe;
 struct probe_grpc;
 struct http_response;
 
-typedef void probe_done_fn(void *user, const struct probe_result *result);
+struct probe_listener {
+	/* The result, once, and never before probe_start() returned. May cancel the probe, which frees the
+	 * result as well. */
+	void (*judged)(void *user, const struct probe_result *result);
+	/* The connection has ended or is kept, and the probe is gone; once, after `judged`, unless cancelled.
+	 */
+	void (*over)(void *user);
+};
 
 /* What a target keeps from one round to the next. Zero, but for `tls`, to begin with. */
 struct probe_kept {
@@ -20,16 +28,20 @@ struct probe_kept {
 };
 void probe_kept_done(struct probe_kept *kept);
 
-/* Never calls `done` before it returns; calls it exactly once unless cancelled, and then the probe is
- * gone. spec and kept must stay valid until then; kept is used by one probe at a time. */
+/* A verdict is told as soon as it stands. Then the probe parts from its target: it takes what was still on
+ * its way, says that nothing more will come, and waits for the target to end, too, so that no server finds
+ * its connection reset. The deadline bounds that as well, and so does PROBE_REST_BYTES_MAX. spec, kept and
+ * listener must stay valid until the probe is gone; kept is used by one probe at a time. */
 struct probe *probe_start(struct event_base *base, const struct ip *address, const struct probe_spec *spec,
-			  struct probe_kept *kept, probe_done_fn *done, void *user);
-void probe_cancel(struct probe *probe); /* NULL is fine */
+			  struct probe_kept *kept, const struct probe_listener *listener, void *user);
+/* Without a verdict the connection is reset, else it is closed as it stands. NULL is fine. */
+void probe_cancel(struct probe *probe);
 bool probe_speaks_tls(const struct probe_spec *spec);
 
 /* ---- between probe.c and the kinds ---- */
 
 #define PROBE_REASON_MAX 96
+#define PROBE_REST_BYTES_MAX ((size_t)64 << 10) /* that are read after the verdict */
 #define PROBE_DNS_BYTES_MAX 512
 
 struct probe {
@@ -39,11 +51,18 @@ struct probe {
 	int fd;		       /* -1: none, or the stream's */
 	struct stream *stream; /* NULL: not connected */
 	struct event *io, *deadline;
+	struct event *turn; /* made active from the loop: to tell, to part, to go */
 	uint64_t started_ns;
-	probe_done_fn *done;
+	const struct probe_listener *listener;
 	void *user;
-	bool is_finished; /* the result below stands; it is told from the loop */
-	bool is_reused;	  /* the connection served a round before */
+	enum probe_stage {
+		PROBE_ASKING,  /* without a verdict */
+		PROBE_PARTING, /* the result below stands */
+		PROBE_OVER     /* the connection has ended, too */
+	} stage;
+	bool is_told;
+	bool is_reused;	   /* the connection served a round before */
+	size_t rest_bytes; /* read since the verdict */
 	struct probe_result result;
 	char reason[PROBE_REASON_MAX];
 	struct probe_http { /* used by probe_http.c alone */
@@ -51,6 +70,7 @@ struct probe {
 		size_t request_length, request_sent;
 		struct http_response *response;
 		bool has_bytes; /* of the response */
+		bool has_ended; /* nothing of the response is to be read any more */
 	} http;
 	struct probe_dns { /* used by probe_dns.c alone */
 		uint8_t query[PROBE_DNS_BYTES_MAX], reply[PROBE_DNS_BYTES_MAX];
@@ -60,6 +80,7 @@ struct probe {
 	void (*tls_ready)(struct probe *probe); /* after the handshake */
 };
 
+/* The verdict. The kind returns to the loop then, and has its turn to part once the result is told. */
 void probe_succeed(struct probe *probe);
 void probe_fail(struct probe *probe, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void probe_fail_errno(struct probe *probe, int error); /* tells failures of ours from the target's */
@@ -72,6 +93,13 @@ void probe_wait_stream(struct probe *probe, enum stream_status wants, event_call
 void probe_connect(struct probe *probe);
 /* A connected UDP socket in probe->fd; false: the probe has failed. */
 bool probe_open_udp(struct probe *probe);
+/* Parts where the kind has nothing more to say: FIN, and what the peer still sends is dropped until its own.
+ */
+void probe_part(struct probe *probe);
+/* Counts what was read since the verdict. False: that was too much, and the connection has been closed. */
+bool probe_count_rest(struct probe *probe, size_t length);
+/* The probe is over. Closes the connection, unless the kind took it away. */
+void probe_close(struct probe *probe);
 /* A connection that was kept broke before it answered: once, a fresh one is tried within the same
  * deadline. False: it was fresh. */
 bool probe_reconnect(struct probe *probe);
@@ -83,6 +111,9 @@ void probe_tls_connected(struct probe *probe);
 void probe_dns_connected(struct probe *probe);
 void probe_grpc_connected(struct probe *probe);
 void probe_dns_start(struct probe *probe); /* over UDP, so not with a connection */
+/* To part; ends with probe_part() or probe_close(). */
+void probe_http_part(struct probe *probe);
+void probe_grpc_part(struct probe *probe);
 /* Free what the kind holds; also where nothing began. */
 void probe_http_done(struct probe *probe);
 void probe_grpc_done(struct probe *probe);

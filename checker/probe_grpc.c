@@ -93,7 +93,9 @@ static void on_ready(evutil_socket_t fd, short events, void *user);
 static void on_stopped(struct probe *probe, enum stream_status status)
 {
 	const struct probe_grpc *grpc = probe->grpc;
-	if (grpc->has_bytes && !grpc->has_settings)
+	if (status == STREAM_WANTS_READ || status == STREAM_WANTS_WRITE)
+		probe_wait_stream(probe, status, on_ready);
+	else if (grpc->has_bytes && !grpc->has_settings)
 		probe_fail(probe, "the answer is not HTTP/2");
 	else if (status == STREAM_FAILED)
 		probe_fail_stream(probe, "");
@@ -103,31 +105,23 @@ static void on_stopped(struct probe *probe, enum stream_status status)
 		probe_fail(probe, "connection closed without an answer");
 }
 
-/* Writes what the session has to say. False: the probe is over, or waits to go on. */
-static bool write_out(struct probe *probe)
+/* GOOD: all that the session has to say is written. */
+static enum stream_status write_out(struct probe *probe)
 {
 	struct probe_grpc *grpc = probe->grpc;
 	for (;;) {
 		if (grpc->out_length == 0) {
 			ssize_t length = nghttp2_session_mem_send(grpc->session, &grpc->out);
+			if (length < 0) /* no memory */
+				abort();
 			if (length == 0)
-				return true;
-			if (length < 0) {
-				probe_fail(probe, "no valid HTTP/2: %s", nghttp2_strerror((int)length));
-				return false;
-			}
+				return STREAM_GOOD;
 			grpc->out_length = (size_t)length;
 		}
 		size_t sent = 0;
 		enum stream_status status = stream_write(probe->stream, grpc->out, grpc->out_length, &sent);
-		if (status == STREAM_WANTS_WRITE) {
-			probe_wait(probe, EV_WRITE, on_ready);
-			return false;
-		}
-		if (status != STREAM_GOOD) {
-			on_stopped(probe, status);
-			return false;
-		}
+		if (status != STREAM_GOOD)
+			return status;
 		grpc->out += sent;
 		grpc->out_length -= sent;
 	}
@@ -138,17 +132,18 @@ static void on_ready(evutil_socket_t fd, short events, void *user)
 	struct probe *probe = user;
 	struct probe_grpc *grpc = probe->grpc;
 	uint8_t bytes[4096];
-	while (write_out(probe)) {
+	for (;;) {
+		enum stream_status status = write_out(probe);
+		if (status != STREAM_GOOD) {
+			on_stopped(probe, status);
+			return;
+		}
 		if (!nghttp2_session_want_read(grpc->session)) {
 			on_stopped(probe, STREAM_CLOSED); /* it said goodbye, or what is no HTTP/2 */
 			return;
 		}
 		size_t length = 0;
-		enum stream_status status = stream_read(probe->stream, bytes, sizeof bytes, &length);
-		if (status == STREAM_WANTS_READ) {
-			probe_wait(probe, EV_READ, on_ready);
-			return;
-		}
+		status = stream_read(probe->stream, bytes, sizeof bytes, &length);
 		if (status != STREAM_GOOD) {
 			on_stopped(probe, status);
 			return;
@@ -197,6 +192,18 @@ static void submit_request(struct probe *probe)
 	if (nghttp2_submit_request(grpc->session, NULL, fields, sizeof fields / sizeof fields[0], &body,
 				   NULL) < 0)
 		abort();
+}
+
+/* To a server that speaks HTTP/2, GOAWAY comes before the end (RFC 9113 §6.8). Where it does not fit into the
+ * socket at once, the end alone must do. */
+void probe_grpc_part(struct probe *probe)
+{
+	struct probe_grpc *grpc = probe->grpc;
+	if (grpc && grpc->has_settings) {
+		nghttp2_session_terminate_session(grpc->session, NGHTTP2_NO_ERROR);
+		write_out(probe);
+	}
+	probe_part(probe);
 }
 
 void probe_grpc_connected(struct probe *probe)

@@ -76,13 +76,14 @@ static bool has_room_to_keep(int fd)
 	return getrlimit(RLIMIT_NOFILE, &limit) == 0 && (rlim_t)fd < limit.rlim_cur / 2;
 }
 
-/* A connection is kept where the check's own headers ask for it and nothing of the exchange is left on
- * it. A certificate that is judged is asked for anew each round, so its connection is never kept. */
+/* A connection is kept where the check's own headers ask for it, the answer was good and nothing of the
+ * exchange is left on it. A certificate that is judged is asked for anew each round, so its connection is
+ * never kept. */
 static void keep_connection(struct probe *probe)
 {
 	const struct probe_spec *spec = probe->spec;
 	struct probe_kept *kept = probe->kept;
-	if (!kept)
+	if (!kept || !probe->result.is_ok)
 		return;
 	bool is_judged = spec->verify != PROBE_VERIFY_NONE || spec->expires_within_ms > 0;
 	struct ssl_session_st *session = is_judged ? NULL : stream_take_session(probe->stream);
@@ -90,7 +91,8 @@ static void keep_connection(struct probe *probe)
 		tls_client_session_free(kept->session);
 		kept->session = session;
 	}
-	if (is_judged || !http_response_is_reusable(probe->http.response) || !has_room_to_keep(probe->fd))
+	if (is_judged || !http_response_may_keep(spec) || !http_response_is_reusable(probe->http.response) ||
+	    !has_room_to_keep(probe->fd))
 		return;
 	if (probe->io) /* the descriptor outlives the event */
 		event_del(probe->io);
@@ -99,33 +101,33 @@ static void keep_connection(struct probe *probe)
 	probe->fd = -1;
 }
 
-static void judge(struct probe *probe, enum http_progress progress)
+static void judge(struct probe *probe)
 {
-	if (progress == HTTP_GOOD) {
-		keep_connection(probe);
+	const struct http_response *response = probe->http.response;
+	if (http_response_verdict(response) == HTTP_GOOD)
 		probe_succeed(probe);
-	} else {
-		probe_fail(probe, "%s", http_response_reason(probe->http.response));
-	}
+	else
+		probe_fail(probe, "%s", http_response_reason(response));
 }
 
 static void on_readable(evutil_socket_t fd, short events, void *user);
 
-/* Nothing more can be read now. */
+/* Nothing more can be read now, and there is no verdict. */
 static void on_stopped(struct probe *probe, enum stream_status status)
 {
 	struct probe_http *http = &probe->http;
-	bool is_waiting = status == STREAM_WANTS_READ || status == STREAM_WANTS_WRITE;
-	if (http_response_is_good(http->response)) /* the rest of a body is not worth waiting for */
-		judge(probe, HTTP_GOOD);
-	else if (is_waiting)
+	if (status == STREAM_WANTS_READ || status == STREAM_WANTS_WRITE) {
 		probe_wait_stream(probe, status, on_readable);
-	else if (!http->has_bytes && probe_reconnect(probe))
+	} else if (!http->has_bytes && probe_reconnect(probe)) {
 		return;
-	else if (status == STREAM_FAILED)
+	} else if (status == STREAM_FAILED) {
+		http->has_ended = true;
 		probe_fail_stream(probe, "TLS failed: ");
-	else
-		judge(probe, http_response_end(http->response));
+	} else {
+		http->has_ended = true;
+		http_response_end(http->response);
+		judge(probe);
+	}
 }
 
 /* Reads until the connection has no more or the verdict stands. */
@@ -134,8 +136,7 @@ static void on_readable(evutil_socket_t fd, short events, void *user)
 	struct probe *probe = user;
 	struct probe_http *http = &probe->http;
 	char bytes[16384];
-	enum http_progress progress = HTTP_MORE;
-	while (progress == HTTP_MORE) {
+	do {
 		size_t length = 0;
 		enum stream_status status = stream_read(probe->stream, bytes, sizeof bytes, &length);
 		if (status != STREAM_GOOD) {
@@ -143,9 +144,52 @@ static void on_readable(evutil_socket_t fd, short events, void *user)
 			return;
 		}
 		http->has_bytes = true;
-		progress = http_response_feed(http->response, bytes, length);
+		http->has_ended = !http_response_feed(http->response, bytes, length);
+	} while (http_response_verdict(http->response) == HTTP_OPEN);
+	judge(probe);
+}
+
+static void on_message_end(struct probe *probe)
+{
+	keep_connection(probe);
+	if (probe->stream)
+		probe_part(probe);
+	else
+		probe_close(probe);
+}
+
+/* The rest of the message: a server that is still writing it must not meet a closed connection. It is read
+ * before ours is ended, for many servers give up a request whose client ends while they answer. */
+static void on_rest(evutil_socket_t fd, short events, void *user)
+{
+	struct probe *probe = user;
+	struct probe_http *http = &probe->http;
+	char bytes[16384];
+	while (!http->has_ended) {
+		size_t length = 0;
+		enum stream_status status = stream_read(probe->stream, bytes, sizeof bytes, &length);
+		if (status == STREAM_WANTS_READ || status == STREAM_WANTS_WRITE) {
+			probe_wait_stream(probe, status, on_rest);
+			return;
+		}
+		if (status == STREAM_GOOD) {
+			if (!probe_count_rest(probe, length))
+				return;
+			http->has_ended = !http_response_feed(http->response, bytes, length);
+		} else {
+			http->has_ended = true;
+			http_response_end(http->response);
+		}
 	}
-	judge(probe, progress);
+	on_message_end(probe);
+}
+
+void probe_http_part(struct probe *probe)
+{
+	if (probe->http.response)
+		on_rest(probe->fd, EV_READ, probe);
+	else
+		probe_part(probe);
 }
 
 static void on_writable(evutil_socket_t fd, short events, void *user)

@@ -35,6 +35,15 @@ struct stream *stream_tls(int fd, struct tls_client *client, const struct tls_qu
 	return stream;
 }
 
+void stream_end(struct stream *stream)
+{
+	if (stream->ssl && stream->is_open)
+		SSL_shutdown(stream->ssl);
+	ERR_clear_error();
+	stream->is_open = false;
+	shutdown(stream->fd, SHUT_WR);
+}
+
 void stream_free(struct stream *stream, bool is_aborted)
 {
 	if (!stream)
@@ -114,13 +123,8 @@ static enum stream_status plain_status(struct stream *stream, enum stream_status
 	return errno == EAGAIN || errno == EINTR ? wants : fail(stream, errno, NULL);
 }
 
-enum stream_status stream_read(struct stream *stream, void *bytes, size_t size, size_t *ret_length)
+static enum stream_status read_plain(struct stream *stream, void *bytes, size_t size, size_t *ret_length)
 {
-	if (stream->ssl) {
-		errno = 0;
-		int result = SSL_read_ex(stream->ssl, bytes, size, ret_length);
-		return result == 1 ? STREAM_GOOD : tls_status(stream, result);
-	}
 	ssize_t length = recv(stream->fd, bytes, size, 0);
 	if (length < 0)
 		return plain_status(stream, STREAM_WANTS_READ);
@@ -128,6 +132,22 @@ enum stream_status stream_read(struct stream *stream, void *bytes, size_t size, 
 		return STREAM_CLOSED;
 	*ret_length = (size_t)length;
 	return STREAM_GOOD;
+}
+
+enum stream_status stream_read(struct stream *stream, void *bytes, size_t size, size_t *ret_length)
+{
+	if (!stream->ssl)
+		return read_plain(stream, bytes, size, ret_length);
+	errno = 0;
+	int result = SSL_read_ex(stream->ssl, bytes, size, ret_length);
+	return result == 1 ? STREAM_GOOD : tls_status(stream, result);
+}
+
+/* Records are not opened: nobody will look inside, and the peer's end shows without. */
+enum stream_status stream_discard(struct stream *stream, size_t *ret_length)
+{
+	char bytes[4096];
+	return read_plain(stream, bytes, sizeof bytes, ret_length);
 }
 
 enum stream_status stream_write(struct stream *stream, const void *bytes, size_t length, size_t *ret_sent)

@@ -21,7 +21,11 @@ enum stream_status {
 struct stream *stream_plain(int fd);
 struct stream *stream_tls(int fd, struct tls_client *client, const struct tls_question *question,
 			  struct ssl_session_st *session); /* to resume; NULL: none */
-/* FIN, after TLS's farewell, or RST, which leaves nothing behind. NULL is fine. */
+/* Says that nothing more will be sent: TLS's close_notify, then FIN. Only stream_discard() may follow. */
+void stream_end(struct stream *stream);
+/* Reads what the peer still sends and drops it, below TLS. CLOSED: the peer has ended the connection, too. */
+enum stream_status stream_discard(struct stream *stream, size_t *ret_length);
+/* Closes: with close_notify and FIN where they were not sent yet, or with RST. NULL is fine. */
 void stream_free(struct stream *stream, bool is_aborted);
 int stream_fd(const struct stream *stream);
 

@@ -19,9 +19,12 @@ struct origin {
 	size_t reply_length;
 	size_t piece_bytes;    /* 0: all at once; else so many each millisecond */
 	bool stays_open;       /* after the reply */
+	unsigned end_delay_ms; /* between the client's end and the server's */
 	bool ends_after_reply; /* stays open, but closes when a second request comes */
 	unsigned accepted, open, most_open;
-	char request[4096]; /* the last one */
+	unsigned resets;     /* connections that the client reset */
+	size_t unsent_bytes; /* of the reply, when the last connection ended */
+	char request[4096];  /* the last one */
 	size_t request_length;
 };
 
@@ -36,15 +39,28 @@ struct origin_connection {
 static void origin_close(struct origin_connection *connection)
 {
 	connection->origin->open--;
+	connection->origin->unsent_bytes = evbuffer_get_length(bufferevent_get_output(connection->stream));
 	event_free(connection->timer);
 	bufferevent_free(connection->stream);
 	free(connection);
 }
 
+static void origin_on_late_end(evutil_socket_t fd, short events, void *user)
+{
+	origin_close(user);
+}
+
 static void origin_on_event(struct bufferevent *stream, short events, void *user)
 {
-	if (events & (BEV_EVENT_EOF | BEV_EVENT_ERROR))
-		origin_close(user);
+	struct origin_connection *connection = user;
+	struct origin *origin = connection->origin;
+	struct timeval delay = {origin->end_delay_ms / 1000, origin->end_delay_ms % 1000 * 1000};
+	if (events & BEV_EVENT_ERROR)
+		origin->resets++;
+	if (events & BEV_EVENT_EOF && origin->end_delay_ms > 0)
+		event_base_once(origin->base, -1, EV_TIMEOUT, origin_on_late_end, connection, &delay);
+	else if (events & (BEV_EVENT_EOF | BEV_EVENT_ERROR))
+		origin_close(connection);
 }
 
 static void origin_on_written(struct bufferevent *stream, void *user)

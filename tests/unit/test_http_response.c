@@ -10,28 +10,33 @@
 
 static const struct probe_spec plain = {.type = PROBE_HTTP, .method = "GET"};
 
-/* NULL: good, else the reason. `step` bytes at a time; bytes left when the verdict stands are dropped. */
+/* NULL: good, else the reason. `step` bytes at a time, until nothing more may be fed. */
 static const char *read_in_steps(const struct probe_spec *spec, const char *bytes, size_t length,
 				 size_t first, size_t step, char reason[static 128])
 {
 	struct http_response *response = http_response_new(spec);
-	enum http_progress progress = HTTP_MORE;
-	for (size_t at = 0, take = first; at < length && progress == HTTP_MORE; at += take, take = step) {
+	bool is_more = true;
+	for (size_t at = 0, take = first; at < length && is_more; at += take, take = step) {
+		enum http_verdict before = http_response_verdict(response);
 		if (take > length - at)
 			take = length - at;
 		/* a copy of its own, so that the sanitizer sees a read beyond it */
 		char *piece = malloc(take);
 		assert_non_null(piece);
 		memcpy(piece, bytes + at, take);
-		progress = http_response_feed(response, piece, take);
+		is_more = http_response_feed(response, piece, take);
 		free(piece);
+		/* it is found once, and never changes */
+		assert_true(before == HTTP_OPEN || before == http_response_verdict(response));
 	}
-	if (progress == HTTP_MORE)
-		progress = http_response_end(response);
-	snprintf(reason, 128, "%s", progress == HTTP_BAD ? http_response_reason(response) : "");
+	if (is_more)
+		http_response_end(response);
+	enum http_verdict verdict = http_response_verdict(response);
+	snprintf(reason, 128, "%s", verdict == HTTP_BAD ? http_response_reason(response) : "");
 	http_response_free(response);
-	assert_true(progress != HTTP_BAD || reason[0]);
-	return progress == HTTP_GOOD ? NULL : reason;
+	assert_int_not_equal(verdict, HTTP_OPEN);
+	assert_true(verdict != HTTP_BAD || reason[0]);
+	return verdict == HTTP_GOOD ? NULL : reason;
 }
 
 static void assert_read_bytes(const struct probe_spec *spec, const char *bytes, size_t length,
@@ -226,17 +231,48 @@ static const char *keep(const char *bytes, const char *body, size_t step)
 	static const struct probe_header header = {"Connection", "TE, keep-alive"};
 	struct probe_spec spec = {.type = PROBE_HTTP, .body = body, .headers = &header, .header_count = 1};
 	struct http_response *response = http_response_new(&spec);
-	enum http_progress progress = HTTP_MORE;
+	bool is_more = true;
 	size_t length = strlen(bytes);
-	for (size_t at = 0; at < length && progress == HTTP_MORE; at += step)
-		progress = http_response_feed(response, bytes + at, step < length - at ? step : length - at);
-	if (progress == HTTP_MORE)
-		progress = http_response_end(response);
-	const char *result = progress == HTTP_BAD		   ? "bad"
-			     : http_response_is_reusable(response) ? "kept"
-								   : "good";
+	for (size_t at = 0; at < length && is_more; at += step)
+		is_more = http_response_feed(response, bytes + at, step < length - at ? step : length - at);
+	if (is_more)
+		http_response_end(response);
+	const char *result = http_response_verdict(response) == HTTP_BAD ? "bad"
+			     : http_response_is_reusable(response)	 ? "kept"
+									 : "good";
 	http_response_free(response);
 	return result;
+}
+
+/* What a check needs to know often stands in the head; the message goes on, and its end is found. */
+static void the_rest_is_read_to_its_end(void **state)
+{
+	static const struct {
+		const char *head, *rest; /* NULL: until the server closes */
+	} messages[] = {
+		{"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", "ready"},
+		{"HTTP/1.1 503 Busy\r\nContent-Length: 5\r\n\r\n", "sorry"},
+		{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+		 "5;x\r\nready\r\n0\r\nA: b\r\n\r\n"},
+		{"HTTP/1.1 404 No\r\nTransfer-Encoding: chunked\r\n\r\n", "2\r\nno\r\n0\r\n\r\n"},
+		{"HTTP/1.1 200 OK\r\n\r\n", NULL},
+		{"HTTP/1.1 204 None\r\n\r\n", ""},
+	};
+	for (size_t i = 0; i < sizeof messages / sizeof messages[0]; i++) {
+		const char *head = messages[i].head, *rest = messages[i].rest;
+		struct http_response *response = http_response_new(&plain);
+		bool is_more = http_response_feed(response, head, strlen(head) - 1);
+		assert_true(is_more);
+		assert_int_equal(http_response_verdict(response), HTTP_OPEN);
+		is_more = http_response_feed(response, head + strlen(head) - 1, 1);
+		assert_int_not_equal(http_response_verdict(response), HTTP_OPEN);
+		for (const char *at = rest ? rest : "anything"; *at; at++) {
+			assert_true(is_more);
+			is_more = http_response_feed(response, at, 1);
+		}
+		assert_int_equal(is_more, !rest);
+		http_response_free(response);
+	}
 }
 
 static void a_connection_is_reusable_where_the_message_ended(void **state)
@@ -278,6 +314,7 @@ int main(void)
 		cmocka_unit_test(chunks_are_joined),
 		cmocka_unit_test(limits_hold),
 		cmocka_unit_test(a_reason_is_one_short_line),
+		cmocka_unit_test(the_rest_is_read_to_its_end),
 		cmocka_unit_test(a_connection_is_reusable_where_the_message_ended),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

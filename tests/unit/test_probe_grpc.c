@@ -2,6 +2,7 @@
 #include "checker/probe.h"
 #include "lib/clock.h"
 #include "tests/unit/origin.h"
+#include "tests/unit/probing.h"
 #include <nghttp2/nghttp2.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,11 +19,13 @@ static struct {
 	const uint8_t *message; /* with its prefix; NULL: a trailers-only answer */
 	size_t message_length;
 	bool resets;
+	bool pings; /* after the answer */
+	unsigned goodbyes, ends, broken_ends;
 	char authority[64], path[64], timeout[16];
 	uint8_t request[16];
 	size_t request_length;
 } server;
-static char reason[128];
+static struct probing probing;
 
 struct connection {
 	struct bufferevent *stream;
@@ -55,10 +58,13 @@ static void answer(nghttp2_session *session, int32_t id)
 		nghttp2_submit_response(session, id, fields, 2, &body);
 	else
 		nghttp2_submit_response(session, id, fields, 3, NULL);
+	for (int i = 0; server.pings && i < 3; i++)
+		nghttp2_submit_ping(session, 0, NULL);
 }
 
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
+	server.goodbyes += frame->hd.type == NGHTTP2_GOAWAY;
 	if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM && frame->hd.type == NGHTTP2_DATA)
 		answer(session, frame->hd.stream_id);
 	return 0;
@@ -110,6 +116,8 @@ static void on_readable(struct bufferevent *stream, void *user)
 static void on_end(struct bufferevent *stream, short events, void *user)
 {
 	struct connection *connection = user;
+	server.ends++;
+	server.broken_ends += (events & BEV_EVENT_ERROR) != 0;
 	nghttp2_session_del(connection->session);
 	bufferevent_free(stream);
 	free(connection);
@@ -138,6 +146,7 @@ static int set_up(void **state)
 	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t length = sizeof address;
 	base = event_base_new();
+	probing = (struct probing){.base = base};
 	memset(&server, 0, sizeof server);
 	server.status = "200";
 	server.grpc_status = "0";
@@ -157,24 +166,12 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static void on_done(void *user, const struct probe_result *result)
-{
-	snprintf(reason, sizeof reason, "%s", result->is_ok ? "good" : result->reason);
-	event_base_loopbreak(base);
-}
-
 static const char *probe_port(struct probe_spec spec, uint16_t port)
 {
-	struct ip ip;
-	ip_parse("127.0.0.1", &ip);
 	spec.type = PROBE_GRPC;
 	spec.port = port;
 	spec.timeout_ms = spec.timeout_ms ? spec.timeout_ms : 5000;
-	reason[0] = '\0';
-	probe_start(base, &ip, &spec, NULL, on_done, NULL);
-	assert_string_equal(reason, ""); /* never told before it returns */
-	event_base_dispatch(base);
-	return reason;
+	return probing_judge(&probing, "127.0.0.1", &spec, NULL);
 }
 
 static const char *probe_message(const char *message, size_t length)
@@ -211,6 +208,24 @@ static void everything_else_is_down(void **state)
 	assert_string_equal(probe_message(NULL, 0), "stream reset: REFUSED_STREAM");
 }
 
+/* The server is told that the connection ends, and finds it ended, not reset. */
+static void the_end_is_announced(void **state)
+{
+	static const struct {
+		const char *message, *expected;
+	} answers[] = {{"\0\0\0\0\2\x08\1", "good"}, {"\0\0\0\0\2\x08\2", "NOT_SERVING"}};
+	struct probe_spec spec = {.type = PROBE_GRPC, .port = server.port, .timeout_ms = 5000};
+	server.pings = true;
+	server.message_length = 7;
+	for (unsigned i = 0; i < 2; i++) {
+		server.message = (const uint8_t *)answers[i].message;
+		assert_string_equal(probing_end(&probing, "127.0.0.1", &spec, NULL), answers[i].expected);
+		assert_int_equal(server.goodbyes, i + 1);
+		assert_int_equal(server.ends, i + 1);
+		assert_int_equal(server.broken_ends, 0);
+	}
+}
+
 static void other_protocols_are_told(void **state)
 {
 	struct origin origin = {0};
@@ -233,6 +248,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(serving_is_up, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(everything_else_is_down, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(the_end_is_announced, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(other_protocols_are_told, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

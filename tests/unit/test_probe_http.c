@@ -3,6 +3,7 @@
 #include "checker/probe.h"
 #include "lib/clock.h"
 #include "tests/unit/origin.h"
+#include "tests/unit/probing.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,11 +15,7 @@
 
 static struct event_base *base;
 static struct origin origin;
-static struct {
-	bool is_there, is_ok;
-	char reason[128];
-	uint32_t latency_us;
-} outcome;
+static struct probing probing;
 
 static struct ip ip_of(const char *text)
 {
@@ -79,6 +76,7 @@ static int set_up(void **state)
 {
 	base = event_base_new();
 	memset(&origin, 0, sizeof origin);
+	probing = (struct probing){.base = base};
 	return base && origin_open(&origin, base, "127.0.0.1", 0) ? 0 : -1;
 }
 
@@ -89,27 +87,12 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static void on_done(void *user, const struct probe_result *result)
-{
-	outcome.is_there = true;
-	outcome.is_ok = result->is_ok;
-	outcome.latency_us = result->latency_us;
-	snprintf(outcome.reason, sizeof outcome.reason, "%s", result->is_ok ? "good" : result->reason);
-	event_base_loopbreak(base);
-}
-
 static const char *probe(struct probe_spec *spec, const char *address)
 {
-	struct ip ip = ip_of(address);
 	spec->type = PROBE_HTTP;
 	spec->port = origin.port;
 	spec->timeout_ms = spec->timeout_ms ? spec->timeout_ms : 5000;
-	outcome.is_there = false;
-	probe_start(base, &ip, spec, NULL, on_done, NULL);
-	assert_false(outcome.is_there); /* never told before it returns */
-	event_base_dispatch(base);
-	assert_true(outcome.is_there);
-	return outcome.reason;
+	return probing_judge(&probing, address, spec, NULL);
 }
 
 static const char *probe_reply(const char *reply)
@@ -127,7 +110,7 @@ static void servers_are_judged(void **state)
 	assert_string_equal(probe_reply("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n"), "good");
 	origin.stays_open = true;
 	assert_string_equal(probe_reply("HTTP/1.1 200 OK\r\n\r\n"), "good");
-	assert_true(outcome.latency_us > 0 && outcome.latency_us < 5000000);
+	assert_true(probing.latency_us > 0 && probing.latency_us < 5000000);
 	char expected[64];
 	snprintf(expected, sizeof expected, "\r\nHost: 127.0.0.1:%u\r\n", origin.port);
 	assert_non_null(strstr(origin.request, expected));
@@ -193,12 +176,11 @@ static void a_silent_close_is_told(void **state)
 static void a_cancelled_probe_is_not_heard_of(void **state)
 {
 	struct probe_spec spec = {.type = PROBE_HTTP, .port = origin.port, .path = "/", .timeout_ms = 50};
-	struct ip ip = ip_of("127.0.0.1");
-	outcome.is_there = false;
-	probe_cancel(probe_start(base, &ip, &spec, NULL, on_done, NULL));
+	probing_start(&probing, "127.0.0.1", &spec, NULL);
+	probe_cancel(probing.probe);
 	event_base_loopexit(base, &(const struct timeval){.tv_usec = 100000});
 	event_base_dispatch(base);
-	assert_false(outcome.is_there);
+	assert_false(probing.is_judged);
 }
 
 static void a_kept_connection_that_broke_is_tried_anew(void **state)
@@ -211,22 +193,16 @@ static void a_kept_connection_that_broke_is_tried_anew(void **state)
 				  .port = origin.port,
 				  .timeout_ms = 5000};
 	struct probe_kept kept = {0};
-	struct ip ip = ip_of("127.0.0.1");
 	origin_reply(&origin, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
 	origin.stays_open = true; /* but answers once: a further request finds the connection dead */
 	origin.ends_after_reply = true;
 	for (unsigned round = 1; round <= 3; round++) {
-		outcome.is_there = false;
-		probe_start(base, &ip, &spec, &kept, on_done, NULL);
-		event_base_dispatch(base);
-		assert_string_equal(outcome.reason, "good");
+		assert_string_equal(probing_end(&probing, "127.0.0.1", &spec, &kept), "good");
 		assert_int_equal(origin.accepted, round);
 		assert_non_null(kept.stream);
 	}
 	origin_refuse(&origin); /* the fresh one fails, too */
-	probe_start(base, &ip, &spec, &kept, on_done, NULL);
-	event_base_dispatch(base);
-	assert_string_equal(outcome.reason, "connection refused");
+	assert_string_equal(probing_end(&probing, "127.0.0.1", &spec, &kept), "connection refused");
 	assert_null(kept.stream);
 	probe_kept_done(&kept);
 }
@@ -237,7 +213,6 @@ static void nothing_is_kept_where_descriptors_are_scarce(void **state)
 	struct probe_spec spec = {.path = "/", .headers = &keep, .header_count = 1};
 	struct rlimit before, low;
 	struct probe_kept kept = {0};
-	struct ip ip = ip_of("127.0.0.1");
 	spec.type = PROBE_HTTP;
 	spec.port = origin.port;
 	spec.timeout_ms = 5000;
@@ -249,11 +224,101 @@ static void nothing_is_kept_where_descriptors_are_scarce(void **state)
 	low = before;
 	low.rlim_cur = (rlim_t)lowest + 4;
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
-	probe_start(base, &ip, &spec, &kept, on_done, NULL);
-	event_base_dispatch(base);
+	const char *reason = probing_end(&probing, "127.0.0.1", &spec, &kept);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
-	assert_string_equal(outcome.reason, "good");
+	assert_string_equal(reason, "good");
 	assert_null(kept.stream);
+}
+
+/* ---- how the connection ends ---- */
+
+static void nothing_is_reset(const char *reply, const char *expected)
+{
+	struct probe_spec spec = {.type = PROBE_HTTP, .port = origin.port, .path = "/", .timeout_ms = 5000};
+	origin_reply(&origin, reply);
+	assert_string_equal(probing_end(&probing, "127.0.0.1", &spec, NULL), expected);
+	while (origin.open > 0)
+		event_base_loop(base, EVLOOP_ONCE);
+	assert_int_equal(origin.resets, 0);
+}
+
+/* A server that is still writing its body when the verdict stands. */
+static void slow_writers_are_not_reset(void **state)
+{
+	origin.piece_bytes = 3;
+	nothing_is_reset("HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\ntwenty octets of it.", "good");
+	nothing_is_reset("HTTP/1.1 503 Busy\r\nContent-Length: 20\r\n\r\ntwenty octets of it.", "status 503");
+	nothing_is_reset(
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nfour\r\n4\r\nmore\r\n0\r\n\r\n",
+		"good");
+	nothing_is_reset("HTTP/1.1 200 OK\r\n\r\nuntil the server closes", "good");
+	nothing_is_reset("220 mail.example ESMTP, and more of this kind\r\n", "no valid HTTP response");
+	nothing_is_reset("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok, and more than was said", "good");
+	nothing_is_reset("HTTP/1.1 200 OK\r\nno colon\r\n\r\ntwenty octets of it.", "no valid HTTP response");
+}
+
+/* A server that leaves the connection open until the client ends it. */
+static void a_server_that_stays_is_left(void **state)
+{
+	uint64_t start_ms = clock_mono_ms();
+	origin.stays_open = true;
+	nothing_is_reset("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", "good");
+	nothing_is_reset("HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", "status 503");
+	assert_in_range(clock_mono_ms() - start_ms, 0, 2000); /* long before the deadline */
+}
+
+static void the_verdict_does_not_wait_for_the_rest(void **state)
+{
+	struct probe_spec spec = {.path = "/"};
+	origin.stays_open = true;
+	uint64_t start_ms = clock_mono_ms();
+	origin_reply(&origin, "HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\nnot so many");
+	assert_string_equal(probe(&spec, "127.0.0.1"), "good");
+	assert_in_range(clock_mono_ms() - start_ms, 0, 2000);
+}
+
+static void the_deadline_bounds_the_rest(void **state)
+{
+	struct probe_spec spec = {.type = PROBE_HTTP, .port = origin.port, .path = "/", .timeout_ms = 80};
+	origin.stays_open = true;
+	uint64_t start_ms = clock_mono_ms();
+	origin_reply(&origin, "HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\nnot so many");
+	assert_string_equal(probing_end(&probing, "127.0.0.1", &spec, NULL), "good");
+	assert_in_range(clock_mono_ms() - start_ms, 75, 1000);
+}
+
+static void no_more_than_64_KiB_of_the_rest_are_read(void **state)
+{
+	static const char head[] = "HTTP/1.1 200 OK\r\nContent-Length: 8000000\r\n\r\n";
+	static char huge[4000000];
+	struct probe_spec spec = {.type = PROBE_HTTP, .port = origin.port, .path = "/", .timeout_ms = 5000};
+	memset(huge, 'x', sizeof huge - 1);
+	memcpy(huge, head, strlen(head));
+	origin_reply(&origin, huge);
+	uint64_t start_ms = clock_mono_ms();
+	assert_string_equal(probing_end(&probing, "127.0.0.1", &spec, NULL), "good");
+	assert_in_range(clock_mono_ms() - start_ms, 0, 2000);
+	while (origin.open > 0)
+		event_base_loop(base, EVLOOP_ONCE);
+	assert_true(origin.unsent_bytes > 3000000);
+}
+
+static void a_slow_body_does_not_cost_the_connection(void **state)
+{
+	static const struct probe_header keep = {"Connection", "keep-alive"};
+	struct probe_spec spec = {.type = PROBE_HTTP,
+				  .path = "/",
+				  .headers = &keep,
+				  .header_count = 1,
+				  .port = origin.port,
+				  .timeout_ms = 5000};
+	struct probe_kept kept = {0};
+	origin.stays_open = true;
+	origin.piece_bytes = 10;
+	origin_reply(&origin, "HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\ntwenty octets of it.");
+	assert_string_equal(probing_end(&probing, "127.0.0.1", &spec, &kept), "good");
+	assert_non_null(kept.stream);
+	probe_kept_done(&kept);
 }
 
 int main(void)
@@ -272,6 +337,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_cancelled_probe_is_not_heard_of, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_kept_connection_that_broke_is_tried_anew, set_up,
 						tear_down),
+		cmocka_unit_test_setup_teardown(slow_writers_are_not_reset, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_server_that_stays_is_left, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(the_verdict_does_not_wait_for_the_rest, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(the_deadline_bounds_the_rest, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(no_more_than_64_KiB_of_the_rest_are_read, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_slow_body_does_not_cost_the_connection, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(nothing_is_kept_where_descriptors_are_scarce, set_up,
 						tear_down),
 	};

@@ -2,6 +2,7 @@
 #include "checker/probe.h"
 #include "lib/clock.h"
 #include "tests/unit/origin.h"
+#include "tests/unit/probing.h"
 #include "tests/unit/tls_origin.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,14 +16,12 @@ static struct event_base *base;
 static struct certificate authority, good;
 static struct tls_origin server;
 static struct probe_kept kept;
-static struct {
-	bool is_there, is_ok;
-	char reason[128];
-} outcome;
+static struct probing probing;
 
 static int set_up(void **state)
 {
 	base = event_base_new();
+	probing = (struct probing){.base = base};
 	authority = certificate_make("Test authority", NULL, -DAY_S, 400 * DAY_S, NULL);
 	good = certificate_make("shop.test", "DNS:shop.test", -DAY_S, 30 * DAY_S + 3600, &authority);
 	certificate_trust(&authority);
@@ -44,26 +43,11 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static void on_done(void *user, const struct probe_result *result)
-{
-	outcome.is_there = true;
-	outcome.is_ok = result->is_ok;
-	snprintf(outcome.reason, sizeof outcome.reason, "%s", result->is_ok ? "good" : result->reason);
-	event_base_loopbreak(base);
-}
-
 static const char *probe_with(struct probe_spec *spec)
 {
-	struct ip ip;
-	ip_parse("127.0.0.1", &ip);
 	spec->port = spec->port ? spec->port : server.port;
 	spec->timeout_ms = spec->timeout_ms ? spec->timeout_ms : 5000;
-	outcome.is_there = false;
-	probe_start(base, &ip, spec, &kept, on_done, NULL);
-	assert_false(outcome.is_there); /* never told before it returns */
-	event_base_dispatch(base);
-	assert_true(outcome.is_there);
-	return outcome.reason;
+	return probing_end(&probing, "127.0.0.1", spec, &kept);
 }
 
 static const char *name_sent(const char *host, const char *sni)

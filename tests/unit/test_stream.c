@@ -171,6 +171,43 @@ static void failures_have_words(void **state)
 	stream_free(stream, true);
 }
 
+static void an_end_leaves_the_peer_its_say(void **state)
+{
+	int pair[2];
+	char bytes[16];
+	size_t length = 0;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+	struct stream *stream = stream_plain(pair[0]);
+	stream_end(stream);
+	assert_int_equal(read(pair[1], bytes, sizeof bytes), 0);
+	assert_false(stream_is_reusable(stream));
+	assert_int_equal(stream_discard(stream, &length), STREAM_WANTS_READ);
+	assert_int_equal(write(pair[1], "late", 4), 4);
+	assert_int_equal(stream_discard(stream, &length), STREAM_GOOD);
+	assert_int_equal(length, 4);
+	close(pair[1]);
+	assert_int_equal(stream_discard(stream, &length), STREAM_CLOSED);
+	stream_free(stream, false);
+}
+
+static void tls_is_ended_by_its_own_word(void **state)
+{
+	struct tls_question question = {.name = "a.test"};
+	size_t length = 0;
+	enum stream_status status;
+	origin.reply = "secret";
+	origin.stays_open = true; /* until the client ends it */
+	struct stream *stream = stream_tls(connect_to(origin.port), client, &question, NULL);
+	assert_int_equal(shake_hands(stream), STREAM_GOOD);
+	assert_int_equal(stream_write(stream, "x\r\n\r\n", 5, &length), STREAM_GOOD);
+	stream_end(stream);
+	while ((status = stream_discard(stream, &length)) != STREAM_CLOSED)
+		if (status != STREAM_GOOD)
+			wait_for(stream, status);
+	stream_free(stream, false);
+	assert_true(origin.is_told_of_the_end);
+}
+
 static void an_aborted_connection_is_reset(void **state)
 {
 	struct tls_question question = {.name = "a.test"};
@@ -202,6 +239,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(tls_is_told_by_the_same_calls, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(no_name_no_sni, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(failures_have_words, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(an_end_leaves_the_peer_its_say, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(tls_is_ended_by_its_own_word, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_aborted_connection_is_reset, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

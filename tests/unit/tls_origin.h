@@ -101,7 +101,8 @@ struct tls_origin {
 	bool stays_open;		  /* for further requests */
 	unsigned requests_per_connection; /* 0: no limit */
 	atomic_uint connections, handshakes, resumptions, requests;
-	char name[64]; /* SNI of the last handshake; "" none */
+	atomic_bool is_told_of_the_end; /* the last client sent close_notify */
+	char name[64];			/* SNI of the last handshake; "" none */
 	char alpn[16];
 };
 
@@ -157,6 +158,7 @@ static void tls_origin_serve(struct tls_origin *origin, int fd)
 			if (!origin->stays_open || ++served == origin->requests_per_connection)
 				break;
 		}
+		origin->is_told_of_the_end = (SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN) != 0;
 		SSL_shutdown(ssl);
 	}
 	SSL_free(ssl);
