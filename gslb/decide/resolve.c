@@ -61,13 +61,27 @@ static bool is_service_binding(uint16_t type)
 	return type == RR_HTTPS || type == RR_SVCB;
 }
 
-/* Two records may have one target: a set stands once in a message (RFC 2181 §5). */
+static bool is_same_owner(const uint8_t *a, const uint8_t *b) /* in any case (RFC 4343) */
+{
+	uint8_t lower_a[NAME_MAX_OCTETS], lower_b[NAME_MAX_OCTETS];
+	size_t length = name_length(a);
+	if (name_length(b) != length)
+		return false;
+	memcpy(lower_a, a, length);
+	memcpy(lower_b, b, length);
+	name_lower(lower_a, length);
+	name_lower(lower_b, length);
+	return memcmp(lower_a, lower_b, length) == 0;
+}
+
+/* A set stands once in a message (RFC 2181 §5): two records may have one target, and a chain may come back
+ * to a DNAME that it passed. */
 static bool has_set(const struct answer *answer, const uint8_t *owner, const struct rrset *set)
 {
 	unsigned used = answer->answer_count + answer->authority_count + answer->additional_count;
 	for (unsigned i = 0; i < used; i++) {
 		const struct answer_item *item = &answer->items[i];
-		if (item->kind == ITEM_SET && item->set == set && name_equal(item->owner, owner))
+		if (item->kind == ITEM_SET && item->set == set && is_same_owner(item->owner, owner))
 			return true;
 	}
 	return false;
@@ -186,14 +200,6 @@ static OUT_OF_LINE enum progress follow_cname(struct state *state, const struct 
 	return FOLLOW;
 }
 
-static bool is_answered(const struct answer *answer, const struct rrset *set)
-{
-	for (unsigned i = 0; i < answer->answer_count; i++)
-		if (answer->items[i].set == set)
-			return true;
-	return false;
-}
-
 /* RFC 6672 §2.2, §3.2: the DNAME, and a CNAME synthesised from it. The chain ends there for who asked for
  * that CNAME (RFC 1034 §4.3.2, step 3a), where it comes back, and where the DNAME leads below itself, for
  * then every step would only make the name longer. */
@@ -201,7 +207,7 @@ static OUT_OF_LINE enum progress follow_dname(struct state *state, const struct 
 {
 	struct answer *answer = state->answer;
 	const struct rrset *dname = rrset_find(owner->sets, RR_DNAME);
-	if (!is_answered(answer, dname))
+	if (!has_set(answer, owner->name, dname))
 		add_set(answer, &answer->answer_count, owner->name, dname, dname->ttl);
 	const uint8_t *target = dname->wire + 12;
 	size_t kept = state->current.length - owner->name_length;
@@ -365,8 +371,10 @@ static enum progress answer_node(struct state *state, const struct node *node)
 		add_negative(state, node->zone, most);
 		return DONE;
 	}
-	add_set(answer, &answer->answer_count, state->current.as_asked, set, set->ttl);
-	add_additional(state, node, set, false);
+	if (state->links == 0 || !has_set(answer, state->current.as_asked, set)) {
+		add_set(answer, &answer->answer_count, state->current.as_asked, set, set->ttl);
+		add_additional(state, node, set, false);
+	}
 	return DONE;
 }
 

@@ -127,7 +127,8 @@ toroot DNAME .
 long DNAME {0}.{0}.{0}.t
 cut.t NS ns.cut.t
 ns.cut.t A 192.0.2.54
-""".format("l" * 60)).ask("DNAME", "d t x.d y.d z.x.d n.wild.d e.d ent.e.d x.out x.y.out out l9.other n.other x.d2 "
+back.t CNAME d
+""".format("l" * 60)).ask("DNAME", "d t back.d x.d y.d z.x.d n.wild.d e.d ent.e.d x.out x.y.out out l9.other n.other x.d2 "
                           f"x.loop loop x.m1 x.toroot x.long {'y' * 60}.long a.cut.d cut.d X.D",
                           ("A", "AAAA", "TXT", "CNAME", "DNAME", "NS"))
     dapex = Zone("dapex.test", "@ DNAME chain.test.\n@ TXT \"apex\"\n")

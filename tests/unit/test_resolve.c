@@ -37,6 +37,10 @@ static const char world_text[] = "region eu 50.1 8.7\n"
 				 "turn1 60 IN DNAME turn2\n"
 				 "turn2 60 IN DNAME turn1\n"
 				 "down 60 IN DNAME Deep.Down\n"
+				 "home 60 IN DNAME far\n"
+				 "back.far 60 IN CNAME Home\n"
+				 "own 60 IN SVCB 0 Own\n"
+				 "self 60 IN SVCB 1 Self\n"
 				 "*.wild 60 IN A 192.0.2.4\n"
 				 "towild 60 IN MX 10 m.wild\n"
 				 "t 60 IN DNAME a-target-label-that-is-long-enough-to-run-over-the-limit\n"
@@ -51,16 +55,20 @@ static const char world_text[] = "region eu 50.1 8.7\n"
 
 static struct world *world;
 static struct answer answer;
-static struct name asked;
+static struct name asked, as_written;
 
 static void ask(const char *name, uint16_t type, const char *client_address)
 {
 	struct client client = {.source_bits = 32};
 	assert_null(name_from_text(name, NULL, &asked));
+	as_written = asked; /* in capitals, for names have no case (RFC 4343) */
+	for (size_t i = 0; i < asked.length; i++)
+		if (asked.octets[i] >= 'a' && asked.octets[i] <= 'z')
+			as_written.octets[i] -= 'a' - 'A';
 	assert_true(ip_parse(client_address, &client.address));
 	client.resolver = client.address;
 	struct question question = {.name = asked.octets,
-				    .as_asked = asked.octets,
+				    .as_asked = as_written.octets,
 				    .length = asked.length,
 				    .type = type,
 				    .hash = name_hash(asked.octets, asked.length)};
@@ -197,6 +205,23 @@ static void test_dname_chains_end(void **state)
 	ask("a.tree.app.test", RR_CNAME, "192.0.2.200"); /* the CNAME itself was asked for */
 	assert_sections(2, 0, 0);
 	assert_int_equal(answer.items[1].kind, ITEM_CNAME);
+	ask("back.home.app.test", RR_DNAME, "192.0.2.200"); /* it leads back to the DNAME's own owner */
+	assert_sections(3, 0, 0);
+	assert_int_equal(answer.items[0].type, RR_DNAME);
+	assert_int_equal(answer.items[1].kind, ITEM_CNAME);
+	assert_int_equal(answer.items[2].type, RR_CNAME);
+	ask("back.home.app.test", RR_ANY, "192.0.2.200");
+	assert_sections(3, 0, 0);
+	ask("home.app.test", RR_DNAME, "192.0.2.200");
+	assert_sections(1, 0, 0);
+}
+
+static void test_a_set_is_not_additional_to_itself(void **state)
+{
+	ask("own.app.test", RR_SVCB, "192.0.2.200");
+	assert_sections(1, 0, 0);
+	ask("self.app.test", RR_SVCB, "192.0.2.200");
+	assert_sections(1, 0, 0);
 }
 
 static void test_additional_by_wildcard(void **state)
@@ -246,6 +271,7 @@ int main(void)
 		cmocka_unit_test(test_chains),
 		cmocka_unit_test(test_dname_too_long_is_yxdomain),
 		cmocka_unit_test(test_dname_chains_end),
+		cmocka_unit_test(test_a_set_is_not_additional_to_itself),
 		cmocka_unit_test(test_additional_by_wildcard),
 		cmocka_unit_test(test_referral_and_additional),
 	};
