@@ -13,20 +13,15 @@ void zone_lex_init(struct zone_lex *lex, const char *text, size_t length)
 
 void zone_lex_done(struct zone_lex *lex)
 {
+	free(lex->text);
 	free(lex->words);
-	free(lex->starts);
-}
-
-const char *zone_lex_word(const struct zone_lex *lex, size_t number)
-{
-	return lex->words + lex->starts[number];
 }
 
 static void put(struct zone_lex *lex, char c)
 {
 	if (lex->length == lex->capacity)
-		xgrow((void **)&lex->words, &lex->capacity, lex->length + 1, 1);
-	lex->words[lex->length++] = c;
+		xgrow((void **)&lex->text, &lex->capacity, lex->length + 1, 1);
+	lex->text[lex->length++] = c;
 }
 
 static void put_octet(struct zone_lex *lex, char c)
@@ -102,9 +97,9 @@ static bool ends_word(char c)
 
 static const char *read_word(struct zone_lex *lex, struct zone_entry *entry, bool is_multiline)
 {
-	if (entry->count == lex->starts_capacity)
-		xgrow((void **)&lex->starts, &lex->starts_capacity, entry->count + 1, sizeof(*lex->starts));
-	lex->starts[entry->count++] = (uint32_t)lex->length;
+	if (entry->count == lex->words_capacity)
+		xgrow((void **)&lex->words, &lex->words_capacity, entry->count + 1, sizeof(*lex->words));
+	lex->words[entry->count++] = (struct zone_word){.start = lex->length};
 	const char *reason = NULL;
 	if (*lex->at == '"') {
 		reason = read_quoted(lex, is_multiline);
@@ -140,7 +135,7 @@ static bool fail(struct zone_lex *lex, struct zone_entry *entry, uint32_t line, 
 	return true;
 }
 
-bool zone_lex_next(struct zone_lex *lex, struct zone_entry *ret)
+static bool next(struct zone_lex *lex, struct zone_entry *ret)
 {
 	bool is_line_start = true;
 	unsigned depth = 0; /* open parentheses; the outermost began on line `opened` */
@@ -187,4 +182,14 @@ bool zone_lex_next(struct zone_lex *lex, struct zone_entry *ret)
 	if (depth)
 		return fail(lex, ret, opened, true, "'(' without ')'");
 	return ret->count != 0;
+}
+
+bool zone_lex_next(struct zone_lex *lex, struct zone_entry *ret)
+{
+	bool is_there = next(lex, ret);
+
+	for (size_t i = 0; i < ret->count; i++)
+		lex->words[i].text = lex->text + lex->words[i].start;
+	ret->words = lex->words;
+	return is_there;
 }

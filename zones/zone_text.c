@@ -1,18 +1,18 @@
 /*
  * Master-file text → records. Entries come from zone_lex; directives, owner, TTL and class are read
  * here, so that every message has the line on which its record begins; the RDATA of each type is
- * libzscanner's, which sees one clean line a record. Control path.
+ * rdata_text's. Control path.
  */
 #include "zones/zone_text.h"
 #include "lib/file.h"
 #include "lib/hash.h"
 #include "lib/mem.h"
+#include "zones/rdata_text.h"
 #include "zones/rrtype.h"
 #include "zones/zone_lex.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <libzscanner/scanner.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -29,9 +29,7 @@ struct optional_ttl {
 struct reader {
 	struct zone_text *text;
 	size_t errors_before;
-	zs_scanner_t *scanner;
-	char *line; /* fed to the scanner */
-	size_t line_length, line_capacity;
+	struct rdata_text *rdata_text;
 	struct name origin, owner;
 	bool has_owner;
 	/* where a record without TTL gets it from, in this order (RFC 2308 §4, RFC 1035 §5.1) */
@@ -54,124 +52,10 @@ static bool is_full(const struct reader *reader)
 #define fail(source, ...) \
 	((void)err_add((source)->reader->text->errors, (source)->file, (source)->entry.line, 0, __VA_ARGS__))
 
-/* ---- libzscanner ---- */
-
-static void put_text(struct reader *reader, const char *text)
-{
-	size_t length = strlen(text);
-
-	if (reader->line_length + length > reader->line_capacity)
-		xgrow((void **)&reader->line, &reader->line_capacity, reader->line_length + length, 1);
-	memcpy(reader->line + reader->line_length, text, length);
-	reader->line_length += length;
-}
-
-/* Every octet as \DDD: of the printable ones the scanner takes only some as they are. */
-static void origin_to_text(const struct name *origin, char out[static NAME_TEXT_MAX])
-{
-	const uint8_t *at = origin->octets;
-	char *to = out;
-
-	if (!*at)
-		*to++ = '.';
-	for (size_t label = *at++; label; label = *at++) {
-		for (; label; label--)
-			to += sprintf(to, "\\%03u", *at++);
-		*to++ = '.';
-	}
-	*to = '\0';
-}
-
-/* After an error the scanner is in the middle of a line; a new one costs less than to trust that. */
-static void scanner_restart(struct reader *reader)
-{
-	char origin[NAME_TEXT_MAX];
-
-	if (reader->scanner)
-		zs_deinit(reader->scanner);
-	else
-		reader->scanner = xmalloc(sizeof(*reader->scanner));
-	origin_to_text(&reader->origin, origin);
-	if (zs_init(reader->scanner, origin, RR_CLASS_IN, 0) != 0)
-		abort(); /* out of memory: the origin is well-formed */
-}
-
 static void set_origin(struct reader *reader, const struct name *origin)
 {
-	if (name_equal(reader->origin.octets, origin->octets))
-		return;
 	reader->origin = *origin;
-	char text[NAME_TEXT_MAX];
-	origin_to_text(origin, text);
-	reader->line_length = 0;
-	put_text(reader, "$ORIGIN ");
-	put_text(reader, text);
-	put_text(reader, "\n");
-	if (zs_set_input_string(reader->scanner, reader->line, reader->line_length) != 0 ||
-	    zs_parse_record(reader->scanner) != 0 || reader->scanner->state != ZS_STATE_EOF)
-		scanner_restart(reader);
-}
-
-/* The types whose RDATA is only numbers and names: there a name may hold any printable character
- * (RFC 2181 §11), of which the scanner wants all but a few escaped. */
-static bool is_names_only(uint16_t type)
-{
-	uint8_t prefix, names;
-
-	return rrtype_compressible(type, &prefix, &names) || type == RR_DNAME || type == RR_SRV ||
-	       type == 17 /* RP */ || type == 18 /* AFSDB */ || type == 36 /* KX */;
-}
-
-static void put_escaped(struct reader *reader, const char *word)
-{
-	for (const char *p = word; *p; p++) {
-		bool is_plain = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') ||
-				(*p >= '0' && *p <= '9') || strchr("-_*/.\"", *p) || (*p == '@' && !word[1]);
-		if (*p == '\\') {
-			put_text(reader, (char[]){p[0], p[1], '\0'});
-			p++;
-			continue;
-		}
-		put_text(reader, is_plain ? (char[]){*p, '\0'} : (char[]){'\\', *p, '\0'});
-	}
-}
-
-/* The words from `first` on are the RDATA; false when they are none, with the error added. */
-static bool read_rdata(struct source *source, uint16_t type, size_t first)
-{
-	struct reader *reader = source->reader;
-	zs_scanner_t *scanner = reader->scanner;
-	char head[32], mnemonic[16];
-	bool is_generic =
-		first < source->entry.count && strcmp(zone_lex_word(&source->lex, first), "\\#") == 0;
-	bool escape = !is_generic && is_names_only(type);
-
-	rrtype_to_text(type, mnemonic);
-	snprintf(head, sizeof(head), ". 0 IN TYPE%u", type);
-	reader->line_length = 0;
-	put_text(reader, head);
-	for (size_t i = first; i < source->entry.count; i++) {
-		put_text(reader, " ");
-		if (escape)
-			put_escaped(reader, zone_lex_word(&source->lex, i));
-		else
-			put_text(reader, zone_lex_word(&source->lex, i));
-	}
-	put_text(reader, "\n");
-	if (zs_set_input_string(scanner, reader->line, reader->line_length) != 0 ||
-	    zs_parse_record(scanner) != 0 || scanner->state != ZS_STATE_DATA) {
-		if (first == source->entry.count)
-			fail(source, "%s record without data", mnemonic);
-		else
-			fail(source, "%s record: %s", mnemonic, zs_strerror(scanner->error.code));
-		scanner_restart(reader);
-		return false;
-	}
-	if (!rrtype_rdata_is_valid(type, scanner->r_data, scanner->r_data_length)) {
-		fail(source, "%s record: data that the type does not allow", mnemonic);
-		return false;
-	}
-	return true;
+	rdata_text_set_origin(reader->rdata_text, origin);
 }
 
 /* ---- words ---- */
@@ -247,7 +131,7 @@ static bool read_head(struct source *source, size_t at, struct head *ret)
 
 	*ret = (struct head){0};
 	for (; at < source->entry.count; at++) {
-		const char *word = zone_lex_word(&source->lex, at);
+		const char *word = source->entry.words[at].text;
 		bool is_in;
 		if (*word >= '0' && *word <= '9' && !ret->ttl.is_known) {
 			if (!ttl_from_text(word, &ret->ttl.value)) {
@@ -287,7 +171,7 @@ static bool read_owner(struct source *source)
 			fail(source, "record without an owner name, and none before it");
 		return reader->has_owner;
 	}
-	const char *word = zone_lex_word(&source->lex, 0);
+	const char *word = source->entry.words[0].text;
 	struct name owner;
 	const char *reason =
 		*word == '"' ? "a name has no quotes" : name_from_text(word, &reader->origin, &owner);
@@ -325,19 +209,37 @@ static bool choose_ttl(struct source *source, struct head *head)
 	return false;
 }
 
+/* The words from `first` on; false when they are no RDATA of the type, with the error added. */
+static bool read_rdata(struct source *source, uint16_t type, size_t first, struct rdata *ret)
+{
+	const struct zone_entry *entry = &source->entry;
+	char mnemonic[16];
+
+	rrtype_to_text(type, mnemonic);
+	if (first == entry->count) {
+		fail(source, "%s record without data", mnemonic);
+		return false;
+	}
+	const char *reason = rdata_text_read(source->reader->rdata_text, type, entry->words + first,
+					     entry->count - first, ret);
+	if (reason)
+		fail(source, "%s record: %s", mnemonic, reason);
+	return !reason;
+}
+
 static void read_record(struct source *source)
 {
 	struct reader *reader = source->reader;
 	struct head head;
+	struct rdata rdata;
 
 	if (!read_owner(source) || !read_head(source, source->entry.is_indented ? 0 : 1, &head))
 		return;
 	reader->text->has_soa = reader->text->has_soa || head.type == RR_SOA;
-	if (!read_rdata(source, head.type, head.rdata))
+	if (!read_rdata(source, head.type, head.rdata, &rdata))
 		return;
-	const zs_scanner_t *scanner = reader->scanner;
 	if (head.type == RR_SOA) {
-		uint32_t minimum = load32(scanner->r_data + scanner->r_data_length - 4);
+		uint32_t minimum = load32(rdata.octets + rdata.length - 4);
 		reader->soa_minimum = (struct optional_ttl){true, minimum < TTL_MAX ? minimum : TTL_MAX};
 	}
 	if (!choose_ttl(source, &head))
@@ -348,8 +250,8 @@ static void read_record(struct source *source)
 		.ttl = head.ttl.value,
 		.type = head.type,
 		.owner = &reader->owner,
-		.rdata = scanner->r_data,
-		.length = scanner->r_data_length,
+		.rdata = rdata.octets,
+		.length = rdata.length,
 	};
 	reader->text->record(reader->text->context, &record);
 }
@@ -409,7 +311,7 @@ static char *relative_to(const char *file, const char *path)
 static void include(struct source *source)
 {
 	struct reader *reader = source->reader;
-	const char *word = source->entry.count > 1 ? zone_lex_word(&source->lex, 1) : NULL;
+	const char *word = source->entry.count > 1 ? source->entry.words[1].text : NULL;
 	struct name origin = reader->origin;
 
 	if (!word || source->entry.count > 3) {
@@ -425,7 +327,7 @@ static void include(struct source *source)
 		return;
 	}
 	if (source->entry.count == 3) {
-		const char *reason = name_from_text(zone_lex_word(&source->lex, 2), &reader->origin, &origin);
+		const char *reason = name_from_text(source->entry.words[2].text, &reader->origin, &origin);
 		if (reason) {
 			fail(source, "$INCLUDE origin: %s", reason);
 			return;
@@ -460,8 +362,8 @@ static void include(struct source *source)
 static void read_directive(struct source *source)
 {
 	struct reader *reader = source->reader;
-	const char *word = zone_lex_word(&source->lex, 0);
-	const char *value = source->entry.count == 2 ? zone_lex_word(&source->lex, 1) : NULL;
+	const char *word = source->entry.words[0].text;
+	const char *value = source->entry.count == 2 ? source->entry.words[1].text : NULL;
 
 	if (strcasecmp(word, "$INCLUDE") == 0) {
 		include(source);
@@ -495,7 +397,7 @@ static void read_text(struct reader *reader, const char *file, const char *text,
 		if (source.entry.reason) {
 			source.entry.line = source.entry.error_line;
 			fail(&source, "%s", source.entry.reason);
-		} else if (!source.entry.is_indented && *zone_lex_word(&source.lex, 0) == '$') {
+		} else if (!source.entry.is_indented && *source.entry.words[0].text == '$') {
 			read_directive(&source);
 		} else {
 			read_record(&source);
@@ -506,13 +408,15 @@ static void read_text(struct reader *reader, const char *file, const char *text,
 
 void zone_text_read(struct zone_text *text)
 {
-	struct reader reader = {.text = text, .errors_before = text->errors->errors, .origin = *text->name};
+	struct reader reader = {.text = text,
+				.errors_before = text->errors->errors,
+				.rdata_text = rdata_text_new(text->name),
+				.origin = *text->name};
 
 	text->content_hash = 0;
 	text->modified_unix_s = 0;
 	text->was_read_whole = true;
 	text->has_soa = false;
-	scanner_restart(&reader);
 	if (text->text) {
 		read_text(&reader, text->label, text->text, strlen(text->text));
 	} else {
@@ -528,7 +432,5 @@ void zone_text_read(struct zone_text *text)
 		free(bytes);
 	}
 	text->was_read_whole = text->was_read_whole && !is_full(&reader);
-	zs_deinit(reader.scanner);
-	free(reader.scanner);
-	free(reader.line);
+	rdata_text_free(reader.rdata_text);
 }

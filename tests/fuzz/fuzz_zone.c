@@ -18,7 +18,7 @@ static void split(const uint8_t *data, size_t size)
 	while (zone_lex_next(&lex, &entry)) {
 		assert(entry.count || entry.reason);
 		for (size_t i = 0; i < entry.count; i++) {
-			for (const char *p = zone_lex_word(&lex, i); *p; p++)
+			for (const char *p = entry.words[i].text; *p; p++)
 				assert(*p >= ' ' && *p < 0x7f);
 		}
 	}
