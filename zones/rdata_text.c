@@ -114,6 +114,15 @@ static void put_escaped(struct rdata_text *text, const char *word)
 	}
 }
 
+/* A parameter of SVCB and its quoted value are one (RFC 9460 §2.1). */
+static bool is_value_of_key(uint16_t type, const struct zone_word *word)
+{
+	const char *before = word[-1].text;
+
+	return (type == RR_SVCB || type == RR_HTTPS) && word->is_joined && *word->text == '"' &&
+	       before[strlen(before) - 1] == '=';
+}
+
 const char *rdata_text_read(struct rdata_text *text, uint16_t type, const struct zone_word *words,
 			    size_t count, struct rdata *ret)
 {
@@ -126,7 +135,8 @@ const char *rdata_text_read(struct rdata_text *text, uint16_t type, const struct
 	text->line_length = 0;
 	put_text(text, head);
 	for (size_t i = 0; i < count; i++) {
-		put_text(text, " ");
+		if (i == 0 || !is_value_of_key(type, &words[i]))
+			put_text(text, " ");
 		if (escape)
 			put_escaped(text, words[i].text);
 		else

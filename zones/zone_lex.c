@@ -92,28 +92,31 @@ static const char *read_quoted(struct zone_lex *lex, bool is_multiline)
 
 static bool ends_word(char c)
 {
-	return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == ';' || c == '(' || c == ')';
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == ';' || c == '(' || c == ')' ||
+	       c == '"';
 }
 
+/* Quoted text is a word of its own, whatever stands next to it. */
 static const char *read_word(struct zone_lex *lex, struct zone_entry *entry, bool is_multiline)
 {
 	if (entry->count == lex->words_capacity)
 		xgrow((void **)&lex->words, &lex->words_capacity, entry->count + 1, sizeof(*lex->words));
-	lex->words[entry->count++] = (struct zone_word){.start = lex->length};
+	lex->words[entry->count] = (struct zone_word){
+		.start = lex->length, .is_joined = entry->count > 0 && lex->at == lex->word_end};
+	entry->count++;
 	const char *reason = NULL;
 	if (*lex->at == '"') {
 		reason = read_quoted(lex, is_multiline);
 	} else {
 		while (!reason && lex->at < lex->end && !ends_word(*lex->at)) {
-			if (*lex->at == '"') /* key="value" */
-				reason = read_quoted(lex, is_multiline);
-			else if (*lex->at == '\\')
+			if (*lex->at == '\\')
 				reason = read_escape(lex);
 			else
 				put_octet(lex, *lex->at++);
 		}
 	}
 	put(lex, '\0');
+	lex->word_end = lex->at;
 	return reason;
 }
 

@@ -10,12 +10,14 @@
 struct zone_word {
 	const char *text; /* quotes and escapes as written, but octets that are not printable ASCII as \DDD */
 	size_t start;	  /* of the text among the entry's */
+	bool is_joined;	  /* nothing stands between it and the word before: one of them is quoted */
 };
 
 struct zone_lex {
 	const char *at, *end;
 	uint32_t line; /* of `at` */
-	char *text;    /* of all words of an entry */
+	const char *word_end;
+	char *text; /* of all words of an entry */
 	size_t length, capacity;
 	struct zone_word *words;
 	size_t words_capacity;

@@ -10,6 +10,7 @@
 #include "zones/rdata_text.h"
 #include "zones/rrtype.h"
 #include "zones/zone_lex.h"
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -162,6 +163,29 @@ static bool read_head(struct source *source, size_t at, struct head *ret)
 	return false;
 }
 
+static const char *name_from_word(const char *word, const struct name *origin, struct name *ret)
+{
+	return *word == '"' ? "a name has no quotes" : name_from_text(word, origin, ret);
+}
+
+/* Between quotes a blank needs no escape. */
+static const char *name_from_quoted(const char *word, const struct name *origin, struct name *ret)
+{
+	char *text = xmalloc(strlen(word) * 4), *to = text;
+
+	assert(word[0] == '"' && word[strlen(word) - 1] == '"');
+	for (word++; word[1]; word++) {
+		if (*word == ' ')
+			to = stpcpy(to, "\\032");
+		else
+			*to++ = *word;
+	}
+	*to = '\0';
+	const char *reason = name_from_text(text, origin, ret);
+	free(text);
+	return reason;
+}
+
 static bool read_owner(struct source *source)
 {
 	struct reader *reader = source->reader;
@@ -173,8 +197,8 @@ static bool read_owner(struct source *source)
 	}
 	const char *word = source->entry.words[0].text;
 	struct name owner;
-	const char *reason =
-		*word == '"' ? "a name has no quotes" : name_from_text(word, &reader->origin, &owner);
+	const char *reason = *word == '"' ? name_from_quoted(word, &reader->origin, &owner)
+					  : name_from_text(word, &reader->origin, &owner);
 	if (reason) {
 		fail(source, "owner name '%s': %s", word, reason);
 		return false;
@@ -327,7 +351,7 @@ static void include(struct source *source)
 		return;
 	}
 	if (source->entry.count == 3) {
-		const char *reason = name_from_text(source->entry.words[2].text, &reader->origin, &origin);
+		const char *reason = name_from_word(source->entry.words[2].text, &reader->origin, &origin);
 		if (reason) {
 			fail(source, "$INCLUDE origin: %s", reason);
 			return;
@@ -375,7 +399,7 @@ static void read_directive(struct source *source)
 	} else if (strcasecmp(word, "$ORIGIN") == 0) {
 		struct name origin;
 		const char *reason =
-			value ? name_from_text(value, &reader->origin, &origin) : "needs one name";
+			value ? name_from_word(value, &reader->origin, &origin) : "needs one name";
 		if (reason)
 			fail(source, "$ORIGIN: %s", reason);
 		else

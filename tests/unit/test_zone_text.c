@@ -69,7 +69,12 @@ static void refused_with_the_line(void **state)
 		{SOA "a..b 60 A 192.0.2.1\n", "t:3: owner name 'a..b': empty label\n"},
 		{SOA "a\\300b 60 A 192.0.2.1\n", "t:3: \\DDD above 255\n"},
 		{SOA "w 60 NS a\\300b\n", "t:3: \\DDD above 255\n"},
-		{SOA "\"w\" 60 A 192.0.2.1\n", "t:3: owner name '\"w\"': a name has no quotes\n"},
+		{SOA "\"\" 60 A 192.0.2.1\n", "t:3: owner name '\"\"': empty name\n"},
+		{SOA "\"w\"x 60 A 192.0.2.1\n", "t:3: unknown record type 'x'\n"},
+		{SOA "w\"x\" 60 A 192.0.2.1\n", "t:3: unknown record type '\"x\"'\n"},
+		{SOA "$ORIGIN \"x\"\n", "t:3: $ORIGIN: a name has no quotes\n"},
+		{SOA "w 60 TXT a\"b\n", "t:3: quoted text without its closing '\"'\n"},
+		{SOA "w 60 SVCB 1 . alpn=h\"2\"\n", "t:3: SVCB record: invalid parameter\n"},
 		{SOA "w 60 TXT \"open\nx 60 A 192.0.2.1\n", "t:3: quoted text without its closing '\"'\n"},
 		{SOA "w 60 TXT x\\\n", "t:3: '\\' at the end of a line\n"},
 		{SOA "w 60 TXT (\n\n\"x\"\n", "t:3: '(' without ')'\n"},
@@ -194,6 +199,30 @@ static void odd_but_legal(void **state)
 	expect_data(zone, "case.z", RR_NS, 5400, "Ns.Mixed.Case.z.");
 	expect_data(zone, "svc.z", RR_HTTPS, 5400, "1 . alpn=h2,h3 port=443");
 	expect_data(zone, "last.z", RR_A, 0, "192.0.2.7");
+	free(text);
+	zone_unref(zone);
+}
+
+/* A quote begins a text of its own and ends it, whatever stands next to it; only a parameter of SVCB is
+ * one word with its value (RFC 9460 §2.1). */
+static void quotes(void **state)
+{
+	char *text;
+	struct zone *zone = load(SOA "a 60 TXT ef\"gh\"\n"
+				     "b 60 TXT \"one\"two\"three\"\"four\"five\\\"six\n"
+				     "\"c.z.\" 60 TXT \"v=spf1 -all\"\n"
+				     "\"d e;(\\\"\" 60 TXT a=\"b\"\n"
+				     "f 60 HINFO cpu\"os\"\n"
+				     "g 60 SVCB 1 . alpn=\"h2\"port=53 key667=\"a b\"\n",
+				 &text);
+	assert_string_equal(text, "");
+	expect_data(zone, "a.z", RR_TXT, 60, "\"ef\" \"gh\"");
+	expect_data(zone, "b.z", RR_TXT, 60, "\"one\" \"two\" \"three\" \"four\" \"five\\\"six\"");
+	expect_data(zone, "c.z", RR_TXT, 60, "\"v=spf1 -all\"");
+	expect_data(zone, "d\\032e;(\".z", RR_TXT, 60, "\"a=\" \"b\"");
+	expect_data(zone, "f.z", 13, 60, "\"cpu\" \"os\"");
+	assert_memory_equal(set_at(zone, "g.z", RR_SVCB)->wire + 12,
+			    "\0\1\0\0\1\0\3\2h2\0\3\0\2\0\65\2\233\0\3a b", 23);
 	free(text);
 	zone_unref(zone);
 }
@@ -376,6 +405,7 @@ int main(void)
 		cmocka_unit_test(the_line_is_that_of_the_beginning),
 		cmocka_unit_test(reading_stops_after_a_hundred_errors),
 		cmocka_unit_test(odd_but_legal),
+		cmocka_unit_test(quotes),
 		cmocka_unit_test(origins_of_any_octet),
 		cmocka_unit_test(a_missing_ttl_has_an_order_of_sources),
 		cmocka_unit_test(includes_are_relative_to_their_file),
