@@ -1,16 +1,18 @@
 /*
- * gslbd: the one place that knows both the data path and the control path. It owns the published world;
+/*
+ * gslbd: the one place that knows the data path, the control path and the API. It owns the published world;
  * the control path swaps it, the workers read it.
  */
 #include "daemon/options.h"
 #include "daemon/run.h"
-#include "gslb/control/server.h"
+#include "gslb/api/api.h"
 #include "gslb/serve/workers.h"
 #include "lib/log.h"
 
 struct gslbd {
 	struct event_base *base;
 	struct server *server;
+	struct api *api;
 	struct workers *workers;
 	struct publish world;
 };
@@ -20,7 +22,7 @@ struct gslbd {
 static bool start_serving(void *user, struct err_list *errors)
 {
 	struct gslbd *gslbd = user;
-	const struct node_config *node = gslbd->server->config;
+	const struct node_config *node = server_config(gslbd->server);
 	struct workers_config config = {
 		.listen = node->listen,
 		.listen_count = node->listen_count,
@@ -52,6 +54,11 @@ static uint64_t kernel_dropped(void *user, size_t listener, unsigned transport)
 	return workers_kernel_dropped(((struct gslbd *)user)->workers, listener, (enum transport)transport);
 }
 
+static bool rebind(void *user, const struct node_config *config, struct err_list *errors)
+{
+	return api_rebind(((struct gslbd *)user)->api, config, errors);
+}
+
 /* ---- life ---- */
 
 static void on_reloaded(void *user, const struct err_list *errors)
@@ -76,7 +83,8 @@ static int run(const char *config_path)
 	static const struct server_hooks hooks_template = {.start_serving = start_serving,
 							   .listeners = listeners,
 							   .stats = stats,
-							   .kernel_dropped = kernel_dropped};
+							   .kernel_dropped = kernel_dropped,
+							   .rebind = rebind};
 	struct gslbd gslbd = {.base = event_base_new()};
 	struct server_hooks hooks = hooks_template;
 	hooks.user = &gslbd;
@@ -84,13 +92,16 @@ static int run(const char *config_path)
 	int status = 1;
 	struct run *signals = run_new(gslbd.base, on_reload, &gslbd);
 	gslbd.server = server_new(gslbd.base, config_path, &hooks, &gslbd.world, &errors);
+	if (gslbd.server)
+		gslbd.api = api_new(gslbd.server, &errors);
 	err_print(&errors, stderr);
 	err_done(&errors);
-	if (gslbd.server) {
+	if (gslbd.api) {
 		event_base_dispatch(gslbd.base);
-		status = gslbd.server->has_failed ? 1 : 0;
+		status = server_has_failed(gslbd.server) ? 1 : 0;
 	}
 	workers_stop(gslbd.workers);
+	api_free(gslbd.api);
 	server_free(gslbd.server);
 	world_free(publish_swap(&gslbd.world, NULL));
 	run_free(signals);

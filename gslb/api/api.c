@@ -8,7 +8,6 @@
 #include "gslb/api/api.h"
 
 #include "gslb/api/api_request.h"
-#include "gslb/compile/world_builder.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 #include <errno.h>
@@ -43,6 +42,7 @@ struct listener {
 
 struct api {
 	struct server *server;
+	struct api_jobs jobs;
 	struct listener unix_socket, plain;
 	dev_t socket_device; /* the file that we bound, */
 	ino_t socket_inode;  /* and not one that came in its place, is removed at the end */
@@ -198,6 +198,8 @@ static void handle_call(struct call *call)
 	struct evbuffer *body = evhttp_request_get_input_buffer(http);
 	struct api_request request = {
 		.server = api->server,
+		.api = api,
+		.jobs = &api->jobs,
 		.method = method_name(http),
 		.target = evhttp_request_get_uri(http),
 		.content_type = evhttp_find_header(headers, "Content-Type"),
@@ -215,7 +217,7 @@ static void handle_call(struct call *call)
 	api_reply_init(&reply);
 	api_dispatch(&request, &reply);
 	if (reply.is_put_off)
-		world_builder_await(api->server->builder, on_ready_again, call);
+		server_await(api->server, on_ready_again, call);
 	else if (!reply.is_deferred)
 		finish_call(&call->deferred, &reply);
 	api_reply_done(&reply);
@@ -262,7 +264,7 @@ static void listener_init(struct listener *listener, struct api *api, bool is_pl
 {
 	listener->api = api;
 	listener->is_plain = is_plain;
-	listener->http = evhttp_new(api->server->base);
+	listener->http = evhttp_new(server_base(api->server));
 	if (!listener->http)
 		abort();
 	/* All of them, the unknown ones too: the refusal is ours to tell. */
@@ -296,7 +298,7 @@ static void listener_start(struct listener *listener, int fd, const char *writte
 	listener_close(listener);
 	listener->written = xstrdup(written);
 	struct evconnlistener *accepting =
-		evconnlistener_new(listener->api->server->base, NULL, NULL,
+		evconnlistener_new(server_base(listener->api->server), NULL, NULL,
 				   LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, BACKLOG, fd);
 	if (!accepting)
 		abort();
@@ -431,12 +433,12 @@ struct api *api_new(struct server *server, struct err_list *errors)
 	struct api *api = xcalloc(1, sizeof(*api));
 	api->server = server;
 	LIST_INIT(&api->calls);
-	api->trim = evtimer_new(server->base, on_trim, NULL);
+	api->trim = evtimer_new(server_base(server), on_trim, NULL);
 	if (!api->trim)
 		abort();
 	listener_init(&api->unix_socket, api, false);
 	listener_init(&api->plain, api, true);
-	if (api_rebind(api, server->config, errors))
+	if (api_rebind(api, server_config(server), errors))
 		return api;
 	api_free(api);
 	return NULL;
@@ -446,6 +448,9 @@ void api_free(struct api *api)
 {
 	if (!api)
 		return;
+	tail_free(api->jobs.tail);
+	backup_job_free(api->jobs.backup);
+	export_jobs_free(api->jobs.exports);
 	remove_socket(api);
 	listener_done(&api->unix_socket);
 	listener_done(&api->plain);

@@ -9,7 +9,7 @@ struct api;
 
 /* Binds socket (mode 0660; a stale file is replaced, a live one is an error) and admin.http. */
 struct api *api_new(struct server *server, struct err_list *errors);
-void api_free(struct api *api); /* NULL is fine; removes the socket file */
+void api_free(struct api *api); /* NULL is fine; before server_free; removes the socket file */
 /* Moves to the addresses of another configuration, or changes nothing and says why: for a reload, before
  * the configuration is taken over. */
 bool api_rebind(struct api *api, const struct node_config *config, struct err_list *errors);

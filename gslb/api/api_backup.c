@@ -3,14 +3,13 @@
  * then sent from the disk. Control thread.
  */
 #include "gslb/api/api_request.h"
-#include "gslb/api/backup_job.h"
 #include "lib/mem.h"
 #include "store/store_backup.h"
 #include <stdlib.h>
 #include <unistd.h>
 
 struct backup_job {
-	struct server *server;
+	struct api_jobs *jobs;
 	struct api_deferred *deferred;
 	struct store_backup *backup;
 	struct event *timer;
@@ -37,7 +36,7 @@ static void finish(struct backup_job *job, int fd, int64_t octets, const struct 
 		if (evbuffer_add_file(reply.body, fd, 0, octets) < 0)
 			abort();
 	}
-	job->server->backup = NULL;
+	job->jobs->backup = NULL;
 	job->deferred->finish(job->deferred, &reply);
 	api_reply_done(&reply);
 	backup_job_free(job);
@@ -70,20 +69,20 @@ void api_get_backup(struct api_request *request, struct api_reply *reply)
 {
 	struct server *server = request->server;
 	struct err_list errors = {0};
-	if (server->backup) {
+	if (request->jobs->backup) {
 		api_reply_problem(reply, PROBLEM_UNAVAILABLE, NULL, "another backup is being taken");
 		return;
 	}
-	struct store_backup *backup = store_backup_start(server->store, &errors);
+	struct store_backup *backup = store_backup_start(server_store(server), &errors);
 	if (!backup) {
 		api_reply_outcome(reply, CHANGE_UNAVAILABLE, &errors);
 		err_done(&errors);
 		return;
 	}
 	struct backup_job *job = xcalloc(1, sizeof(*job));
-	*job = (struct backup_job){.server = server, .deferred = request->deferred, .backup = backup};
-	job->timer = evtimer_new(server->base, on_turn, job);
-	server->backup = job;
+	*job = (struct backup_job){.jobs = request->jobs, .deferred = request->deferred, .backup = backup};
+	job->timer = evtimer_new(server_base(server), on_turn, job);
+	request->jobs->backup = job;
 	reply->is_deferred = true;
 	go_on_later(job);
 }

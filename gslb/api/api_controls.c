@@ -27,7 +27,7 @@ static const char *verb_of(const struct control_request *wanted)
 static const struct control_row *present_row(const struct server *server,
 					     const struct control_request *wanted)
 {
-	return controls_get(server->controls, wanted->region, wanted->service ? wanted->service : "",
+	return controls_get(server_controls(server), wanted->region, wanted->service ? wanted->service : "",
 			    wanted->address ? wanted->address : "");
 }
 
@@ -149,7 +149,7 @@ static void read_change(const struct api_request *request, const struct doc *doc
 			const struct control_request *earlier, size_t earlier_count,
 			struct control_request *ret, struct err_list *errors)
 {
-	const struct fleet *fleet = request->server->fleet;
+	const struct fleet *fleet = server_fleet(request->server);
 	if (node->kind != DOC_MAPPING) {
 		doc_err(errors, doc, node, "a change is an object with region and share");
 		return;
@@ -186,7 +186,8 @@ static void run_batch(struct api_request *request, struct api_reply *reply, cons
 		outcome = change_controls(request->server, wanted, count, &request->requester,
 					  verb_of_batch(wanted, count), errors);
 	if (outcome == CHANGE_DONE)
-		api_reply_json(reply, 200, json_pack("{s:I}", "epoch", (json_int_t)request->server->epoch));
+		api_reply_json(reply, 200,
+			       json_pack("{s:I}", "epoch", (json_int_t)server_epoch(request->server)));
 	else
 		api_reply_outcome(reply, outcome, errors);
 	free(wanted);

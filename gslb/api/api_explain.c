@@ -144,7 +144,8 @@ void api_post_explain(struct api_request *request, struct api_reply *reply)
 	if (!doc)
 		return;
 	struct err_list errors = {0};
-	struct question_reader reader = {.fleet = request->server->fleet, .doc = doc, .errors = &errors};
+	struct question_reader reader = {
+		.fleet = server_fleet(request->server), .doc = doc, .errors = &errors};
 	doc_check_keys(&errors, doc, doc->root, words, nothing_later);
 	read_name(&reader);
 	read_type(&reader);

@@ -3,7 +3,6 @@
  * work, and anew where the fleet changed meanwhile, so that it is the fleet of one moment. Control thread.
  */
 #include "gslb/api/api_request.h"
-#include "gslb/api/export_job.h"
 #include "lib/mem.h"
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +11,8 @@
 #define RESTARTS_MAX 3	   /* then in one go: who changes the fleet all the time has to wait once */
 
 struct export_job {
-	struct server *server;
+	const struct server *server;
+	struct api_jobs *jobs;
 	struct api_deferred *deferred;
 	struct fleet_export *output;
 	bool with_base;
@@ -20,7 +20,7 @@ struct export_job {
 	uint64_t fleet_version;
 	unsigned restarts;
 	struct event *timer;
-	struct export_job *next; /* in control->exports */
+	struct export_job *next; /* in jobs->exports */
 };
 
 static void job_free(struct export_job *job)
@@ -48,7 +48,7 @@ static void reply_export(struct fleet_export *output, struct api_reply *reply)
 
 static void finish(struct export_job *job)
 {
-	struct export_job **link = &job->server->exports;
+	struct export_job **link = &job->jobs->exports;
 	struct api_reply reply;
 	while (*link != job)
 		link = &(*link)->next;
@@ -64,8 +64,8 @@ static void begin(struct export_job *job)
 {
 	fleet_export_free(job->output);
 	job->output = fleet_export_new(job->with_base);
-	job->fleet = job->server->fleet;
-	job->fleet_version = job->server->fleet_version;
+	job->fleet = server_fleet(job->server);
+	job->fleet_version = server_fleet_version(job->server);
 }
 
 /* By a timer, not by event_active(): those are served before anything that came in. */
@@ -77,7 +77,8 @@ static void go_on_later(struct export_job *job)
 static void on_turn(evutil_socket_t none, short what, void *user)
 {
 	struct export_job *job = user;
-	if (job->fleet != job->server->fleet || job->fleet_version != job->server->fleet_version) {
+	if (job->fleet != server_fleet(job->server) ||
+	    job->fleet_version != server_fleet_version(job->server)) {
 		job->restarts++;
 		begin(job);
 	}
@@ -98,21 +99,22 @@ void api_get_export(struct api_request *request, struct api_reply *reply)
 		return;
 	}
 	struct fleet_export *output = fleet_export_new(is_all);
-	if (!fleet_export_step(output, server->fleet, PIECE_OBJECTS)) {
+	if (!fleet_export_step(output, server_fleet(server), PIECE_OBJECTS)) {
 		reply_export(output, reply);
 		fleet_export_free(output);
 		return;
 	}
 	struct export_job *job = xcalloc(1, sizeof(*job));
 	*job = (struct export_job){.server = server,
+				   .jobs = request->jobs,
 				   .deferred = request->deferred,
 				   .output = output,
 				   .with_base = is_all,
-				   .fleet = server->fleet,
-				   .fleet_version = server->fleet_version,
-				   .next = server->exports};
-	job->timer = evtimer_new(server->base, on_turn, job);
-	server->exports = job;
+				   .fleet = server_fleet(server),
+				   .fleet_version = server_fleet_version(server),
+				   .next = request->jobs->exports};
+	job->timer = evtimer_new(server_base(server), on_turn, job);
+	request->jobs->exports = job;
 	reply->is_deferred = true;
 	go_on_later(job);
 }

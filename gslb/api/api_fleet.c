@@ -11,7 +11,7 @@
 
 static struct fleet_object *find_tenant(const struct api_request *request)
 {
-	return fleet_get(request->server->fleet, FLEET_TENANT, request->argument[0]);
+	return fleet_get(server_fleet(request->server), FLEET_TENANT, request->argument[0]);
 }
 
 static void reply_no_tenant(const struct api_request *request, struct api_reply *reply)
@@ -55,7 +55,7 @@ static void put_tenant(struct api_request *request, struct api_reply *reply, con
 	struct fleet_result result = {0};
 	struct fleet_change *change = fleet_change_new(FLEET_STORE);
 	const char *id = request->argument[0];
-	fleet_change_put(change, FLEET_TENANT, id, doc, doc->root, request->server->fleet_version + 1,
+	fleet_change_put(change, FLEET_TENANT, id, doc, doc->root, server_fleet_version(request->server) + 1,
 			 &errors);
 	enum change_outcome outcome =
 		change_as_read(request, change, false, "tenant set", id, &result, &errors);
@@ -96,7 +96,7 @@ void api_delete_tenant(struct api_request *request, struct api_reply *reply)
 	enum change_outcome outcome = change_fleet(request->server, change, false, &request->requester,
 						   "tenant remove", id, &result, &errors);
 	if (outcome == CHANGE_DONE)
-		api_reply_version(reply, 200, request, request->server->fleet_version);
+		api_reply_version(reply, 200, request, server_fleet_version(request->server));
 	else
 		api_reply_outcome(reply, outcome, &errors);
 	fleet_result_done(&result);
@@ -176,8 +176,9 @@ static void on_reloaded(void *user, const struct err_list *errors)
 		api_reply_outcome(&reply, CHANGE_INVALID, errors);
 	else
 		api_reply_json(&reply, 200,
-			       json_pack("{s:I, s:I}", "epoch", (json_int_t)deferred->server->epoch,
-					 "fleet_version", (json_int_t)deferred->server->fleet_version));
+			       json_pack("{s:I, s:I}", "epoch", (json_int_t)server_epoch(deferred->server),
+					 "fleet_version",
+					 (json_int_t)server_fleet_version(deferred->server)));
 	deferred->finish(deferred, &reply);
 	api_reply_done(&reply);
 }

@@ -147,8 +147,9 @@ void api_reply_version(struct api_reply *reply, int status, const struct api_req
 {
 	char text[24];
 	snprintf(text, sizeof(text), "%" PRIu64, version);
-	api_reply_json(reply, status,
-		       json_pack("{s:s, s:I}", "version", text, "epoch", (json_int_t)request->server->epoch));
+	api_reply_json(
+		reply, status,
+		json_pack("{s:s, s:I}", "version", text, "epoch", (json_int_t)server_epoch(request->server)));
 	api_reply_set_etag(reply, version);
 }
 

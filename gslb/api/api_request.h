@@ -35,8 +35,17 @@ struct api_deferred {
 	void (*end)(struct api_deferred *deferred);
 };
 
+/* Work that goes on after its call; the API owns it. */
+struct api_jobs {
+	struct tail *tail;	    /* NULL: nobody looked on yet */
+	struct backup_job *backup;  /* NULL: none is being taken */
+	struct export_job *exports; /* NULL: none is being written */
+};
+
 struct api_request {
 	struct server *server;
+	const struct api *api;
+	struct api_jobs *jobs;
 	const char *method; /* "GET", …; "" for one that HTTP allows and we never take */
 	const char *target; /* as sent: path and query */
 	const char *content_type, *if_match, *if_none_match; /* NULL: header absent */
@@ -155,6 +164,12 @@ struct api_vip {
 };
 void api_view_vip(const struct server *server, const struct fleet_service *service,
 		  const struct fleet_vips *vips, size_t at, struct api_vip *ret);
+
+/* ---- jobs: what the API ends with itself; NULL is fine ---- */
+
+void backup_job_free(struct backup_job *job);	/* api_backup.c */
+void export_jobs_free(struct export_job *jobs); /* api_export.c */
+void tail_free(struct tail *tail);		/* api_tail.c */
 
 /* ---- handlers ---- */
 

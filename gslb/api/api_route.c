@@ -253,7 +253,7 @@ void api_dispatch(struct api_request *request, struct api_reply *reply)
 		const struct route *route = find_route(&target, request, reply);
 		if (!route || !split_query(route, request, query, reply))
 			; /* a problem is in the reply */
-		else if (route->when == LOADED && !request->server->is_loaded)
+		else if (route->when == LOADED && !server_is_loaded(request->server))
 			api_reply_problem(reply, PROBLEM_UNAVAILABLE, NULL,
 					  "the fleet is still being loaded");
 		else

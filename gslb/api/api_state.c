@@ -19,7 +19,7 @@ static json_t *view_geo(const struct server *server)
 {
 	json_t *files = json_array();
 	/* This thread alone publishes: the world stays while the handler runs. */
-	const struct world *world = publish_get(server->world);
+	const struct world *world = server_world(server);
 	for (size_t i = 0; world && world->places && i < world->places->file_count; i++) {
 		const struct place_file *file = &world->places->files[i];
 		json_array_append_new(files, json_pack("{s:s, s:o, s:I}", "file", file->path, "built",
@@ -29,29 +29,29 @@ static json_t *view_geo(const struct server *server)
 	return files;
 }
 
-static json_t *view_listeners(const struct server *server)
+static json_t *view_listeners(const struct server *server, const struct api *api)
 {
 	char text[64];
 	size_t count = 0;
 	json_t *dns = json_array();
-	const struct sockaddr_storage *bound = server->hooks->listeners(server->hooks->user, &count);
+	const struct sockaddr_storage *bound = server_listeners(server, &count);
 	for (size_t i = 0; i < count; i++) {
 		listen_format((const struct sockaddr *)&bound[i], true, text);
 		json_array_append_new(dns, json_string(text));
 	}
 	struct sockaddr_storage http;
-	bool has_http = api_http_address(server->api, &http);
+	bool has_http = api_http_address(api, &http);
 	if (has_http)
 		listen_format((const struct sockaddr *)&http, false, text);
 	return json_pack("{s:o, s:s?, s:s}", "dns", dns, "http", has_http ? text : NULL, "socket",
-			 server->config->admin_socket);
+			 server_config(server)->admin_socket);
 }
 
 static size_t count_unknown(const struct server *server)
 {
 	size_t unknown = 0;
 	const struct health_entry *entry;
-	for (size_t at = 0; (entry = health_book_next(server->health, &at));)
+	for (size_t at = 0; (entry = health_book_next(server_health(server), &at));)
 		unknown += entry->verdict.state == VERDICT_UNKNOWN;
 	return unknown;
 }
@@ -60,21 +60,23 @@ void api_get_status(struct api_request *request, struct api_reply *reply)
 {
 	const struct server *server = request->server;
 	json_t *body = json_object();
-	json_object_set_new(body, "node", json_string(server->config->name));
+	json_object_set_new(body, "node", json_string(server_config(server)->name));
 	json_object_set_new(body, "version", json_string(GSLB_VERSION));
-	json_object_set_new(body, "ready", json_boolean(server->is_ready));
-	json_object_set_new(body, "uptime_s",
-			    json_integer((json_int_t)((clock_mono_ms() - server->started_mono_ms) / 1000)));
-	json_object_set_new(body, "epoch", json_integer((json_int_t)server->epoch));
-	json_object_set_new(body, "fleet_version", json_integer((json_int_t)server->fleet_version));
+	json_object_set_new(body, "ready", json_boolean(server_is_ready(server)));
+	json_object_set_new(
+		body, "uptime_s",
+		json_integer((json_int_t)((clock_mono_ms() - server_started_mono_ms(server)) / 1000)));
+	json_object_set_new(body, "epoch", json_integer((json_int_t)server_epoch(server)));
+	json_object_set_new(body, "fleet_version", json_integer((json_int_t)server_fleet_version(server)));
 	json_object_set_new(body, "geo", view_geo(server));
-	json_object_set_new(body, "zones", json_integer((json_int_t)fleet_count(server->fleet, FLEET_ZONE)));
+	json_object_set_new(body, "zones",
+			    json_integer((json_int_t)fleet_count(server_fleet(server), FLEET_ZONE)));
 	json_object_set_new(body, "tenants",
-			    json_integer((json_int_t)fleet_count(server->fleet, FLEET_TENANT)));
-	json_object_set_new(body, "listeners", view_listeners(server));
+			    json_integer((json_int_t)fleet_count(server_fleet(server), FLEET_TENANT)));
+	json_object_set_new(body, "listeners", view_listeners(server, request->api));
 	json_object_set_new(body, "bus", json_string("embedded"));
 	json_object_set_new(body, "evidence",
-			    json_pack("{s:b, s:I}", "frozen", health_book_is_frozen(server->health),
+			    json_pack("{s:b, s:I}", "frozen", health_book_is_frozen(server_health(server)),
 				      "unknown", (json_int_t)count_unknown(server)));
 	api_reply_json(reply, 200, body);
 }
@@ -123,15 +125,16 @@ static void add_region(const struct server *server, const struct fleet_object *o
 	struct tally tally = {0};
 	json_t *controls = json_object();
 	const struct fleet_object *service;
-	for (size_t at = 0; (service = fleet_next(server->fleet, FLEET_SERVICE, &at));) {
+	for (size_t at = 0; (service = fleet_next(server_fleet(server), FLEET_SERVICE, &at));) {
 		tally_service(server, (const struct fleet_service *)service, object->id, &tally);
-		const struct control_row *row = controls_get(server->controls, object->id, service->id, "");
+		const struct control_row *row =
+			controls_get(server_controls(server), object->id, service->id, "");
 		if (row)
 			json_object_set_new(controls, service->id, api_view_control(row));
 	}
 	json_object_set_new(view, "health", view_tally(&tally));
 	json_object_set_new(view, "control",
-			    api_view_control(controls_get(server->controls, object->id, "", "")));
+			    api_view_control(controls_get(server_controls(server), object->id, "", "")));
 	json_object_set_new(view, "service_controls", controls);
 	json_object_set_new(view, "weight", json_real(tally.weight));
 }
@@ -144,7 +147,8 @@ static void add_service(const struct server *server, const struct fleet_object *
 	tally_service(server, service, NULL, &tally);
 	for (size_t r = 0; r < service->vip_region_count; r++) {
 		const char *region = service->vips[r].region;
-		const struct control_row *row = controls_effective(server->controls, region, object->id);
+		const struct control_row *row =
+			controls_effective(server_controls(server), region, object->id);
 		if (row)
 			json_object_set_new(controls, region, api_view_control(row));
 	}
@@ -175,7 +179,7 @@ static void reply_objects(struct api_request *request, struct api_reply *reply, 
 		return;
 	/* One more than asked for tells whether there is a next page. */
 	struct fleet_object **found = xcalloc(page.limit + 1, sizeof(struct fleet_object *));
-	size_t count = fleet_page(request->server->fleet, kind, page.after, page.limit + 1, found);
+	size_t count = fleet_page(server_fleet(request->server), kind, page.after, page.limit + 1, found);
 	bool is_more = count > page.limit;
 	if (is_more)
 		count = page.limit;
@@ -305,7 +309,7 @@ void api_get_vips(struct api_request *request, struct api_reply *reply)
 				  "after is SERVICE/REGION/ADDRESS, as `next` says");
 		return;
 	}
-	const struct fleet *fleet = request->server->fleet;
+	const struct fleet *fleet = server_fleet(request->server);
 	json_t *items = json_array();
 	bool is_more = false;
 	struct fleet_object *service = page.after ? fleet_get(fleet, FLEET_SERVICE, cursor.service) : NULL;
@@ -342,7 +346,7 @@ void api_get_audit(struct api_request *request, struct api_reply *reply)
 				  "since is the `seq` of the last line that is known");
 		return;
 	}
-	json_t *items = store_audit(request->server->store, seq, page.limit + 1);
+	json_t *items = store_audit(server_store(request->server), seq, page.limit + 1);
 	char next[24] = "";
 	if (json_array_size(items) > page.limit) {
 		json_array_remove(items, page.limit);
@@ -362,7 +366,7 @@ void api_get_healthz(struct api_request *request, struct api_reply *reply)
 
 void api_get_readyz(struct api_request *request, struct api_reply *reply)
 {
-	if (request->server->is_ready) {
+	if (server_is_ready(request->server)) {
 		api_reply_text(reply, 200, "application/json", "{\"ready\":true}");
 		return;
 	}

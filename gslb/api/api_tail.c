@@ -3,7 +3,6 @@
  * the client listens. The workers fill rings (gslb/decide/sample.h) only meanwhile. Control thread.
  */
 #include "gslb/api/api_request.h"
-#include "gslb/api/tail.h"
 #include "gslb/compile/world_builder.h"
 #include "gslb/decide/sample.h"
 #include "gslb/decide/words.h"
@@ -47,7 +46,7 @@ static uint64_t count_lost(const struct tail *tail)
 {
 	size_t count;
 	uint64_t lost = 0;
-	struct stats *const *stats = tail->server->hooks->stats(tail->server->hooks->user, &count);
+	struct stats *const *stats = server_stats(tail->server, &count);
 	for (size_t i = 0; i < count; i++)
 		lost += counter_read(&stats[i]->samples->lost);
 	return lost;
@@ -60,14 +59,15 @@ static uint32_t common_tenant(const struct tail *tail)
 	LIST_FOREACH(listener, &tail->listeners, link)
 	if (!*listener->tenant || strcmp(listener->tenant, first->tenant) != 0)
 		return SAMPLE_ANY;
-	const struct fleet_object *tenant = fleet_get(tail->server->fleet, FLEET_TENANT, first->tenant);
+	const struct fleet_object *tenant =
+		fleet_get(server_fleet(tail->server), FLEET_TENANT, first->tenant);
 	return tenant ? tenant->number : SAMPLE_ANY;
 }
 
 static void set_wanted(const struct tail *tail, bool is_wanted)
 {
 	size_t count;
-	struct stats *const *stats = tail->server->hooks->stats(tail->server->hooks->user, &count);
+	struct stats *const *stats = server_stats(tail->server, &count);
 	uint32_t tenant = is_wanted ? common_tenant(tail) : SAMPLE_ANY;
 	for (size_t i = 0; i < count; i++) {
 		atomic_store_explicit(&stats[i]->samples->tenant, tenant, memory_order_relaxed);
@@ -78,7 +78,7 @@ static void set_wanted(const struct tail *tail, bool is_wanted)
 static void forget_samples(const struct tail *tail)
 {
 	size_t count;
-	struct stats *const *stats = tail->server->hooks->stats(tail->server->hooks->user, &count);
+	struct stats *const *stats = server_stats(tail->server, &count);
 	for (size_t i = 0; i < count; i++)
 		while (sample_peek(stats[i]->samples))
 			sample_pop(stats[i]->samples);
@@ -90,13 +90,13 @@ static const char *service_of(const struct tail *tail, const struct sample *samp
 {
 	const struct plan_service *service = NULL;
 	if (sample->service != SAMPLE_ANY)
-		service = world_builder_service(tail->server->builder, sample->service);
+		service = world_builder_service(server_builder(tail->server), sample->service);
 	return service ? service->id : NULL;
 }
 
 static const char *region_of(const struct tail *tail, const struct sample *sample)
 {
-	const struct world *world = publish_get(tail->server->world);
+	const struct world *world = server_world(tail->server);
 	if (sample->region == SAMPLE_NO_REGION || !*world->plan->region_id[sample->region])
 		return NULL;
 	return world->plan->region_id[sample->region];
@@ -106,7 +106,7 @@ static const char *tenant_of(const struct tail *tail, const struct sample *sampl
 {
 	const struct fleet_tenant *tenant = NULL;
 	if (sample->tenant != SAMPLE_ANY)
-		tenant = world_builder_tenant(tail->server->builder, sample->tenant);
+		tenant = world_builder_tenant(server_builder(tail->server), sample->tenant);
 	return tenant ? tenant->object.id : NULL;
 }
 
@@ -226,7 +226,7 @@ static void on_turn(evutil_socket_t none, short what, void *user)
 	struct tail *tail = user;
 	struct listener *listener, *next;
 	size_t count;
-	struct stats *const *stats = tail->server->hooks->stats(tail->server->hooks->user, &count);
+	struct stats *const *stats = server_stats(tail->server, &count);
 	for (size_t i = 0; i < count; i++) {
 		/* At most a ring's worth: a busy worker must not keep us here. */
 		const struct sample *sample;
@@ -245,6 +245,14 @@ static void on_turn(evutil_socket_t none, short what, void *user)
 	set_wanted(tail, tail->count > 0);
 	if (tail->count > 0)
 		evtimer_add(tail->timer, &(const struct timeval){.tv_usec = TURN_MS * 1000});
+}
+
+static struct tail *tail_new(struct server *server)
+{
+	struct tail *tail = xcalloc(1, sizeof(*tail));
+	tail->server = server;
+	tail->timer = evtimer_new(server_base(server), on_turn, tail);
+	return tail;
 }
 
 void tail_free(struct tail *tail)
@@ -266,13 +274,13 @@ static bool read_object(const struct api_request *request, struct api_reply *rep
 	const char *id = api_param(request, param);
 	if (!id)
 		return true;
-	if (strlen(id) < 64 && fleet_get(request->server->fleet, kind, id)) {
+	if (strlen(id) < 64 && fleet_get(server_fleet(request->server), kind, id)) {
 		strcpy(out, id);
 		return true;
 	}
 	char known[TEXT_KNOWN_MAX] = "";
 	if (kind == FLEET_REGION) /* of other kinds there may be a million */
-		fleet_known(request->server->fleet, kind, id, known);
+		fleet_known(server_fleet(request->server), kind, id, known);
 	api_reply_problem(reply, PROBLEM_BAD_REQUEST, NULL, "there is no %s '%.80s'%s", param, id, known);
 	return false;
 }
@@ -301,21 +309,18 @@ static bool read_filters(const struct api_request *request, struct api_reply *re
 
 void api_get_tail(struct api_request *request, struct api_reply *reply)
 {
-	struct server *server = request->server;
+	struct tail **only = &request->jobs->tail;
 	struct listener wanted = {.deferred = request->deferred};
 	if (!read_filters(request, reply, &wanted))
 		return;
-	if (server->tail && server->tail->count == LISTENERS_MAX) {
+	if (*only && (*only)->count == LISTENERS_MAX) {
 		api_reply_problem(reply, PROBLEM_UNAVAILABLE, NULL, "%d others look on already",
 				  LISTENERS_MAX);
 		return;
 	}
-	if (!server->tail) {
-		server->tail = xcalloc(1, sizeof(*server->tail));
-		server->tail->server = server;
-		server->tail->timer = evtimer_new(server->base, on_turn, server->tail);
-	}
-	struct tail *tail = server->tail;
+	if (!*only)
+		*only = tail_new(request->server);
+	struct tail *tail = *only;
 	if (tail->count == 0) { /* what was left over is old */
 		forget_samples(tail);
 		tail->lost = count_lost(tail);

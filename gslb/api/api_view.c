@@ -67,11 +67,11 @@ void api_view_vip(const struct server *server, const struct fleet_service *servi
 		.state = VIP_UP,
 		.score = 1.0,
 		.reason = "",
-		.control = controls_get(server->controls, vips->region, "", address),
+		.control = controls_get(server_controls(server), vips->region, "", address),
 	};
 	if (!ret->check)
 		return;
-	const struct health_entry *entry = health_book_find(server->health, &vip->ip, ret->check);
+	const struct health_entry *entry = health_book_find(server_health(server), &vip->ip, ret->check);
 	ret->state = entry ? health_book_vip_state(entry->verdict.state) : VIP_UNKNOWN;
 	if (ret->state == VIP_UNKNOWN)
 		return;

@@ -163,7 +163,7 @@ static double region_weight(const struct plan_region *region)
 static json_t *region_json(const struct story *story, const char *id)
 {
 	const struct fleet_region *fleet_region =
-		(const struct fleet_region *)fleet_get(story->server->fleet, FLEET_REGION, id);
+		(const struct fleet_region *)fleet_get(server_fleet(story->server), FLEET_REGION, id);
 	unsigned number = fleet_region->object.number;
 	const struct plan_service *plan = story->plan;
 	const struct plan_region *region =
@@ -214,7 +214,7 @@ static json_t *policy_json(const struct story *story)
 	const struct map_rule *rule = NULL;
 	const struct fleet_object *map = NULL;
 	if (story->service->order == ORDER_MAP) {
-		map = fleet_get(story->server->fleet, FLEET_MAP, story->service->map);
+		map = fleet_get(server_fleet(story->server), FLEET_MAP, story->service->map);
 		rule = order_explain_rule(story->choice.policy->order, story->world->places,
 					  &story->client.address,
 					  story->client.is_ecs ? &story->client.resolver : NULL);
@@ -364,8 +364,8 @@ static void find_tenant(struct story *story, uint64_t random)
 	if (answer->tenant == INDEX_NONE)
 		return;
 	const struct policy *policy = &story->world->plan->policies[answer->node->policy];
-	story->tenant = world_builder_tenant(story->server->builder, answer->tenant);
-	story->service = (const struct fleet_service *)fleet_get(story->server->fleet, FLEET_SERVICE,
+	story->tenant = world_builder_tenant(server_builder(story->server), answer->tenant);
+	story->service = (const struct fleet_service *)fleet_get(server_fleet(story->server), FLEET_SERVICE,
 								 story->tenant->terms->service);
 	story->plan = policy->service;
 	if (answer->choice.policy)
@@ -406,7 +406,7 @@ static json_t *tell(struct story *story)
 json_t *explain(struct server *server, const struct explain_request *request)
 {
 	struct world *world =
-		world_builder_what_if(server->builder, request->what_if, request->what_if_count);
+		world_builder_what_if(server_builder(server), request->what_if, request->what_if_count);
 	struct story story = {.server = server, .world = world, .request = request};
 	set_client(&story);
 	struct rng rng;

@@ -67,21 +67,21 @@ static void render_node(struct page *page)
 	const struct server *server = page->server;
 	begin(page, "gslb_build_info", "gauge", "Version of the running program.");
 	evbuffer_add_printf(page->out, "gslb_build_info{version=\"%s\"} 1\n", GSLB_VERSION);
-	add_plain(page, "gslb_ready", "1 when DNS is answered.", server->is_ready);
-	add_plain(page, "gslb_control_epoch", "Number of the published world.", (double)server->epoch);
+	add_plain(page, "gslb_ready", "1 when DNS is answered.", server_is_ready(server));
+	add_plain(page, "gslb_control_epoch", "Number of the published world.", (double)server_epoch(server));
 	add_plain(page, "gslb_control_fleet_version", "Accepted changes of the fleet.",
-		  (double)server->fleet_version);
+		  (double)server_fleet_version(server));
 	begin(page, "gslb_control_index_builds_total", "counter",
 	      "Times that the whole name index was built; a change of tenants alone edits it.");
 	evbuffer_add_printf(page->out, "gslb_control_index_builds_total %llu\n",
-			    (unsigned long long)server->index_builds);
+			    (unsigned long long)server_index_builds(server));
 	add_plain(page, "gslb_control_invalid_objects", "Stored objects set aside as invalid.",
-		  (double)server->invalid_objects);
+		  (double)server_invalid_objects(server));
 }
 
 static void render_notices(struct page *page)
 {
-	struct notify_counts counts = notify_counts(page->server->notify);
+	struct notify_counts counts = notify_counts(server_notify(page->server));
 	begin(page, "gslb_control_notices_total", "counter", "Transitions that the hook was to be told.");
 	const struct {
 		const char *result;
@@ -181,9 +181,8 @@ static void render_drops(struct page *page)
 
 static void render_kernel_drops(struct page *page)
 {
-	const struct server_hooks *hooks = page->server->hooks;
 	size_t count;
-	const struct sockaddr_storage *bound = hooks->listeners(hooks->user, &count);
+	const struct sockaddr_storage *bound = server_listeners(page->server, &count);
 	begin(page, "gslb_dns_kernel_dropped_total", "counter",
 	      "Packets (UDP) and connections (TCP) that a full socket queue dropped.");
 	for (unsigned t = 0; t < TRANSPORTS; t++) {
@@ -194,7 +193,7 @@ static void render_kernel_drops(struct page *page)
 				page->out,
 				"gslb_dns_kernel_dropped_total{transport=\"%s\",listener=\"%s\"} %" PRIu64
 				"\n",
-				transport_name[t], listener, hooks->kernel_dropped(hooks->user, i, t));
+				transport_name[t], listener, server_kernel_dropped(page->server, i, t));
 		}
 	}
 }
@@ -223,7 +222,7 @@ static uint64_t sum_fallback(const struct page *page, uint32_t service, unsigned
 
 static void render_services(struct page *page)
 {
-	const struct fleet *fleet = page->server->fleet;
+	const struct fleet *fleet = server_fleet(page->server);
 	const struct fleet_object *object;
 	begin(page, "gslb_dns_answers_total", "counter", "Answers by the region that was chosen.");
 	for (size_t at = 0; (object = fleet_next(fleet, FLEET_SERVICE, &at));) {
@@ -294,7 +293,7 @@ static uint64_t sum_tenant(const struct page *page, uint32_t number)
 static void render_tenants(struct page *page)
 {
 	struct tenant_count top[METRICS_TENANTS];
-	const struct fleet *fleet = page->server->fleet;
+	const struct fleet *fleet = server_fleet(page->server);
 	uint32_t end = fleet_number_end(fleet, FLEET_TENANT);
 	size_t count = 0;
 	uint64_t other = SUM(page, tenant_other);
@@ -354,7 +353,8 @@ static void render_vip(struct page *page, const char *name, enum vip_metric metr
 		evbuffer_add_printf(page->out, "%.15g\n", vip.score);
 		break;
 	case VIP_METRIC_TRANSITIONS:
-		entry = vip.check ? health_book_find(page->server->health, &vip.vip->ip, vip.check) : NULL;
+		entry = vip.check ? health_book_find(server_health(page->server), &vip.vip->ip, vip.check)
+				  : NULL;
 		evbuffer_add_printf(page->out, "%" PRIu64 "\n", entry ? entry->transitions : 0);
 		break;
 	}
@@ -365,7 +365,7 @@ static void render_vips(struct page *page, const char *name, const char *type, c
 {
 	const struct fleet_object *object;
 	begin(page, name, type, help);
-	for (size_t at = 0; (object = fleet_next(page->server->fleet, FLEET_SERVICE, &at));) {
+	for (size_t at = 0; (object = fleet_next(server_fleet(page->server), FLEET_SERVICE, &at));) {
 		const struct fleet_service *service = (const struct fleet_service *)object;
 		for (size_t r = 0; r < service->vip_region_count; r++)
 			for (size_t v = 0; v < service->vips[r].count; v++)
@@ -377,7 +377,7 @@ static double count_unknown(const struct page *page)
 {
 	unsigned unknown = 0;
 	const struct fleet_object *object;
-	for (size_t at = 0; (object = fleet_next(page->server->fleet, FLEET_SERVICE, &at));) {
+	for (size_t at = 0; (object = fleet_next(server_fleet(page->server), FLEET_SERVICE, &at));) {
 		const struct fleet_service *service = (const struct fleet_service *)object;
 		for (size_t r = 0; r < service->vip_region_count; r++) {
 			for (size_t v = 0; v < service->vips[r].count; v++) {
@@ -396,7 +396,7 @@ static void render_probe_seconds(struct page *page, const char *check)
 	const char *name = "gslb_health_probe_seconds";
 	uint64_t bucket[PROBE_BUCKETS] = {0}, sum_us = 0, count = 0;
 	const struct health_entry *entry;
-	for (size_t at = 0; (entry = health_book_next(page->server->health, &at));) {
+	for (size_t at = 0; (entry = health_book_next(server_health(page->server), &at));) {
 		if (strcmp(entry->check, check) != 0)
 			continue;
 		for (unsigned b = 0; b < PROBE_BUCKETS; b++)
@@ -424,10 +424,10 @@ static void render_health(struct page *page)
 	add_plain(page, "gslb_health_unknown", "VIPs that nothing is known of; they count as up.",
 		  count_unknown(page));
 	add_plain(page, "gslb_health_evidence_frozen", "1 while states are held for want of evidence.",
-		  health_book_is_frozen(page->server->health));
+		  health_book_is_frozen(server_health(page->server)));
 	begin(page, "gslb_health_probe_seconds", "histogram", "From the start of a probe to its verdict.");
 	const struct fleet_object *check;
-	for (size_t at = 0; (check = fleet_next(page->server->fleet, FLEET_CHECK, &at));)
+	for (size_t at = 0; (check = fleet_next(server_fleet(page->server), FLEET_CHECK, &at));)
 		render_probe_seconds(page, check->id);
 }
 
@@ -441,11 +441,11 @@ static void render_share(struct page *page, const char *region, const char *serv
 
 static void render_controls(struct page *page)
 {
-	const struct controls *controls = page->server->controls;
+	const struct controls *controls = server_controls(page->server);
 	const struct fleet_object *region;
 	const struct control_row *row;
 	begin(page, "gslb_control_share", "gauge", "Share of its clients that a region keeps; -1 is down.");
-	for (size_t at = 0; (region = fleet_next(page->server->fleet, FLEET_REGION, &at));) {
+	for (size_t at = 0; (region = fleet_next(server_fleet(page->server), FLEET_REGION, &at));) {
 		row = controls_get(controls, region->id, "", "");
 		render_share(page, region->id, "", row ? row->share : 100);
 	}
@@ -467,7 +467,7 @@ static void render_controls(struct page *page)
 static void render_geo(struct page *page)
 {
 	/* This thread alone publishes: the world stays while the page is written. */
-	const struct world *world = publish_get(page->server->world);
+	const struct world *world = server_world(page->server);
 	const struct places *places = world ? world->places : NULL;
 	char path[2 * 4096 + 1];
 	begin(page, "gslb_geo_build_timestamp_seconds", "gauge", "When the geography file was built.");
@@ -485,7 +485,7 @@ static void render_geo(struct page *page)
 void metrics_render(const struct server *server, struct evbuffer *out)
 {
 	struct page page = {.server = server, .out = out};
-	page.stats = server->hooks->stats(server->hooks->user, &page.stats_count);
+	page.stats = server_stats(server, &page.stats_count);
 	render_node(&page);
 	render_notices(&page);
 	render_queries(&page);

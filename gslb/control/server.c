@@ -2,10 +2,6 @@
  * Start, readiness, reload and expiry: the life of the control path. One thread, one libevent base.
  */
 #include "gslb/control/server.h"
-#include "gslb/api/api.h"
-#include "gslb/api/backup_job.h"
-#include "gslb/api/export_job.h"
-#include "gslb/api/tail.h"
 #include "gslb/compile/plan_build.h"
 #include "gslb/compile/world_builder.h"
 #include "gslb/control/change.h"
@@ -75,9 +71,6 @@ struct server *server_new(struct event_base *base, const char *config_path, cons
 	server->health = health_book_new(server);
 	server->names = resolve_names_new(server);
 	server->notify = notify_new(base);
-	server->api = api_new(server, errors);
-	if (!server->api)
-		goto failed;
 	struct load_previous nothing = {0};
 	server->loading_hooks = (struct loading_hooks){server, loaded_version, on_loaded};
 	server->loading = loading_new(base, config_path, server->store, &server->loading_hooks);
@@ -105,7 +98,6 @@ void server_free(struct server *server)
 	if (!server)
 		return;
 	loading_free(server->loading);
-	api_free(server->api);
 	resolve_names_free(server->names);
 	if (server->health && server->store)
 		health_book_save(server->health);
@@ -113,9 +105,6 @@ void server_free(struct server *server)
 	notify_free(server->notify);
 	world_builder_free(server->builder);
 	controls_free(server->controls);
-	tail_free(server->tail);
-	backup_job_free(server->backup);
-	export_jobs_free(server->exports);
 	store_close(server->store);
 	fleet_free(server->fleet);
 	config_free(server->config);
@@ -265,7 +254,7 @@ static bool finish_reload(struct server *server, struct load_result *result, siz
 			err_add(errors, server->config_path, 0, 0,
 				"'%s' changed, which only a restart can take over", key);
 	}
-	if (err_has_errors(errors) || !api_rebind(server->api, result->config, errors))
+	if (err_has_errors(errors) || !server->hooks->rebind(server->hooks->user, result->config, errors))
 		return false;
 	server->fleet_version++;
 	change_restore_serials(server, result->config, result->fleet);
@@ -339,4 +328,111 @@ void server_reload(struct server *server, const struct requester *requester, ser
 static void on_expiry(evutil_socket_t fd, short what, void *user)
 {
 	change_expire_controls(user);
+}
+
+void server_await(struct server *server, server_ready_fn *ready, void *user)
+{
+	world_builder_await(server->builder, ready, user);
+}
+
+/* ---- what the API looks at ---- */
+
+struct event_base *server_base(const struct server *server)
+{
+	return server->base;
+}
+
+const struct node_config *server_config(const struct server *server)
+{
+	return server->config;
+}
+
+struct fleet *server_fleet(const struct server *server)
+{
+	return server->fleet;
+}
+
+struct store *server_store(const struct server *server)
+{
+	return server->store;
+}
+
+struct controls *server_controls(const struct server *server)
+{
+	return server->controls;
+}
+
+const struct health_book *server_health(const struct server *server)
+{
+	return server->health;
+}
+
+const struct notify *server_notify(const struct server *server)
+{
+	return server->notify;
+}
+
+struct world_builder *server_builder(const struct server *server)
+{
+	return server->builder;
+}
+
+uint64_t server_epoch(const struct server *server)
+{
+	return server->epoch;
+}
+
+uint64_t server_fleet_version(const struct server *server)
+{
+	return server->fleet_version;
+}
+
+uint64_t server_index_builds(const struct server *server)
+{
+	return server->index_builds;
+}
+
+size_t server_invalid_objects(const struct server *server)
+{
+	return server->invalid_objects;
+}
+
+uint64_t server_started_mono_ms(const struct server *server)
+{
+	return server->started_mono_ms;
+}
+
+bool server_is_loaded(const struct server *server)
+{
+	return server->is_loaded;
+}
+
+bool server_is_ready(const struct server *server)
+{
+	return server->is_ready;
+}
+
+bool server_has_failed(const struct server *server)
+{
+	return server->has_failed;
+}
+
+const struct world *server_world(const struct server *server)
+{
+	return publish_get(server->world);
+}
+
+const struct sockaddr_storage *server_listeners(const struct server *server, size_t *ret_count)
+{
+	return server->hooks->listeners(server->hooks->user, ret_count);
+}
+
+struct stats *const *server_stats(const struct server *server, size_t *ret_count)
+{
+	return server->hooks->stats(server->hooks->user, ret_count);
+}
+
+uint64_t server_kernel_dropped(const struct server *server, size_t listener, unsigned transport)
+{
+	return server->hooks->kernel_dropped(server->hooks->user, listener, transport);
 }

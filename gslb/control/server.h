@@ -13,7 +13,7 @@
 #include "store/store.h"
 #include <event2/event.h>
 
-/* What main.c lends to the control path, which never sees serve/. */
+/* What main.c lends to the control path, which never sees serve/ and api/. */
 struct server_hooks {
 	void *user;
 	/* Opens the DNS sockets; called once, when the first answers may go out. */
@@ -22,6 +22,8 @@ struct server_hooks {
 	struct stats *const *(*stats)(void *user, size_t *ret_count);
 	/* What the kernel dropped at the listener of that number; transport as in struct stats. */
 	uint64_t (*kernel_dropped)(void *user, size_t listener, unsigned transport);
+	/* A reload brings other addresses for the API: it listens there, or says why not and stays. */
+	bool (*rebind)(void *user, const struct node_config *config, struct err_list *errors);
 };
 
 struct server {
@@ -36,12 +38,8 @@ struct server {
 	struct resolve_names *names;   /* resolve_names.h */
 	struct notify *notify;	       /* notify.h */
 	struct world_builder *builder; /* world_builder.h */
-	struct api *api;	       /* api.h */
 	struct loading *loading;
 	struct loading_hooks loading_hooks;
-	struct tail *tail;		     /* tail.h; NULL: nobody looked on yet */
-	struct backup_job *backup;	     /* backup_job.h; NULL: none is being taken */
-	struct export_job *exports;	     /* export_job.h; NULL: none is being written */
 	struct reload_request *reload;	     /* those who asked for the one that is on; NULL: none is */
 	struct reload_request *reload_queue; /* those who asked for the one after it */
 	struct publish *world;		     /* main.c owns it; workers read it */
@@ -63,7 +61,7 @@ struct requester {
 	const char *via;    /* "api" or "signal" */
 };
 
-/* Reads node.yaml, opens store and API and starts to load; the first world, the DNS sockets and
+/* Reads node.yaml, opens the store and starts to load; the first world, the DNS sockets and
  * readiness follow on the event loop. When loading fails, the errors are printed, has_failed is set
  * and the loop is left. NULL: errors say why. */
 struct server *server_new(struct event_base *base, const char *config_path, const struct server_hooks *hooks,
@@ -78,7 +76,7 @@ enum change_outcome {
 	CHANGE_BASE_OBJECT,
 	CHANGE_NOT_FOUND,
 	CHANGE_UNAVAILABLE,
-	/* What it needs is being compiled: to be asked for again when world_builder_await calls. */
+	/* What it needs is being compiled: to be asked for again when server_await calls. */
 	CHANGE_WAITS,
 };
 
@@ -87,6 +85,10 @@ enum change_outcome {
 enum change_outcome change_fleet(struct server *server, struct fleet_change *change, bool dry_run,
 				 const struct requester *requester, const char *verb, const char *object,
 				 struct fleet_result *ret, struct err_list *errors);
+
+/* Calls `ready` once, when what a change answered CHANGE_WAITS for has been compiled. */
+typedef void server_ready_fn(void *user);
+void server_await(struct server *server, server_ready_fn *ready, void *user);
 
 /* Controls: all or nothing. share SHARE_RESTORE removes the control (also where none was). */
 #define SHARE_RESTORE (-2)
@@ -112,3 +114,28 @@ void server_reload(struct server *server, const struct requester *requester, ser
 void server_health_progress(struct server *server);
 /* Names what /readyz waits for ("health", "fleet", …; NULL ends the list); empty when ready. */
 const char *const *server_waiting(const struct server *server);
+
+/* ---- what the API looks at ---- */
+
+struct event_base *server_base(const struct server *server);
+const struct node_config *server_config(const struct server *server);
+struct fleet *server_fleet(const struct server *server); /* another one after a reload */
+struct store *server_store(const struct server *server);
+struct controls *server_controls(const struct server *server);
+const struct health_book *server_health(const struct server *server);
+const struct notify *server_notify(const struct server *server);
+struct world_builder *server_builder(const struct server *server);
+/* What is published; NULL before the first. Stays for the callback that asks: this thread alone publishes. */
+const struct world *server_world(const struct server *server);
+uint64_t server_epoch(const struct server *server);	    /* of what is published */
+uint64_t server_fleet_version(const struct server *server); /* accepted changes of the fleet */
+uint64_t server_index_builds(const struct server *server);  /* of the whole name index */
+size_t server_invalid_objects(const struct server *server); /* of the store, set aside at the start */
+uint64_t server_started_mono_ms(const struct server *server);
+bool server_is_loaded(const struct server *server);  /* the first world is published */
+bool server_is_ready(const struct server *server);   /* DNS is answered */
+bool server_has_failed(const struct server *server); /* the start could not be finished; errors were logged */
+/* The hooks of that name. */
+const struct sockaddr_storage *server_listeners(const struct server *server, size_t *ret_count);
+struct stats *const *server_stats(const struct server *server, size_t *ret_count);
+uint64_t server_kernel_dropped(const struct server *server, size_t listener, unsigned transport);

@@ -163,11 +163,19 @@ static uint64_t no_kernel_drops(void *user, size_t listener, unsigned transport)
 	return 0;
 }
 
+static bool rebind(void *user, const struct node_config *config, struct err_list *errors)
+{
+	const struct rig *rig = user;
+	if (rig->refuses_rebind)
+		err_add(errors, config->path, 0, 0, "admin.socket: another one answers there");
+	return !rig->refuses_rebind;
+}
+
 /* ---- life ---- */
 
 void rig_init(struct rig *rig)
 {
-	*rig = (struct rig){.hooks = {rig, start_serving, listeners, no_stats, no_kernel_drops}};
+	*rig = (struct rig){.hooks = {rig, start_serving, listeners, no_stats, no_kernel_drops, rebind}};
 	snprintf(rig->directory, sizeof rig->directory, "/tmp/gslb-rig-XXXXXX");
 	require(mkdtemp(rig->directory) != NULL, "no directory");
 	rig->base = event_base_new();

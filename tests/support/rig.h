@@ -1,6 +1,6 @@
 /*
- * A control path as gslbd runs it, in a state directory of its own, with a real event loop, store, loader
- * and API socket. Stand-ins: the DNS sockets (struct server_hooks), what the probes know (health_book.h),
+ * A control path as gslbd runs it, in a state directory of its own, with a real event loop, store and loader.
+ * Stand-ins: the DNS sockets and the API's (struct server_hooks), what the probes know (health_book.h),
  * and the clocks (lib/clock.h: the system's, and what the test adds). For tests; aborts on its own errors.
  */
 #pragma once
@@ -15,7 +15,7 @@ struct rig {
 	struct server_hooks hooks;
 	struct server *server;	/* NULL: not started */
 	unsigned times_started; /* calls of start_serving */
-	bool refuses_start;
+	bool refuses_start, refuses_rebind;
 	size_t reloads;	     /* done */
 	char *reload_errors; /* as printed, of the last reload */
 };

@@ -8,6 +8,7 @@
 #include "gslb/api/metrics.h"
 #include "lib/mem.h"
 #include "tests/unit/health_stand_in.h"
+#include "tests/unit/server_stand_in.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

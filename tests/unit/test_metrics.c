@@ -5,6 +5,7 @@
 #include "lib/mem.h"
 #include "store/controls.h"
 #include "tests/unit/health_stand_in.h"
+#include "tests/unit/server_stand_in.h"
 #include <ctype.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -335,6 +335,17 @@ static void test_a_reload_that_clashes_with_the_store_is_refused(void **state)
 	assert_string_equal(ask("acme.app.test"), "NOERROR 192.0.2.1");
 }
 
+static void test_a_reload_whose_api_cannot_listen_is_refused(void **state)
+{
+	rig_must_start(&rig, FLEET "tenants: {acme: {zone: app.test, service: shop}}\n");
+	rig_write(&rig, "fleet.yaml", FLEET);
+	rig.refuses_rebind = true;
+	expect_refused("another one answers there");
+	rig.refuses_rebind = false;
+	assert_true(rig_reload(&rig));
+	assert_string_equal(ask("acme.app.test"), "NXDOMAIN");
+}
+
 static unsigned told;
 
 static void on_told(void *user, const struct err_list *errors)
@@ -482,6 +493,7 @@ int main(void)
 		TEST(test_a_bad_reload_changes_nothing),
 		TEST(test_keys_of_a_restart_are_named),
 		TEST(test_a_reload_that_clashes_with_the_store_is_refused),
+		TEST(test_a_reload_whose_api_cannot_listen_is_refused),
 		TEST(test_reloads_in_a_row),
 		TEST(test_a_long_start_says_how_far_it_is),
 		TEST(test_serials_say_what_changed),
