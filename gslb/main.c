@@ -1,5 +1,4 @@
 /*
-/*
  * gslbd: the one place that knows the data path, the control path and the API. It owns the published world;
  * the control path swaps it, the workers read it.
  */

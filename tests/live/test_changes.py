@@ -161,6 +161,7 @@ class Storm(stack.StackTest):
 
         flapping = threading.Thread(target=flap)
         flapping.start()
+        self.addCleanup(stop.set)  # whatever fails below
         asked, slowest = 0, 0.0
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
             udp.connect((self.stack.address, self.stack.port))
