@@ -62,11 +62,13 @@ static bool rebind(void *user, const struct node_config *config, struct err_list
 
 static void on_reloaded(void *user, const struct err_list *errors)
 {
-	for (size_t i = 0; i < errors->count; i++)
-		if (!errors->items[i].is_warning)
-			log_error("reload refused: %s:%u:%u: %s",
-				  errors->items[i].file ? errors->items[i].file : "", errors->items[i].line,
-				  errors->items[i].column, errors->items[i].message);
+	for (size_t i = 0; i < errors->count; i++) {
+		if (errors->items[i].is_warning)
+			continue;
+		char *line = err_line(errors, i);
+		log_error("reload refused: %s", line);
+		free(line);
+	}
 }
 
 static void on_reload(void *user)

@@ -121,19 +121,40 @@ static char *pointer_of(const struct doc_node *node)
 	return text;
 }
 
-static __attribute__((format(printf, 6, 0))) struct err *
-add_error(struct err_list *errors, const struct doc *doc, const struct doc_node *node, uint32_t line,
-	  uint32_t column, const char *format, va_list args)
+/* Where an error stands: at a value or at its key. */
+struct spot {
+	const struct doc_node *node;
+	uint32_t line, column;
+};
+
+static struct spot at_value(const struct doc_node *node)
 {
+	return (struct spot){node, node->line, node->column};
+}
+
+static struct spot at_key(const struct doc_node *node)
+{
+	return node->key != NULL ? (struct spot){node, node->key_line, node->key_column} : at_value(node);
+}
+
+/* `topic` NULL: an error, else a warning. */
+static __attribute__((format(printf, 5, 0))) struct err *report(struct err_list *errors,
+								const struct doc *doc, struct spot spot,
+								const char *topic, const char *format,
+								va_list args)
+{
+	bool is_json = spot.node->line == 0;
+	uint32_t column = is_json ? 0 : spot.column;
 	char *message;
 
 	if (vasprintf(&message, format, args) < 0)
 		abort();
-	bool is_json = node->line == 0;
-	struct err *err = err_add(errors, doc->file, line, is_json ? 0 : column, "%s", message);
+	struct err *err = topic != NULL
+				  ? err_warn_topic(errors, topic, doc->file, spot.line, column, "%s", message)
+				  : err_add(errors, doc->file, spot.line, column, "%s", message);
 	free(message);
-	if (is_json) {
-		char *pointer = pointer_of(node);
+	if (is_json && err != NULL) {
+		char *pointer = pointer_of(spot.node);
 		err_set_pointer(err, pointer);
 		free(pointer);
 	}
@@ -146,7 +167,7 @@ struct err *doc_err(struct err_list *errors, const struct doc *doc, const struct
 	va_list args;
 
 	va_start(args, format);
-	struct err *err = add_error(errors, doc, node, node->line, node->column, format, args);
+	struct err *err = report(errors, doc, at_value(node), NULL, format, args);
 	va_end(args);
 	return err;
 }
@@ -154,12 +175,32 @@ struct err *doc_err(struct err_list *errors, const struct doc *doc, const struct
 struct err *doc_err_key(struct err_list *errors, const struct doc *doc, const struct doc_node *node,
 			const char *format, ...)
 {
-	bool has_key = node->key != NULL;
 	va_list args;
 
 	va_start(args, format);
-	struct err *err = add_error(errors, doc, node, has_key ? node->key_line : node->line,
-				    has_key ? node->key_column : node->column, format, args);
+	struct err *err = report(errors, doc, at_key(node), NULL, format, args);
+	va_end(args);
+	return err;
+}
+
+struct err *doc_warn(struct err_list *errors, const char *topic, const struct doc *doc,
+		     const struct doc_node *node, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	struct err *err = report(errors, doc, at_value(node), topic, format, args);
+	va_end(args);
+	return err;
+}
+
+struct err *doc_warn_key(struct err_list *errors, const char *topic, const struct doc *doc,
+			 const struct doc_node *node, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	struct err *err = report(errors, doc, at_key(node), topic, format, args);
 	va_end(args);
 	return err;
 }

@@ -47,6 +47,13 @@ struct err *doc_err(struct err_list *errors, const struct doc *doc, const struct
 		    const char *format, ...) __attribute__((format(printf, 4, 5)));
 struct err *doc_err_key(struct err_list *errors, const struct doc *doc, const struct doc_node *node,
 			const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* A warning of a topic (see err_warn_topic) at the value, or with _key at the key. NULL: only counted. */
+struct err *doc_warn(struct err_list *errors, const char *topic, const struct doc *doc,
+		     const struct doc_node *node, const char *format, ...)
+	__attribute__((format(printf, 5, 6)));
+struct err *doc_warn_key(struct err_list *errors, const char *topic, const struct doc *doc,
+			 const struct doc_node *node, const char *format, ...)
+	__attribute__((format(printf, 5, 6)));
 /* Reports every key of `mapping` outside words[]: "unknown key 'x'; did you mean 'y'?" (or "; one of …"
  * where none is near), or for the
  * keys in later[] (both arrays end with NULL): "'x' is not supported by this build". */

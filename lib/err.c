@@ -1,6 +1,7 @@
 /* Lists of errors with their places. Control threads; one at a time. */
 #include "lib/err.h"
 #include "lib/mem.h"
+#include <assert.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +47,37 @@ struct err *err_warn(struct err_list *list, const char *file, uint32_t line, uin
 	va_start(args, format);
 	struct err *err = add(list, file, line, column, true, format, args);
 	va_end(args);
+	return err;
+}
+
+/* The topic's tally in the list, which it may not have yet. */
+static struct err_topic *topic_of(struct err_list *list, const char *name)
+{
+	for (size_t i = 0; i < list->topic_count; i++)
+		if (strcmp(list->topics[i].name, name) == 0)
+			return &list->topics[i];
+	xgrow((void **)&list->topics, &list->topic_capacity, list->topic_count + 1, sizeof(*list->topics));
+	struct err_topic *topic = &list->topics[list->topic_count++];
+	*topic = (struct err_topic){.name = name};
+	return topic;
+}
+
+struct err *err_warn_topic(struct err_list *list, const char *topic, const char *file, uint32_t line,
+			   uint32_t column, const char *format, ...)
+{
+	struct err_topic *tally = topic_of(list, topic);
+	va_list args;
+
+	assert(tally->kept <= ERR_TOPIC_MAX);
+	if (tally->kept == ERR_TOPIC_MAX) {
+		tally->dropped++;
+		return NULL;
+	}
+	tally->kept++;
+	va_start(args, format);
+	struct err *err = add(list, file, line, column, true, format, args);
+	va_end(args);
+	err->topic = topic;
 	return err;
 }
 
@@ -119,22 +151,71 @@ void err_sort(struct err_list *list)
 	free(ranked);
 }
 
+/* How many of its topic the list did not keep, told with the last that it has. */
+static size_t dropped_behind(const struct err_list *list, size_t index)
+{
+	const char *topic = list->items[index].topic;
+
+	if (topic == NULL)
+		return 0;
+	for (size_t i = index + 1; i < list->count; i++)
+		if (list->items[i].topic != NULL && strcmp(list->items[i].topic, topic) == 0)
+			return 0;
+	for (size_t i = 0; i < list->topic_count; i++)
+		if (strcmp(list->topics[i].name, topic) == 0)
+			return list->topics[i].dropped;
+	return 0;
+}
+
+/* `mark` stands before the message of a warning. */
+static void write_line(const struct err_list *list, size_t index, const char *mark, FILE *out)
+{
+	const struct err *err = &list->items[index];
+	bool has_pointer = err->pointer != NULL && err->pointer[0] != '\0';
+	bool has_place = err->file != NULL || err->line > 0 || has_pointer;
+	size_t dropped = dropped_behind(list, index);
+
+	if (err->file != NULL)
+		fprintf(out, "%s:", err->file);
+	if (err->line > 0)
+		fprintf(out, "%u:", err->line);
+	if (err->line > 0 && err->column > 0)
+		fprintf(out, "%u:", err->column);
+	if (has_pointer)
+		fprintf(out, "%s:", err->pointer);
+	fprintf(out, "%s%s%s", has_place ? " " : "", err->is_warning ? mark : "", err->message);
+	if (dropped > 0)
+		fprintf(out, " (and %zu more like this)", dropped);
+}
+
+char *err_line(const struct err_list *list, size_t index)
+{
+	size_t size;
+	char *text;
+	FILE *out = open_memstream(&text, &size);
+
+	assert(index < list->count);
+	if (out == NULL)
+		abort();
+	write_line(list, index, "", out);
+	if (fclose(out) != 0)
+		abort();
+	return text;
+}
+
+const char *err_first_message(const struct err_list *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (!list->items[i].is_warning)
+			return list->items[i].message;
+	return NULL;
+}
+
 void err_print(const struct err_list *list, FILE *out)
 {
 	for (size_t i = 0; i < list->count; i++) {
-		const struct err *err = &list->items[i];
-		if (err->file != NULL)
-			fprintf(out, "%s:", err->file);
-		if (err->line > 0)
-			fprintf(out, "%u:", err->line);
-		if (err->line > 0 && err->column > 0)
-			fprintf(out, "%u:", err->column);
-		if (err->pointer != NULL && err->pointer[0] != '\0')
-			fprintf(out, "%s:", err->pointer);
-		bool has_place = err->file != NULL || err->line > 0 ||
-				 (err->pointer != NULL && err->pointer[0] != '\0');
-		fprintf(out, "%s%s%s\n", has_place ? " " : "", err->is_warning ? "warning: " : "",
-			err->message);
+		write_line(list, i, "warning: ", out);
+		fputc('\n', out);
 	}
 }
 
@@ -181,25 +262,42 @@ json_t *err_to_json(const struct err_list *list)
 	return array;
 }
 
+static void release(struct err *err)
+{
+	free(err->file);
+	free(err->pointer);
+	free(err->message);
+	free(err->nearest);
+}
+
 void err_move(struct err_list *to, struct err_list *from)
 {
+	assert(to != from);
 	xgrow((void **)&to->items, &to->capacity, to->count + from->count, sizeof(*to->items));
-	if (from->count > 0)
-		memcpy(to->items + to->count, from->items, from->count * sizeof(*from->items));
-	to->count += from->count;
+	for (size_t i = 0; i < from->count; i++) {
+		struct err *err = &from->items[i];
+		struct err_topic *topic = err->topic != NULL ? topic_of(to, err->topic) : NULL;
+		if (topic != NULL && topic->kept == ERR_TOPIC_MAX) {
+			topic->dropped++;
+			release(err);
+			continue;
+		}
+		if (topic != NULL)
+			topic->kept++;
+		to->items[to->count++] = *err;
+	}
+	for (size_t i = 0; i < from->topic_count; i++)
+		topic_of(to, from->topics[i].name)->dropped += from->topics[i].dropped;
 	to->errors += from->errors;
-	free(from->items);
-	*from = (struct err_list){.items = NULL};
+	from->count = 0; /* they are the other's now */
+	err_done(from);
 }
 
 void err_done(struct err_list *list)
 {
-	for (size_t i = 0; i < list->count; i++) {
-		free(list->items[i].file);
-		free(list->items[i].pointer);
-		free(list->items[i].message);
-		free(list->items[i].nearest);
-	}
+	for (size_t i = 0; i < list->count; i++)
+		release(&list->items[i]);
 	free(list->items);
+	free(list->topics);
 	*list = (struct err_list){.items = NULL};
 }

@@ -68,10 +68,14 @@ static void read_into_change(void *user, enum fleet_kind kind, const char *id, c
 	struct batch *batch = user;
 	struct err_list errors = {0};
 	put(batch->change, kind, id, json, version, &errors);
-	for (size_t i = 0; i < errors.count; i++)
-		err_add(batch->errors, NULL, 0, 0, "store: %s '%s': %s", fleet_kind_name[kind], id,
-			errors.items[i].message);
-	err_done(&errors);
+	for (size_t i = 0; i < errors.count; i++) {
+		struct err *err = &errors.items[i];
+		char *message = xasprintf("store: %s '%s': %s", fleet_kind_name[kind], id, err->message);
+		free(err->message);
+		err->message = message;
+		err_set_pointer(err, NULL);
+	}
+	err_move(batch->errors, &errors);
 	batch->load->count++;
 }
 
@@ -84,8 +88,9 @@ static void apply_alone(void *user, enum fleet_kind kind, const char *id, const 
 	put(change, kind, id, json, version, &errors);
 	if (!fleet_apply(load->fleet, change, version, false, &result, &errors)) {
 		load->set_aside++;
+		const char *message = err_first_message(&errors);
 		log_error("%s '%s' of the store is set aside: %s", fleet_kind_name[kind], id,
-			  errors.count > 0 ? errors.items[0].message : "refused");
+			  message ? message : "refused");
 	}
 	fleet_result_done(&result);
 	fleet_change_free(change);

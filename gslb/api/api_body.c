@@ -16,10 +16,10 @@ struct doc *api_body(const struct api_request *request, struct api_reply *reply)
 	if (request->body_length == 0)
 		api_reply_problem(reply, PROBLEM_BAD_REQUEST, NULL, "a JSON body is expected");
 	else if (!(doc = doc_from_json(request->body, request->body_length, &errors)))
-		api_reply_problem(reply, PROBLEM_BAD_REQUEST, &errors, "%s", errors.items[0].message);
+		api_reply_problem(reply, PROBLEM_BAD_REQUEST, &errors, "%s", err_first_message(&errors));
 	else if (doc->root->kind != DOC_MAPPING) {
 		doc_err(&errors, doc, doc->root, "the body is a JSON object");
-		api_reply_problem(reply, PROBLEM_INVALID, &errors, "%s", errors.items[0].message);
+		api_reply_problem(reply, PROBLEM_INVALID, &errors, "%s", err_first_message(&errors));
 		doc_free(doc);
 		doc = NULL;
 	}

@@ -195,7 +195,7 @@ static bool add_param(const struct route *route, struct api_request *request, ch
 					  nearest ? "; did you mean '" : "", nearest ? nearest : "",
 					  nearest ? "'?" : "");
 		err_set_nearest(err, nearest);
-		api_reply_problem(reply, PROBLEM_BAD_REQUEST, &errors, "%s", errors.items[0].message);
+		api_reply_problem(reply, PROBLEM_BAD_REQUEST, &errors, "%s", err_first_message(&errors));
 		err_done(&errors);
 		return false;
 	}

@@ -222,10 +222,13 @@ static void take_over(struct server *server, struct load_result *result, size_t 
 
 static void log_warnings(const struct err_list *errors)
 {
-	for (size_t i = 0; i < errors->count; i++)
-		if (errors->items[i].is_warning)
-			log_warning("%s:%u: %s", errors->items[i].file ? errors->items[i].file : "",
-				    errors->items[i].line, errors->items[i].message);
+	for (size_t i = 0; i < errors->count; i++) {
+		if (!errors->items[i].is_warning)
+			continue;
+		char *line = err_line(errors, i);
+		log_warning("%s", line);
+		free(line);
+	}
 }
 
 static void finish_start(struct server *server, struct load_result *result, size_t set_aside)

@@ -105,6 +105,65 @@ static void moving_appends_and_empties(void **state)
 	err_done(&from);
 }
 
+static void warn_of_many(struct err_list *list, const char *topic, size_t count)
+{
+	for (size_t i = 1; i <= count; i++)
+		err_warn_topic(list, topic, "f", (uint32_t)i, 0, "odd");
+}
+
+static void keeps_the_first_warnings_of_a_topic_and_counts_the_rest(void **state)
+{
+	struct err_list list = {.items = NULL};
+
+	warn_of_many(&list, "odd ones", ERR_TOPIC_MAX + 1000);
+	assert_null(err_warn_topic(&list, "odd ones", "f", 1, 1, "odd"));
+	assert_non_null(err_warn_topic(&list, "rare ones", "g", 1, 1, "rare"));
+	err_add(&list, "h", 1, 1, "wrong");
+	assert_int_equal(list.count, ERR_TOPIC_MAX + 2);
+	assert_int_equal(list.errors, 1);
+	err_sort(&list);
+	char *text = printed(&list);
+	assert_true(strncmp(text, "f:1: warning: odd\nf:2: warning: odd\n", 36) == 0);
+	assert_non_null(strstr(text, "f:20: warning: odd (and 1001 more like this)\n"
+				     "g:1:1: warning: rare\n"
+				     "h:1:1: wrong\n"));
+	free(text);
+	char *line = err_line(&list, ERR_TOPIC_MAX - 1);
+	assert_string_equal(line, "f:20: odd (and 1001 more like this)");
+	free(line);
+	err_done(&list);
+}
+
+static void moving_keeps_the_bounds_of_topics(void **state)
+{
+	struct err_list to = {.items = NULL};
+
+	for (int i = 0; i < 3; i++) {
+		struct err_list from = {.items = NULL};
+		warn_of_many(&from, "odd ones", ERR_TOPIC_MAX + 5);
+		err_add(&from, "h", 1, 1, "wrong");
+		err_move(&to, &from);
+	}
+	assert_int_equal(to.count, ERR_TOPIC_MAX + 3);
+	assert_int_equal(to.errors, 3);
+	char *text = printed(&to);
+	assert_non_null(strstr(text, "f:20: warning: odd (and 55 more like this)\n"));
+	free(text);
+	err_done(&to);
+}
+
+static void the_first_message_is_no_warning(void **state)
+{
+	struct err_list list = {.items = NULL};
+
+	err_warn(&list, "f", 1, 1, "odd");
+	assert_null(err_first_message(&list));
+	err_add(&list, "f", 1, 1, "wrong");
+	err_add(&list, "f", 1, 1, "wrong too");
+	assert_string_equal(err_first_message(&list), "wrong");
+	err_done(&list);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -113,6 +172,9 @@ int main(void)
 		cmocka_unit_test(sorts_by_file_seen_first_then_place),
 		cmocka_unit_test(json_has_pointer_or_file_and_no_warnings),
 		cmocka_unit_test(moving_appends_and_empties),
+		cmocka_unit_test(keeps_the_first_warnings_of_a_topic_and_counts_the_rest),
+		cmocka_unit_test(moving_keeps_the_bounds_of_topics),
+		cmocka_unit_test(the_first_message_is_no_warning),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
