@@ -174,8 +174,10 @@ struct arena *fleet_object_arena(const struct fleet_object *object);
 bool fleet_read_at(const struct doc_reader *reader, const struct doc_node *node, double *ret_latitude,
 		   double *ret_longitude);
 bool fleet_read_country(const struct doc_reader *reader, const struct doc_node *node, char ret[static 3]);
-bool fleet_is_country(const char *text);
-bool fleet_is_continent(const char *text);
+bool fleet_is_country(const char *text); /* two capital letters */
+/* Warns of letters that are the code of no country of ISO 3166-1: no client is ever there. */
+void fleet_warn_of_country(const struct doc_reader *reader, const struct doc_node *node, bool is_at_key,
+			   const char country[static 3]);
 bool fleet_is_subdivision(const char *text); /* one to three of A-Z, 0-9 */
 /* A list of ids, each once, at most `max`; `what` is one of them ("region"). *ret in the arena. */
 bool fleet_read_ids(const struct doc_reader *reader, const struct doc_node *node, const char *what,

@@ -1,7 +1,9 @@
 /* Documents → maps. Control thread. */
 #include "fleet/fleet_internal.h"
+#include "lib/country.h"
 #include "lib/map.h"
 #include "lib/text.h"
+#include <ctype.h>
 #include <string.h>
 
 /* One region of a rule; regions are few, so a rule names each once. */
@@ -123,7 +125,7 @@ static bool parse_key(const char *key, struct fleet_map_rule *rule)
 		rule->asn = (uint32_t)asn;
 		return true;
 	}
-	if (fleet_is_continent(key)) {
+	if (country_is_continent(key)) {
 		rule->kind = MAP_CONTINENT;
 		memcpy(rule->continent, key, 3);
 		return true;
@@ -132,11 +134,51 @@ static bool parse_key(const char *key, struct fleet_map_rule *rule)
 	return strchr(key, '/') != NULL && prefix_parse(key, &rule->prefix);
 }
 
+#define MEANT_MAX 32
+
+static bool is_kind(const char *key, const char *kind)
+{
+	return strchr(key, ':') == NULL || after(key, kind) != NULL;
+}
+
+/* The key that was meant by a place without its kind, or in small letters: "country:DE" for "DE" and for
+ * "country:de". */
+static bool find_meant(const char *key, char out[static MEANT_MAX])
+{
+	const char *colon = strchr(key, ':'), *place = colon != NULL ? colon + 1 : key;
+	struct fleet_map_rule rule = {.key = NULL};
+	char upper[16];
+	size_t length = strlen(place);
+
+	if (length + 1 > sizeof(upper))
+		return false;
+	for (size_t i = 0; i <= length; i++)
+		upper[i] = (char)toupper((unsigned char)place[i]);
+	if (country_is_continent(upper) && (is_kind(key, "country:") || is_kind(key, "continent:")))
+		snprintf(out, MEANT_MAX, "%s", upper);
+	else if (length == 2 && country_find(upper) != NULL && is_kind(key, "country:"))
+		snprintf(out, MEANT_MAX, "country:%s", upper);
+	else if (parse_subdivision(upper, &rule) && country_find(rule.country) != NULL)
+		snprintf(out, MEANT_MAX, "subdivision:%s", upper);
+	else if (colon == NULL && strncmp(upper, "AS", 2) == 0)
+		snprintf(out, MEANT_MAX, "as:%s", upper + 2);
+	else
+		return false;
+	return parse_key(out, &rule);
+}
+
+static void report_meant(const struct doc_reader *reader, const struct doc_node *node, const char *quoted,
+			 const char *meant)
+{
+	struct err *err = doc_err_key(reader->errors, reader->doc, node,
+				      "unknown map key %s; did you mean '%s'?", quoted, meant);
+	err_set_nearest(err, meant);
+}
+
 static void report_key(const struct doc_reader *reader, const struct doc_node *node)
 {
-	static const char *const words[] = {"default", "country", "subdivision", "as", "AF", "AN",
-					    "AS",      "EU",	  "NA",		 "OC", "SA"};
-	char quoted[TEXT_QUOTE_MAX], kind[64];
+	static const char *const words[] = {"default", "country", "subdivision", "as"};
+	char quoted[TEXT_QUOTE_MAX], kind[64], meant[MEANT_MAX];
 
 	text_quote(node->key, quoted);
 	if (strchr(node->key, '/') != NULL) {
@@ -145,12 +187,14 @@ static void report_key(const struct doc_reader *reader, const struct doc_node *n
 			    quoted);
 		return;
 	}
+	if (find_meant(node->key, meant)) {
+		report_meant(reader, node, quoted, meant);
+		return;
+	}
 	snprintf(kind, sizeof(kind), "%.*s", (int)strcspn(node->key, ":"), node->key);
 	const char *nearest = text_nearest(kind, words, sizeof(words) / sizeof(words[0]));
 	if (nearest != NULL && strcmp(nearest, kind) != 0) {
-		struct err *err = doc_err_key(reader->errors, reader->doc, node,
-					      "unknown map key %s; did you mean '%s'?", quoted, nearest);
-		err_set_nearest(err, nearest);
+		report_meant(reader, node, quoted, nearest);
 		return;
 	}
 	doc_err_key(reader->errors, reader->doc, node,
@@ -168,6 +212,8 @@ static void read_rule(const struct doc_reader *reader, const struct doc_node *no
 	rule->key = arena_strndup(fleet_object_arena(&map->object), node->key, strlen(node->key));
 	if (!parse_key(node->key, rule)) {
 		report_key(reader, node);
+	} else if (rule->country[0] != '\0') {
+		fleet_warn_of_country(reader, node, true, rule->country);
 	} else if (rule->kind == MAP_PREFIX) {
 		/* The document refuses equal keys; a prefix can be written in more than one way. */
 		prefix_format(&rule->prefix, prefix);

@@ -1,5 +1,6 @@
 /* Documents → regions, locations, and the values that they share with others. Control thread. */
 #include "fleet/fleet_internal.h"
+#include "lib/country.h"
 #include "lib/mem.h"
 #include <ctype.h>
 #include <string.h>
@@ -30,14 +31,25 @@ bool fleet_is_country(const char *text)
 	return strlen(text) == 2 && isupper((unsigned char)text[0]) && isupper((unsigned char)text[1]);
 }
 
-bool fleet_is_continent(const char *text)
+void fleet_warn_of_country(const struct doc_reader *reader, const struct doc_node *node, bool is_at_key,
+			   const char country[static 3])
 {
-	static const char *const continents[] = {"AF", "AN", "AS", "EU", "NA", "OC", "SA"};
+	static const char topic[] = "unknown country";
+	const char *meant = country_meant(country);
+	char hint[64] = "";
 
-	for (size_t i = 0; i < sizeof(continents) / sizeof(continents[0]); i++)
-		if (strcmp(text, continents[i]) == 0)
-			return true;
-	return false;
+	if (country_find(country) != NULL)
+		return;
+	if (meant != NULL)
+		snprintf(hint, sizeof(hint), "; did you mean '%s'?", meant);
+	else if (country_is_continent(country))
+		snprintf(hint, sizeof(hint), "; '%s' is a continent", country);
+	struct err *err = is_at_key ? doc_warn_key(reader->errors, topic, reader->doc, node,
+						   "ISO 3166-1 has no country '%s'%s", country, hint)
+				    : doc_warn(reader->errors, topic, reader->doc, node,
+					       "ISO 3166-1 has no country '%s'%s", country, hint);
+	if (err != NULL)
+		err_set_nearest(err, meant);
 }
 
 bool fleet_is_subdivision(const char *text)
@@ -58,6 +70,7 @@ bool fleet_read_country(const struct doc_reader *reader, const struct doc_node *
 		doc_err(reader->errors, reader->doc, node, "must be %s", what);
 		return false;
 	}
+	fleet_warn_of_country(reader, node, false, text);
 	memcpy(ret, text, 3);
 	return true;
 }
@@ -187,14 +200,13 @@ static void read_location_subdivision(const struct doc_reader *reader, const str
 static void read_location_continent(const struct doc_reader *reader, const struct doc_node *value,
 				    void *target)
 {
-	static const char *const continents[] = {"AF", "AN", "AS", "EU", "NA", "OC", "SA", NULL};
 	struct fleet_location *location = target;
 	unsigned word;
 
-	if (!doc_read_word(reader, value, "continent", continents, NULL, &word))
+	if (!doc_read_word(reader, value, "continent", country_continents, NULL, &word))
 		return;
 	location->has_continent = true;
-	memcpy(location->continent, continents[word], 3);
+	memcpy(location->continent, country_continents[word], 3);
 }
 
 static void read_location_asn(const struct doc_reader *reader, const struct doc_node *value, void *target)

@@ -157,7 +157,8 @@ void api_post_apply(struct api_request *request, struct api_reply *reply)
 		struct err_list errors = {0};
 		doc = doc_from_yaml("body", request->body, request->body_length, &errors);
 		if (!doc)
-			api_reply_problem(reply, PROBLEM_BAD_REQUEST, &errors, "%s", err_first_message(&errors));
+			api_reply_problem(reply, PROBLEM_BAD_REQUEST, &errors, "%s",
+					  err_first_message(&errors));
 		err_done(&errors);
 	}
 	if (doc)

@@ -7,6 +7,7 @@
 #include "gslb/decide/place_build.h"
 #include "gslb/decide/words.h"
 #include "health/health_book.h"
+#include "lib/country.h"
 #include "lib/mem.h"
 #include "store/controls.h"
 #include <math.h>
@@ -15,8 +16,7 @@
 
 #define RADIANS (M_PI / 180)
 
-static const char *const continents[] = {"AF", "AN", "AS", "EU", "NA", "OC", "SA"};
-#define CONTINENTS (sizeof(continents) / sizeof(continents[0]))
+#define CONTINENTS COUNTRY_CONTINENTS
 #define CLIENTS (CONTINENTS + 1) /* the last one has no location */
 
 /* RFC 1112 §4: reserved, no client has it. */
@@ -50,7 +50,7 @@ static void add_direction(struct direction *sum, const struct direction *one, do
 static int continent_number(const char *continent)
 {
 	for (size_t i = 0; i < CONTINENTS; i++)
-		if (strcmp(continents[i], continent) == 0)
+		if (strcmp(country_continents[i], continent) == 0)
 			return (int)i;
 	return -1;
 }
@@ -61,23 +61,19 @@ static int continent_number(const char *continent)
 static void place_at_centroid(size_t continent, struct stand_in *ret)
 {
 	struct direction sum = {0, 0, 0};
-	for (char a = 'A'; a <= 'Z'; a++) {
-		for (char b = 'A'; b <= 'Z'; b++) {
-			const char country[3] = {a, b, 0};
-			double latitude, longitude;
-			if (strcmp(place_continent_of(country), continents[continent]) != 0 ||
-			    !place_centroid(country, &latitude, &longitude))
-				continue;
-			struct direction one = direction_of(latitude, longitude);
-			add_direction(&sum, &one, 1);
-		}
+	const struct country *country;
+	for (size_t at = 0; (country = country_next(&at));) {
+		if (strcmp(country->continent, country_continents[continent]) != 0)
+			continue;
+		struct direction one = direction_of(country->latitude, country->longitude);
+		add_direction(&sum, &one, 1);
 	}
 	*ret = (struct stand_in){
 		.family = 4, .key = STAND_IN_ADDRESS + ((address_key)continent << 96), .from = "centroid"};
 	ret->place.has_at = true;
 	ret->place.latitude = atan2(sum.z, hypot(sum.x, sum.y)) / RADIANS;
 	ret->place.longitude = atan2(sum.y, sum.x) / RADIANS;
-	memcpy(ret->place.continent, continents[continent], 3);
+	memcpy(ret->place.continent, country_continents[continent], 3);
 }
 
 struct weighed_place {
@@ -194,8 +190,9 @@ static json_t *client_json(size_t number, const struct stand_in *client)
 	bool is_real = client->from && strcmp(client->from, "centroid") != 0;
 	bool has_at = place_coordinates(&client->place, &latitude, &longitude);
 	return json_pack("{s:s?, s:s?, s:o, s:s?, s:s?}", "continent",
-			 number < CONTINENTS ? continents[number] : NULL, "address", is_real ? address : NULL,
-			 "at", has_at ? json_pack("[f,f]", latitude, longitude) : json_null(), "country",
+			 number < CONTINENTS ? country_continents[number] : NULL, "address",
+			 is_real ? address : NULL, "at",
+			 has_at ? json_pack("[f,f]", latitude, longitude) : json_null(), "country",
 			 *client->place.country ? client->place.country : NULL, "from", client->from);
 }
 
@@ -248,7 +245,7 @@ static void add_row(json_t *rows, const struct service_view *view, size_t number
 	struct choice choice;
 	choose_region(&policy, &client, 0, 0, &choice);
 	json_array_append_new(rows, json_pack("{s:s?, s:s?, s:s, s:o}", "continent",
-					      number < CONTINENTS ? continents[number] : NULL, "down",
+					      number < CONTINENTS ? country_continents[number] : NULL, "down",
 					      view->down < 0 ? NULL : view->region_id[view->down], "step",
 					      words_step(choice.step), "tiers", tiers_json(view, &choice)));
 }

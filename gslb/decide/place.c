@@ -4,6 +4,7 @@
  */
 #include "gslb/decide/place.h"
 #include "gslb/decide/place_build.h"
+#include "lib/country.h"
 #include "lib/mem.h"
 #include <math.h>
 #include <stdlib.h>
@@ -59,16 +60,18 @@ bool place_is_located(const struct place *place)
 
 bool place_coordinates(const struct place *place, double *ret_latitude, double *ret_longitude)
 {
-	if (!place->has_at)
-		return place->country[0] && place_centroid(place->country, ret_latitude, ret_longitude);
-	*ret_latitude = place->latitude;
-	*ret_longitude = place->longitude;
+	const struct country *country = place->has_at ? NULL : country_find(place->country);
+	if (!place->has_at && !country)
+		return false;
+	*ret_latitude = country ? country->latitude : place->latitude;
+	*ret_longitude = country ? country->longitude : place->longitude;
 	return true;
 }
 
 const char *place_continent(const struct place *place)
 {
-	return place->continent[0] ? place->continent : place_continent_of(place->country);
+	const struct country *country = place->continent[0] ? NULL : country_find(place->country);
+	return country ? country->continent : place->continent;
 }
 
 static double radians(double degrees)

@@ -16,7 +16,7 @@ struct place {
 	char subdivision[12]; /* ISO 3166-2 part after the dash ("CA"), or the database's name cut; "" */
 	char country[3];      /* ISO 3166-1 alpha-2 upper case, "" unknown */
 	char continent[3];    /* AF AN AS EU NA OC SA, "" unknown */
-	bool has_at;	      /* false and a country: use place_centroid at compile time */
+	bool has_at;	      /* false and a country: see place_coordinates */
 };
 #define PLACE_NONE 0 /* places[0]: nothing known */
 #define PLACE_FROM_LOCATIONS UINT16_MAX
@@ -45,10 +45,8 @@ const struct place_ranges *places_ranges(const struct places *places, unsigned f
 const struct place *places_find(const struct places *places, const struct ip *ip);
 /* Anything that `nearest` and place rules can use: coordinates, country, continent or subdivision. */
 bool place_is_located(const struct place *place);
-/* Coordinates of the place, or the built-in centroid of its country; false: neither. */
+/* Coordinates of the place, or the middle of its country (lib/country.h); false: neither. */
 bool place_coordinates(const struct place *place, double *ret_latitude, double *ret_longitude);
-bool place_centroid(const char country[2], double *ret_latitude, double *ret_longitude);
-const char *place_continent_of(const char country[2]);	/* "EU", or "" */
 const char *place_continent(const struct place *place); /* of the record, else of its country, or "" */
 /* Great-circle distance in km (haversine, radius 6371.0088 km). */
 double place_distance_km(double lat1, double lon1, double lat2, double lon2);

@@ -214,7 +214,15 @@ static const struct broken broken[] = {
 	 "f:2:20: unknown map key 'contry:DE'; did you mean 'country'?\n"},
 	{"maps:\n"
 	 "  m: {default: [], \"country:de\": []}\n",
-	 "f:2:20: unknown map key 'country:de'; a key is a prefix, as:N, subdivision:US-CA, country:BR, a "
+	 "f:2:20: unknown map key 'country:de'; did you mean 'country:DE'?\n"},
+	{"maps:\n"
+	 "  m: {default: [], DE: [], eu: [], \"country:oc\": [], US-CA: [], AS64500: [], \"as:oc\": []}\n",
+	 "f:2:20: unknown map key 'DE'; did you mean 'country:DE'?\n"
+	 "f:2:28: unknown map key 'eu'; did you mean 'EU'?\n"
+	 "f:2:36: unknown map key 'country:oc'; did you mean 'OC'?\n"
+	 "f:2:54: unknown map key 'US-CA'; did you mean 'subdivision:US-CA'?\n"
+	 "f:2:65: unknown map key 'AS64500'; did you mean 'as:64500'?\n"
+	 "f:2:78: unknown map key 'as:oc'; a key is a prefix, as:N, subdivision:US-CA, country:BR, a "
 	 "continent (AF, AN, AS, EU, NA, OC, SA) or default\n"},
 	{"maps:\n"
 	 "  m: {default: [], \"as:x\": [], \"as:4294967296\": []}\n",
@@ -433,9 +441,72 @@ static void test_every_error_is_told_at_its_place(void **state)
 	}
 }
 
+struct odd {
+	const char *text;
+	const char *warnings; /* as err_print writes them; the document is called f */
+};
+
+static const struct odd odd[] = {
+	{"regions: {eu: {at: [50, 8], country: UK}, us: {at: [40, -77], country: ZZ}}\n",
+	 "f:1:38: warning: ISO 3166-1 has no country 'UK'; did you mean 'GB'?\n"
+	 "f:1:72: warning: ISO 3166-1 has no country 'ZZ'\n"},
+	{"locations: {10.0.0.0/8: {country: EL}, 10.1.0.0/16: {country: EU}}\n",
+	 "f:1:35: warning: ISO 3166-1 has no country 'EL'; did you mean 'GR'?\n"
+	 "f:1:63: warning: ISO 3166-1 has no country 'EU'; 'EU' is a continent\n"},
+	{"maps:\n"
+	 "  m: {default: [], \"country:UK\": [], \"subdivision:UK-ENG\": [], \"country:EU\": []}\n",
+	 "f:2:20: warning: ISO 3166-1 has no country 'UK'; did you mean 'GB'?\n"
+	 "f:2:38: warning: ISO 3166-1 has no country 'UK'; did you mean 'GB'?\n"
+	 "f:2:64: warning: ISO 3166-1 has no country 'EU'; 'EU' is a continent\n"},
+	{"regions: {eu: {at: [50, 8], country: XK}}\n"
+	 "maps: {m: {default: [], \"country:AS\": [], AS: []}}\n",
+	 ""},
+};
+
+static void test_odd_values_are_warned_of_at_their_place(void **state)
+{
+	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+		struct fleet *fleet = fleet_new();
+		struct fleet_result result;
+		char *warnings = apply_yaml(fleet, FLEET_BASE, odd[i].text, &result);
+		assert_string_equal(warnings, odd[i].warnings);
+		free(warnings);
+		fleet_result_done(&result);
+		fleet_free(fleet);
+	}
+}
+
+static void test_many_odd_values_are_one_warning(void **state)
+{
+	struct fleet *fleet = fleet_new();
+	struct fleet_result result;
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	fputs("locations:\n", out);
+	for (unsigned i = 0; i < 5000; i++)
+		fprintf(out, "  10.%u.%u.0/24: {country: UK}\n", i / 256, i % 256);
+	fclose(out);
+	char *warnings = apply_yaml(fleet, FLEET_BASE, text, &result);
+	assert_non_null(strstr(warnings,
+			       "f:21:27: warning: ISO 3166-1 has no country 'UK'; did you mean 'GB'? "
+			       "(and 4980 more like this)\n"));
+	assert_null(strstr(warnings, "f:22:"));
+	assert_int_equal(fleet_count(fleet, FLEET_LOCATION), 5000);
+	free(warnings);
+	free(text);
+	fleet_result_done(&result);
+	fleet_free(fleet);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_error_is_told_at_its_place)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every_error_is_told_at_its_place),
+		cmocka_unit_test(test_odd_values_are_warned_of_at_their_place),
+		cmocka_unit_test(test_many_odd_values_are_one_warning),
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

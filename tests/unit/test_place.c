@@ -19,54 +19,6 @@ static const struct place *find(const struct places *places, const char *text)
 	return places_find(places, &address);
 }
 
-static void countries_are_all_there(void **state)
-{
-	unsigned known = 0, continents[7] = {0};
-	for (char a = 'A'; a <= 'Z'; a++) {
-		for (char b = 'A'; b <= 'Z'; b++) {
-			char code[3] = {a, b, '\0'};
-			double latitude, longitude;
-			const char *continent = place_continent_of(code);
-			if (!place_centroid(code, &latitude, &longitude)) {
-				assert_string_equal(continent, "");
-				continue;
-			}
-			known++;
-			assert_true(latitude >= -90 && latitude <= 90 && longitude >= -180 &&
-				    longitude <= 180);
-			static const char *const words[7] = {"AF", "AN", "AS", "EU", "NA", "OC", "SA"};
-			unsigned found = 0;
-			while (found < 7 && strcmp(words[found], continent) != 0)
-				found++;
-			assert_true(found < 7);
-			continents[found]++;
-		}
-	}
-	assert_int_equal(known, 249 + 1); /* ISO 3166-1 and XK */
-	for (unsigned i = 0; i < 7; i++)
-		assert_true(continents[i] >= 5);
-}
-
-static void countries_lie_where_they_are(void **state)
-{
-	static const struct {
-		const char *code, *continent;
-		double latitude, longitude;
-	} capitals[] = {
-		{"DE", "EU", 52.5, 13.4},   {"FR", "EU", 48.9, 2.4},   {"GB", "EU", 51.5, -0.1},
-		{"JP", "AS", 35.7, 139.7},  {"IN", "AS", 28.6, 77.2},  {"SG", "AS", 1.35, 103.8},
-		{"ZA", "AF", -25.7, 28.2},  {"EG", "AF", 30.0, 31.2},  {"AR", "SA", -34.6, -58.4},
-		{"NZ", "OC", -41.3, 174.8}, {"MX", "NA", 19.4, -99.1}, {"XK", "EU", 42.7, 21.2},
-	};
-	for (size_t i = 0; i < sizeof(capitals) / sizeof(capitals[0]); i++) {
-		double latitude, longitude;
-		assert_true(place_centroid(capitals[i].code, &latitude, &longitude));
-		assert_true(place_distance_km(latitude, longitude, capitals[i].latitude,
-					      capitals[i].longitude) < 1200);
-		assert_string_equal(place_continent_of(capitals[i].code), capitals[i].continent);
-	}
-}
-
 static void distances_are_great_circles(void **state)
 {
 	assert_true(place_distance_km(50.11, 8.68, 50.11, 8.68) == 0);
@@ -229,8 +181,6 @@ static void corrections_alone_are_geography_too(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(countries_are_all_there),
-		cmocka_unit_test(countries_lie_where_they_are),
 		cmocka_unit_test(distances_are_great_circles),
 		cmocka_unit_test(an_empty_set_knows_nothing),
 		cmocka_unit_test(located_means_that_a_rule_can_use_it),

@@ -2,14 +2,12 @@
  * Countries: rough middle and continent of each code of ISO 3166-1 alpha-2, and of XK (Kosovo), which
  * databases use. A country that lies on two continents counts as the databases have it. Constant.
  */
-#include "gslb/decide/place.h"
+#include "lib/country.h"
 #include <stdlib.h>
 #include <string.h>
 
-struct country {
-	char code[3], continent[3];
-	double latitude, longitude;
-};
+const char *const country_continents[COUNTRY_CONTINENTS + 1] = {"AF", "AN", "AS", "EU",
+								"NA", "OC", "SA", NULL};
 
 /* clang-format off */
 static const struct country countries[] = { /* sorted by code */
@@ -100,29 +98,43 @@ static const struct country countries[] = { /* sorted by code */
 };
 /* clang-format on */
 
+/* Codes that people write and ISO 3166-1 has for another purpose: reserved on request (UK), used by the
+ * institutions of the EU (EL), or of countries that have another code since. */
+static const struct {
+	char written[3], meant[3];
+} other_codes[] = {
+	{"BU", "MM"}, {"CS", "RS"}, {"DD", "DE"}, {"EL", "GR"}, {"FX", "FR"}, {"SU", "RU"},
+	{"TP", "TL"}, {"UK", "GB"}, {"YD", "YE"}, {"YU", "RS"}, {"ZR", "CD"},
+};
+
 static int compare_code(const void *code, const void *country)
 {
 	return memcmp(code, ((const struct country *)country)->code, 2);
 }
 
-static const struct country *find_country(const char code[2])
+const struct country *country_find(const char code[static 2])
 {
 	return bsearch(code, countries, sizeof(countries) / sizeof(countries[0]), sizeof(countries[0]),
 		       compare_code);
 }
 
-bool place_centroid(const char country[2], double *ret_latitude, double *ret_longitude)
+const struct country *country_next(size_t *at)
 {
-	const struct country *found = find_country(country);
-	if (!found)
-		return false;
-	*ret_latitude = found->latitude;
-	*ret_longitude = found->longitude;
-	return true;
+	return *at < sizeof(countries) / sizeof(countries[0]) ? &countries[(*at)++] : NULL;
 }
 
-const char *place_continent_of(const char country[2])
+const char *country_meant(const char code[static 2])
 {
-	const struct country *found = find_country(country);
-	return found ? found->continent : "";
+	for (size_t i = 0; i < sizeof(other_codes) / sizeof(other_codes[0]); i++)
+		if (memcmp(code, other_codes[i].written, 2) == 0)
+			return other_codes[i].meant;
+	return NULL;
+}
+
+bool country_is_continent(const char *text)
+{
+	for (size_t i = 0; i < COUNTRY_CONTINENTS; i++)
+		if (strcmp(text, country_continents[i]) == 0)
+			return true;
+	return false;
 }
