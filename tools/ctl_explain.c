@@ -205,7 +205,9 @@ static void print_answer(const json_t *reply)
 		       text_of(ede, "text"));
 	const char *why = words_ttl_reason_meaning(text_of(ttl, "why"));
 	if (json_array_size(records) == 0)
-		why = "no record: what the zone's SOA says, MAX at most";
+		why = strcmp(text_of(ttl, "why"), "fallback") == 0
+			      ? "no record for now: what the zone's SOA says, MIN at most"
+			      : "no record: what the zone's SOA says, MAX at most";
 	if (json_is_integer(get(ttl, "value")))
 		printf("ttl      %lld s of %lld to %lld: %s\n",
 		       (long long)json_integer_value(get(ttl, "value")),

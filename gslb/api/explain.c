@@ -299,6 +299,8 @@ static json_t *answer_json(const struct story *story)
 
 static enum ttl_reason ttl_why(const struct story *story, uint32_t ttl)
 {
+	if (story->answer->authority_count > 0)
+		return resolve_is_outage(story->answer, story->request->type) ? TTL_FALLBACK : TTL_STABLE;
 	if (story->choice.step != STEP_TIER)
 		return TTL_FALLBACK;
 	enum ttl_reason why = TTL_STABLE;

@@ -266,6 +266,16 @@ void choose_region(const struct policy *policy, const struct client *client, uin
 	ret->ttl = ret->region->ttl;
 }
 
+bool choose_holds(const struct choice *choice, unsigned family)
+{
+	const struct tiers *tiers = choice->order.tiers;
+	region_set holds = choice->policy->service->holds[family == 6] & choice->policy->allowed;
+	for (unsigned i = 0; i < tiers->count; i++)
+		if (holds >> (tiers->item[i] & (REGIONS_MAX - 1)) & 1)
+			return true;
+	return false;
+}
+
 const struct plan_pick *choose_one(const struct choice *choice, unsigned family, uint64_t random)
 {
 	const struct plan_picks *picks = &choice->region->picks[choice->mode][family == 6];

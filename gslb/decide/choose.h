@@ -38,6 +38,9 @@ void choose_region(const struct policy *policy, const struct client *client, uin
  * returns how many. */
 unsigned choose_vips(const struct choice *choice, unsigned family, uint64_t random,
 		     const struct plan_vip *ret[static ANSWERS_MAX]);
+/* Whether regions of this client hold a VIP of the family (4 or 6) at all: if the answer has none, that is by
+ * health or a control, and may end at any time. */
+bool choose_holds(const struct choice *choice, unsigned family);
 /* What choose_vips gives where an answer has one VIP; NULL: the region has none of the family. */
 const struct plan_pick *choose_one(const struct choice *choice, unsigned family, uint64_t random);
 /* ECS scope of an answer for this family (4, 6; 0: none asked for, the region alone). */

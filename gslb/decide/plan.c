@@ -165,6 +165,8 @@ static unsigned pick_count(const struct plan_region *region, enum pick_mode mode
 static void fill_sets(struct plan_service *service, struct plan_region *region, uint32_t min_hundredths)
 {
 	region_set bit = (region_set)1 << region->number;
+	for (unsigned i = 0; i < region->vip_count; i++)
+		service->holds[family_row(&region->vips[i].ip)] |= bit;
 	service->healthy |= pick_count(region, PICK_REGULAR) > 0 ? bit : 0;
 	service->ok |= weigh_health(region, min_hundredths) ? bit : 0;
 	service->panic |= pick_count(region, PICK_PANIC) > 0 ? bit : 0;

@@ -88,6 +88,7 @@ struct plan_service {
 	region_set positive; /* share above 0 */
 	region_set partial;  /* share 1..99 */
 	region_set down;     /* control `down` */
+	region_set holds[2]; /* a VIP of the family in whatever state: [0] IPv4, [1] IPv6 */
 	region_set settled;  /* ok, positive and not down, and take every client, whatever its hash */
 	bool picks_vips;     /* some region has more of them than an answer takes: a hash or a draw picks */
 	uint8_t region_count;

@@ -308,6 +308,15 @@ static bool add_addresses_of(struct state *state, uint16_t type)
 	return true;
 }
 
+bool resolve_is_outage(const struct answer *answer, uint16_t type)
+{
+	const struct choice *choice = &answer->choice;
+	if (!choice->policy) /* nobody was to choose */
+		return false;
+	bool wants_ipv4 = type != RR_AAAA, wants_ipv6 = type == RR_AAAA || is_service_binding(type);
+	return (wants_ipv4 && choose_holds(choice, 4)) || (wants_ipv6 && choose_holds(choice, 6));
+}
+
 static const char suspended[] = "tenant suspended", all_down[] = "every region is down: last resort";
 
 /* The tenant's rule decides: A, AAAA and, where the service declares it, HTTPS and SVCB
@@ -339,7 +348,8 @@ static bool answer_tenant(struct state *state, const struct node *node)
 			       : add_addresses_of(state, type == RR_AAAA ? type : RR_A))
 			return true;
 	}
-	add_negative(state, node->zone, policy->service->ttl_max);
+	add_negative(state, node->zone,
+		     resolve_is_outage(answer, type) ? policy->service->ttl_min : policy->service->ttl_max);
 	return true;
 }
 

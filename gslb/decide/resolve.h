@@ -72,6 +72,9 @@ struct answer { /* what each query sets stands first, in whole words */
 
 /* The addresses that a tenant's rule gave for A or AAAA; returns how many. */
 unsigned resolve_addresses(const struct answer *answer, uint16_t type, struct ip ret[static ANSWERS_MAX]);
+/* Of a tenant's rule that left a question for this type without a record: health or a control did it, and an
+ * answer may come any moment. Such an answer is not to be kept for long (docs/configuration.md, "ttl"). */
+bool resolve_is_outage(const struct answer *answer, uint16_t type);
 /* What was looked up before resolve(). */
 struct found {
 	const struct node *node;   /* of the question's name; NULL: there is none */

@@ -92,6 +92,26 @@ class LastResort(stack.StackTest):
         self.assertIn('gslb_dns_fallback_total{service="shop",step="last-resort"}', server.page("/metrics")[1])
 
 
+    def test_an_outage_is_kept_no_longer_than_min(self):
+        world = self.world("nodata")
+        server = self.use(world.start())
+
+        def nodata_ttl(name, kind="A"):
+            found = re.search(r"^%s\.\s+(\d+)\s+IN\s+SOA" % re.escape(stack.ZONE), server.dig(f"{name}.{stack.ZONE}", kind), re.M)
+            return found and int(found[1])
+
+        self.assertEqual(nodata_ttl("acme", "AAAA"), 20)  # no region has IPv6, and none will have it soon
+        server.ctl("region", "force-down", "eu", "--reason", "trial")
+        self.assertEqual(nodata_ttl("resident"), 1)
+        server.ctl("region", "restore", "eu")
+        for origin in server.origins.values():
+            origin.kill()
+        stack.until(lambda: server.answer("acme", stack.CLIENTS["eu"]) == [], what="the outage")
+        self.assertEqual((nodata_ttl("acme"), nodata_ttl("resident"), nodata_ttl("acme", "AAAA")), (1, 1, 20))
+        told = server.ctl("explain", f"acme.{stack.ZONE}").stdout
+        self.assertIn("ttl      1 s of 1 to 20: no record for now", told)
+
+
 class ClientSubnet(stack.StackTest):
     def test_only_some_resolvers_are_believed(self):
         world = stack.World(node={"dns": {"listen": ["127.0.0.1@0"], "ecs": {"from": ["192.0.2.0/24"]}}})

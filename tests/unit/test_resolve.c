@@ -19,6 +19,9 @@ static const char world_text[] = "region eu 50.1 8.7\n"
 				 "vip shop eu 2001:db8::11\n"
 				 "service dead order=listed ttl_min=5 ttl_max=60\n"
 				 "vip dead eu 192.0.2.99 state=down\n"
+				 "service dark order=listed ttl_min=5 ttl_max=60 last_resort=nodata\n"
+				 "vip dark eu 192.0.2.98 state=down\n"
+				 "vip dark us 2001:db8::98 state=down\n"
 				 "zone app.test\n"
 				 "@ 300 IN SOA ns1 hostmaster 7 3600 600 86400 120\n"
 				 "@ 300 IN NS ns1\n"
@@ -51,7 +54,9 @@ static const char world_text[] = "region eu 50.1 8.7\n"
 				 "tenant acme.app.test shop\n"
 				 "tenant eu-only.app.test shop regions=eu\n"
 				 "tenant stopped.app.test shop suspended=1\n"
-				 "tenant dead.app.test dead\n";
+				 "tenant dead.app.test dead\n"
+				 "tenant dark.app.test dark\n"
+				 "tenant dark-eu.app.test dark regions=eu\n";
 
 static struct world *world;
 static struct answer answer;
@@ -107,7 +112,7 @@ static void test_tenant_goes_to_its_nearest_region(void **state)
 	ask("acme.app.test", RR_AAAA, "216.160.83.7"); /* one region for all types: us has no IPv6 */
 	assert_sections(0, 1, 0);
 	assert_true(answer.uses_client);
-	assert_int_equal(answer.items[0].ttl, 60); /* min(SOA's 120, ttl MAX) */
+	assert_int_equal(answer.items[0].ttl, 5); /* eu has: MIN */
 }
 
 static void test_residency_has_no_scope(void **state)
@@ -156,6 +161,24 @@ static void test_negative_answers(void **state)
 	assert_int_equal(answer.ede, EDE_NOT_AUTHORITATIVE);
 	assert_false(answer.is_authoritative);
 	assert_null(answer.zone);
+}
+
+/* An outage may end any moment: its NODATA is kept for MIN, that of the configuration for MAX. */
+static void test_an_outage_is_not_kept(void **state)
+{
+	ask("dark.app.test", RR_A, "81.2.69.7");
+	assert_sections(0, 1, 0);
+	assert_int_equal(answer.items[0].ttl, 5);
+	ask("dark.app.test", RR_AAAA, "81.2.69.7");
+	assert_int_equal(answer.items[0].ttl, 5);
+	ask("dark-eu.app.test", RR_A, "81.2.69.7");
+	assert_int_equal(answer.items[0].ttl, 5);
+	ask("dark-eu.app.test", RR_AAAA, "81.2.69.7"); /* no region of the tenant has IPv6 */
+	assert_int_equal(answer.items[0].ttl, 60);
+	ask("dark.app.test", RR_HTTPS, "81.2.69.7"); /* the service declares none */
+	assert_int_equal(answer.items[0].ttl, 60);
+	ask("stopped.app.test", RR_A, "81.2.69.7");
+	assert_int_equal(answer.items[0].ttl, 60);
 }
 
 static void test_chains(void **state)
@@ -268,6 +291,7 @@ int main(void)
 		cmocka_unit_test(test_static_types_beside_a_tenant),
 		cmocka_unit_test(test_suspended_and_last_resort_say_so),
 		cmocka_unit_test(test_negative_answers),
+		cmocka_unit_test(test_an_outage_is_not_kept),
 		cmocka_unit_test(test_chains),
 		cmocka_unit_test(test_dname_too_long_is_yxdomain),
 		cmocka_unit_test(test_dname_chains_end),
