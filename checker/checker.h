@@ -42,7 +42,9 @@ struct probe_result {
 	bool is_inconclusive; /* it could not run here (no descriptor, no port): says nothing of the target */
 	bool is_late; /* inconclusive, for this process stood still meanwhile; it is probed again at once */
 	uint32_t latency_us; /* from start to verdict */
-	const char *reason;  /* "connection refused", "timeout", "status 500", …; valid in the callback */
+	/* "connection refused", "timeout", "status 500", …; where it is ok, "" or a remark that it was a
+	 * redirect. Valid in the callback. */
+	const char *reason;
 };
 
 struct checker;

@@ -11,6 +11,7 @@
 #include <strings.h>
 
 #define CHUNK_LINE_BYTES_MAX 256 /* a size and its extensions */
+#define LOCATION_BYTES_MAX 50	 /* that are told */
 
 enum part { /* what the next byte belongs to */
 	    PART_STATUS,
@@ -38,6 +39,7 @@ struct http_response {
 	size_t body_length, body_capacity;
 	bool is_whole;	 /* the message's end was read */
 	bool is_closing; /* the server, or what it sent, ends the connection */
+	bool is_redirect;
 	enum http_verdict verdict;
 	char reason[96];
 };
@@ -112,19 +114,28 @@ static bool invalid(struct http_response *response)
 	return bad(response, "no valid HTTP response");
 }
 
+/* A reason is one line for people: bytes that are not printable ASCII show as '?'. True: it was cut. */
+static bool copy_printable(const char *text, size_t length, char *out, size_t size)
+{
+	size_t take = length < size - 1 ? length : size - 1;
+	for (size_t i = 0; i < take; i++)
+		out[i] = isascii(text[i]) && isprint(text[i]) ? text[i] : '?';
+	out[take] = '\0';
+	return take < length;
+}
+
 /* ---- body ---- */
 
-/* A reason is one line for people: bytes that are not printable ASCII show as '?'. */
+/* What a redirect leads to may well hold it, so a redirect's reason stays. */
 static void body_lacks(struct http_response *response)
 {
 	char wanted[48];
 	const char *body = response->spec->body;
-	size_t length = 0;
-	for (; body[length] && length < sizeof wanted - 1; length++)
-		wanted[length] = isascii(body[length]) && isprint(body[length]) ? body[length] : '?';
-	wanted[length] = '\0';
-	snprintf(response->reason, sizeof response->reason, "body does not contain \"%s%s\"", wanted,
-		 body[length] ? "…" : "");
+	size_t length = strlen(body);
+	bool is_cut = copy_printable(body, length, wanted, sizeof wanted);
+	if (!response->is_redirect)
+		snprintf(response->reason, sizeof response->reason, "body does not contain \"%s%s\"", wanted,
+			 is_cut ? "…" : "");
 	response->verdict = HTTP_BAD;
 }
 
@@ -222,6 +233,19 @@ static void take_transfer_encoding(struct http_response *response, const char *v
 	response->has_length = false;
 }
 
+/* RFC 9110 §15.4: the codes that mean to be followed; a probe does not, and says so. */
+static void take_location(struct http_response *response, const char *value, size_t length)
+{
+	char location[LOCATION_BYTES_MAX + 1];
+	unsigned status = response->status;
+	if ((status < 300 || status > 303) && status != 307 && status != 308)
+		return;
+	bool is_cut = copy_printable(value, length, location, sizeof location);
+	response->is_redirect = true;
+	snprintf(response->reason, sizeof response->reason, "status %u to %s%s; redirects are not followed",
+		 status, location, is_cut ? "…" : "");
+}
+
 static bool on_field_line(struct http_response *response)
 {
 	const char *line = response->line;
@@ -246,6 +270,8 @@ static bool on_field_line(struct http_response *response)
 	} else if (name_length == 17 && strncasecmp(line, "transfer-encoding", 17) == 0) {
 		response->is_framing_field = true;
 		take_transfer_encoding(response, value, end - value);
+	} else if (name_length == 8 && strncasecmp(line, "location", 8) == 0) {
+		take_location(response, value, end - value);
 	} else if (name_length == 10 && strncasecmp(line, "connection", 10) == 0) {
 		response->is_closing |= has_token(value, end - value, "close");
 	}
@@ -262,7 +288,8 @@ static bool on_head_end(struct http_response *response)
 	}
 	const struct probe_spec *spec = response->spec;
 	if (!is_expected(spec, response->status)) {
-		snprintf(response->reason, sizeof response->reason, "status %u", response->status);
+		if (!response->is_redirect)
+			snprintf(response->reason, sizeof response->reason, "status %u", response->status);
 		response->verdict = HTTP_BAD;
 	} else if (!spec->body || !*spec->body) {
 		response->verdict = HTTP_GOOD;

@@ -21,7 +21,8 @@ bool http_response_feed(struct http_response *response, const char *bytes, size_
 /* The peer closed: the verdict stands from now on. */
 void http_response_end(struct http_response *response);
 enum http_verdict http_response_verdict(const struct http_response *response);
-const char *http_response_reason(const struct http_response *response); /* of BAD */
+/* Of BAD, why; of GOOD, "" or that it was a redirect, which is never followed. */
+const char *http_response_reason(const struct http_response *response);
 /* The check's own headers say `Connection: keep-alive`. */
 bool http_response_may_keep(const struct probe_spec *spec);
 /* The message ended with the last byte fed, and the server leaves the connection open. */

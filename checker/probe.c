@@ -73,7 +73,13 @@ static void finish(struct probe *probe)
 
 void probe_succeed(struct probe *probe)
 {
+	probe_succeed_with(probe, "");
+}
+
+void probe_succeed_with(struct probe *probe, const char *remark)
+{
 	probe->result.is_ok = true;
+	snprintf(probe->reason, sizeof probe->reason, "%s", remark);
 	finish(probe);
 }
 

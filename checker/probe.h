@@ -82,6 +82,7 @@ struct probe {
 
 /* The verdict. The kind returns to the loop then, and has its turn to part once the result is told. */
 void probe_succeed(struct probe *probe);
+void probe_succeed_with(struct probe *probe, const char *remark);
 void probe_fail(struct probe *probe, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void probe_fail_errno(struct probe *probe, int error); /* tells failures of ours from the target's */
 /* A stream that FAILED; `what` stands before TLS's words, as "handshake failed: ". */

@@ -105,7 +105,7 @@ static void judge(struct probe *probe)
 {
 	const struct http_response *response = probe->http.response;
 	if (http_response_verdict(response) == HTTP_GOOD)
-		probe_succeed(probe);
+		probe_succeed_with(probe, http_response_reason(response));
 	else
 		probe_fail(probe, "%s", http_response_reason(response));
 }

@@ -260,9 +260,9 @@ static void note_transition(struct target *target, enum verdict_state before, co
 		event_add(timer, &(const struct timeval){.tv_usec = SAVE_CHANGES_MS * 1000});
 	char address[IP_TEXT_MAX];
 	ip_format(&entry->ip, address);
-	tell_users(target, before, is_up ? "" : reason);
+	tell_users(target, before, reason);
 	log_info("vip %s check %s: %s → %s%s%s", address, entry->check, state_word(before),
-		 state_word(entry->verdict.state), is_up ? "" : ": ", is_up ? "" : reason);
+		 state_word(entry->verdict.state), *reason ? ": " : "", reason);
 }
 
 /* A round that could not be run says nothing of the target: everything is held as it was. */
@@ -300,10 +300,8 @@ static void on_result(void *user, const struct probe_result *result)
 	uint32_t pending_before = verdict_pending(&entry->verdict);
 	bool is_transition = verdict_update(&entry->verdict, &target->limits, result->is_ok);
 	uint32_t pending = verdict_pending(&entry->verdict);
-	if (!result->is_ok)
+	if (!result->is_ok || (entry->verdict.state == VERDICT_UP && pending == 0))
 		snprintf(entry->reason, sizeof entry->reason, "%s", result->reason);
-	else if (entry->verdict.state == VERDICT_UP && pending == 0)
-		entry->reason[0] = '\0';
 	if (is_transition)
 		note_transition(target, before, result->reason);
 	bool is_first = !target->has_finished;

@@ -20,7 +20,8 @@ struct health_entry {
 	bool is_probed;
 	bool was_up;	     /* DOWN: it came from UP, not from unknown */
 	bool has_round;	     /* finished one round or restored with a state younger than 24 h */
-	char reason[96];     /* of the last result that counted against the state; "" none */
+	char reason[96];     /* of the last result that counted against the state, or a remark of the last
+			      * good one; "" none */
 	uint32_t latency_us; /* of the last round */
 	uint64_t transitions;
 	uint64_t latency_bucket[16]; /* rounds up to 2^b milliseconds/8, above the one before; last = +Inf */

@@ -28,7 +28,7 @@ struct notice {
 	int64_t unix_ms;
 	const char *service, *region, *vip, *check;
 	const char *from, *to; /* "up", "down", "unknown" */
-	const char *reason;    /* "" where the VIP came up */
+	const char *reason;    /* where the VIP came up: "" or a remark */
 };
 
 struct notify_counts {

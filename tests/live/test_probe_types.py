@@ -12,7 +12,20 @@ import subprocess
 import tempfile
 
 import stack
-from probe_servers import DAY, NOW, Authority, GrpcServer, TlsServer
+from probe_servers import DAY, NOW, Authority, GrpcServer, Server, TlsServer
+
+
+class RedirectingServer(Server):
+    def __init__(self, address):
+        self.paths = []
+        super().__init__(address)
+
+    def serve(self, connection):
+        path = connection.recv(65536).split()[1].decode()
+        self.paths.append(path)
+        where = f"http://{connection.getsockname()[0]}:{self.port}/elsewhere"
+        head = "200 OK" if path == "/elsewhere" else f"302 Found\r\nLocation: {where}"
+        connection.sendall(f"HTTP/1.1 {head}\r\nContent-Length: 0\r\n\r\n".encode())
 
 
 class ProbeTypes(stack.StackTest):
@@ -104,6 +117,20 @@ class ProbeTypes(stack.StackTest):
         self.becomes("up")
         server.status = 503
         self.becomes("down", "status 503")
+
+    def test_a_redirect_is_an_answer_and_not_followed(self):
+        server = self.server(RedirectingServer(self.eu))
+        self.start({"type": "http", "port": server.port})
+        told = f"status 302 to http://{self.eu}:{server.port}/elsewhere"[:54]
+        self.becomes("up", told)
+        self.assertIn("redirects are not followed", self.vip()["reason"])
+        self.assertIn(told, self.stack.ctl("vips").stdout)
+        self.assertIn(f"unknown → up: {told}", self.stack.log())
+        self.stack.fleet["checks"]["it"]["expect"] = "200-299"
+        self.stack.write()
+        self.stack.ctl("reload")
+        self.becomes("down", told)
+        self.assertEqual(set(server.paths), {"/"})
 
     def test_no_tls_there(self):
         plain = stack.Origin(self.eu, stack.free_port(self.eu))

@@ -82,6 +82,45 @@ static void the_status_decides(void **state)
 	assert_read(&spec, "HTTP/1.1 302 Found\r\n\r\n", "status 302");
 }
 
+/* NULL: the verdict is open or there are no words for it. */
+static const char *words_of(const struct probe_spec *spec, const char *text, enum http_verdict expected)
+{
+	static char words[128];
+	struct http_response *response = http_response_new(spec);
+	if (http_response_feed(response, text, strlen(text)))
+		http_response_end(response);
+	assert_int_equal(http_response_verdict(response), expected);
+	snprintf(words, sizeof words, "%s", http_response_reason(response));
+	http_response_free(response);
+	return words;
+}
+
+/* A redirect is an answer like others, and whoever looks at the VIP is told that nobody went where it leads.
+ */
+static void redirects_are_told_not_followed(void **state)
+{
+	static const char moved[] =
+		"HTTP/1.1 301 Moved\r\nLocation: https://a.test/up\r\nContent-Length: 0\r\n\r\n";
+	static const char told[] = "status 301 to https://a.test/up; redirects are not followed";
+	static const struct probe_expect only[] = {{200, 200}};
+	struct probe_spec strict = {.type = PROBE_HTTP, .expect = only, .expect_count = 1};
+	assert_read(&plain, moved, "good");
+	assert_string_equal(words_of(&plain, moved, HTTP_GOOD), told);
+	assert_read(&strict, moved, told);
+	struct probe_spec body = wants("ready");
+	assert_read(&body, moved, told); /* what was asked for may well stand where it leads */
+	assert_string_equal(words_of(&plain, "HTTP/1.1 200 OK\r\nLocation: /made\r\n\r\n", HTTP_GOOD), "");
+	assert_string_equal(words_of(&plain, "HTTP/1.1 304 Same\r\nLocation: /\r\n\r\n", HTTP_GOOD), "");
+	assert_string_equal(words_of(&plain, "HTTP/1.1 302 Found\r\n\r\n", HTTP_GOOD), "");
+	assert_read(&strict, "HTTP/1.1 302 Found\r\n\r\n", "status 302");
+	/* one short line, whatever a stranger writes */
+	assert_read(&strict,
+		    "HTTP/1.1 307 "
+		    "x\r\nlocation:\thttp://a.test/\x1b[31m/and/much/more/than/a/line/has/room/for\r\n\r\n",
+		    "status 307 to http://a.test/?[31m/and/much/more/than/a/line/has/…; redirects are not "
+		    "followed");
+}
+
 static void interim_responses_are_skipped(void **state)
 {
 	assert_read(
@@ -306,6 +345,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_status_decides),
+		cmocka_unit_test(redirects_are_told_not_followed),
 		cmocka_unit_test(interim_responses_are_skipped),
 		cmocka_unit_test(garbage_is_no_response),
 		cmocka_unit_test(odd_but_legal_heads_are_read),
