@@ -3,6 +3,7 @@
  * words are read off what resolve() left behind. Control thread.
  */
 #include "gslb/api/explain.h"
+#include "gslb/compile/steering.h"
 #include "gslb/decide/https.h"
 #include "gslb/decide/resolve.h"
 #include "gslb/decide/words.h"
@@ -219,7 +220,7 @@ static json_t *policy_json(const struct story *story)
 					  &story->client.address,
 					  story->client.is_ecs ? &story->client.resolver : NULL);
 	}
-	const char *matched = rule ? map_rule_key((const struct fleet_map *)map, rule) : NULL;
+	const char *matched = rule ? steering_rule_key((const struct fleet_map *)map, rule) : NULL;
 	return json_pack("{s:s, s:o, s:o, s:s}", "order", fleet_order_word[story->service->order], "map",
 			 text_or_null(story->service->order == ORDER_MAP ? story->service->map : NULL),
 			 "matched", text_or_null(matched), "split", fleet_split_word[story->service->split]);

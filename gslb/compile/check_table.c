@@ -4,6 +4,7 @@
  */
 #include "gslb/compile/check_table.h"
 #include "gslb/compile/plan_build.h"
+#include "gslb/compile/steering.h"
 #include "gslb/decide/place_build.h"
 #include "gslb/decide/words.h"
 #include "health/health_book.h"
@@ -299,7 +300,7 @@ static void count_names(const struct fleet *fleet)
 json_t *check_table(const struct load_result *loaded)
 {
 	struct stand_in clients[CLIENTS] = {0};
-	struct places *laid = places_with_locations(loaded->places, loaded->fleet);
+	struct places *laid = steering_lay_locations(loaded->places, loaded->fleet);
 	find_stand_ins(laid, 4, clients);
 	find_stand_ins(laid, 6, clients);
 	for (size_t i = 0; i < CONTINENTS; i++)
@@ -325,7 +326,7 @@ json_t *check_table(const struct load_result *loaded)
 	for (struct fleet_object *object; (object = fleet_next(loaded->fleet, FLEET_SERVICE, &at));) {
 		struct service_view view = {.service = (const struct fleet_service *)object,
 					    .region_id = region_id};
-		view.candidates = plan_build_candidates(loaded->fleet, view.service);
+		view.candidates = steering_candidates(loaded->fleet, view.service);
 		view.order = order_cache_get(orders, loaded->fleet, view.service, view.candidates, places);
 		json_array_append_new(services, service_json(&build, &view, clients));
 	}

@@ -1,9 +1,8 @@
 /* See the header. load_run: any one thread; the rest: control thread. */
 #include "gslb/compile/load.h"
 #include "gslb/compile/geo_load.h"
-#include "gslb/compile/plan_build.h"
+#include "gslb/compile/steering.h"
 #include "lib/doc.h"
-#include "lib/hash.h"
 #include "lib/helper.h"
 #include "lib/mem.h"
 #include <errno.h>
@@ -72,34 +71,19 @@ static void load_geo(const struct load_previous *previous, struct load_result *r
 /* The orders that the base's tenants need. */
 static void compile_orders(struct load_previous *previous, struct load_result *ret)
 {
-	ret->locations_hash = load_locations_hash(ret->fleet);
+	ret->locations_hash = steering_locations_hash(ret->fleet);
 	if (previous->places == ret->places && previous->locations_hash == ret->locations_hash) {
 		ret->laid = places_ref(previous->laid);
 		ret->orders = previous->orders;
 		previous->orders = NULL;
 	} else {
-		ret->laid = places_with_locations(ret->places, ret->fleet);
+		ret->laid = steering_lay_locations(ret->places, ret->fleet);
 		ret->orders = order_cache_new();
 	}
 	struct order_cache *wanted = order_cache_new();
 	order_cache_want_all(ret->orders, ret->fleet, ret->laid, wanted);
 	order_cache_compile(wanted);
 	order_cache_take(ret->orders, wanted);
-}
-
-uint64_t load_locations_hash(const struct fleet *fleet)
-{
-	uint64_t hash = 0;
-	size_t at = 0;
-	for (struct fleet_object *object; (object = fleet_next(fleet, FLEET_LOCATION, &at));) {
-		json_t *json = fleet_object_to_json(object);
-		char *text = json_dumps(json, JSON_COMPACT);
-		hash = hash_bytes(object->id, strlen(object->id), hash);
-		hash = hash_bytes(text, strlen(text), hash);
-		free(text);
-		json_decref(json);
-	}
-	return hash;
 }
 
 void load_previous_done(struct load_previous *previous)

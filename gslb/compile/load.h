@@ -31,8 +31,6 @@ struct load_previous {
 	uint64_t locations_hash;
 };
 void load_previous_done(struct load_previous *previous);
-/* Of all `locations:` of the fleet. */
-uint64_t load_locations_hash(const struct fleet *fleet);
 
 /* On the calling thread. Errors of all files are collected; geography is read only when the fleet is
  * good. Takes what it can use out of `previous`. */

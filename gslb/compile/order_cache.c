@@ -1,6 +1,7 @@
 /* See the header. Control thread. */
 #include "gslb/compile/order_cache.h"
-#include "gslb/compile/plan_build.h"
+#include "fleet/policies.h"
+#include "gslb/compile/steering.h"
 #include "gslb/decide/intern.h"
 #include "gslb/decide/place_ranges.h"
 #include "lib/hash.h"
@@ -12,9 +13,9 @@
 
 struct cached {
 	struct order_spec spec;
-	struct map_rule *rules;
-	struct places *places; /* compared by identity; referenced, so that it is not reused */
-	uint64_t hash;	       /* of spec */
+	struct map_rule *rules; /* NULL: it has none */
+	struct places *places;	/* compared by identity; referenced, so that it is not reused */
+	uint64_t hash;		/* of spec */
 	struct order *order;
 };
 
@@ -35,7 +36,8 @@ struct order_cache *order_cache_clone(const struct order_cache *cache)
 	for (size_t i = 0; i < cache->count; i++) {
 		struct cached *to = &clone->items[clone->count++];
 		*to = cache->items[i];
-		to->rules = xmemdup(to->rules, (to->spec.rule_count + 1) * sizeof *to->rules);
+		if (to->rules)
+			to->rules = xmemdup(to->rules, (to->spec.rule_count + 1) * sizeof *to->rules);
 		to->places = places_ref(to->places);
 		to->order = order_ref(to->order);
 	}
@@ -76,65 +78,12 @@ size_t order_cache_count(const struct order_cache *cache)
 	return cache->count;
 }
 
-static void fill_tiers(const struct fleet *fleet, const struct fleet_tiers *from, struct tiers *to)
-{
-	region_set seen = 0;
-	bool starts_tier = false;
-	for (size_t i = 0; i < from->count && to->count < REGIONS_MAX; i++) {
-		const struct fleet_object *region = fleet_get(fleet, FLEET_REGION, from->items[i].region);
-		starts_tier |= from->items[i].starts_tier;
-		if (!region || (seen & ((region_set)1 << region->number)))
-			continue;
-		seen |= (region_set)1 << region->number;
-		to->item[to->count++] = (uint8_t)(region->number | (starts_tier ? TIER_START : 0));
-		starts_tier = false;
-	}
-}
-
-static struct map_rule *build_rules(const struct fleet *fleet, const struct fleet_map *map)
-{
-	struct map_rule *rules = xcalloc(map->rule_count + 1, sizeof *rules);
-	for (size_t i = 0; i < map->rule_count; i++) {
-		const struct fleet_map_rule *from = &map->rules[i];
-		rules[i].kind = from->kind;
-		rules[i].prefix = from->prefix;
-		rules[i].asn = from->asn;
-		memcpy(rules[i].country, from->country, sizeof from->country);
-		memcpy(rules[i].continent, from->continent, sizeof from->continent);
-		memcpy(rules[i].subdivision, from->subdivision, sizeof from->subdivision);
-		rules[i].is_nearest = from->tiers.is_nearest;
-		fill_tiers(fleet, &from->tiers, &rules[i].tiers);
-	}
-	return rules;
-}
-
-static void fill_spec(const struct fleet *fleet, const struct fleet_service *service, region_set allowed,
-		      struct order_spec *spec)
-{
-	memset(spec, 0, sizeof *spec); /* specs are compared octet by octet */
-	spec->kind = service->order;
-	bool uses_distance = service->order == ORDER_NEAREST || service->order == ORDER_MAP;
-	spec->tolerance_km = uses_distance ? service->tolerance_km : 0;
-	for (size_t i = 0; uses_distance && i < service->bias_count; i++) {
-		const struct fleet_object *object = fleet_get(fleet, FLEET_REGION, service->bias[i].region);
-		if (object && (allowed & ((region_set)1 << object->number)))
-			spec->bias[object->number] = service->bias[i].percent;
-	}
-	for (size_t i = 0; i < service->region_count; i++) {
-		const struct fleet_object *object = fleet_get(fleet, FLEET_REGION, service->regions[i]);
-		if (!object || !(allowed & ((region_set)1 << object->number)))
-			continue;
-		const struct fleet_region *region = (const struct fleet_region *)object;
-		spec->listed[spec->listed_count++] = (uint8_t)object->number;
-		spec->latitude[object->number] = region->latitude;
-		spec->longitude[object->number] = region->longitude;
-	}
-}
-
 static bool is_same(const struct cached *cached, const struct cached *wanted)
 {
-	return cached->places == wanted->places && cached->hash == wanted->hash &&
-	       memcmp(&cached->spec, &wanted->spec, sizeof cached->spec) == 0 &&
+	if (cached->places != wanted->places || cached->hash != wanted->hash ||
+	    memcmp(&cached->spec, &wanted->spec, sizeof cached->spec) != 0)
+		return false;
+	return !wanted->rules ||
 	       memcmp(cached->rules, wanted->rules, wanted->spec.rule_count * sizeof *wanted->rules) == 0;
 }
 
@@ -143,13 +92,9 @@ static struct cached describe(const struct fleet *fleet, const struct fleet_serv
 			      region_set allowed, struct places *places)
 {
 	struct cached wanted = {.places = places};
-	fill_spec(fleet, service, allowed, &wanted.spec);
-	const struct fleet_map *map =
-		service->order == ORDER_MAP
-			? (const struct fleet_map *)fleet_get(fleet, FLEET_MAP, service->map)
-			: NULL;
-	wanted.rules = map ? build_rules(fleet, map) : xcalloc(1, sizeof *wanted.rules);
-	wanted.spec.rule_count = map ? map->rule_count : 0;
+	steering_order_spec(fleet, service, allowed, &wanted.spec);
+	wanted.rules = (struct map_rule *)wanted.spec.rules;
+	wanted.spec.rules = NULL; /* compared by content, as is the rest */
 	wanted.hash = hash_bytes((const uint8_t *)&wanted.spec, sizeof wanted.spec, 0);
 	return wanted;
 }
@@ -223,7 +168,7 @@ void order_cache_want_all(const struct order_cache *cache, const struct fleet *f
 		const struct fleet_service *service =
 			(const struct fleet_service *)fleet_get(fleet, FLEET_SERVICE, tenant->terms->service);
 		region_set allowed =
-			plan_build_candidates(fleet, service) & plan_build_tenant_regions(fleet, tenant);
+			steering_candidates(fleet, service) & fleet_policy_of(fleet, tenant).regions;
 		order_cache_want(cache, fleet, service, allowed, places, wanted);
 	}
 	intern_done(&seen);
@@ -242,18 +187,4 @@ void order_cache_take(struct order_cache *cache, struct order_cache *compiled)
 		cache->items[cache->count++] = compiled->items[i];
 	compiled->count = 0;
 	order_cache_free(compiled);
-}
-
-const char *map_rule_key(const struct fleet_map *map, const struct map_rule *rule)
-{
-	for (size_t i = 0; i < map->rule_count; i++) {
-		const struct fleet_map_rule *from = &map->rules[i];
-		if (from->kind == rule->kind && from->asn == rule->asn &&
-		    strcmp(from->country, rule->country) == 0 &&
-		    strcmp(from->continent, rule->continent) == 0 &&
-		    strcmp(from->subdivision, rule->subdivision) == 0 &&
-		    memcmp(&from->prefix, &rule->prefix, sizeof rule->prefix) == 0)
-			return from->key;
-	}
-	return NULL;
 }

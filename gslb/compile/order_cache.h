@@ -32,5 +32,3 @@ void order_cache_take(struct order_cache *cache, struct order_cache *compiled);
 /* Drops what nobody else holds a reference to. */
 void order_cache_sweep(struct order_cache *cache);
 size_t order_cache_count(const struct order_cache *cache);
-/* The key, as the operator wrote it, of the map's rule that became `rule`. */
-const char *map_rule_key(const struct fleet_map *map, const struct map_rule *rule);

@@ -18,34 +18,6 @@ static uint64_t control_changed_ms(const struct plan_build *build, const char *r
 	return changed ? *changed : 0;
 }
 
-static region_set region_bit(const struct fleet *fleet, const char *id)
-{
-	const struct fleet_object *region = fleet_get(fleet, FLEET_REGION, id);
-	return region ? (region_set)1 << region->number : 0;
-}
-
-region_set plan_build_candidates(const struct fleet *fleet, const struct fleet_service *service)
-{
-	region_set named = 0, with_vips = 0;
-	for (size_t i = 0; i < service->region_count; i++)
-		named |= region_bit(fleet, service->regions[i]);
-	for (size_t i = 0; i < service->vip_region_count; i++)
-		with_vips |= region_bit(fleet, service->vips[i].region);
-	return named & with_vips;
-}
-
-region_set plan_build_tenant_regions(const struct fleet *fleet, const struct fleet_tenant *tenant)
-{
-	region_set allowed = 0;
-	if (!tenant->terms->has_regions)
-		return ~(region_set)0;
-	for (size_t i = 0; i < tenant->terms->region_count; i++) {
-		const struct fleet_object *region = fleet_get(fleet, FLEET_REGION, tenant->terms->regions[i]);
-		allowed |= region ? (region_set)1 << region->number : 0;
-	}
-	return allowed;
-}
-
 static void suppose(const struct what_if *what_if, struct plan_vip_input *vip, bool is_the_address)
 {
 	if (what_if->kind == WHAT_IF_STATE) {
@@ -187,41 +159,4 @@ struct plan_service *plan_build_service(const struct plan_build *build, const st
 	struct plan_service *plan = plan_service_compile(&input);
 	free(vips);
 	return plan;
-}
-
-struct location *plan_build_locations(const struct fleet *fleet, size_t *ret_count)
-{
-	size_t count = fleet_count(fleet, FLEET_LOCATION), i = 0, at = 0;
-	struct location *locations = xcalloc(count + 1, sizeof *locations);
-	for (struct fleet_object *object; (object = fleet_next(fleet, FLEET_LOCATION, &at)); i++) {
-		const struct fleet_location *from = (const struct fleet_location *)object;
-		struct location *to = &locations[i];
-		to->prefix = from->prefix;
-		to->has_at = from->has_at;
-		to->has_country = from->has_country;
-		to->has_subdivision = from->has_subdivision;
-		to->has_continent = from->has_continent;
-		to->has_asn = from->has_asn;
-		to->place.has_at = from->has_at;
-		to->place.latitude = (float)from->latitude;
-		to->place.longitude = (float)from->longitude;
-		to->place.asn = from->asn;
-		to->place.source = PLACE_FROM_LOCATIONS;
-		memcpy(to->place.country, from->country, sizeof from->country);
-		memcpy(to->place.continent, from->continent, sizeof from->continent);
-		memcpy(to->place.subdivision, from->subdivision, sizeof from->subdivision);
-	}
-	*ret_count = count;
-	return locations;
-}
-
-struct places *places_with_locations(struct places *places, const struct fleet *fleet)
-{
-	size_t count;
-	if (fleet_count(fleet, FLEET_LOCATION) == 0)
-		return places_ref(places);
-	struct location *locations = plan_build_locations(fleet, &count);
-	struct places *laid = places_overlay(places, locations, count);
-	free(locations);
-	return laid;
 }

@@ -14,11 +14,3 @@ struct plan_build {
 /* *ret_next_ms: when a TTL of it grows by itself (monotonic), UINT64_MAX: never. */
 struct plan_service *plan_build_service(const struct plan_build *build, const struct fleet_service *service,
 					uint64_t *ret_next_ms);
-/* Bits of the regions that the service's steering names and that hold VIPs of it. */
-region_set plan_build_candidates(const struct fleet *fleet, const struct fleet_service *service);
-/* Bits of the tenant's own regions; all bits where it names none. */
-region_set plan_build_tenant_regions(const struct fleet *fleet, const struct fleet_tenant *tenant);
-/* The fleet's `locations:`; free() them. */
-struct location *plan_build_locations(const struct fleet *fleet, size_t *ret_count);
-/* The fleet's `locations:` laid over places; a new reference, to `places` itself where there are none. */
-struct places *places_with_locations(struct places *places, const struct fleet *fleet);

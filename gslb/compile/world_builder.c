@@ -3,10 +3,12 @@
  * place that publishes.
  */
 #include "gslb/compile/world_builder.h"
-#include "gslb/compile/load.h"
+#include "fleet/policies.h"
 #include "gslb/compile/name_index.h"
 #include "gslb/compile/order_cache.h"
 #include "gslb/compile/plan_build.h"
+#include "gslb/compile/policy_orders.h"
+#include "gslb/compile/steering.h"
 #include "health/health_book.h"
 #include "lib/clock.h"
 #include "lib/gcra.h"
@@ -35,7 +37,8 @@ struct world_builder {
 	struct index *index;
 	struct order_cache *orders;
 	struct order_work *order_work;
-	struct policies policies;
+	struct fleet_policies policies;
+	struct policy_orders policy_orders;
 	struct service_slot *services;
 	size_t service_count, service_capacity;
 	uint32_t *tenant_policies; /* by number of the tenant */
@@ -62,6 +65,12 @@ struct world_builder *world_builder_new(struct server *server)
 	return builder;
 }
 
+static void forget_policies(struct world_builder *builder)
+{
+	fleet_policies_done(&builder->policies);
+	policy_orders_done(&builder->policy_orders);
+}
+
 static void drop_services(struct world_builder *builder)
 {
 	for (size_t i = 0; i < builder->service_count; i++)
@@ -76,7 +85,7 @@ void world_builder_free(struct world_builder *builder)
 	event_free(builder->timer);
 	drop_services(builder);
 	free(builder->services);
-	policies_done(&builder->policies);
+	forget_policies(builder);
 	order_work_free(builder->order_work);
 	order_cache_free(builder->orders);
 	index_unref(builder->index);
@@ -157,27 +166,12 @@ static void load_services(struct world_builder *builder)
 				(struct service_slot){.next_ms = UINT64_MAX};
 		struct service_slot *slot = &builder->services[object->number];
 		slot->service = (const struct fleet_service *)object;
-		slot->candidates = plan_build_candidates(fleet, slot->service);
+		slot->candidates = steering_candidates(fleet, slot->service);
 		slot->is_dirty = true;
 	}
 }
 
 /* ---- policies ---- */
-
-static struct policy_key tenant_policy(const struct world_builder *builder, const struct fleet_tenant *tenant)
-{
-	const struct fleet_object *service =
-		fleet_get(builder->server->fleet, FLEET_SERVICE, tenant->terms->service);
-	struct policy_key key = {
-		.service = service->number,
-		.regions = plan_build_tenant_regions(builder->server->fleet, tenant),
-		.is_resident = tenant->terms->has_regions,
-		.is_suspended = tenant->terms->is_suspended,
-	};
-	if (tenant->terms->tier)
-		key.tier = fleet_get(builder->server->fleet, FLEET_TIER, tenant->terms->tier)->number + 1;
-	return key;
-}
 
 /* One worker's share of a rate: the kernel spreads the clients over the workers. */
 static uint64_t budget_interval_ns(const struct world_builder *builder, const struct fleet_rate *rate)
@@ -187,7 +181,7 @@ static uint64_t budget_interval_ns(const struct world_builder *builder, const st
 
 static void set_budget(const struct world_builder *builder, struct plan *plan, size_t number)
 {
-	uint32_t tier = builder->policies.entries[number].key.tier;
+	uint32_t tier = builder->policies.entries[number].policy.tier;
 	if (tier == 0)
 		return;
 	const struct fleet_tier *limits =
@@ -201,15 +195,17 @@ static void set_budget(const struct world_builder *builder, struct plan *plan, s
 
 static void set_policy(struct world_builder *builder, struct plan *plan, size_t number)
 {
-	struct policy_entry *entry = &builder->policies.entries[number];
-	const struct policy_key *key = &entry->key;
-	const struct service_slot *slot = &builder->services[key->service];
-	region_set allowed = slot->candidates & key->regions;
-	if (!entry->order)
-		entry->order = order_ref(order_cache_get(builder->orders, builder->server->fleet,
-							 slot->service, allowed, builder->places));
-	plan_set_policy(plan, number, key->service, entry->order, allowed, key->is_resident,
-			key->is_suspended);
+	const struct fleet_policy *policy = &builder->policies.entries[number].policy;
+	const struct service_slot *slot = &builder->services[policy->service];
+	region_set allowed = slot->candidates & policy->regions;
+	struct order *order = policy_orders_get(&builder->policy_orders, number);
+	if (!order) {
+		order = order_cache_get(builder->orders, builder->server->fleet, slot->service, allowed,
+					builder->places);
+		policy_orders_put(&builder->policy_orders, number, order);
+	}
+	plan_set_policy(plan, number, policy->service, order, allowed, policy->is_resident,
+			policy->is_suspended);
 	set_budget(builder, plan, number);
 }
 
@@ -354,8 +350,8 @@ void world_builder_controls_changed(struct world_builder *builder, const struct 
 static void index_tenant(struct world_builder *builder, struct index_edit *edit,
 			 const struct fleet_tenant *tenant)
 {
-	struct policy_key key = tenant_policy(builder, tenant);
-	uint32_t policy = policies_use(&builder->policies, &key), number = tenant->object.number;
+	struct fleet_policy how = fleet_policy_of(builder->server->fleet, tenant);
+	uint32_t policy = fleet_policies_use(&builder->policies, &how), number = tenant->object.number;
 	xgrow((void **)&builder->tenant_policies, &builder->policy_capacity, number + 1,
 	      sizeof *builder->tenant_policies);
 	builder->tenant_policies[number] = policy;
@@ -376,7 +372,7 @@ static void rebuild(struct world_builder *builder)
 {
 	struct fleet *fleet = builder->server->fleet;
 	load_services(builder);
-	policies_done(&builder->policies);
+	forget_policies(builder);
 	struct index_edit *edit = index_edit_new(NULL);
 	index_edit_expect(edit, fleet_count(fleet, FLEET_TENANT));
 	name_index_add_zones(edit, fleet);
@@ -396,7 +392,7 @@ void world_builder_load(struct world_builder *builder, struct places *geo, struc
 	places_unref(builder->places);
 	builder->geo = geo;
 	builder->places = laid;
-	policies_done(&builder->policies);
+	forget_policies(builder);
 	order_cache_free(builder->orders);
 	builder->orders = orders;
 	rebuild(builder);
@@ -430,29 +426,30 @@ static void want_order(const struct world_builder *builder, const struct fleet_o
 {
 	const struct fleet *fleet = builder->server->fleet;
 	const struct fleet_service *now = (const struct fleet_service *)service;
-	order_cache_want(builder->orders, fleet, now, plan_build_candidates(fleet, now) & regions,
+	order_cache_want(builder->orders, fleet, now, steering_candidates(fleet, now) & regions,
 			 ahead->places, ahead->wanted);
 }
 
 static void want_of_tenant(const struct world_builder *builder, const struct fleet_tenant *tenant,
 			   const struct ahead *ahead)
 {
-	struct policy_key key = tenant_policy(builder, tenant);
-	if (!policies_find(&builder->policies, &key)) /* else there is an order, or it is wanted already */
+	struct fleet_policy policy = fleet_policy_of(builder->server->fleet, tenant);
+	/* Where it is in use there is an order, or it is wanted already. */
+	if (fleet_policies_find(&builder->policies, &policy) == FLEET_POLICY_NONE)
 		want_order(builder, fleet_get(builder->server->fleet, FLEET_SERVICE, tenant->terms->service),
-			   key.regions, ahead);
+			   policy.regions, ahead);
 }
 
 static void want_of_policies(const struct world_builder *builder, const struct ahead *ahead)
 {
 	for (size_t i = 0; i < builder->policies.count; i++) {
-		const struct policy_entry *entry = &builder->policies.entries[i];
+		const struct fleet_policy_entry *entry = &builder->policies.entries[i];
 		if (entry->users == 0)
 			continue;
-		const char *id = builder->services[entry->key.service].service->object.id;
+		const char *id = builder->services[entry->policy.service].service->object.id;
 		const struct fleet_object *service = fleet_get(builder->server->fleet, FLEET_SERVICE, id);
 		if (service)
-			want_order(builder, service, entry->key.regions, ahead);
+			want_order(builder, service, entry->policy.regions, ahead);
 	}
 }
 
@@ -476,16 +473,16 @@ static bool has_wanted_orders(const struct world_builder *builder, const struct 
 static struct places *laid_ahead(const struct world_builder *builder)
 {
 	return order_work_laid(builder->order_work, builder->geo,
-			       load_locations_hash(builder->server->fleet));
+			       steering_locations_hash(builder->server->fleet));
 }
 
 static bool starts_to_lay(struct world_builder *builder)
 {
 	const struct fleet *fleet = builder->server->fleet;
 	size_t count;
-	struct location *locations = plan_build_locations(fleet, &count);
+	struct location *locations = steering_locations(fleet, &count);
 	return order_work_lay(builder->order_work, builder->geo, locations, count,
-			      load_locations_hash(fleet));
+			      steering_locations_hash(fleet));
 }
 
 bool world_builder_is_prepared(struct world_builder *builder, const struct fleet_result *result)
@@ -507,6 +504,13 @@ void world_builder_await(struct world_builder *builder, order_work_ready_fn *rea
 	order_work_await(builder->order_work, ready, user);
 }
 
+static void leave_policy(struct world_builder *builder, const struct fleet_tenant *tenant)
+{
+	uint32_t policy = builder->tenant_policies[tenant->object.number];
+	if (fleet_policies_release(&builder->policies, policy) == 0)
+		policy_orders_drop(&builder->policy_orders, policy);
+}
+
 static void edit_tenants(struct world_builder *builder, const struct fleet_result *result)
 {
 	struct index_edit *edit = index_edit_new(builder->index);
@@ -515,7 +519,7 @@ static void edit_tenants(struct world_builder *builder, const struct fleet_resul
 		if (result->touched[i].kind != FLEET_TENANT || !before)
 			continue;
 		name_index_remove_tenant(edit, before);
-		policies_release(&builder->policies, builder->tenant_policies[before->object.number]);
+		leave_policy(builder, before);
 	}
 	for (size_t i = 0; i < result->touched_count; i++)
 		if (result->touched[i].kind == FLEET_TENANT && result->touched[i].after)
@@ -533,7 +537,7 @@ void world_builder_fleet_changed(struct world_builder *builder, const struct fle
 		places_unref(builder->places);
 		builder->places = laid_ahead(builder);
 		if (!builder->places)
-			builder->places = places_with_locations(builder->geo, builder->server->fleet);
+			builder->places = steering_lay_locations(builder->geo, builder->server->fleet);
 	}
 	/* Zones have names of their own in the index, and decide which custom domains stand there. */
 	if (touches(result, FLEET_ZONE)) {
@@ -542,7 +546,7 @@ void world_builder_fleet_changed(struct world_builder *builder, const struct fle
 	}
 	if (result->structure_changed) {
 		load_services(builder);
-		policies_drop_orders(&builder->policies);
+		policy_orders_drop_all(&builder->policy_orders);
 	}
 	if (touches(result, FLEET_TENANT))
 		edit_tenants(builder, result);

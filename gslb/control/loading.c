@@ -1,6 +1,6 @@
 /* The stages of loading, one after the other. Control thread; load.c and order_cache.c run on helpers. */
 #include "gslb/control/loading.h"
-#include "gslb/compile/plan_build.h"
+#include "gslb/compile/steering.h"
 #include "lib/clock.h"
 #include "lib/helper.h"
 #include "lib/log.h"
@@ -57,11 +57,11 @@ static void finish(struct loading *loading)
 /* The store has some, too, and they may change while we load. */
 static void lay_locations(struct load_result *result)
 {
-	uint64_t hash = load_locations_hash(result->fleet);
+	uint64_t hash = steering_locations_hash(result->fleet);
 	if (hash == result->locations_hash)
 		return;
 	places_unref(result->laid);
-	result->laid = places_with_locations(result->places, result->fleet);
+	result->laid = steering_lay_locations(result->places, result->fleet);
 	result->locations_hash = hash;
 }
 

@@ -2,7 +2,7 @@
  * Start, readiness, reload and expiry: the life of the control path. One thread, one libevent base.
  */
 #include "gslb/control/server.h"
-#include "gslb/compile/plan_build.h"
+#include "gslb/compile/steering.h"
 #include "gslb/compile/world_builder.h"
 #include "gslb/control/change.h"
 #include "gslb/control/loading.h"
@@ -282,7 +282,7 @@ static void start_reload(struct server *server)
 	server->reload = server->reload_queue;
 	server->reload_queue = NULL;
 	struct load_previous previous = {.geo_signature = xstrdup(server->geo_signature),
-					 .locations_hash = load_locations_hash(server->fleet)};
+					 .locations_hash = steering_locations_hash(server->fleet)};
 	world_builder_share(server->builder, &previous.places, &previous.laid, &previous.orders);
 	if (loading_start(server->loading, &previous, STORE_MISFIT_REFUSED))
 		return;

@@ -1,5 +1,6 @@
 /* From files to a fleet and compiled orders: every error of every file in one pass, nothing read twice. */
 #include "gslb/compile/load.h"
+#include "gslb/compile/steering.h"
 #include "lib/mem.h"
 #include "tests/support/rig.h"
 #include <setjmp.h>
@@ -144,7 +145,7 @@ static struct load_previous keep(void)
 					 .laid = places_ref(result.laid),
 					 .orders = result.orders,
 					 .geo_signature = xstrdup(result.geo_signature),
-					 .locations_hash = load_locations_hash(result.fleet)};
+					 .locations_hash = steering_locations_hash(result.fleet)};
 	result.orders = NULL;
 	return previous;
 }

@@ -62,79 +62,6 @@ static void expect_owner(const char *name, const char *id, uint32_t policy)
 	assert_int_equal(node->policy, policy);
 }
 
-/* ---- policies ---- */
-
-static void test_the_same_way_of_answering_is_one_policy(void **state)
-{
-	struct policies policies = {0};
-	struct policy_key key = {.regions = 3, .service = 5}, other;
-	assert_int_equal(policies_use(&policies, &key), 0);
-	assert_int_equal(policies_use(&policies, &key), 0);
-	other = key;
-	other.regions = 1;
-	assert_int_equal(policies_use(&policies, &other), 1);
-	other = key;
-	other.service = 6;
-	assert_int_equal(policies_use(&policies, &other), 2);
-	other = key;
-	other.is_resident = true;
-	assert_int_equal(policies_use(&policies, &other), 3);
-	other = key;
-	other.is_suspended = true;
-	assert_int_equal(policies_use(&policies, &other), 4);
-	other = key;
-	other.tier = 1;
-	assert_int_equal(policies_use(&policies, &other), 5);
-	assert_int_equal(policies_use(&policies, &key), 0);
-	assert_int_equal(policies.count, 6);
-	policies_done(&policies);
-	assert_int_equal(policies_use(&policies, &other), 0); /* usable again */
-	policies_done(&policies);
-}
-
-static void test_many_policies_keep_their_numbers(void **state)
-{
-	struct policies policies = {0};
-	for (int pass = 0; pass < 2; pass++)
-		for (uint32_t i = 0; i < 5000; i++) {
-			struct policy_key key = {.regions = (region_set)(i % 70) << 20, .service = i / 70};
-			assert_int_equal(policies_use(&policies, &key), i);
-		}
-	assert_int_equal(policies.count, 5000);
-	assert_true(policies.slot_count >= 10000);
-	policies_done(&policies);
-}
-
-/* The last tenant that is answered so takes the compiled order along, not the number. */
-static void test_an_unused_policy_holds_no_order(void **state)
-{
-	struct policies policies = {0};
-	struct policy_key key = {.regions = 3, .service = 5}, other = {.regions = 1, .service = 5};
-	struct places *places = places_new_empty();
-	struct order *order = order_compile(&(struct order_spec){.kind = ORDER_LISTED}, places);
-	assert_null(policies_find(&policies, &key));
-	uint32_t number = policies_use(&policies, &key);
-	policies_use(&policies, &key);
-	policies_use(&policies, &other);
-	policies.entries[number].order = order_ref(order);
-	assert_true(order_is_shared(order));
-	policies_release(&policies, number);
-	assert_ptr_equal(policies_find(&policies, &key)->order, order);
-	policies_release(&policies, number);
-	assert_null(policies_find(&policies, &key));
-	assert_false(order_is_shared(order));
-	assert_int_equal(policies_use(&policies, &key), number);
-	assert_null(policies_find(&policies, &key)->order);
-	policies.entries[number].order = order_ref(order);
-	policies_drop_orders(&policies);
-	assert_false(order_is_shared(order));
-	policies_done(&policies);
-	order_unref(order);
-	places_unref(places);
-}
-
-/* ---- names ---- */
-
 static void test_hosts_and_domains(void **state)
 {
 	apply_good(fleet, FLEET_STORE,
@@ -251,9 +178,6 @@ static void test_serials_never_go_backwards(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_the_same_way_of_answering_is_one_policy),
-		TEST(test_many_policies_keep_their_numbers),
-		TEST(test_an_unused_policy_holds_no_order),
 		TEST(test_hosts_and_domains),
 		TEST(test_a_host_moves),
 		TEST(test_a_tenant_renews_its_zone),

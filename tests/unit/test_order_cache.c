@@ -1,5 +1,6 @@
 /* Compiled orders: shared where the steering is the same, dropped when nobody uses them. */
 #include "gslb/compile/order_cache.h"
+#include "gslb/compile/steering.h"
 #include "tests/unit/fleet_fixture.h"
 
 #define VIPS "vips: {eu: [192.0.2.1], us: [192.0.2.2], ap: [192.0.2.3]}"
@@ -113,7 +114,7 @@ static void test_maps_keep_their_tiers(void **state)
 	assert_string_equal(tiers_of(order, "198.51.100.1"), "1 0 | 2");
 	const struct map_rule *rule = order_explain_rule(order, laid, &client, NULL);
 	const struct fleet_map *map = (const struct fleet_map *)fleet_get(fleet, FLEET_MAP, "one");
-	assert_string_equal(map_rule_key(map, rule), "as:64500");
+	assert_string_equal(steering_rule_key(map, rule), "as:64500");
 	places_unref(laid);
 }
 

@@ -260,45 +260,6 @@ static void test_what_if(void **state)
 	plan_service_unref(plan);
 }
 
-static void test_candidates(void **state)
-{
-	const struct fleet_object *all = fleet_get(server.fleet, FLEET_TENANT, "all");
-	const struct fleet_object *some = fleet_get(server.fleet, FLEET_TENANT, "some");
-	region_set candidates = plan_build_candidates(server.fleet, service("shop"));
-	assert_true(has(candidates, "eu") && has(candidates, "us") && !has(candidates, "ap"));
-	region_set allowed = plan_build_tenant_regions(server.fleet, (const struct fleet_tenant *)some);
-	assert_true(!has(allowed, "eu") && has(allowed, "us") && has(allowed, "ap"));
-	allowed = plan_build_tenant_regions(server.fleet, (const struct fleet_tenant *)all);
-	assert_true(has(allowed, "eu") && has(allowed, "us") && has(allowed, "ap"));
-}
-
-static void test_locations_are_laid_over(void **state)
-{
-	struct places *places = places_new_empty();
-	struct places *same = places_with_locations(places, server.fleet);
-	assert_ptr_equal(same, places);
-	places_unref(same);
-	apply_good(server.fleet, FLEET_STORE,
-		   "locations: {192.0.2.0/24: {at: [1.5, 2.5], country: DE, subdivision: HE, continent: EU, "
-		   "asn: 7},\n"
-		   "            \"2001:db8::/32\": {country: FR}}\n");
-	struct places *laid = places_with_locations(places, server.fleet);
-	struct ip ip;
-	ip_parse("192.0.2.9", &ip);
-	const struct place *place = places_find(laid, &ip);
-	assert_true(place->has_at && place->latitude == 1.5 && place->longitude == 2.5);
-	assert_string_equal(place->country, "DE");
-	assert_string_equal(place->subdivision, "HE");
-	assert_string_equal(place->continent, "EU");
-	assert_int_equal(place->asn, 7);
-	assert_int_equal(place->source, PLACE_FROM_LOCATIONS);
-	ip_parse("2001:db8::1", &ip);
-	assert_string_equal(places_find(laid, &ip)->country, "FR");
-	assert_false(places_find(laid, &ip)->has_at);
-	places_unref(laid);
-	places_unref(places);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -311,8 +272,6 @@ int main(void)
 		TEST(test_controls),
 		TEST(test_a_restored_state_is_settled_until_a_control_changes),
 		TEST(test_what_if),
-		TEST(test_candidates),
-		TEST(test_locations_are_laid_over),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
