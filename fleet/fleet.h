@@ -13,6 +13,7 @@
 #include "zones/zone.h"
 
 #define FLEET_REGIONS_MAX 64
+#define FLEET_VIPS_PER_REGION_MAX 64 /* of one service; addresses of a name too */
 #define FLEET_CHECKS_MAX 1024
 #define FLEET_MAPS_MAX 1024
 #define FLEET_SERVICES_MAX 10000

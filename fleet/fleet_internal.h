@@ -7,8 +7,7 @@
 #include "lib/slab.h"
 #include <stdarg.h>
 
-#define FLEET_TAGS_MAX 64 /* of one object */
-#define FLEET_VIPS_PER_REGION_MAX 64
+#define FLEET_TAGS_MAX 64		 /* of one object */
 #define FLEET_ALPN_MAX 16		 /* protocols of one service */
 #define FLEET_RESORT_MAX 32		 /* addresses of last_resort, per family */
 #define FLEET_HEADERS_MAX 64		 /* of one check */

@@ -5,14 +5,13 @@
  */
 #include "health/health_book.h"
 #include "checker/checker.h"
-#include "gslb/compile/world_builder.h"
-#include "gslb/control/server.h"
 #include "health/notify.h"
 #include "lib/clock.h"
 #include "lib/hash.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/rng.h"
+#include "store/store.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,9 +43,12 @@ struct target {			   /* an entry and what only this file needs of it */
 };
 
 struct health_book {
-	struct server *server;
-	struct map *targets;	 /* "ADDRESS CHECK" → struct target */
-	struct map *stored;	 /* store's name of a target → struct health_row, as it was at the start */
+	struct event_base *base;
+	struct store *store;
+	struct notify *notify;
+	struct health_hooks hooks;
+	struct map *targets; /* "ADDRESS CHECK" → struct target */
+	struct map *stored; /* store's name of a target → struct store_health_row, as it was at the start */
 	struct checker *checker; /* NULL: nobody probes */
 	unsigned concurrency;
 	size_t waiting;	     /* probed targets without a round */
@@ -110,18 +112,19 @@ static uint64_t digest_schedule(const struct fleet_check *check)
 
 /* ---- store ---- */
 
-static void stored_name(const struct target *target, char out[static sizeof((struct health_row *)0)->target])
+static void stored_name(const struct target *target,
+			char out[static sizeof((struct store_health_row *)0)->target])
 {
 	char key[KEY_MAX];
 	make_key(&target->entry.ip, target->entry.check, key);
-	snprintf(out, sizeof((struct health_row *)0)->target, "%s %016llx", key,
+	snprintf(out, sizeof((struct store_health_row *)0)->target, "%s %016llx", key,
 		 (unsigned long long)target->digest);
 }
 
-static void remember_row(void *user, const struct health_row *row)
+static void remember_row(void *user, const struct store_health_row *row)
 {
 	struct health_book *book = user;
-	if (row->state == VIP_UNKNOWN || clock_unix_ms() - row->seen_unix_ms > FRESH_MS)
+	if (row->state == STORE_HEALTH_UNKNOWN || clock_unix_ms() - row->seen_unix_ms > FRESH_MS)
 		return;
 	free(map_put(book->stored, row->target, xmemdup(row, sizeof *row)));
 }
@@ -135,51 +138,63 @@ static void forget_stored(struct health_book *book)
 	book->stored = map_new();
 }
 
+static enum store_health stored_state(const struct health_entry *entry)
+{
+	switch (entry->verdict.state) {
+	case VERDICT_UP:
+		return STORE_HEALTH_UP;
+	case VERDICT_DOWN:
+		return entry->was_up ? STORE_HEALTH_DOWN : STORE_HEALTH_NEVER_UP;
+	case VERDICT_UNKNOWN:
+		break;
+	}
+	return STORE_HEALTH_UNKNOWN;
+}
+
 static void restore(struct target *target)
 {
-	char name[sizeof((struct health_row *)0)->target];
+	char name[sizeof((struct store_health_row *)0)->target];
 	stored_name(target, name);
 	/* Taken out: a target that leaves the fleet and comes back later is not what it was at the start. */
-	struct health_row *row = map_remove(target->book->stored, name);
+	struct store_health_row *row = map_remove(target->book->stored, name);
 	int64_t now_unix_ms = clock_unix_ms();
 	if (!row)
 		return;
 	struct health_entry *entry = &target->entry;
-	entry->verdict.state = row->state == VIP_UP ? VERDICT_UP : VERDICT_DOWN;
-	entry->score = row->state == VIP_UP ? SCORE_FULL : 0;
+	bool is_up = row->state == STORE_HEALTH_UP;
+	entry->verdict.state = is_up ? VERDICT_UP : VERDICT_DOWN;
+	entry->score = is_up ? SCORE_FULL : 0;
 	entry->changed_unix_ms = row->changed_unix_ms;
-	entry->was_up = row->was_up;
+	entry->was_up = row->state == STORE_HEALTH_DOWN;
 	/* The last transition on this boot's clock, so that the TTL goes on growing where it was; one
 	 * that the clock cannot tell is long ago. */
 	uint64_t now_ms = clock_mono_ms();
 	int64_t age_ms = now_unix_ms - row->changed_unix_ms;
 	if (age_ms < 0)
 		age_ms = 0; /* the wall clock was set back meanwhile */
-	entry->is_settled = (uint64_t)age_ms >= now_ms;
-	entry->changed_ms = entry->is_settled ? 0 : now_ms - (uint64_t)age_ms;
+	entry->is_long_ago = (uint64_t)age_ms >= now_ms;
+	entry->changed_ms = entry->is_long_ago ? 0 : now_ms - (uint64_t)age_ms;
 	entry->has_round = true;
 	target->seen_unix_ms = row->seen_unix_ms;
-	snprintf(entry->reason, sizeof entry->reason, "%s",
-		 row->state == VIP_UP ? "" : "down before the restart");
+	snprintf(entry->reason, sizeof entry->reason, "%s", is_up ? "" : "down before the restart");
 	free(row);
 }
 
 static void save(struct health_book *book, bool only_changes)
 {
-	struct health_row *rows = xcalloc(map_count(book->targets) + 1, sizeof *rows);
+	struct store_health_row *rows = xcalloc(map_count(book->targets) + 1, sizeof *rows);
 	size_t count = 0;
 	struct target *target;
 	for (size_t at = 0; (target = map_next(book->targets, &at, NULL));) {
 		if (!(target->is_changed || (target->is_seen && !only_changes)))
 			continue;
-		struct health_row *row = &rows[count++];
+		struct store_health_row *row = &rows[count++];
 		stored_name(target, row->target);
-		row->state = health_book_vip_state(target->entry.verdict.state);
+		row->state = stored_state(&target->entry);
 		row->changed_unix_ms = target->entry.changed_unix_ms;
-		row->was_up = target->entry.was_up;
 		row->seen_unix_ms = target->seen_unix_ms;
 	}
-	bool is_saved = count == 0 || store_save_health(book->server->store, rows, count);
+	bool is_saved = count == 0 || store_save_health(book->store, rows, count);
 	for (size_t at = 0; is_saved && (target = map_next(book->targets, &at, NULL));) {
 		target->is_seen = target->is_seen && only_changes && !target->is_changed;
 		target->is_changed = false;
@@ -240,7 +255,7 @@ static void tell_users(const struct target *target, enum verdict_state before, c
 					.from = state_word(before),
 					.to = state_word(entry->verdict.state),
 					.reason = reason};
-		notify_send(target->book->server->notify, &notice);
+		notify_send(target->book->notify, &notice);
 	}
 }
 
@@ -251,7 +266,7 @@ static void note_transition(struct target *target, enum verdict_state before, co
 	entry->score = is_up ? SCORE_FULL : 0;
 	entry->changed_ms = clock_mono_ms();
 	entry->changed_unix_ms = clock_unix_ms();
-	entry->is_settled = false;
+	entry->is_long_ago = false;
 	entry->was_up = before == VERDICT_UP;
 	entry->transitions++;
 	target->is_changed = true;
@@ -310,10 +325,10 @@ static void on_result(void *user, const struct probe_result *result)
 		entry->has_round = true;
 		book->waiting--;
 	}
-	if ((is_transition || pending != pending_before) && book->server->builder)
-		world_builder_state_changed(book->server->builder, &entry->ip);
+	if (is_transition || pending != pending_before)
+		book->hooks.changed(book->hooks.user, &entry->ip);
 	if (is_first)
-		server_health_progress(book->server);
+		book->hooks.progressed(book->hooks.user);
 }
 
 /* ---- targets ---- */
@@ -456,12 +471,8 @@ static void want_nothing(struct health_book *book)
 	}
 }
 
-/* Follows `probes:` of node.yaml, which a reload may change. Nobody to probe means that nothing is
- * known, so turning probes off or on begins with an empty book. */
-static void follow_config(struct health_book *book)
+void health_book_configure(struct health_book *book, unsigned concurrency)
 {
-	const struct node_config *config = book->server->config;
-	unsigned concurrency = config->has_probes ? config->probe_concurrency : 0;
 	if (concurrency == book->concurrency)
 		return;
 	if (concurrency == 0 || book->concurrency == 0) {
@@ -479,17 +490,16 @@ static void follow_config(struct health_book *book)
 		return;
 	struct rng rng;
 	rng_seed_from_system(&rng);
-	book->checker = checker_new(book->server->base, concurrency, rng_next(&rng), on_result);
+	book->checker = checker_new(book->base, concurrency, rng_next(&rng), on_result);
 	if (map_count(book->targets) > 0)
 		return;
 	forget_stored(book);
-	if (!store_each_health(book->server->store, remember_row, book))
+	if (!store_each_health(book->store, remember_row, book))
 		log_warning("the stored state of health could not be read; every target begins unknown");
 }
 
 void health_book_sync(struct health_book *book, const struct fleet *fleet)
 {
-	follow_config(book);
 	want_nothing(book);
 	const struct fleet_service *service;
 	for (size_t at = 0; (service = (const void *)fleet_next(fleet, FLEET_SERVICE, &at));)
@@ -510,14 +520,18 @@ void health_book_sync(struct health_book *book, const struct fleet *fleet)
 
 /* ---- life and questions ---- */
 
-struct health_book *health_book_new(struct server *server)
+struct health_book *health_book_new(struct event_base *base, struct store *store, struct notify *notify,
+				    const struct health_hooks *hooks)
 {
 	struct health_book *book = xcalloc(1, sizeof *book);
-	book->server = server;
+	book->base = base;
+	book->store = store;
+	book->notify = notify;
+	book->hooks = *hooks;
 	book->targets = map_new();
 	book->stored = map_new();
-	book->save_changes = evtimer_new(server->base, on_save_changes, book);
-	book->save_seen = event_new(server->base, -1, EV_PERSIST, on_save_seen, book);
+	book->save_changes = evtimer_new(base, on_save_changes, book);
+	book->save_seen = event_new(base, -1, EV_PERSIST, on_save_seen, book);
 	if (!book->save_changes || !book->save_seen)
 		abort();
 	event_add(book->save_seen, &(const struct timeval){.tv_sec = SAVE_SEEN_MS / 1000});
@@ -544,6 +558,8 @@ const struct health_entry *health_book_find(const struct health_book *book, cons
 					    const char *check)
 {
 	char key[KEY_MAX];
+	if (!book)
+		return NULL;
 	make_key(ip, check, key);
 	const struct target *target = map_get(book->targets, key);
 	return target ? &target->entry : NULL;

@@ -1,17 +1,18 @@
-/* Names of VIPs → addresses: see resolve_names.h. Control thread, c-ares on its event base. */
+/*
+ * Names of VIPs → addresses. Each name has a timer of its own, which follows the TTL of its last answer;
+ * c-ares asks, on the event base of the control thread.
+ */
 #include "health/resolve_names.h"
-#include "gslb/compile/world_builder.h"
-#include "gslb/control/server.h"
-#include "health/health_book.h"
 #include "lib/log.h"
 #include "lib/map.h"
 #include "lib/mem.h"
+#include "store/store.h"
 #include <ares.h>
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define ADDRESSES_MAX VIPS_PER_REGION_MAX /* of one name and family */
+#define ADDRESSES_MAX FLEET_VIPS_PER_REGION_MAX /* of one name and family */
 #define QUERY_TIMEOUT_MS 2000
 #define QUERY_TRIES 2
 
@@ -45,7 +46,10 @@ struct watch {
 };
 
 struct resolve_names {
-	struct server *server;
+	struct event_base *base;
+	struct store *store;
+	char *resolvers; /* NULL: those of the system */
+	struct resolve_names_hooks hooks;
 	struct map *lookups; /* name → struct lookup */
 	ares_channel channel;
 	bool has_channel;
@@ -95,7 +99,7 @@ static void on_socket_state(void *user, ares_socket_t socket, int readable, int 
 	short events = (short)(EV_PERSIST | (readable ? EV_READ : 0) | (writable ? EV_WRITE : 0));
 	xgrow((void **)&names->watches, &names->watch_capacity, names->watch_count + 1,
 	      sizeof *names->watches);
-	struct event *event = event_new(names->server->base, socket, events, on_socket, names);
+	struct event *event = event_new(names->base, socket, events, on_socket, names);
 	names->watches[names->watch_count++] = (struct watch){.socket = socket, .event = event};
 	event_add(event, NULL);
 }
@@ -114,8 +118,8 @@ static bool open_channel(struct resolve_names *names)
 	int status = ares_init_options(&names->channel, &options,
 				       ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS |
 					       ARES_OPT_SOCK_STATE_CB);
-	if (status == ARES_SUCCESS && names->server->config->resolvers) {
-		status = ares_set_servers_ports_csv(names->channel, names->server->config->resolvers);
+	if (status == ARES_SUCCESS && names->resolvers) {
+		status = ares_set_servers_ports_csv(names->channel, names->resolvers);
 		if (status != ARES_SUCCESS)
 			ares_destroy(names->channel);
 	}
@@ -137,20 +141,20 @@ static void join(struct lookup *lookup)
 
 static size_t addresses_of(void *user, const char *name, const struct ip **ret)
 {
-	const struct lookup *lookup = map_get(((struct resolve_names *)user)->lookups, name);
+	const struct lookup *lookup = map_get(user, name);
 	if (!lookup)
 		return 0;
 	*ret = lookup->joined;
 	return lookup->joined_count;
 }
 
-static bool fill_services(struct resolve_names *names, const struct fleet *fleet)
+bool resolve_names_fill(const struct resolve_names *names, const struct fleet *fleet)
 {
 	bool is_changed = false;
 	struct fleet_service *service;
 	for (size_t at = 0; (service = (void *)fleet_next(fleet, FLEET_SERVICE, &at));)
 		for (size_t r = 0; r < service->vip_region_count; r++)
-			is_changed |= fleet_vips_resolve(&service->vips[r], addresses_of, names);
+			is_changed |= fleet_vips_resolve(&service->vips[r], addresses_of, names->lookups);
 	return is_changed;
 }
 
@@ -164,13 +168,13 @@ static void save(const struct lookup *lookup)
 		used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", i > 0 ? " " : "", address);
 	}
 	log_info("name %s has the addresses %s", lookup->name, text);
-	if (!store_save_resolved(lookup->names->server->store, lookup->name, text))
+	if (!store_save_resolved(lookup->names->store, lookup->name, text))
 		log_warning("the addresses of name %s could not be written to the store", lookup->name);
 }
 
 static void restore(struct lookup *lookup)
 {
-	char *text = store_resolved(lookup->names->server->store, lookup->name), *rest = NULL;
+	char *text = store_resolved(lookup->names->store, lookup->name), *rest = NULL;
 	for (char *word = text ? strtok_r(text, " ", &rest) : NULL; word; word = strtok_r(NULL, " ", &rest)) {
 		struct ip ip;
 		if (!ip_parse(word, &ip))
@@ -247,7 +251,6 @@ static bool take_answers(struct lookup *lookup)
 static void finish(struct lookup *lookup)
 {
 	struct resolve_names *names = lookup->names;
-	struct server *server = names->server;
 	int wait_s = NAME_TTL_MAX_S, failure = ARES_SUCCESS, nothing = 0;
 	for (unsigned row = 0; row < 2; row++) {
 		const struct question *question = &lookup->question[row];
@@ -270,13 +273,10 @@ static void finish(struct lookup *lookup)
 	lookup->is_known = true;
 	if (take_answers(lookup)) {
 		save(lookup);
-		if (fill_services(names, server->fleet)) {
-			health_book_sync(server->health, server->fleet);
-			world_builder_state_changed(server->builder, NULL);
-		}
+		names->hooks.addresses_changed(names->hooks.user);
 	}
 	if (!was_known)
-		server_health_progress(server);
+		names->hooks.progressed(names->hooks.user);
 }
 
 static void on_answer(void *user, int status, int timeouts, struct ares_addrinfo *info)
@@ -324,7 +324,7 @@ static void want(struct resolve_names *names, const char *name)
 		lookup = xcalloc(1, sizeof *lookup);
 		lookup->names = names;
 		lookup->name = xstrdup(name);
-		lookup->timer = evtimer_new(names->server->base, on_due, lookup);
+		lookup->timer = evtimer_new(names->base, on_due, lookup);
 		for (unsigned row = 0; row < 2; row++)
 			lookup->question[row] = (struct question){.lookup = lookup, .family = row ? 6 : 4};
 		restore(lookup);
@@ -352,7 +352,7 @@ static void drop_unwanted(struct resolve_names *names, bool forgets)
 			unwanted[count++] = lookup;
 	for (size_t i = 0; i < count; i++) {
 		if (forgets)
-			store_save_resolved(names->server->store, unwanted[i]->name, NULL);
+			store_save_resolved(names->store, unwanted[i]->name, NULL);
 		drop(names, unwanted[i]);
 	}
 	free(unwanted);
@@ -376,7 +376,7 @@ void resolve_names_sync(struct resolve_names *names, const struct fleet *fleet)
 				if (service->vips[r].written[i].name)
 					want(names, service->vips[r].written[i].name);
 	drop_unwanted(names, true);
-	fill_services(names, fleet);
+	resolve_names_fill(names, fleet);
 }
 
 bool resolve_names_are_known(const struct resolve_names *names)
@@ -388,12 +388,16 @@ bool resolve_names_are_known(const struct resolve_names *names)
 	return true;
 }
 
-struct resolve_names *resolve_names_new(struct server *server)
+struct resolve_names *resolve_names_new(struct event_base *base, struct store *store, const char *resolvers,
+					const struct resolve_names_hooks *hooks)
 {
 	struct resolve_names *names = xcalloc(1, sizeof *names);
-	names->server = server;
+	names->base = base;
+	names->store = store;
+	names->resolvers = resolvers ? xstrdup(resolvers) : NULL;
+	names->hooks = *hooks;
 	names->lookups = map_new();
-	names->timeout = evtimer_new(server->base, on_timeout, names);
+	names->timeout = evtimer_new(base, on_timeout, names);
 	return names;
 }
 
@@ -407,6 +411,7 @@ void resolve_names_free(struct resolve_names *names)
 		ares_destroy(names->channel); /* answers what is under way, and closes the sockets */
 	event_free(names->timeout);
 	free(names->watches);
+	free(names->resolvers);
 	map_free(names->lookups);
 	free(names);
 }

@@ -8,6 +8,7 @@
 #include "lib/clock.h"
 #include "lib/mem.h"
 #include "lib/text.h"
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -103,7 +104,12 @@ struct store {
 	} files[2]; /* the database and its write-ahead log */
 };
 
-static const char never_up_word[] = "never-up"; /* VIP_DOWN, but not from up */
+static const char *const health_word[STORE_HEALTHS] = {
+	[STORE_HEALTH_UNKNOWN] = "unknown",
+	[STORE_HEALTH_UP] = "up",
+	[STORE_HEALTH_DOWN] = "down",
+	[STORE_HEALTH_NEVER_UP] = "never-up",
+};
 
 /* ---- statements ---- */
 
@@ -622,39 +628,39 @@ bool store_commit(struct store *store, const struct store_change *change, struct
 
 /* ---- health ---- */
 
+static enum store_health health_from_word(const char *word)
+{
+	for (int state = 0; state < STORE_HEALTHS; state++)
+		if (strcmp(word, health_word[state]) == 0)
+			return (enum store_health)state;
+	return STORE_HEALTH_UNKNOWN;
+}
+
 bool store_each_health(struct store *store, store_health_fn *fn, void *user)
 {
 	sqlite3_stmt *statement = get(store, HEALTH_EACH);
 	int code;
 	while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
-		struct health_row row = {
-			.state = VIP_UNKNOWN,
+		struct store_health_row row = {
+			.state = health_from_word(column_text(statement, 1)),
 			.changed_unix_ms = sqlite3_column_int64(statement, 2),
 			.seen_unix_ms = sqlite3_column_int64(statement, 3),
 		};
 		snprintf(row.target, sizeof(row.target), "%s", column_text(statement, 0));
-		row.was_up = strcmp(column_text(statement, 1), fleet_vip_state_word[VIP_DOWN]) == 0;
-		if (strcmp(column_text(statement, 1), never_up_word) == 0)
-			row.state = VIP_DOWN;
-		for (int state = VIP_DOWN; state < VIP_STATES; state++)
-			if (strcmp(column_text(statement, 1), fleet_vip_state_word[state]) == 0)
-				row.state = (enum vip_state)state;
 		fn(user, &row);
 	}
 	sqlite3_reset(statement);
 	return code == SQLITE_DONE;
 }
 
-static bool write_health(struct store *store, const struct health_row *rows, size_t count)
+static bool write_health(struct store *store, const struct store_health_row *rows, size_t count)
 {
 	int64_t newest = INT64_MIN;
 	for (size_t i = 0; i < count; i++) {
 		sqlite3_stmt *statement = get(store, HEALTH_PUT);
 		bind_text(statement, 1, rows[i].target);
-		bool is_never_up = rows[i].state == VIP_DOWN && !rows[i].was_up;
-		sqlite3_bind_text(statement, 2,
-				  is_never_up ? never_up_word : fleet_vip_state_word[rows[i].state], -1,
-				  SQLITE_STATIC);
+		assert((unsigned)rows[i].state < STORE_HEALTHS);
+		sqlite3_bind_text(statement, 2, health_word[rows[i].state], -1, SQLITE_STATIC);
 		sqlite3_bind_int64(statement, 3, rows[i].changed_unix_ms);
 		sqlite3_bind_int64(statement, 4, rows[i].seen_unix_ms);
 		if (!run(store, HEALTH_PUT))
@@ -674,7 +680,7 @@ static void set_synchronous(struct store *store, const char *pragma)
 	sqlite3_exec(store->db, pragma, NULL, NULL, NULL);
 }
 
-bool store_save_health(struct store *store, const struct health_row *rows, size_t count)
+bool store_save_health(struct store *store, const struct store_health_row *rows, size_t count)
 {
 	if (count == 0)
 		return true;

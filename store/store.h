@@ -59,16 +59,22 @@ bool store_commit(struct store *store, const struct store_change *change, struct
 json_t *store_audit(struct store *store, uint64_t since, size_t limit);
 
 /* ---- health of targets across a restart; not part of a change, written behind ---- */
-struct health_row {
+enum store_health {
+	STORE_HEALTH_UNKNOWN,
+	STORE_HEALTH_UP,
+	STORE_HEALTH_DOWN, /* the last transition was from up */
+	STORE_HEALTH_NEVER_UP,
+	STORE_HEALTHS
+};
+struct store_health_row {
 	char target[192]; /* address, check and what the check asks (a digest) */
-	enum vip_state state;
-	bool was_up;		 /* VIP_DOWN: the transition was from up */
+	enum store_health state;
 	int64_t changed_unix_ms; /* last transition */
 	int64_t seen_unix_ms;	 /* last finished round */
 };
-typedef void store_health_fn(void *user, const struct health_row *row);
+typedef void store_health_fn(void *user, const struct store_health_row *row);
 bool store_each_health(struct store *store, store_health_fn *fn, void *user);
-bool store_save_health(struct store *store, const struct health_row *rows, size_t count);
+bool store_save_health(struct store *store, const struct store_health_row *rows, size_t count);
 
 /* ---- the last addresses of VIPs by host name; written behind like health ---- */
 bool store_save_resolved(struct store *store, const char *name, const char *addresses); /* NULL: forget it */

@@ -7,7 +7,6 @@
 #include "gslb/compile/steering.h"
 #include "gslb/decide/place_build.h"
 #include "gslb/decide/words.h"
-#include "health/health_book.h"
 #include "lib/country.h"
 #include "lib/mem.h"
 #include "store/controls.h"
@@ -311,9 +310,8 @@ json_t *check_table(const struct load_result *loaded)
 	struct places *places = places_of(clients);
 
 	/* A control path without controls and observations: every VIP counts as up. */
-	struct server server = {.base = event_base_new(), .config = loaded->config, .fleet = loaded->fleet};
+	struct server server = {.config = loaded->config, .fleet = loaded->fleet};
 	server.controls = controls_new();
-	server.health = health_book_new(&server);
 	struct plan_build build = {.server = &server, .control_changes = map_new()};
 	struct order_cache *orders = order_cache_new();
 	const char *region_id[REGIONS_MAX] = {NULL};
@@ -334,9 +332,7 @@ json_t *check_table(const struct load_result *loaded)
 		json_array_append_new(stand_ins, client_json(i, &clients[i]));
 	order_cache_free(orders);
 	map_free((struct map *)build.control_changes);
-	health_book_free(server.health);
 	controls_free(server.controls);
-	event_base_free(server.base);
 	places_unref(places);
 	places_unref(laid);
 	return json_pack("{s:o, s:o}", "clients", stand_ins, "services", services);

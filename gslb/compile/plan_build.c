@@ -64,7 +64,7 @@ static void fill_vip(const struct plan_build *build, const struct fleet_service 
 		if (entry) {
 			health.state = health_book_vip_state(entry->verdict.state);
 			health.pending = (uint16_t)verdict_pending(&entry->verdict);
-			health.is_settled = entry->is_settled && changed_ms == 0;
+			health.is_settled = entry->is_long_ago && changed_ms == 0;
 			if (entry->changed_ms > health.changed_ms)
 				health.changed_ms = entry->changed_ms;
 			out->score = entry->score;

@@ -39,6 +39,39 @@ static void load_control_row(void *user, const struct control_row *stored)
 	controls_put(((struct server *)user)->controls, &row);
 }
 
+/* ---- what health tells ---- */
+
+static void on_health_changed(void *user, const struct ip *vip)
+{
+	world_builder_state_changed(((struct server *)user)->builder, vip);
+}
+
+static void on_health_progressed(void *user)
+{
+	server_health_progress(user);
+}
+
+static void on_addresses_changed(void *user)
+{
+	struct server *server = user;
+	if (!resolve_names_fill(server->names, server->fleet))
+		return;
+	health_book_sync(server->health, server->fleet);
+	world_builder_state_changed(server->builder, NULL);
+}
+
+static void new_health(struct server *server)
+{
+	const struct health_hooks hooks = {server, on_health_changed, on_health_progressed};
+	const struct resolve_names_hooks names_hooks = {server, on_addresses_changed, on_health_progressed};
+	server->notify = notify_new(server->base);
+	server->health = health_book_new(server->base, server->store, server->notify, &hooks);
+	server->names =
+		resolve_names_new(server->base, server->store, server->config->resolvers, &names_hooks);
+}
+
+/* ---- life ---- */
+
 struct server *server_new(struct event_base *base, const char *config_path, const struct server_hooks *hooks,
 			  struct publish *world, struct err_list *errors)
 {
@@ -68,9 +101,7 @@ struct server *server_new(struct event_base *base, const char *config_path, cons
 		goto failed;
 	}
 	server->builder = world_builder_new(server);
-	server->health = health_book_new(server);
-	server->names = resolve_names_new(server);
-	server->notify = notify_new(base);
+	new_health(server);
 	struct load_previous nothing = {0};
 	server->loading_hooks = (struct loading_hooks){server, loaded_version, on_loaded};
 	server->loading = loading_new(base, config_path, server->store, &server->loading_hooks);
@@ -208,6 +239,8 @@ static void take_over(struct server *server, struct load_result *result, size_t 
 	free(server->geo_signature);
 	server->geo_signature = result->geo_signature;
 	resolve_names_sync(server->names, server->fleet);
+	health_book_configure(server->health,
+			      server->config->has_probes ? server->config->probe_concurrency : 0);
 	health_book_sync(server->health, server->fleet);
 	notify_configure(server->notify, &server->config->notify);
 	fleet_free(old_fleet); /* before the new index needs as much */

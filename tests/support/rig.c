@@ -65,10 +65,13 @@ static struct health_entry entries[ENTRIES_MAX];
 static size_t entry_count;
 static bool is_complete = true;
 
-struct health_book *health_book_new(struct server *server)
+struct health_book *health_book_new(struct event_base *base, struct store *store, struct notify *notify,
+				    const struct health_hooks *hooks)
 {
 	return NULL;
 }
+
+void health_book_configure(struct health_book *book, unsigned concurrency) {}
 
 void health_book_free(struct health_book *book) {}
 

@@ -224,7 +224,7 @@ static void test_a_restored_state_is_settled_until_a_control_changes(void **stat
 	struct ip ip;
 	set_health("192.0.2.3", "deep", VIP_UP, 0, 1);
 	ip_parse("192.0.2.3", &ip);
-	((struct health_entry *)health_book_find(NULL, &ip, "deep"))->is_settled = true;
+	((struct health_entry *)health_book_find(NULL, &ip, "deep"))->is_long_ago = true;
 	struct plan_service *plan = build("shop", NULL, 0, NULL);
 	assert_int_equal(region(plan, "us")->ttl, 60);
 	plan_service_unref(plan);

@@ -137,28 +137,32 @@ static void test_audit_pages(void **state)
 	store_close(store);
 }
 
-static void note_health(void *user, const struct health_row *row)
+static void note_health(void *user, const struct store_health_row *row)
 {
 	size_t used = strlen(seen);
-	snprintf(seen + used, sizeof(seen) - used, "%s %d%s %lld %lld\n", row->target, (int)row->state,
-		 row->state != VIP_DOWN || row->was_up ? "" : " never-up", (long long)row->changed_unix_ms,
-		 (long long)row->seen_unix_ms);
+	snprintf(seen + used, sizeof(seen) - used, "%s %d %lld %lld\n", row->target, (int)row->state,
+		 (long long)row->changed_unix_ms, (long long)row->seen_unix_ms);
 }
 
 static void test_health_comes_back_and_old_rows_go(void **state)
 {
 	const int64_t day = 24ll * 3600 * 1000;
 	struct store *store = must_open();
-	struct health_row rows[] = {
-		{.target = "192.0.2.1 web", .state = VIP_DOWN, .changed_unix_ms = 5, .seen_unix_ms = day},
-		{.target = "192.0.2.2 web", .state = VIP_UP, .changed_unix_ms = 6, .seen_unix_ms = 20 * day},
+	struct store_health_row rows[] = {
+		{.target = "192.0.2.1 web",
+		 .state = STORE_HEALTH_DOWN,
+		 .changed_unix_ms = 5,
+		 .seen_unix_ms = day},
+		{.target = "192.0.2.2 web",
+		 .state = STORE_HEALTH_UP,
+		 .changed_unix_ms = 6,
+		 .seen_unix_ms = 20 * day},
 		{.target = "192.0.2.3 web",
-		 .state = VIP_DOWN,
+		 .state = STORE_HEALTH_NEVER_UP,
 		 .changed_unix_ms = 7,
 		 .seen_unix_ms = 30 * day},
 		{.target = "192.0.2.4 web",
-		 .state = VIP_DOWN,
-		 .was_up = true,
+		 .state = STORE_HEALTH_DOWN,
 		 .changed_unix_ms = 8,
 		 .seen_unix_ms = 30 * day},
 	};
@@ -171,8 +175,8 @@ static void test_health_comes_back_and_old_rows_go(void **state)
 	seen[0] = '\0';
 	assert_true(store_each_health(store, note_health, NULL));
 	assert_string_equal(seen, "192.0.2.2 web 1 6 3456000000\n"
-				  "192.0.2.3 web 0 never-up 7 2592000000\n"
-				  "192.0.2.4 web 0 8 2592000000\n");
+				  "192.0.2.3 web 3 7 2592000000\n"
+				  "192.0.2.4 web 2 8 2592000000\n");
 	store_close(store);
 }
 
