@@ -1,12 +1,13 @@
 /* Objects → JSON with the keys of the YAML form, defaults left out, members in a fixed order. Control
  * thread. */
 #include "fleet/fleet_internal.h"
+#include "lib/json_text.h"
 #include "lib/text.h"
 #include <string.h>
 
 static void set_text(json_t *object, const char *key, const char *text)
 {
-	json_object_set_new(object, key, json_string(text));
+	json_object_set_new(object, key, json_text(text));
 }
 
 /* Whole numbers without a fraction, as they were mostly written. */
@@ -20,7 +21,7 @@ static json_t *texts(char *const *items, size_t count)
 	json_t *array = json_array();
 
 	for (size_t i = 0; i < count; i++)
-		json_array_append_new(array, json_string(items[i]));
+		json_array_append_new(array, json_text(items[i]));
 	return array;
 }
 
@@ -31,7 +32,7 @@ static json_t *addresses(const struct ip *items, size_t count)
 
 	for (size_t i = 0; i < count; i++) {
 		ip_format(&items[i], text);
-		json_array_append_new(array, json_string(text));
+		json_array_append_new(array, json_text(text));
 	}
 	return array;
 }
@@ -141,7 +142,7 @@ static json_t *tiers_to_json(const struct fleet_tiers *tiers)
 			tier = json_array();
 			json_array_append_new(list, tier);
 		}
-		json_array_append_new(tier, json_string(tiers->items[i].region));
+		json_array_append_new(tier, json_text(tiers->items[i].region));
 	}
 	return list;
 }
@@ -206,7 +207,7 @@ static json_t *vip_to_json(const struct fleet_vip *vip)
 		ip_format(&vip->ip, address);
 	const char *text = vip->name != NULL ? vip->name : address;
 	if (vip->weight == 1 && vip->check == NULL)
-		return json_string(text);
+		return json_text(text);
 	json_t *json = json_object();
 	set_text(json, vip->name != NULL ? "name" : "address", text);
 	if (vip->weight != 1)
@@ -293,7 +294,7 @@ static json_t *hosts_to_json(const struct fleet_tenant *tenant)
 	json_t *hosts = json_array();
 
 	for (size_t i = 0; i < tenant->host_count; i++, written += strlen(written) + 1)
-		json_array_append_new(hosts, json_string(written));
+		json_array_append_new(hosts, json_text(written));
 	return hosts;
 }
 
@@ -306,7 +307,7 @@ static json_t *domains_to_json(const struct fleet_tenant *tenant)
 		if (!at.is_domain)
 			continue;
 		name_to_text(at.name, text);
-		json_array_append_new(domains, json_string(text));
+		json_array_append_new(domains, json_text(text));
 	}
 	return domains;
 }

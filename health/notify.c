@@ -4,6 +4,7 @@
  * asked again, since the state is always there to be read from the API. Control thread.
  */
 #include "health/notify.h"
+#include "lib/json_text.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/text.h"
@@ -240,10 +241,11 @@ static char *write_line(const struct notice *notice)
 {
 	char time[32];
 	text_from_unix_ms(notice->unix_ms, time);
-	json_t *json =
-		json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "time", time, "service",
-			  notice->service, "region", notice->region, "vip", notice->vip, "check",
-			  notice->check, "from", notice->from, "to", notice->to, "reason", notice->reason);
+	json_t *json = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "time", json_text(time),
+				 "service", json_text(notice->service), "region", json_text(notice->region),
+				 "vip", json_text(notice->vip), "check", json_text(notice->check), "from",
+				 json_text(notice->from), "to", json_text(notice->to), "reason",
+				 json_text(notice->reason));
 	if (!json) /* a reason that was cut inside a character */
 		return NULL;
 	char *text = json_dumps(json, JSON_COMPACT);

@@ -1,5 +1,6 @@
 /* Lists of errors with their places. Control threads; one at a time. */
 #include "lib/err.h"
+#include "lib/json_text.h"
 #include "lib/mem.h"
 #include <assert.h>
 #include <stdarg.h>
@@ -217,24 +218,6 @@ void err_print(const struct err_list *list, FILE *out)
 		write_line(list, i, "warning: ", out);
 		fputc('\n', out);
 	}
-}
-
-/* Messages may quote bytes of a file that are no UTF-8; JSON cannot carry those. */
-static json_t *json_text(const char *text)
-{
-	json_t *json = json_string(text);
-
-	if (json != NULL)
-		return json;
-	char *plain = xstrdup(text);
-	for (char *c = plain; *c != '\0'; c++)
-		if ((unsigned char)*c >= 0x80)
-			*c = '?';
-	json = json_string(plain);
-	free(plain);
-	if (json == NULL)
-		abort();
-	return json;
 }
 
 json_t *err_to_json(const struct err_list *list)

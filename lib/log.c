@@ -4,6 +4,7 @@
  */
 #include "lib/log.h"
 #include "lib/clock.h"
+#include "lib/json_text.h"
 #include "lib/mem.h"
 #include "lib/text.h"
 #include <jansson.h>
@@ -34,19 +35,10 @@ void log_init(const char *program, enum log_format format, enum log_level most)
 
 static char *format_json(const char *when, enum log_level level, const char *message)
 {
-	/* Bytes that are no UTF-8 would make jansson refuse the record: they become '?'. */
-	json_t *text = json_string(message);
-	if (text == NULL) {
-		char *plain = xstrdup(message);
-		for (char *c = plain; *c != '\0'; c++)
-			if ((unsigned char)*c >= 0x80)
-				*c = '?';
-		text = json_string(plain);
-		free(plain);
-	}
-	json_t *record = json_pack("{s:s, s:s, s:s, s:o}", "time", when, "level", level_names[level],
-				   "program", log_program, "message", text);
-	char *line = record != NULL ? json_dumps(record, JSON_COMPACT) : NULL;
+	json_t *record = json_pack("{s:o, s:o, s:o, s:o}", "time", json_text(when), "level",
+				   json_text(level_names[level]), "program", json_text(log_program),
+				   "message", json_text(message));
+	char *line = record ? json_dumps(record, JSON_COMPACT) : NULL;
 	json_decref(record);
 	if (line == NULL)
 		abort();
@@ -55,7 +47,8 @@ static char *format_json(const char *when, enum log_level level, const char *mes
 	return ended;
 }
 
-/* A message may quote input: control characters must not forge a second line. */
+/* A message may quote input: control characters must not forge a second line, nor octets of no character
+ * spoil the reader's. */
 static char *format_text(const char *when, enum log_level level, const char *message)
 {
 	char *line = xasprintf("%s %s %s: %s\n", when, log_program, level_names[level], message);
@@ -63,6 +56,7 @@ static char *format_text(const char *when, enum log_level level, const char *mes
 	for (char *c = line; c[0] != '\0' && c[1] != '\0'; c++)
 		if ((unsigned char)*c < 0x20 || *c == 0x7f)
 			*c = ' ';
+	text_mend_utf8(line);
 	return line;
 }
 

@@ -81,6 +81,46 @@ const char *text_known(const char *word, const char *const *words, size_t count,
 	return nearest;
 }
 
+size_t text_utf8_octets(const char *at)
+{
+	static const struct {
+		uint8_t mask, lead;
+		uint32_t least; /* of the code points that need so many octets */
+	} forms[] = {{0x80, 0x00, 0}, {0xe0, 0xc0, 0x80}, {0xf0, 0xe0, 0x800}, {0xf8, 0xf0, 0x10000}};
+	uint8_t lead = (uint8_t)*at;
+	for (size_t more = 0; more < sizeof forms / sizeof *forms; more++) {
+		if ((lead & forms[more].mask) != forms[more].lead)
+			continue;
+		uint32_t point = lead & (uint8_t)~forms[more].mask;
+		for (size_t i = 1; i <= more; i++) { /* a NUL ends it, too */
+			if (((uint8_t)at[i] & 0xc0) != 0x80)
+				return 0;
+			point = point << 6 | ((uint8_t)at[i] & 0x3f);
+		}
+		bool is_surrogate = point >= 0xd800 && point <= 0xdfff;
+		return point < forms[more].least || is_surrogate || point > 0x10ffff ? 0 : more + 1;
+	}
+	return 0;
+}
+
+bool text_is_utf8(const char *text)
+{
+	size_t octets = 1;
+	for (; *text && octets > 0; text += octets)
+		octets = text_utf8_octets(text);
+	return octets > 0;
+}
+
+void text_mend_utf8(char *text)
+{
+	while (*text) {
+		size_t octets = text_utf8_octets(text);
+		if (octets == 0)
+			*text = '?';
+		text += octets > 0 ? octets : 1;
+	}
+}
+
 void text_quote(const char *text, char out[static TEXT_QUOTE_MAX])
 {
 	size_t length = strlen(text), room = TEXT_QUOTE_MAX - 3;
@@ -102,6 +142,7 @@ void text_quote(const char *text, char out[static TEXT_QUOTE_MAX])
 		at += 3;
 	}
 	memcpy(at, "'", 2);
+	text_mend_utf8(out);
 }
 
 /* Decimal digits without a leading zero; *text moves behind them. */

@@ -14,7 +14,13 @@ const char *text_nearest(const char *word, const char *const *words, size_t coun
 const char *text_known(const char *word, const char *const *words, size_t count,
 		       char out[static TEXT_KNOWN_MAX]);
 
-/* `text` between single quotes for a message: shortened, without control characters. */
+/* Octets of the character that `at` begins with, 1 to 4; 0: it is none of UTF-8 (RFC 3629 §4). */
+size_t text_utf8_octets(const char *at);
+bool text_is_utf8(const char *text);
+/* Octets that are no UTF-8 become '?', in place. */
+void text_mend_utf8(char *text);
+
+/* `text` between single quotes for a message: shortened, without control characters, all of it UTF-8. */
 #define TEXT_QUOTE_MAX 72
 void text_quote(const char *text, char out[static TEXT_QUOTE_MAX]);
 

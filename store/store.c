@@ -3,6 +3,7 @@
  * that a commit that returned survives kill -9 and loss of power; exclusive locking, because one
  * process owns the directory (an flock on gslb.lock says so before SQLite is asked). Control thread.
  */
+#include "lib/json_text.h"
 #include "store/store_internal.h"
 
 #include "lib/clock.h"
@@ -517,14 +518,15 @@ json_t *store_audit(struct store *store, uint64_t since, size_t limit)
 		char when[32];
 		const char *reason = column_text(statement, 8);
 		text_from_unix_ms(sqlite3_column_int64(statement, 1), when);
-		json_array_append_new(lines,
-				      json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:s?}", "seq",
-						(json_int_t)sqlite3_column_int64(statement, 0), "time", when,
-						"author", column_text(statement, 2), "via",
-						column_text(statement, 3), "verb", column_text(statement, 4),
-						"object", column_text(statement, 5), "before",
-						column_json(statement, 6), "after", column_json(statement, 7),
-						"reason", reason[0] ? reason : NULL));
+		json_array_append_new(
+			lines, json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "seq",
+					 (json_int_t)sqlite3_column_int64(statement, 0), "time",
+					 json_text(when), "author", json_text(column_text(statement, 2)),
+					 "via", json_text(column_text(statement, 3)), "verb",
+					 json_text(column_text(statement, 4)), "object",
+					 json_text(column_text(statement, 5)), "before",
+					 column_json(statement, 6), "after", column_json(statement, 7),
+					 "reason", json_text(reason[0] ? reason : NULL)));
 	}
 	sqlite3_reset(statement);
 	return lines;

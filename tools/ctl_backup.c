@@ -1,5 +1,6 @@
 /* backup and restore of the store. backup asks a running node; restore works on files. One thread. */
 #include "gslb/control/config.h"
+#include "lib/json_text.h"
 #include "lib/mem.h"
 #include "store/store_backup.h"
 #include "tools/ctl.h"
@@ -17,7 +18,7 @@ static void print_summary(const struct ctl *ctl, const char *file, const char *w
 {
 	if (ctl->output == CTL_JSON) {
 		json_t *json =
-			json_pack("{s:s, s:I, s:I, s:I, s:I}", "file", file, "fleet_version",
+			json_pack("{s:o, s:I, s:I, s:I, s:I}", "file", json_text(file), "fleet_version",
 				  (json_int_t)summary->fleet_version, "objects", (json_int_t)summary->objects,
 				  "controls", (json_int_t)summary->controls, "audit_lines",
 				  (json_int_t)summary->audit_lines);

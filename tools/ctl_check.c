@@ -5,6 +5,7 @@
 #include "fleet/fleet.h"
 #include "gslb/compile/check_table.h"
 #include "lib/file.h"
+#include "lib/json_text.h"
 #include "lib/mem.h"
 #include "tools/ctl.h"
 #include "tools/ctl_table.h"
@@ -123,7 +124,7 @@ static void check_node(const char *path, json_t *effective, struct err_list *err
 	load_run(path, LOAD_CHECK, &nothing, &loaded);
 	if (loaded.config && !err_has_errors(&loaded.errors)) {
 		json_t *one = check_table(&loaded);
-		json_object_set_new(one, "file", json_string(path));
+		json_object_set_new(one, "file", json_text(path));
 		json_array_append_new(effective, one);
 	}
 	err_move(errors, &loaded.errors);

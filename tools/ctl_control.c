@@ -1,4 +1,5 @@
 /* The operator's hand: region, vip and flip. One thread. */
+#include "lib/json_text.h"
 #include "lib/mem.h"
 #include "lib/net.h"
 #include "lib/text.h"
@@ -34,9 +35,9 @@ static json_t *control_body(struct ctl *ctl, json_t *share)
 	json_t *body = json_object();
 	json_object_set_new(body, "share", share ? share : json_integer((json_int_t)number));
 	if (duration)
-		json_object_set_new(body, "for", json_string(duration));
+		json_object_set_new(body, "for", json_text(duration));
 	if (reason)
-		json_object_set_new(body, "reason", json_string(reason));
+		json_object_set_new(body, "reason", json_text(reason));
 	return body;
 }
 
@@ -206,9 +207,9 @@ enum ctl_exit ctl_control_flip(struct ctl *ctl)
 			json_decref(changes);
 			return CTL_USAGE;
 		}
-		json_object_set_new(change, "region", json_string(ctl->args[i]));
+		json_object_set_new(change, "region", json_text(ctl->args[i]));
 		if (service)
-			json_object_set_new(change, "service", json_string(service));
+			json_object_set_new(change, "service", json_text(service));
 		json_array_append_new(changes, change);
 	}
 	json_t *body = json_object();

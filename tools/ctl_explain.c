@@ -1,5 +1,6 @@
 /* explain: the node's own decision, told as a story from the client to the answer. One thread. */
 #include "gslb/decide/words.h"
+#include "lib/json_text.h"
 #include "lib/mem.h"
 #include "lib/net.h"
 #include "lib/text.h"
@@ -23,11 +24,11 @@ static json_t *one_what_if(const struct ctl *ctl, const char *text)
 	const char *state = equals + 1;
 	struct ip ip;
 	json_t *what_if = json_object();
-	json_object_set_new(what_if, ip_parse(subject, &ip) ? "vip" : "region", json_string(subject));
+	json_object_set_new(what_if, ip_parse(subject, &ip) ? "vip" : "region", json_text(subject));
 	free(subject);
 	uint32_t hundredths;
 	if (strcmp(state, "up") == 0 || strcmp(state, "down") == 0) {
-		json_object_set_new(what_if, "state", json_string(state));
+		json_object_set_new(what_if, "state", json_text(state));
 	} else if (strcmp(state, "force-down") == 0) {
 		json_object_set_new(what_if, "share", json_string("down"));
 	} else if (text_to_percent(state, &hundredths) && hundredths % 100 == 0) {
@@ -247,12 +248,12 @@ enum ctl_exit ctl_explain(struct ctl *ctl)
 	if (!list)
 		return CTL_USAGE;
 	json_t *body = json_object();
-	json_object_set_new(body, "name", json_string(ctl->args[0]));
-	json_object_set_new(body, "type", json_string(ctl->arg_count > 1 ? ctl->args[1] : "A"));
+	json_object_set_new(body, "name", json_text(ctl->args[0]));
+	json_object_set_new(body, "type", json_text(ctl->arg_count > 1 ? ctl->args[1] : "A"));
 	if (ctl_option(ctl, "client"))
-		json_object_set_new(body, "client", json_string(ctl_option(ctl, "client")));
+		json_object_set_new(body, "client", json_text(ctl_option(ctl, "client")));
 	if (ctl_option(ctl, "via"))
-		json_object_set_new(body, "via", json_string(ctl_option(ctl, "via")));
+		json_object_set_new(body, "via", json_text(ctl_option(ctl, "via")));
 	if (json_array_size(list) > 0)
 		json_object_set(body, "what_if", list);
 	json_decref(list);

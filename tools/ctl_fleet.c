@@ -1,4 +1,5 @@
 /* The fleet: tenants, apply, export. One thread. */
+#include "lib/json_text.h"
 #include "lib/mem.h"
 #include "tools/ctl.h"
 #include "tools/ctl_table.h"
@@ -93,7 +94,7 @@ static void set_from_options(const struct ctl *ctl, json_t *tenant)
 			continue;
 		if (!keys[i].is_list) {
 			if (*value)
-				json_object_set_new(tenant, keys[i].key, json_string(value));
+				json_object_set_new(tenant, keys[i].key, json_text(value));
 			else
 				json_object_del(tenant, keys[i].key);
 			continue;
@@ -101,7 +102,7 @@ static void set_from_options(const struct ctl *ctl, json_t *tenant)
 		json_t *list = json_array();
 		for (; value; value = ctl_option_next(ctl, keys[i].option, &at))
 			if (*value)
-				json_array_append_new(list, json_string(value));
+				json_array_append_new(list, json_text(value));
 		if (json_array_size(list) > 0)
 			json_object_set(tenant, keys[i].key, list);
 		else

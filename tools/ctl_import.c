@@ -3,11 +3,13 @@
  * refused is taken out of its chunk and told; it does not stop the others. One thread.
  */
 #include "lib/clock.h"
+#include "lib/json_text.h"
 #include "lib/map.h"
 #include "lib/mem.h"
 #include "lib/text.h"
 #include "tools/ctl.h"
 #include "tools/ctl_rows.h"
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,8 +57,8 @@ static void refuse(struct import *import, const struct ctl_row *row, const char 
 		text_quote(row->id, id);
 	fprintf(stderr, "%s:%zu: %s%s%s%s\n", import->source, row->line, row->id ? "tenant " : "", id,
 		row->id ? ": " : "", why);
-	json_array_append_new(import->refused, json_pack("{s:I, s:s?, s:s}", "line", (json_int_t)row->line,
-							 "id", row->id, "reason", why));
+	json_array_append_new(import->refused, json_pack("{s:I, s:o, s:o}", "line", (json_int_t)row->line,
+							 "id", json_text(row->id), "reason", json_text(why)));
 }
 
 /* ---- one call ---- */
@@ -64,8 +66,11 @@ static void refuse(struct import *import, const struct ctl_row *row, const char 
 static char *chunk_body(struct ctl_row *const *rows, size_t count)
 {
 	json_t *tenants = json_object();
-	for (size_t i = 0; i < count; i++)
-		json_object_set(tenants, rows[i]->id, rows[i]->tenant);
+	for (size_t i = 0; i < count; i++) {
+		int failed = json_object_set(tenants, rows[i]->id, rows[i]->tenant);
+		assert(!failed); /* ctl_rows lets no id pass that JSON cannot hold */
+		(void)failed;
+	}
 	json_t *body = json_pack("{s:o}", "tenants", tenants);
 	char *text = json_dumps(body, JSON_COMPACT);
 	json_decref(body);
@@ -205,7 +210,7 @@ static void fill_defaults(const struct ctl *ctl, json_t *tenant)
 	static const char *const keys[] = {"zone", "service", "tier"};
 	for (size_t i = 0; i < 3; i++)
 		if (ctl_option(ctl, keys[i]) && !json_object_get(tenant, keys[i]))
-			json_object_set_new(tenant, keys[i], json_string(ctl_option(ctl, keys[i])));
+			json_object_set_new(tenant, keys[i], json_text(ctl_option(ctl, keys[i])));
 }
 
 /* True: the row goes on its way. */

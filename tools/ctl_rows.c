@@ -3,6 +3,7 @@
  * broken row is told and the next one is read. One thread.
  */
 #include "tools/ctl_rows.h"
+#include "lib/json_text.h"
 #include "lib/mem.h"
 #include "lib/text.h"
 #include <stdlib.h>
@@ -133,17 +134,13 @@ static bool read_header(struct ctl_rows *rows, char **ret_why)
 	return true;
 }
 
-/* "eu us", "eu;us": NULL when it is no UTF-8. */
+/* "eu us", "eu;us" */
 static json_t *list_of(char *cell)
 {
 	json_t *list = json_array();
 	for (char *save, *item = strtok_r(cell, " ;\t\r\n", &save); item;
-	     item = strtok_r(NULL, " ;\t\r\n", &save)) {
-		if (json_array_append_new(list, json_string(item)) == 0)
-			continue;
-		json_decref(list);
-		return NULL;
-	}
+	     item = strtok_r(NULL, " ;\t\r\n", &save))
+		json_array_append_new(list, json_text(item));
 	return list;
 }
 
@@ -152,23 +149,24 @@ static void csv_row(struct ctl_rows *rows, struct ctl_row *ret)
 	char *cells[CTL_ROW_CELLS_MAX + 1];
 	const char *why = NULL;
 	size_t count = read_cells(rows, cells, &why);
-	if (!why && count != rows->column_count)
+	if (why)
+		ret->why = xstrdup(why);
+	else if (count != rows->column_count)
 		ret->why = xasprintf("%zu cells, the header has %zu", count, rows->column_count);
 	json_t *tenant = json_object();
 	for (size_t i = 0; i < count && i < rows->column_count; i++) {
 		const struct column *column = find_column(rows->columns[i]);
+		if (!ret->why && !text_is_utf8(cells[i]))
+			ret->why = xasprintf("%s is not UTF-8; save the file as UTF-8", column->name);
 		if (strcmp(column->name, "id") == 0) {
 			ret->id = *cells[i] ? xstrdup(cells[i]) : NULL;
 		} else if (*cells[i]) {
-			json_t *value = column->is_list ? list_of(cells[i]) : json_string(cells[i]);
-			if (json_object_set_new(tenant, column->name, value) != 0)
-				why = "it is not UTF-8";
+			json_t *value = column->is_list ? list_of(cells[i]) : json_text(cells[i]);
+			json_object_set_new(tenant, column->name, value);
 		}
 	}
 	for (size_t i = 0; i < count; i++)
 		free(cells[i]);
-	if (why && !ret->why)
-		ret->why = xstrdup(why);
 	ret->tenant = tenant;
 }
 

@@ -1,5 +1,6 @@
 /* top: what the node answers a second, from two readings of its counters. One thread. */
 #include "lib/clock.h"
+#include "lib/json_text.h"
 #include "lib/map.h"
 #include "lib/mem.h"
 #include "lib/text.h"
@@ -187,7 +188,7 @@ static json_t *view_json(const struct view *view, const struct row *rows, size_t
 	for (size_t i = 0; i < count; i++) {
 		json_t *row = json_object();
 		for (size_t label = 0; label < 2 && view->labels[label]; label++)
-			json_object_set_new(row, view->labels[label], json_string(rows[i].label[label]));
+			json_object_set_new(row, view->labels[label], json_text(rows[i].label[label]));
 		json_object_set_new(row, "per_second", json_real(rows[i].value));
 		json_array_append_new(list, row);
 	}
@@ -198,8 +199,8 @@ static void print_rates(const struct ctl *ctl, const struct reading *before, con
 {
 	char when[32];
 	text_from_unix_ms(clock_unix_ms(), when);
-	json_t *reply =
-		json_pack("{s:s, s:f}", "time", when, "seconds", (double)(now->at_ms - before->at_ms) / 1000);
+	json_t *reply = json_pack("{s:o, s:f}", "time", json_text(when), "seconds",
+				  (double)(now->at_ms - before->at_ms) / 1000);
 	bool is_json = ctl->output == CTL_JSON;
 	const char *terminal = getenv("TERM");
 	if (!is_json && isatty(STDOUT_FILENO) && terminal && strcmp(terminal, "dumb") != 0)

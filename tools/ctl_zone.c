@@ -2,6 +2,7 @@
  * zone check: a zone as the world finds it, from its parent's delegation to every name server. It asks the
  * servers themselves; no gslbd is needed. One thread.
  */
+#include "lib/json_text.h"
 #include "lib/mem.h"
 #include "lib/text.h"
 #include "tools/ctl.h"
@@ -45,7 +46,7 @@ static void add_problem(struct zone_check *check, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
-	json_array_append_new(check->problems, json_string(text));
+	json_array_append_new(check->problems, json_text(text));
 }
 
 static const char *rcode_words(unsigned rcode)
@@ -299,13 +300,14 @@ static void print_json(const struct zone_check *check)
 	for (size_t i = 0; i < check->server_count; i++) {
 		const struct zone_server *server = &check->servers[i];
 		json_array_append_new(
-			servers, json_pack("{s:s, s:s, s:s, s:s, s:o}", "name", server->name, "address",
-					   server->address, "udp", server->udp, "tcp", server->tcp, "serial",
+			servers, json_pack("{s:o, s:o, s:o, s:o, s:o}", "name", json_text(server->name),
+					   "address", json_text(server->address), "udp",
+					   json_text(server->udp), "tcp", json_text(server->tcp), "serial",
 					   server->has_serial ? json_integer(server->serial) : json_null()));
 	}
-	json_t *reply = json_pack("{s:s, s:s?, s:o, s:O}", "zone", check->zone, "parent",
-				  *check->parent ? check->parent : NULL, "servers", servers, "problems",
-				  check->problems);
+	json_t *reply = json_pack("{s:o, s:o, s:o, s:O}", "zone", json_text(check->zone), "parent",
+				  json_text(*check->parent ? check->parent : NULL), "servers", servers,
+				  "problems", check->problems);
 	json_dumpf(reply, stdout, JSON_COMPACT);
 	putchar('\n');
 	json_decref(reply);

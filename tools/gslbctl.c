@@ -496,13 +496,6 @@ static bool has_help(int argc, char **argv)
 	return false;
 }
 
-static bool is_utf8(const char *text)
-{
-	json_t *json = json_string(text);
-	json_decref(json);
-	return json != NULL;
-}
-
 /* What a request is made of: JSON would leave out what is not UTF-8, a region of a tenant as well. Files may
  * have any name. */
 static enum ctl_exit check_words(const struct ctl *ctl)
@@ -512,7 +505,7 @@ static enum ctl_exit check_words(const struct ctl *ctl)
 		if (!*ctl->args[i])
 			return ctl_usage(ctl, "%s needs %s, and one of them is empty", ctl->verb->words,
 					 ctl->verb->args);
-		if (!is_utf8(ctl->args[i]) && !strstr(ctl->verb->args, "FILE"))
+		if (!text_is_utf8(ctl->args[i]) && !strstr(ctl->verb->args, "FILE"))
 			return ctl_usage(ctl, "'%s' is not UTF-8", ctl->args[i]);
 	}
 	for (size_t i = 0; i < ctl->option_count; i++) {
@@ -520,7 +513,7 @@ static enum ctl_exit check_words(const struct ctl *ctl)
 		bool is_file = false;
 		for (size_t j = 0; j < sizeof(files) / sizeof(*files); j++)
 			is_file |= strcmp(option->name, files[j]) == 0;
-		if (option->value && !is_file && !is_utf8(option->value))
+		if (option->value && !is_file && !text_is_utf8(option->value))
 			return ctl_usage(ctl, "--%s %s: not UTF-8", option->name, option->value);
 	}
 	return CTL_DONE;

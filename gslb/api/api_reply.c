@@ -4,6 +4,7 @@
  */
 #include "gslb/api/api_request.h"
 
+#include "lib/json_text.h"
 #include "lib/mem.h"
 #include "lib/text.h"
 #include <inttypes.h>
@@ -99,12 +100,10 @@ void api_reply_problem(struct api_reply *reply, enum api_problem problem, const 
 		abort();
 	char *type = xasprintf("urn:gslb:%s", problems[problem].type);
 	json_t *body = json_object();
-	json_object_set_new(body, "type", json_string(type));
-	json_object_set_new(body, "title", json_string(problems[problem].title));
+	json_object_set_new(body, "type", json_text(type));
+	json_object_set_new(body, "title", json_text(problems[problem].title));
 	json_object_set_new(body, "status", json_integer(problems[problem].status));
-	/* What a client sent may stand in the detail, and need not be UTF-8. */
-	json_t *text = json_string(detail);
-	json_object_set_new(body, "detail", text ? text : json_string_nocheck("(not printable)"));
+	json_object_set_new(body, "detail", json_text(detail));
 	if (errors && err_has_errors(errors))
 		json_object_set_new(body, "errors", err_to_json(errors));
 	free(type);
@@ -147,9 +146,9 @@ void api_reply_version(struct api_reply *reply, int status, const struct api_req
 {
 	char text[24];
 	snprintf(text, sizeof(text), "%" PRIu64, version);
-	api_reply_json(
-		reply, status,
-		json_pack("{s:s, s:I}", "version", text, "epoch", (json_int_t)server_epoch(request->server)));
+	api_reply_json(reply, status,
+		       json_pack("{s:o, s:I}", "version", json_text(text), "epoch",
+				 (json_int_t)server_epoch(request->server)));
 	api_reply_set_etag(reply, version);
 }
 
@@ -192,7 +191,7 @@ void api_reply_page(struct api_reply *reply, json_t *items, const char *next)
 {
 	json_t *body = json_object();
 	json_object_set_new(body, "items", items);
-	json_object_set_new(body, "next", next ? json_string(next) : json_null());
+	json_object_set_new(body, "next", next ? json_text(next) : json_null());
 	api_reply_json(reply, 200, body);
 }
 

@@ -66,14 +66,6 @@ struct target {
 	char *segment[SEGMENTS_MAX];
 };
 
-/* Texts end up in JSON, which takes UTF-8 alone. */
-static bool is_utf8(const char *text)
-{
-	json_t *probe = json_string(text);
-	json_decref(probe);
-	return probe != NULL;
-}
-
 /* Decodes %XX in place; false: a bad escape, one of NUL, which would end the text, or no UTF-8. */
 static bool percent_decode(char *text, bool plus_is_space)
 {
@@ -95,7 +87,7 @@ static bool percent_decode(char *text, bool plus_is_space)
 		}
 	}
 	*to = '\0';
-	return is_utf8(text);
+	return text_is_utf8(text); /* it may end up in JSON */
 }
 
 /* The path of origin-form and absolute-form (RFC 9112 §3.2); NULL: neither. */

@@ -8,6 +8,7 @@
 #include "gslb/api/metrics.h"
 #include "health/health_book.h"
 #include "lib/clock.h"
+#include "lib/json_text.h"
 #include "lib/mem.h"
 #include "lib/text.h"
 #include <stdlib.h>
@@ -22,9 +23,9 @@ static json_t *view_geo(const struct server *server)
 	const struct world *world = server_world(server);
 	for (size_t i = 0; world && world->places && i < world->places->file_count; i++) {
 		const struct place_file *file = &world->places->files[i];
-		json_array_append_new(files, json_pack("{s:s, s:o, s:I}", "file", file->path, "built",
-						       api_view_time(file->built_unix_s * 1000), "prefixes",
-						       (json_int_t)file->prefixes));
+		json_array_append_new(files, json_pack("{s:o, s:o, s:I}", "file", json_text(file->path),
+						       "built", api_view_time(file->built_unix_s * 1000),
+						       "prefixes", (json_int_t)file->prefixes));
 	}
 	return files;
 }
@@ -37,14 +38,14 @@ static json_t *view_listeners(const struct server *server, const struct api *api
 	const struct sockaddr_storage *bound = server_listeners(server, &count);
 	for (size_t i = 0; i < count; i++) {
 		listen_format((const struct sockaddr *)&bound[i], true, text);
-		json_array_append_new(dns, json_string(text));
+		json_array_append_new(dns, json_text(text));
 	}
 	struct sockaddr_storage http;
 	bool has_http = api_http_address(api, &http);
 	if (has_http)
 		listen_format((const struct sockaddr *)&http, false, text);
-	return json_pack("{s:o, s:s?, s:s}", "dns", dns, "http", has_http ? text : NULL, "socket",
-			 server_config(server)->admin_socket);
+	return json_pack("{s:o, s:o, s:o}", "dns", dns, "http", json_text(has_http ? text : NULL), "socket",
+			 json_text(server_config(server)->admin_socket));
 }
 
 static size_t count_unknown(const struct server *server)
@@ -60,8 +61,8 @@ void api_get_status(struct api_request *request, struct api_reply *reply)
 {
 	const struct server *server = request->server;
 	json_t *body = json_object();
-	json_object_set_new(body, "node", json_string(server_config(server)->name));
-	json_object_set_new(body, "version", json_string(GSLB_VERSION));
+	json_object_set_new(body, "node", json_text(server_config(server)->name));
+	json_object_set_new(body, "version", json_text(GSLB_VERSION));
 	json_object_set_new(body, "ready", json_boolean(server_is_ready(server)));
 	json_object_set_new(
 		body, "uptime_s",
@@ -227,13 +228,14 @@ static json_t *view_vip(const struct api_vip *vip)
 {
 	char address[IP_TEXT_MAX];
 	ip_format(&vip->vip->ip, address);
-	json_t *view =
-		json_pack("{s:s, s:s, s:s, s:s, s:f, s:o, s:s?, s:o}", "region", vip->region, "service",
-			  vip->service, "address", address, "state", fleet_vip_state_word[vip->state],
-			  "score", vip->score, "since", api_view_time(vip->since_unix_ms), "reason",
-			  vip->reason[0] ? vip->reason : NULL, "control", api_view_control(vip->control));
+	json_t *view = json_pack("{s:o, s:o, s:o, s:o, s:f, s:o, s:o, s:o}", "region", json_text(vip->region),
+				 "service", json_text(vip->service), "address", json_text(address), "state",
+				 json_text(fleet_vip_state_word[vip->state]), "score", vip->score, "since",
+				 api_view_time(vip->since_unix_ms), "reason",
+				 json_text(vip->reason[0] ? vip->reason : NULL), "control",
+				 api_view_control(vip->control));
 	if (vip->vip->name)
-		json_object_set_new(view, "name", json_string(vip->vip->name));
+		json_object_set_new(view, "name", json_text(vip->vip->name));
 	return view;
 }
 
@@ -372,7 +374,7 @@ void api_get_readyz(struct api_request *request, struct api_reply *reply)
 	}
 	json_t *waiting = json_array();
 	for (const char *const *what = server_waiting(request->server); *what; what++)
-		json_array_append_new(waiting, json_string(*what));
+		json_array_append_new(waiting, json_text(*what));
 	api_reply_json(reply, 503, json_pack("{s:b, s:o}", "ready", 0, "waiting", waiting));
 }
 

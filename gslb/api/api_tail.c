@@ -7,6 +7,7 @@
 #include "gslb/decide/sample.h"
 #include "gslb/decide/words.h"
 #include "lib/clock.h"
+#include "lib/json_text.h"
 #include "lib/mem.h"
 #include "lib/text.h"
 #include "zones/rcode.h"
@@ -124,7 +125,7 @@ static json_t *addresses_json(const struct sample *sample)
 	for (unsigned i = 0; i < sample->address_count; i++) {
 		char text[IP_TEXT_MAX];
 		ip_format(&sample->address[i], text);
-		json_array_append_new(list, json_string(text));
+		json_array_append_new(list, json_text(text));
 	}
 	return list;
 }
@@ -141,14 +142,16 @@ static json_t *sample_json(const struct tail *tail, const struct sample *sample)
 		name_to_text(sample->name, name);
 	rrtype_to_text(sample->type, type);
 	rcode_to_text(sample->rcode, rcode);
-	json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s?, s:s?, s:s}", "time", when, "client", client,
-				 "source", sample->is_ecs ? "ecs" : "resolver", "via", via, "transport",
-				 sample->transport ? "tcp" : "udp", "name", *name ? name : NULL, "type",
-				 *name ? type : NULL, "rcode", rcode);
+	json_t *json =
+		json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "time", json_text(when), "client",
+			  json_text(client), "source", json_text(sample->is_ecs ? "ecs" : "resolver"), "via",
+			  json_text(via), "transport", json_text(sample->transport ? "tcp" : "udp"), "name",
+			  json_text(*name ? name : NULL), "type", json_text(*name ? type : NULL), "rcode",
+			  json_text(rcode));
 	json_t *more = json_pack(
-		"{s:s?, s:s?, s:s?, s:s?, s:o, s:i, s:o, s:b, s:o}", "tenant", tenant_of(tail, sample),
-		"service", service_of(tail, sample), "region", region_of(tail, sample), "step",
-		sample->is_decided ? words_step((enum step)sample->step) : NULL, "ttl",
+		"{s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:b, s:o}", "tenant", json_text(tenant_of(tail, sample)),
+		"service", json_text(service_of(tail, sample)), "region", json_text(region_of(tail, sample)),
+		"step", json_text(sample->is_decided ? words_step((enum step)sample->step) : NULL), "ttl",
 		sample->is_decided ? json_integer(sample->ttl) : json_null(), "scope", (int)sample->scope,
 		"answer", addresses_json(sample), "truncated", (int)sample->is_truncated, "ede",
 		sample->ede >= 0 ? json_integer(sample->ede) : json_null());

@@ -6,6 +6,7 @@
 
 #include "health/health_book.h"
 #include "lib/clock.h"
+#include "lib/json_text.h"
 #include "lib/text.h"
 #include <inttypes.h>
 
@@ -15,15 +16,16 @@ json_t *api_view_time(int64_t unix_ms)
 	if (unix_ms == 0)
 		return json_null();
 	text_from_unix_ms(unix_ms, text);
-	return json_string(text);
+	return json_text(text);
 }
 
 json_t *api_view_object(const struct fleet_object *object)
 {
 	char version[24];
 	snprintf(version, sizeof(version), "%" PRIu64, fleet_object_version(object));
-	json_t *view = json_pack("{s:s, s:s, s:s}", "id", object->id, "source",
-				 object->source == FLEET_BASE ? "base" : "store", "version", version);
+	json_t *view = json_pack("{s:o, s:o, s:o}", "id", json_text(object->id), "source",
+				 json_text(object->source == FLEET_BASE ? "base" : "store"), "version",
+				 json_text(version));
 	json_t *own = fleet_object_to_json(object);
 	json_object_update(view, own);
 	json_decref(own);
@@ -47,10 +49,10 @@ json_t *api_view_control(const struct control_row *row)
 	char version[24];
 	snprintf(version, sizeof(version), "%" PRId64, row->since_unix_ms);
 	json_t *share = row->share == SHARE_DOWN ? json_string("down") : json_integer(row->share);
-	return json_pack("{s:o, s:o, s:o, s:s?, s:s, s:s}", "share", share, "since",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "share", share, "since",
 			 api_view_time(row->since_unix_ms), "until", api_view_time(until_unix_ms(row)),
-			 "reason", row->reason[0] ? row->reason : NULL, "author", row->author, "version",
-			 version);
+			 "reason", json_text(row->reason[0] ? row->reason : NULL), "author",
+			 json_text(row->author), "version", json_text(version));
 }
 
 void api_view_vip(const struct server *server, const struct fleet_service *service,

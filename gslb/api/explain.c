@@ -7,6 +7,7 @@
 #include "gslb/decide/https.h"
 #include "gslb/decide/resolve.h"
 #include "gslb/decide/words.h"
+#include "lib/json_text.h"
 #include "lib/mem.h"
 #include "lib/rng.h"
 #include <stdlib.h>
@@ -28,7 +29,7 @@ struct story {
 
 static json_t *text_or_null(const char *text)
 {
-	return text && *text ? json_string(text) : json_null();
+	return text && *text ? json_text(text) : json_null();
 }
 
 /* ---- client ---- */
@@ -65,8 +66,8 @@ static json_t *client_json(struct story *story)
 	else if (place != &places->places[PLACE_NONE] && place->source < places->file_count)
 		from = places->files[place->source].path;
 	json_t *at = story->has_place ? json_pack("[f,f]", story->latitude, story->longitude) : json_null();
-	return json_pack("{s:s, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "source",
-			 story->request->has_client ? "argument" : "resolver", "address",
+	return json_pack("{s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "source",
+			 json_text(story->request->has_client ? "argument" : "resolver"), "address",
 			 text_or_null(address), "scope",
 			 story->answer->uses_client && is_known ? story->answer->scope : 0, "at", at,
 			 "continent", text_or_null(place_continent(place)), "country",
@@ -143,8 +144,9 @@ static json_t *vip_json(const struct plan_vip *vip)
 {
 	char address[IP_TEXT_MAX];
 	ip_format(&vip->ip, address);
-	return json_pack("{s:s, s:s, s:f, s:o, s:i}", "address", address, "state",
-			 fleet_vip_state_word[vip->state], "score", vip->score / (double)SCORE_FULL, "weight",
+	return json_pack("{s:o, s:o, s:f, s:o, s:i}", "address", json_text(address), "state",
+			 json_text(fleet_vip_state_word[vip->state]), "score",
+			 vip->score / (double)SCORE_FULL, "weight",
 			 vip->shares > 1 ? json_real(vip_weight(vip)) : json_integer(vip->weight), "pending",
 			 (int)vip->pending);
 }
@@ -186,12 +188,12 @@ static json_t *region_json(const struct story *story, const char *id)
 		json_decref(share);
 		share = json_string("down");
 	}
-	return json_pack("{s:s, s:o, s:o, s:o, s:f, s:f, s:n, s:b, s:s, s:o}", "region", id, "tier",
-			 is_candidate ? json_integer(tier) : json_null(), "distance_km", distance, "share",
-			 share, "healthy", region ? region->healthy_permille / 1000.0 : 0.0, "weight",
-			 region ? region_weight(region) : 0.0, "load", "kept",
-			 (story->choice.kept >> number & 1) != 0, "reason", words_region_reason(reason),
-			 "vips", vips);
+	return json_pack("{s:o, s:o, s:o, s:o, s:f, s:f, s:n, s:b, s:o, s:o}", "region", json_text(id),
+			 "tier", is_candidate ? json_integer(tier) : json_null(), "distance_km", distance,
+			 "share", share, "healthy", region ? region->healthy_permille / 1000.0 : 0.0,
+			 "weight", region ? region_weight(region) : 0.0, "load", "kept",
+			 (story->choice.kept >> number & 1) != 0, "reason",
+			 json_text(words_region_reason(reason)), "vips", vips);
 }
 
 static json_t *regions_json(const struct story *story)
@@ -221,9 +223,10 @@ static json_t *policy_json(const struct story *story)
 					  story->client.is_ecs ? &story->client.resolver : NULL);
 	}
 	const char *matched = rule ? steering_rule_key((const struct fleet_map *)map, rule) : NULL;
-	return json_pack("{s:s, s:o, s:o, s:s}", "order", fleet_order_word[story->service->order], "map",
-			 text_or_null(story->service->order == ORDER_MAP ? story->service->map : NULL),
-			 "matched", text_or_null(matched), "split", fleet_split_word[story->service->split]);
+	return json_pack("{s:o, s:o, s:o, s:o}", "order", json_text(fleet_order_word[story->service->order]),
+			 "map", text_or_null(story->service->order == ORDER_MAP ? story->service->map : NULL),
+			 "matched", text_or_null(matched), "split",
+			 json_text(fleet_split_word[story->service->split]));
 }
 
 static json_t *probabilities_json(const struct story *story)
@@ -252,8 +255,9 @@ static void add_record(json_t *records, const uint8_t *owner, uint16_t type, uin
 	name_to_text(owner, name);
 	rrtype_to_text(type, type_text);
 	rrtype_rdata_to_text(type, rdata, length, data, 4 * length + 4096);
-	json_array_append_new(records, json_pack("{s:s, s:s, s:I, s:s}", "name", name, "type", type_text,
-						 "ttl", (json_int_t)ttl, "data", data));
+	json_array_append_new(records, json_pack("{s:o, s:o, s:I, s:o}", "name", json_text(name), "type",
+						 json_text(type_text), "ttl", (json_int_t)ttl, "data",
+						 json_text(data)));
 	free(data);
 }
 
@@ -293,9 +297,9 @@ static json_t *answer_json(const struct story *story)
 		add_item(records, answer, &answer->items[i]);
 	json_t *ede = json_null();
 	if (answer->ede != EDE_NONE)
-		ede = json_pack("{s:i, s:s}", "code", answer->ede, "text", answer->ede_text);
+		ede = json_pack("{s:i, s:o}", "code", answer->ede, "text", json_text(answer->ede_text));
 	rcode_to_text(answer->rcode, rcode);
-	return json_pack("{s:s, s:o, s:o}", "rcode", rcode, "records", records, "ede", ede);
+	return json_pack("{s:o, s:o, s:o}", "rcode", json_text(rcode), "records", records, "ede", ede);
 }
 
 static enum ttl_reason ttl_why(const struct story *story, uint32_t ttl)
@@ -333,12 +337,12 @@ static json_t *ttl_json(const struct story *story)
 	if (!last)
 		return json_null();
 	if (!story->service)
-		return json_pack("{s:I, s:I, s:I, s:s}", "value", (json_int_t)last->ttl, "min",
+		return json_pack("{s:I, s:I, s:I, s:o}", "value", (json_int_t)last->ttl, "min",
 				 (json_int_t)last->ttl, "max", (json_int_t)last->ttl, "why",
-				 words_ttl_reason(TTL_STABLE));
-	return json_pack("{s:I, s:I, s:I, s:s}", "value", (json_int_t)last->ttl, "min",
+				 json_text(words_ttl_reason(TTL_STABLE)));
+	return json_pack("{s:I, s:I, s:I, s:o}", "value", (json_int_t)last->ttl, "min",
 			 (json_int_t)story->plan->ttl_min, "max", (json_int_t)story->plan->ttl_max, "why",
-			 words_ttl_reason(ttl_why(story, last->ttl)));
+			 json_text(words_ttl_reason(ttl_why(story, last->ttl))));
 }
 
 /* ---- the whole ---- */
@@ -387,18 +391,18 @@ static json_t *tell(struct story *story)
 	const char *kind = story->tenant ? "tenant" : story->answer->zone ? "static" : "none";
 	if (!story->tenant && story->answer->rcode == RCODE_NXDOMAIN)
 		kind = "none";
-	json_t *reply = json_pack("{s:{s:s, s:s}, s:I, s:I, s:o}", "query", "name", name, "type", type,
-				  "epoch", (json_int_t)story->world->epoch, "fleet_version",
+	json_t *reply = json_pack("{s:{s:o, s:o}, s:I, s:I, s:o}", "query", "name", json_text(name), "type",
+				  json_text(type), "epoch", (json_int_t)story->world->epoch, "fleet_version",
 				  (json_int_t)story->world->fleet_version, "client", client_json(story));
 	json_object_set_new(reply, "tenant", text_or_null(story->tenant ? story->tenant->object.id : NULL));
 	json_object_set_new(reply, "service",
 			    text_or_null(story->service ? story->service->object.id : NULL));
 	json_object_set_new(reply, "zone", text_or_null(zone));
-	json_object_set_new(reply, "kind", json_string(kind));
+	json_object_set_new(reply, "kind", json_text(kind));
 	json_object_set_new(reply, "policy", policy_json(story));
 	json_object_set_new(reply, "regions", regions_json(story));
 	json_object_set_new(reply, "step",
-			    json_string(words_step(story->service ? story->choice.step : STEP_NONE)));
+			    json_text(words_step(story->service ? story->choice.step : STEP_NONE)));
 	json_object_set_new(reply, "ttl", ttl_json(story));
 	json_object_set_new(reply, "answer", answer_json(story));
 	if (story->service && story->service->split == SPLIT_RANDOM)

@@ -8,6 +8,7 @@
 #include "gslb/decide/place_build.h"
 #include "gslb/decide/words.h"
 #include "lib/country.h"
+#include "lib/json_text.h"
 #include "lib/mem.h"
 #include "store/controls.h"
 #include <math.h>
@@ -189,11 +190,12 @@ static json_t *client_json(size_t number, const struct stand_in *client)
 	ip_format(&ip, address);
 	bool is_real = client->from && strcmp(client->from, "centroid") != 0;
 	bool has_at = place_coordinates(&client->place, &latitude, &longitude);
-	return json_pack("{s:s?, s:s?, s:o, s:s?, s:s?}", "continent",
-			 number < CONTINENTS ? country_continents[number] : NULL, "address",
-			 is_real ? address : NULL, "at",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "continent",
+			 json_text(number < CONTINENTS ? country_continents[number] : NULL), "address",
+			 json_text(is_real ? address : NULL), "at",
 			 has_at ? json_pack("[f,f]", latitude, longitude) : json_null(), "country",
-			 *client->place.country ? client->place.country : NULL, "from", client->from);
+			 json_text(*client->place.country ? client->place.country : NULL), "from",
+			 json_text(client->from));
 }
 
 /* ---- what they are answered ---- */
@@ -220,7 +222,7 @@ static json_t *tiers_json(const struct service_view *view, const struct choice *
 {
 	json_t *tiers = json_array(), *tier = json_array();
 	for (region_set left = choice->kept; left; left &= left - 1)
-		json_array_append_new(tier, json_string(view->region_id[__builtin_ctzll(left)]));
+		json_array_append_new(tier, json_text(view->region_id[__builtin_ctzll(left)]));
 	close_tier(tiers, &tier);
 	const struct tiers *from = choice->order.tiers;
 	for (unsigned i = 0; i < from->count; i++) {
@@ -229,7 +231,7 @@ static json_t *tiers_json(const struct service_view *view, const struct choice *
 			close_tier(tiers, &tier);
 		bool is_told = choice->kept >> number & 1;
 		if (!is_told && (int)number != view->down && (view->candidates >> number & 1))
-			json_array_append_new(tier, json_string(view->region_id[number]));
+			json_array_append_new(tier, json_text(view->region_id[number]));
 	}
 	close_tier(tiers, &tier);
 	json_decref(tier);
@@ -244,10 +246,11 @@ static void add_row(json_t *rows, const struct service_view *view, size_t number
 	client.resolver = client.address;
 	struct choice choice;
 	choose_region(&policy, &client, 0, 0, &choice);
-	json_array_append_new(rows, json_pack("{s:s?, s:s?, s:s, s:o}", "continent",
-					      number < CONTINENTS ? country_continents[number] : NULL, "down",
-					      view->down < 0 ? NULL : view->region_id[view->down], "step",
-					      words_step(choice.step), "tiers", tiers_json(view, &choice)));
+	json_array_append_new(
+		rows, json_pack("{s:o, s:o, s:o, s:o}", "continent",
+				json_text(number < CONTINENTS ? country_continents[number] : NULL), "down",
+				json_text(view->down < 0 ? NULL : view->region_id[view->down]), "step",
+				json_text(words_step(choice.step)), "tiers", tiers_json(view, &choice)));
 }
 
 static json_t *service_json(struct plan_build *build, struct service_view *view,
@@ -276,8 +279,8 @@ static json_t *service_json(struct plan_build *build, struct service_view *view,
 	}
 	for (size_t i = 0; i <= REGIONS_MAX; i++)
 		plan_service_unref(plans[i]);
-	return json_pack("{s:s, s:s, s:o}", "service", view->service->object.id, "order",
-			 fleet_order_word[view->service->order], "rows", rows);
+	return json_pack("{s:o, s:o, s:o}", "service", json_text(view->service->object.id), "order",
+			 json_text(fleet_order_word[view->service->order]), "rows", rows);
 }
 
 /* Nothing is looked up here: a VIP by name counts as one address that is up. */

@@ -5,6 +5,7 @@
 #include "health/health_book.h"
 #include "health/resolve_names.h"
 #include "lib/clock.h"
+#include "lib/json_text.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/text.h"
@@ -146,7 +147,7 @@ static json_t *row_json(const struct control_row *row)
 	text_from_unix_ms(row->expires_unix_ms, expires);
 	json_t *json = json_pack("{s:o}", "share", share_json(row->share));
 	if (row->expires_unix_ms)
-		json_object_set_new(json, "until", json_string(expires));
+		json_object_set_new(json, "until", json_text(expires));
 	return json;
 }
 

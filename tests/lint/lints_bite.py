@@ -15,6 +15,7 @@ import asserts
 import circles
 import citations
 import exports
+import json_text
 import layers
 import registered
 import sizes
@@ -40,6 +41,10 @@ def run_layers(files):
 
 def run_sizes(files):
     return sizes.check(plant(files))[0]
+
+
+def run_json_text(files):
+    return json_text.check(plant(files))[0]
 
 
 def run_registered(files):
@@ -127,6 +132,13 @@ CASES = [  # lint, tree, part of the message (None: clean)
                       "lib/meson.build": "files('a.c', 'b1.c')"}, None),
     (run_registered, {"tests/lint/untested.txt": "lib/b*.c: by test_a\n", "lib/b1.c": "",
                       "lib/meson.build": "files('a.c', 'b1.c')"}, "lib/b*.c does not exist"),
+    (run_json_text, {"lib/a.c": 'json_string("x"); json_pack("{s:o, s:i}", "a", json_text(b), "c", 1); /* json_string(x) */',
+                     "lib/json_text.c": "json_string(text)"}, None),
+    (run_json_text, {"tools/a.c": "\njson_string(text)"}, "tools/a.c:2: json_string() of what is no literal"),
+    (run_json_text, {"tools/a.c": 'json_pack("{s:i, "\n"s:s}", "a", 1, "b", text)'}, "a string in json_pack()"),
+    (run_json_text, {"tools/a.c": 'json_pack("[s?]", text)'}, "a string in json_pack()"),
+    (run_json_text, {"tools/a.c": "json_pack(format, text)"}, "needs a literal"),
+    (run_json_text, {"tools/a.c": 'json_sprintf("%s", text)'}, "json_sprintf() is not used"),
     (run_symbols, {}, None),
     (run_symbols, {"gslb/serve/answer.c": "void *malloc(long);\nint answer(void)\n{\n\treturn !malloc(1);\n}\n"},
      "gslb/serve/answer.c: calls malloc"),

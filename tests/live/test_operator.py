@@ -128,7 +128,7 @@ class Import(stack.StackTest):
 
     def run_import(self, text, *more, code=0, name="tenants.csv"):
         path = self.stack.directory / name
-        path.write_text(text)
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
         done = self.stack.ctl("tenant", "import", str(path), "-o", "json", *more, code=code)
         return json.loads(done.stdout), done.stderr
 
@@ -196,6 +196,26 @@ class Import(stack.StackTest):
                            (9, "acme"), (10, "static"), (11, "quote")):
             self.assertIn(word, reasons.get(line, ""), (line, reasons))
             self.assertIn(f"tenants.csv:{line}: ", errors)
+
+    def test_rows_in_latin_1(self):
+        """As a spreadsheet saves them: each such row is refused, whichever cell it is, and the others are taken."""
+        text = (f"id,zone,service,regions,tags\n"
+                f"first,{stack.ZONE},shop,,\n"
+                f"café,{stack.ZONE},shop,,\n"
+                f"b,{stack.ZONE},shop,eu é,\n"
+                f"c,{stack.ZONE},shop,,é\n"
+                f"d,é,shop,,\n"
+                f"last,{stack.ZONE},shop,,\n").encode("latin-1")
+        summary, errors = self.run_import(text, code=1)
+        self.assertEqual(self.counts(summary), (2, 0, 0, 4), errors)
+        self.assertEqual([(one["line"], one["id"]) for one in summary["refused"]],
+                         [(3, "caf?"), (4, "b"), (5, "c"), (6, "d")])
+        for line, column in ((3, "id"), (4, "regions"), (5, "tags"), (6, "zone")):
+            self.assertRegex(errors, f"tenants.csv:{line}: .*: {column} is not UTF-8; save the file as UTF-8")
+        self.stack.ctl("tenant", "show", "last")
+        summary, errors = self.run_import('{"id": "j1", "zone": "%s", "service": "shop"}\n{"id": "jé"}\n'.encode("latin-1")
+                                          .replace(b"%s", stack.ZONE.encode()), code=1)
+        self.assertEqual((summary["added"], [one["line"] for one in summary["refused"]]), (1, [2]))
 
     def test_json_reasons(self):
         text = ('{"id": "a", "zone": "%s", "service": "shop"}\n{"id": "b", "zone": }\n7\n'

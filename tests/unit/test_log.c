@@ -34,6 +34,8 @@ static void text_is_one_line(void **state)
 	assert_non_null(strstr(out, "Z gslbd warning: odd ERROR forged\n"));
 	assert_int_equal(out[4], '-');
 	assert_ptr_equal(strchr(out, '\n'), out + strlen(out) - 1);
+	capture(LOG_LEVEL_WARNING, "caf\xe9 caf\xc3\xa9", out, sizeof(out));
+	assert_non_null(strstr(out, ": caf? caf\xc3\xa9\n"));
 }
 
 static void json_is_one_object(void **state)

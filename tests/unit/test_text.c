@@ -1,5 +1,6 @@
 /* Every unit of the configuration, its limits, and what is refused. */
 #include "lib/text.h"
+#include <jansson.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -268,6 +269,44 @@ static void quotes_are_short_and_plain(void **state)
 	assert_string_equal(out + strlen(out) - 6, "\xc3\xa9...'"); /* no half a character */
 }
 
+/* jansson has its own opinion, and what it refuses must not pass here. */
+static void assert_like_jansson(const char *octets)
+{
+	json_t *json = json_string(octets);
+	if (text_is_utf8(octets) != (json != NULL))
+		fail_msg("%02x %02x %02x %02x", octets[0] & 0xff, octets[1] & 0xff, octets[2] & 0xff,
+			 octets[3] & 0xff);
+	json_decref(json);
+}
+
+static void utf8_is_what_rfc_3629_says(void **state)
+{
+	static const uint8_t edges[] = {0x00, 0x41, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf,
+					0xc0, 0xc1, 0xc2, 0xdf, 0xe0, 0xe1, 0xec, 0xed, 0xee,
+					0xef, 0xf0, 0xf1, 0xf3, 0xf4, 0xf5, 0xf8, 0xff};
+	const size_t count = sizeof edges;
+	for (unsigned i = 0; i < 0x10000; i++)
+		assert_like_jansson((char[5]){(char)(i >> 8), (char)i});
+	for (size_t i = 0; i < count * count * count * count; i++)
+		assert_like_jansson((char[5]){(char)edges[i / (count * count * count)],
+					      (char)edges[i / (count * count) % count],
+					      (char)edges[i / count % count], (char)edges[i % count]});
+	assert_int_equal(text_utf8_octets("a"), 1);
+	assert_int_equal(text_utf8_octets("\xc3\xa9x"), 2);
+	assert_int_equal(text_utf8_octets("\xe2\x82\xacx"), 3);
+	assert_int_equal(text_utf8_octets("\xf0\x9f\x98\x80x"), 4);
+	assert_int_equal(text_utf8_octets("\xa9"), 0);
+}
+
+static void octets_of_no_character_are_replaced(void **state)
+{
+	char text[] = "caf\xe9 caf\xc3\xa9 \xe2\x82", out[TEXT_QUOTE_MAX];
+	text_mend_utf8(text);
+	assert_string_equal(text, "caf? caf\xc3\xa9 ??");
+	text_quote("caf\xe9", out);
+	assert_string_equal(out, "'caf?'");
+}
+
 static void times(void **state)
 {
 	static const struct {
@@ -325,6 +364,8 @@ int main(void)
 		cmocka_unit_test(ids),
 		cmocka_unit_test(nearest_words),
 		cmocka_unit_test(quotes_are_short_and_plain),
+		cmocka_unit_test(utf8_is_what_rfc_3629_says),
+		cmocka_unit_test(octets_of_no_character_are_replaced),
 		cmocka_unit_test(times),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
