@@ -389,7 +389,7 @@ static const struct broken broken[] = {
 	 "      @ SOA a b 1 2 3 4 5\n"
 	 "      @ NS n\n"
 	 "      w A 192.0.2.300\n",
-	 "f:6: A record: invalid IPv4 address\n"},
+	 "f:6: A record: address '192.0.2.300': invalid IPv4 address\n"},
 	{"tenants:\n"
 	 "  t: {}\n",
 	 "f:2:6: missing key 'zone'\n"

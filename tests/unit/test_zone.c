@@ -33,7 +33,7 @@ static void refused(void **state)
 		{SOA_NS "* 60 CNAME a\n* 60 MX 1 a\n", "t:4: *.z.: CNAME with other data (MX)\n"},
 		/* all at once */
 		{SOA_NS "c 60 CNAME a\nc 60 CNAME b\nx 60 A 1\ne 60 CNAME a\ne 60 TXT a\n",
-		 "t:5: A record: invalid IPv4 address\nt:4: c.z.: two CNAME records\n"
+		 "t:5: A record: address '1': invalid IPv4 address\nt:4: c.z.: two CNAME records\n"
 		 "t:7: e.z.: CNAME with other data (TXT)\n"},
 	};
 	char *text;

@@ -46,9 +46,10 @@ static void refused_with_the_line(void **state)
 	static const struct {
 		const char *text, *printed;
 	} cases[] = {
-		{SOA "www 60 IN A 192.0.2.400\n", "t:3: A record: invalid IPv4 address\n"},
+		{SOA "www 60 IN A 192.0.2.400\n",
+		 "t:3: A record: address '192.0.2.400': invalid IPv4 address\n"},
 		{SOA "www 60 IN A\n", "t:3: A record without data\n"},
-		{SOA "www 60 IN A 192.0.2.1 x\n", "t:3: A record: unexpected data\n"},
+		{SOA "www 60 IN A 192.0.2.1 x\n", "t:3: A record: 'x' behind the last field, address\n"},
 		{SOA "www 60 IN FOO x\n", "t:3: unknown record type 'FOO'\n"},
 		{SOA "www 60 IN\n", "t:3: record without a type\n"},
 		{SOA "www 60 CH TXT x\n", "t:3: class CH: only IN is served\n"},
@@ -61,9 +62,9 @@ static void refused_with_the_line(void **state)
 		{SOA "www 60 TYPE0 \\# 0\n", "t:3: type TYPE0 cannot stand in a zone\n"},
 		{SOA "www 60 TYPE251 \\# 0\n", "t:3: type TYPE251 cannot stand in a zone\n"},
 		{SOA "www 60 TYPE65280 text\n",
-		 "t:3: TYPE65280 record: unable to process text form for this type\n"},
+		 "t:3: TYPE65280 record: only \\# is understood for this type (RFC 3597 section 5)\n"},
 		{SOA "www 60 TYPE65280 \\# 3 0102\n",
-		 "t:3: TYPE65280 record: the rdata length statement is incorrect\n"},
+		 "t:3: TYPE65280 record: 4 hexadecimal digits, and length 3 has 6\n"},
 		{SOA "www 60 CNAME \\# 2 C00C\n", "t:3: CNAME record: data that the type does not allow\n"},
 		{SOA "www 60 A \\# 3 010203\n", "t:3: A record: data that the type does not allow\n"},
 		{SOA "a..b 60 A 192.0.2.1\n", "t:3: owner name 'a..b': empty label\n"},
@@ -74,7 +75,8 @@ static void refused_with_the_line(void **state)
 		{SOA "w\"x\" 60 A 192.0.2.1\n", "t:3: unknown record type '\"x\"'\n"},
 		{SOA "$ORIGIN \"x\"\n", "t:3: $ORIGIN: a name has no quotes\n"},
 		{SOA "w 60 TXT a\"b\n", "t:3: quoted text without its closing '\"'\n"},
-		{SOA "w 60 SVCB 1 . alpn=h\"2\"\n", "t:3: SVCB record: invalid parameter\n"},
+		{SOA "w 60 SVCB 1 . alpn=h\"2\"\n",
+		 "t:3: SVCB record: parameter '\"2\"': invalid parameter\n"},
 		{SOA "w 60 TXT \"open\nx 60 A 192.0.2.1\n", "t:3: quoted text without its closing '\"'\n"},
 		{SOA "w 60 TXT x\\\n", "t:3: '\\' at the end of a line\n"},
 		{SOA "w 60 TXT (\n\n\"x\"\n", "t:3: '(' without ')'\n"},
@@ -92,8 +94,9 @@ static void refused_with_the_line(void **state)
 		 "t:1: no TTL: the record has none, and neither $TTL, an earlier record "
 		 "nor a SOA gives one\n"},
 		{"", "t:1: no SOA record of z.\n"},
-		{"w 60 A 1\n", "t:1: A record: invalid IPv4 address\nt:1: no SOA record of z.\n"},
-		{"@ 60 SOA ns h 1 2\n", "t:1: SOA record: invalid time unit\n"}, /* there is one */
+		{"w 60 A 1\n",
+		 "t:1: A record: address '1': invalid IPv4 address\nt:1: no SOA record of z.\n"},
+		{"@ 60 SOA ns h 1 2\n", "t:1: SOA record: no RETRY\n"}, /* there is one */
 		{"w 60 A 192.0.2.1\n", "t:1: no SOA record of z.\n"},
 	};
 	char *text;
@@ -117,13 +120,13 @@ static void the_line_is_that_of_the_beginning(void **state)
 		 "\"x\n"
 		 "w 60 A 1\n",
 	     &text);
-	assert_string_equal(text, "t:5: MX record: unexpected data\n"
+	assert_string_equal(text, "t:5: MX record: 'extra' behind the last field, exchange\n"
 				  "t:9: quoted text without its closing '\"'\n"
-				  "t:10: A record: invalid IPv4 address\n");
+				  "t:10: A record: address '1': invalid IPv4 address\n");
 	free(text);
 	/* an error inside parentheses is one error */
 	load(SOA "s 60 TXT ( a\n b\\999\n c\n d )\nw 60 A 1\n", &text);
-	assert_string_equal(text, "t:4: \\DDD above 255\nt:7: A record: invalid IPv4 address\n");
+	assert_string_equal(text, "t:4: \\DDD above 255\nt:7: A record: address '1': invalid IPv4 address\n");
 	free(text);
 }
 
@@ -361,10 +364,10 @@ static void errors_name_the_included_file(void **state)
 	assert_null(load_file("zone", &errors));
 	char *text = printed(&errors);
 	snprintf(expected, sizeof(expected),
-		 "%1$s/bad.inc:2: A record: invalid IPv4 address\n"
+		 "%1$s/bad.inc:2: A record: address '2': invalid IPv4 address\n"
 		 "%1$s/zone:4: $INCLUDE %1$s/absent.inc: No such file or directory\n"
 		 "%1$s/zone:5: $INCLUDE %1$s/.: not a regular file\n"
-		 "%1$s/zone:6: A record: invalid IPv4 address\n"
+		 "%1$s/zone:6: A record: address '1': invalid IPv4 address\n"
 		 "%1$s/zone:7: $INCLUDE needs a file name, and perhaps an origin\n"
 		 "%1$s/zone:8: $INCLUDE origin: empty label\n",
 		 folder);
