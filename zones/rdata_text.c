@@ -2,6 +2,7 @@
 #include "zones/rdata_text.h"
 #include "lib/mem.h"
 #include "lib/text.h"
+#include "zones/rdata_check.h"
 #include "zones/rdata_fields.h"
 #include "zones/rrtype.h"
 #include <assert.h>
@@ -253,8 +254,8 @@ const char *rdata_text_read(struct rdata_text *text, uint16_t type, const struct
 		reason = scan(text, type, words, count, &rdata);
 	if (reason)
 		return reason;
-	if (!rrtype_rdata_is_valid(type, rdata.octets, rdata.length))
-		return "data that the type does not allow";
+	if (!rdata_check(type, rdata.octets, rdata.length, text->reason))
+		return text->reason;
 	*ret = rdata;
 	return NULL;
 }

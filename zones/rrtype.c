@@ -1,6 +1,7 @@
 /* RDATA in presentation form, by ldns. Control path: it allocates. */
 #include "zones/rrtype.h"
 #include "lib/mem.h"
+#include "zones/rdata_check.h"
 #include <ldns/ldns.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,7 +27,9 @@ static const char *behind_head(const char *text)
 
 bool rrtype_rdata_to_text(uint16_t type, const uint8_t *rdata, size_t length, char *out, size_t size)
 {
-	if (length > UINT16_MAX || !rrtype_rdata_is_valid(type, rdata, length)) {
+	char reason[RDATA_REASON_MAX];
+
+	if (length > UINT16_MAX || !rdata_check(type, rdata, length, reason)) {
 		write_generic(rdata, length, out, size);
 		return false;
 	}

@@ -46,8 +46,7 @@ bool rrtype_additional_offset(uint16_t type, uint8_t *ret_offset);
 /* RDATA in presentation form ("10 mail.example.", "192.0.2.1"); ldns does it. Returns false and
  * writes the RFC 3597 form for RDATA that the type does not allow. Control path only. */
 bool rrtype_rdata_to_text(uint16_t type, const uint8_t *rdata, size_t length, char *out, size_t size);
-/* RDATA as it would be sent, uncompressed: whether it has the fields of its type. Types without a
- * known layout allow anything. */
-bool rrtype_rdata_is_valid(uint16_t type, const uint8_t *rdata, size_t length);
+/* The fields of RDATA, a letter each: see rrtype_table.c. "" where nothing is known of them. */
+const char *rrtype_layout(uint16_t type);
 /* The same record (RFC 2181 §5): octet by octet, names in any case. Both of `length` octets, valid. */
 bool rrtype_rdata_equal(uint16_t type, const uint8_t *a, const uint8_t *b, size_t length);

@@ -66,7 +66,7 @@ static void an_empty_wildcard_still_covers(void **state)
 static void cuts(void **state)
 {
 	struct index *index = INDEX("z", SOA_NS "cut 60 NS ns.cut\n"
-						"cut 60 DS 1 8 2 00\n"
+						"cut 60 DS 1 8 99 00\n"
 						"ns.cut 60 A 192.0.2.1\n"
 						"deeper.cut 60 NS ns.cut\n"
 						"*.cut 60 A 192.0.2.1\n"
@@ -120,7 +120,7 @@ static void nested_zones(void **state)
 {
 	struct index *index =
 		INDEX("z",
-		      SOA_NS "child 60 NS ns.child\nchild 60 DS 1 8 2 00\nns.child 60 A 192.0.2.1\n"
+		      SOA_NS "child 60 NS ns.child\nchild 60 DS 1 8 99 00\nns.child 60 A 192.0.2.1\n"
 			     "* 60 A 192.0.2.9\n"
 			     "cut 60 NS elsewhere.\n",
 		      "child.z", SOA_NS "www 60 A 192.0.2.2\n", "unknown.z",

@@ -130,28 +130,6 @@ static void presentation(void **state)
 	assert_string_equal(out, "2001");
 }
 
-static void layouts(void **state)
-{
-	assert_true(rrtype_rdata_is_valid(RR_SOA, RDATA("\0\0"
-							"11112222333344445555")));
-	assert_false(rrtype_rdata_is_valid(RR_SOA, RDATA("\0\0"
-							 "1111222233334444555")));
-	assert_false(rrtype_rdata_is_valid(RR_SOA, RDATA("\0\0"
-							 "111122223333444455556")));
-	assert_false(rrtype_rdata_is_valid(RR_TXT, RDATA("")));
-	assert_true(rrtype_rdata_is_valid(RR_TXT, RDATA("\0")));
-	assert_true(rrtype_rdata_is_valid(RR_NAPTR, RDATA("\0\1\0\1\0\1a\0\0")));
-	assert_false(rrtype_rdata_is_valid(RR_NAPTR, RDATA("\0\1\0\1\0\1a\0")));
-	assert_true(rrtype_rdata_is_valid(65280, RDATA("")));
-	uint8_t endless[300];
-	memset(endless, 1, sizeof(endless)); /* a name of 300 octets without end */
-	assert_false(rrtype_rdata_is_valid(RR_NS, endless, sizeof(endless)));
-	endless[256] = 0;
-	assert_false(rrtype_rdata_is_valid(RR_NS, endless, 257));
-	endless[254] = 0;
-	assert_true(rrtype_rdata_is_valid(RR_NS, endless, 255));
-}
-
 static void equality_ignores_case_in_names_only(void **state)
 {
 	assert_true(rrtype_rdata_equal(RR_NS, (const uint8_t *)"\2Ns", (const uint8_t *)"\2nS", 4));
@@ -169,7 +147,6 @@ int main(void)
 		cmocka_unit_test(metric_rows_have_names),
 		cmocka_unit_test(names_in_rdata),
 		cmocka_unit_test(presentation),
-		cmocka_unit_test(layouts),
 		cmocka_unit_test(equality_ignores_case_in_names_only),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -81,7 +81,7 @@ static void legal_without_a_word(void **state)
 {
 	static const char *const texts[] = {
 		SOA_NS "c 60 NS ns.c\n", /* missing glue */
-		SOA_NS "c 60 NS ns.c\nc 60 DS 1 8 2 00\nns.c 60 A 192.0.2.1\nns.c 60 AAAA ::1\n",
+		SOA_NS "c 60 NS ns.c\nc 60 DS 1 8 99 00\nns.c 60 A 192.0.2.1\nns.c 60 AAAA ::1\n",
 		SOA_NS "d 60 DNAME e.\nd 60 A 192.0.2.1\n",
 		SOA_NS "*.w 60 NS ns\n*.v 60 DNAME e.\n*.u 60 CNAME a\n",
 		SOA_NS "c 60 CNAME a\nc 60 RRSIG CNAME 8 2 60 20300101000000 20200101000000 1 z. AAAA\n"
