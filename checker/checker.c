@@ -84,6 +84,7 @@ static char *copy_text(const char *text)
 static void copy_spec(struct probe_spec *to, const struct probe_spec *from)
 {
 	*to = *from;
+	to->name = copy_text(from->name);
 	to->method = copy_text(from->method);
 	to->path = copy_text(from->path);
 	to->host = copy_text(from->host);
@@ -110,6 +111,7 @@ static void free_spec(struct probe_spec *spec)
 	}
 	free((void *)spec->headers);
 	free((void *)spec->expect);
+	free((char *)spec->name);
 	free((char *)spec->method);
 	free((char *)spec->path);
 	free((char *)spec->host);

@@ -16,7 +16,11 @@ struct probe_spec { /* one check, as the checker needs it; copied */
 	enum probe_type type;
 	uint16_t port;
 	uint32_t interval_ms, timeout_ms;
-	const char *method, *path, *host; /* host NULL: the address. http(s): Host, grpc-health: :authority */
+	/* Of the target, absolute; NULL: it is known by its address alone. What a check does not name itself
+	 * (host, sni) is this name. */
+	const char *name;
+	const char *method, *path;
+	const char *host; /* http, https: Host; grpc-health: :authority. NULL: the name, else the address */
 	size_t header_count;
 	const struct probe_header {
 		const char *name, *value;
@@ -28,7 +32,7 @@ struct probe_spec { /* one check, as the checker needs it; copied */
 	const char *body; /* substring in the first 64 KiB of the body; NULL: none */
 	/* tls, https. A check that judges the certificate (verify, expires_within) makes a whole handshake
 	 * each round: a resumed session would hide that the certificate changed. */
-	const char *sni; /* NULL: the host where it is a name, else none is sent */
+	const char *sni; /* NULL: the host where it is a name; without a host, the name; else none is sent */
 	enum probe_verify verify;
 	uint64_t expires_within_ms; /* 0: does not matter */
 	/* dns: the name that is asked for, in wire form; the type is SOA, which every zone and every

@@ -21,7 +21,7 @@
  * error in its log. Where the server closed first, as HTTP is asked to, nothing stays behind here;
  * elsewhere a TIME_WAIT entry of some 250 bytes does, for a minute: 15 MB at 1,000 probes a second.
  * Ports do not run out, since the kernel shares them between destinations.
- * A probe that was given up closes with RST (SO_LINGER 0): a hung peer never acknowledges a FIN,
+ * A probe whose deadline came closes with RST (SO_LINGER 0): a hung peer never acknowledges a FIN,
  * and orphans in FIN_WAIT are few (tcp_max_orphans) and cost retransmissions. */
 static void close_socket(struct probe *probe, bool is_aborted)
 {
@@ -38,7 +38,7 @@ static void release(struct probe *probe)
 		event_free(probe->io);
 	event_free(probe->deadline);
 	event_free(probe->turn);
-	close_socket(probe, probe->stage == PROBE_ASKING);
+	close_socket(probe, false);
 	probe_http_done(probe);
 	probe_grpc_done(probe);
 	free(probe);

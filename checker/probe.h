@@ -34,7 +34,7 @@ void probe_kept_done(struct probe_kept *kept);
  * listener must stay valid until the probe is gone; kept is used by one probe at a time. */
 struct probe *probe_start(struct event_base *base, const struct ip *address, const struct probe_spec *spec,
 			  struct probe_kept *kept, const struct probe_listener *listener, void *user);
-/* Without a verdict the connection is reset, else it is closed as it stands. NULL is fine. */
+/* Closes the connection as it stands. NULL is fine. */
 void probe_cancel(struct probe *probe);
 bool probe_speaks_tls(const struct probe_spec *spec);
 
@@ -43,6 +43,7 @@ bool probe_speaks_tls(const struct probe_spec *spec);
 #define PROBE_REASON_MAX 96
 #define PROBE_REST_BYTES_MAX ((size_t)64 << 10) /* that are read after the verdict */
 #define PROBE_DNS_BYTES_MAX 512
+#define PROBE_NAME_MAX 256
 
 struct probe {
 	const struct probe_spec *spec;
@@ -121,14 +122,12 @@ void probe_grpc_done(struct probe *probe);
 
 /* The request as it goes out; malloc'ed. */
 char *probe_http_request(const struct ip *address, const struct probe_spec *spec, size_t *ret_length);
-/* ":authority" or Host's value where the check names none: the address, in brackets where it is IPv6,
- * and the port where it is not the scheme's. */
-#define PROBE_AUTHORITY_MAX (IP_TEXT_MAX + 16)
-void probe_http_authority(const struct ip *address, const struct probe_spec *spec,
-			  char out[static PROBE_AUTHORITY_MAX]);
+/* Host's value, or ":authority": the check's host, else the target's name or its address in `out`. */
+#define PROBE_AUTHORITY_MAX (PROBE_NAME_MAX + 16)
+const char *probe_http_authority(const struct ip *address, const struct probe_spec *spec,
+				 char out[static PROBE_AUTHORITY_MAX]);
 
 /* probe_tls.c: what a connection asks of its peer. `name` is a buffer for the name. */
-#define PROBE_NAME_MAX 256
 struct tls_question probe_tls_question(const struct ip *address, const struct probe_spec *spec,
 				       char name[static PROBE_NAME_MAX]);
 /* Makes probe->stream of probe->fd and calls `ready` when

@@ -168,14 +168,14 @@ static void on_ready(evutil_socket_t fd, short events, void *user)
 
 static void submit_request(struct probe *probe)
 {
-	char address[PROBE_AUTHORITY_MAX], timeout[16];
+	char buffer[PROBE_AUTHORITY_MAX], timeout[16];
 	const struct probe_spec *spec = probe->spec;
-	probe_http_authority(&probe->address, spec, address);
+	const char *authority = probe_http_authority(&probe->address, spec, buffer);
 	snprintf(timeout, sizeof timeout, "%um", spec->timeout_ms);
 	const nghttp2_nv fields[] = {
 		FIELD(":method", "POST"),
 		FIELD(":scheme", "http"),
-		FIELD(":authority", spec->host ? spec->host : address),
+		FIELD(":authority", authority),
 		FIELD(":path", "/grpc.health.v1.Health/Check"),
 		FIELD("te", "trailers"),
 		FIELD("grpc-timeout", timeout),

@@ -21,30 +21,34 @@ static bool has_header(const struct probe_spec *spec, const char *name)
 }
 
 /* RFC 9110 §7.2: the authority of the target URI, so an IPv6 address stands in brackets and a port that
- * is not the scheme's is part of it. */
-void probe_http_authority(const struct ip *address, const struct probe_spec *spec,
-			  char out[static PROBE_AUTHORITY_MAX])
+ * is not the scheme's is part of it. A host that the check names is sent as written: it may carry its own
+ * port, and virtual hosts are often matched without one. */
+const char *probe_http_authority(const struct ip *address, const struct probe_spec *spec,
+				 char out[static PROBE_AUTHORITY_MAX])
 {
 	char text[IP_TEXT_MAX];
 	uint16_t usual = spec->type == PROBE_HTTPS ? 443 : 80;
-	ip_format(address, text);
-	int length = snprintf(out, PROBE_AUTHORITY_MAX, address->family == 6 ? "[%s]" : "%s", text);
+	size_t length;
+	if (spec->host)
+		return spec->host;
+	if (spec->name && strlen(spec->name) < PROBE_NAME_MAX) {
+		length = strlen(spec->name);
+		memcpy(out, spec->name, length + 1);
+		if (length > 1 && out[length - 1] == '.')
+			out[--length] = '\0';
+	} else {
+		ip_format(address, text);
+		length = (size_t)snprintf(out, PROBE_AUTHORITY_MAX, address->family == 6 ? "[%s]" : "%s",
+					  text);
+	}
 	if (spec->port != usual)
 		snprintf(out + length, PROBE_AUTHORITY_MAX - length, ":%u", spec->port);
-}
-
-/* A host that the check names is sent as written: it may carry its own port, and virtual hosts are often
- * matched without one. */
-static void write_host(FILE *out, const struct ip *address, const struct probe_spec *spec)
-{
-	char authority[PROBE_AUTHORITY_MAX];
-	probe_http_authority(address, spec, authority);
-	fprintf(out, "Host: %s\r\n", spec->host ? spec->host : authority);
+	return out;
 }
 
 char *probe_http_request(const struct ip *address, const struct probe_spec *spec, size_t *ret_length)
 {
-	char *request = NULL;
+	char *request = NULL, authority[PROBE_AUTHORITY_MAX];
 	size_t length = 0;
 	FILE *out = open_memstream(&request, &length);
 	if (!out)
@@ -53,7 +57,7 @@ char *probe_http_request(const struct ip *address, const struct probe_spec *spec
 		spec->path ? spec->path : "/");
 	/* A header of the check replaces ours of the same name. */
 	if (!has_header(spec, "Host"))
-		write_host(out, address, spec);
+		fprintf(out, "Host: %s\r\n", probe_http_authority(address, spec, authority));
 	if (!has_header(spec, "User-Agent"))
 		fputs("User-Agent: gslb-probe/" GSLB_VERSION "\r\n", out);
 	if (!has_header(spec, "Accept"))

@@ -6,7 +6,7 @@
 #include <assert.h>
 #include <string.h>
 
-/* The host may carry a port, and a final dot that no certificate has (RFC 6066 §3). Addresses are no
+/* A host may carry a port, and a name the final dot that no certificate has (RFC 6066 §3). Addresses are no
  * names: false. */
 static bool name_of_host(const char *host, char name[static PROBE_NAME_MAX])
 {
@@ -26,7 +26,7 @@ static bool name_of_host(const char *host, char name[static PROBE_NAME_MAX])
 struct tls_question probe_tls_question(const struct ip *address, const struct probe_spec *spec,
 				       char name[static PROBE_NAME_MAX])
 {
-	const char *host = spec->sni ? spec->sni : spec->host;
+	const char *host = spec->sni ? spec->sni : spec->host ? spec->host : spec->name;
 	return (struct tls_question){
 		.name = host && name_of_host(host, name) ? name : NULL,
 		.address = *address,

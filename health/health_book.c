@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KEY_MAX (IP_TEXT_MAX + 64)
+#define KEY_MAX (IP_TEXT_MAX + 64 + NAME_TEXT_MAX)
 #define FRESH_MS ((int64_t)24 * 3600 * 1000) /* a stored state this old still counts as a round */
 #define SAVE_CHANGES_MS 100 /* a transition is in the store after this; those of a moment go together */
 #define SAVE_SEEN_MS 10000
@@ -33,6 +33,7 @@ struct target {			   /* an entry and what only this file needs of it */
 	uint64_t schedule; /* of the rest that the checker was given */
 	struct verdict_limits limits;
 	struct checker_target *probe;
+	char *name; /* the VIP's, where it has one */
 	int64_t seen_unix_ms;
 	bool has_finished;	  /* a round, since this process started */
 	bool is_inconclusive;	  /* the last round could not be run */
@@ -47,7 +48,7 @@ struct health_book {
 	struct store *store;
 	struct notify *notify;
 	struct health_hooks hooks;
-	struct map *targets; /* "ADDRESS CHECK" → struct target */
+	struct map *targets; /* "ADDRESS CHECK [NAME]" → struct target */
 	struct map *stored; /* store's name of a target → struct store_health_row, as it was at the start */
 	struct checker *checker; /* NULL: nobody probes */
 	unsigned concurrency;
@@ -56,11 +57,12 @@ struct health_book {
 	struct event *save_changes, *save_seen;
 };
 
-static void make_key(const struct ip *ip, const char *check, char out[static KEY_MAX])
+/* The name is a part of it, for servers answer by the name that they are asked for. */
+static void make_key(const struct ip *ip, const char *name, const char *check, char out[static KEY_MAX])
 {
 	char address[IP_TEXT_MAX];
 	ip_format(ip, address);
-	snprintf(out, KEY_MAX, "%s %s", address, check);
+	snprintf(out, KEY_MAX, "%s %s%s%s", address, check, name ? " " : "", name ? name : "");
 }
 
 /* ---- what a check asks ---- */
@@ -77,9 +79,9 @@ static uint64_t digest_number(uint64_t number, uint64_t seed)
 
 /* Only what decides the meaning of "up": with another interval, timeout, rise or fall the old verdict
  * is as good as it was. Part of the store's format: an other digest forgets the stored state. */
-static uint64_t digest_question(const struct fleet_check *check)
+static uint64_t digest_question(const struct fleet_check *check, const char *name)
 {
-	uint64_t digest = digest_number(check->type, 0);
+	uint64_t digest = digest_number(check->type, name ? digest_text(name, 0) : 0);
 	digest = digest_number(check->port, digest);
 	if (check->type == CHECK_TCP)
 		return digest;
@@ -115,10 +117,10 @@ static uint64_t digest_schedule(const struct fleet_check *check)
 static void stored_name(const struct target *target,
 			char out[static sizeof((struct store_health_row *)0)->target])
 {
-	char key[KEY_MAX];
-	make_key(&target->entry.ip, target->entry.check, key);
-	snprintf(out, sizeof((struct store_health_row *)0)->target, "%s %016llx", key,
-		 (unsigned long long)target->digest);
+	char address[IP_TEXT_MAX];
+	ip_format(&target->entry.ip, address);
+	snprintf(out, sizeof((struct store_health_row *)0)->target, "%s %s %016llx", address,
+		 target->entry.check, (unsigned long long)target->digest);
 }
 
 static void remember_row(void *user, const struct store_health_row *row)
@@ -349,6 +351,7 @@ static void start_probe(struct target *target, const struct fleet_check *check)
 	struct probe_spec spec = {
 		.type = probe_types[check->type],
 		.port = check->port,
+		.name = target->name,
 		.interval_ms = check->interval_ms,
 		.timeout_ms = check->timeout_ms,
 		.method = check->method,
@@ -392,16 +395,17 @@ static void stop_probe(struct target *target)
 	forget_inconclusive(target);
 }
 
-static struct target *new_target(struct health_book *book, const struct ip *ip,
+static struct target *new_target(struct health_book *book, const struct fleet_vip *vip,
 				 const struct fleet_check *check)
 {
 	struct target *target = xcalloc(1, sizeof *target);
 	target->book = book;
-	target->entry.ip = *ip;
+	target->entry.ip = vip->ip;
+	target->name = vip->name ? xstrdup(vip->name) : NULL;
 	target->entry.check = xstrdup(check->object.id);
 	target->entry.verdict.state = VERDICT_UNKNOWN;
 	target->entry.score = SCORE_FULL; /* an unknown VIP counts as up */
-	target->digest = digest_question(check);
+	target->digest = digest_question(check, target->name);
 	if (book->checker) /* where nobody probes, an old state would stand for ever */
 		restore(target);
 	return target;
@@ -414,24 +418,25 @@ static void free_target(struct target *target)
 	stop_probe(target);
 	free(target->users);
 	free(target->entry.check);
+	free(target->name);
 	free(target);
 }
 
 /* Follows the check: another question is another target, another schedule only another probe. */
-static struct target *want_target(struct health_book *book, const struct ip *ip,
+static struct target *want_target(struct health_book *book, const struct fleet_vip *vip,
 				  const struct fleet_check *check)
 {
 	char key[KEY_MAX];
-	make_key(ip, check->object.id, key);
+	make_key(&vip->ip, vip->name, check->object.id, key);
 	struct target *target = map_get(book->targets, key);
 	if (target && target->is_wanted)
 		return target; /* another service uses it too */
-	if (target && target->digest != digest_question(check)) {
+	if (target && target->digest != digest_question(check, target->name)) {
 		free_target(map_remove(book->targets, key));
 		target = NULL;
 	}
 	if (!target) {
-		target = new_target(book, ip, check);
+		target = new_target(book, vip, check);
 		map_put(book->targets, key, target);
 	}
 	target->is_wanted = true;
@@ -451,15 +456,17 @@ static void add_user(struct target *target, const struct fleet_service *service,
 
 static void drop_unwanted(struct health_book *book)
 {
-	char(*keys)[KEY_MAX] = xcalloc(map_count(book->targets) + 1, sizeof *keys);
+	struct target **unwanted = xcalloc(map_count(book->targets) + 1, sizeof *unwanted), *target;
 	size_t count = 0;
-	const struct target *target;
 	for (size_t at = 0; (target = map_next(book->targets, &at, NULL));)
 		if (!target->is_wanted)
-			make_key(&target->entry.ip, target->entry.check, keys[count++]);
-	for (size_t i = 0; i < count; i++)
-		free_target(map_remove(book->targets, keys[i]));
-	free(keys);
+			unwanted[count++] = target;
+	for (size_t i = 0; i < count; i++) {
+		char key[KEY_MAX];
+		make_key(&unwanted[i]->entry.ip, unwanted[i]->name, unwanted[i]->entry.check, key);
+		free_target(map_remove(book->targets, key));
+	}
+	free(unwanted);
 }
 
 static void want_nothing(struct health_book *book)
@@ -512,7 +519,7 @@ void health_book_sync(struct health_book *book, const struct fleet *fleet)
 				if (!check)
 					continue;
 				struct target *target =
-					want_target(book, &vip->ip, (const struct fleet_check *)check);
+					want_target(book, vip, (const struct fleet_check *)check);
 				add_user(target, service, service->vips[r].region);
 			}
 	drop_unwanted(book);
@@ -554,13 +561,13 @@ void health_book_free(struct health_book *book)
 	free(book);
 }
 
-const struct health_entry *health_book_find(const struct health_book *book, const struct ip *ip,
+const struct health_entry *health_book_find(const struct health_book *book, const struct fleet_vip *vip,
 					    const char *check)
 {
 	char key[KEY_MAX];
 	if (!book)
 		return NULL;
-	make_key(ip, check, key);
+	make_key(&vip->ip, vip->name, check, key);
 	const struct target *target = map_get(book->targets, key);
 	return target ? &target->entry : NULL;
 }

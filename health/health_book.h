@@ -1,5 +1,5 @@
 /*
- * What this node knows about every probed target (address × check): verdict, since when, why. Fed by
+ * What this node knows about every probed target (address × name × check): verdict, since when, why. Fed by
  * the in-process checker and restored from the store; whoever owns the book reads it, and hears of what
  * changes through hooks. Control thread.
  */
@@ -61,11 +61,11 @@ void health_book_free(struct health_book *book);
 /* So many probes at once from the next sync on; 0: nobody probes. Nobody to probe means that nothing is
  * known: turning probes off or on begins with an empty book. */
 void health_book_configure(struct health_book *book, unsigned concurrency);
-/* Makes the targets those of the fleet: keeps what stays the same (address and what the check asks),
+/* Makes the targets those of the fleet: keeps what stays the same (address, name, what the check asks),
  * starts and ends probes. */
 void health_book_sync(struct health_book *book, const struct fleet *fleet);
 /* NULL: not a target, or nobody keeps a book. */
-const struct health_entry *health_book_find(const struct health_book *book, const struct ip *ip,
+const struct health_entry *health_book_find(const struct health_book *book, const struct fleet_vip *vip,
 					    const char *check);
 const struct health_entry *health_book_next(const struct health_book *book, size_t *at);
 /* Every probed target has a round or a fresh stored state. */

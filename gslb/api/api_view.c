@@ -73,7 +73,7 @@ void api_view_vip(const struct server *server, const struct fleet_service *servi
 	};
 	if (!ret->check)
 		return;
-	const struct health_entry *entry = health_book_find(server_health(server), &vip->ip, ret->check);
+	const struct health_entry *entry = health_book_find(server_health(server), vip, ret->check);
 	ret->state = entry ? health_book_vip_state(entry->verdict.state) : VIP_UNKNOWN;
 	if (ret->state == VIP_UNKNOWN)
 		return;

@@ -353,8 +353,7 @@ static void render_vip(struct page *page, const char *name, enum vip_metric metr
 		evbuffer_add_printf(page->out, "%.15g\n", vip.score);
 		break;
 	case VIP_METRIC_TRANSITIONS:
-		entry = vip.check ? health_book_find(server_health(page->server), &vip.vip->ip, vip.check)
-				  : NULL;
+		entry = vip.check ? health_book_find(server_health(page->server), vip.vip, vip.check) : NULL;
 		evbuffer_add_printf(page->out, "%" PRIu64 "\n", entry ? entry->transitions : 0);
 		break;
 	}

@@ -57,8 +57,7 @@ static void fill_vip(const struct plan_build *build, const struct fleet_service 
 	const struct fleet_object *check =
 		check_id ? fleet_get(build->server->fleet, FLEET_CHECK, check_id) : NULL;
 	if (check) {
-		const struct health_entry *entry =
-			health_book_find(build->server->health, &vip->ip, check_id);
+		const struct health_entry *entry = health_book_find(build->server->health, vip, check_id);
 		health.interval_ms = ((const struct fleet_check *)check)->interval_ms;
 		health.state = VIP_UNKNOWN;
 		if (entry) {

@@ -108,6 +108,20 @@ class TlsServer(Server):
             connection.shutdown(socket.SHUT_WR)
 
 
+class HttpServer(Server):
+    """Remembers the hosts that it was asked for."""
+
+    def __init__(self, address):
+        self.hosts = []
+        super().__init__(address)
+
+    def serve(self, connection):
+        for line in connection.recv(65536).decode().split("\r\n"):
+            if line.startswith("Host: "):
+                self.hosts.append(line.removeprefix("Host: "))
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+
 class GrpcServer(Server):
     """Just enough HTTP/2 (RFC 9113): one unary answer to each request, literal headers (RFC 7541 §6.2.2)."""
 

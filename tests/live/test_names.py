@@ -1,6 +1,11 @@
 """VIPs by host name, with a second gslbd as the resolver: addresses follow the TTL, failures change nothing."""
 
+import os
+import shutil
+import tempfile
+
 import stack
+from probe_servers import Authority, HttpServer, TlsServer
 
 LB = "cloud.example"
 ZONE = """\
@@ -72,6 +77,40 @@ class Names(stack.StackTest):
         self.resolver.start()
         self.publish(f"lb IN A {self.eu[1]}")
         stack.until(lambda: self.vips(server) == [self.eu[1]], seconds=30, what="the new address")
+
+    def test_probes_ask_by_the_name(self):
+        directory = tempfile.mkdtemp(prefix="gslb-certificates-")
+        self.addCleanup(shutil.rmtree, directory)
+        authority = Authority(directory)
+        os.environ["SSL_CERT_FILE"] = str(authority.path)
+        self.addCleanup(os.environ.pop, "SSL_CERT_FILE")
+        address = self.eu[0]
+        plain, secure = HttpServer(address), TlsServer(address, authority.certificate(f"lb.{LB}"))
+        other = TlsServer(address, authority.certificate("shop.example"))
+        for server in (plain, secure, other):
+            self.addCleanup(server.close)
+        checks = {"named": {"type": "http", "port": plain.port},
+                  "explicit": {"type": "http", "port": plain.port, "host": "shop.example"},
+                  "judged": {"type": "https", "port": secure.port, "verify": "full"},
+                  "handshake": {"type": "tls", "port": secure.port, "verify": "full"},
+                  "own-sni": {"type": "https", "port": other.port, "sni": "shop.example", "verify": "full"}}
+        fleet = self.world.fleet
+        fleet["checks"].update({name: {"interval": "200ms", "timeout": "200ms", "rise": 1, **check}
+                                for name, check in checks.items()})
+        fleet["services"].update({name: {"check": name, "vips": {"eu": [{"name": f"lb.{LB}"}]}} for name in checks})
+        # The same address without a name is another target of the same check.
+        fleet["services"]["address"] = {"check": "named", "vips": {"eu": [address]}}
+        server = self.start(f"lb IN A {address}")
+
+        def states():
+            items = server.api("GET", "/v1/vips")[1]["items"]
+            return {item["service"]: item["state"] for item in items if item["service"] in {*checks, "address"}}
+        everything = {name: "up" for name in (*checks, "address")}
+        stack.until(lambda: states() == everything, what="all being up")
+        authority_of_name, authority_of_address = f"lb.{LB}:{plain.port}", f"{address}:{plain.port}"
+        self.assertEqual(set(plain.hosts), {authority_of_name, "shop.example", authority_of_address})
+        self.assertEqual(set(secure.names), {f"lb.{LB}"})
+        self.assertEqual(set(other.names), {"shop.example"})
 
     def test_a_name_that_was_never_found_leaves_the_region_empty(self):
         server = self.start("other IN A 192.0.2.1")

@@ -79,11 +79,11 @@ void health_book_sync(struct health_book *book, const struct fleet *fleet) {}
 
 void health_book_save(struct health_book *book) {}
 
-const struct health_entry *health_book_find(const struct health_book *book, const struct ip *ip,
+const struct health_entry *health_book_find(const struct health_book *book, const struct fleet_vip *vip,
 					    const char *check)
 {
 	for (size_t i = 0; i < entry_count; i++)
-		if (ip_equal(&entries[i].ip, ip) && strcmp(entries[i].check, check) == 0)
+		if (ip_equal(&entries[i].ip, &vip->ip) && strcmp(entries[i].check, check) == 0)
 			return &entries[i];
 	return NULL;
 }
@@ -108,13 +108,13 @@ void rig_set_health(struct rig *rig, const char *address, const char *check, enu
 {
 	static const enum verdict_state verdicts[VIP_STATES] = {
 		[VIP_DOWN] = VERDICT_DOWN, [VIP_UP] = VERDICT_UP, [VIP_UNKNOWN] = VERDICT_UNKNOWN};
-	struct ip ip;
-	require(ip_parse(address, &ip), "no address");
-	struct health_entry *entry = (struct health_entry *)health_book_find(NULL, &ip, check);
+	struct fleet_vip vip = {0};
+	require(ip_parse(address, &vip.ip), "no address");
+	struct health_entry *entry = (struct health_entry *)health_book_find(NULL, &vip, check);
 	if (!entry) {
 		require(entry_count < ENTRIES_MAX, "too many targets");
 		entry = &entries[entry_count++];
-		*entry = (struct health_entry){.ip = ip, .check = xstrdup(check), .score = SCORE_FULL};
+		*entry = (struct health_entry){.ip = vip.ip, .check = xstrdup(check), .score = SCORE_FULL};
 	}
 	if (health_book_vip_state(entry->verdict.state) != state)
 		entry->changed_ms = clock_mono_ms();
@@ -122,7 +122,7 @@ void rig_set_health(struct rig *rig, const char *address, const char *check, enu
 	*(state == VIP_UP ? &entry->verdict.failures : &entry->verdict.successes) = pending;
 	entry->is_probed = entry->has_round = state != VIP_UNKNOWN;
 	if (rig && rig->server && rig->server->builder)
-		world_builder_state_changed(rig->server->builder, &ip);
+		world_builder_state_changed(rig->server->builder, &vip.ip);
 }
 
 void rig_forget_health(void)

@@ -7,11 +7,11 @@ static struct health_entry entries[8];
 static size_t entry_count;
 static bool is_frozen;
 
-const struct health_entry *health_book_find(const struct health_book *book, const struct ip *ip,
+const struct health_entry *health_book_find(const struct health_book *book, const struct fleet_vip *vip,
 					    const char *check)
 {
 	for (size_t i = 0; i < entry_count; i++)
-		if (ip_equal(&entries[i].ip, ip) && strcmp(entries[i].check, check) == 0)
+		if (ip_equal(&entries[i].ip, &vip->ip) && strcmp(entries[i].check, check) == 0)
 			return &entries[i];
 	return NULL;
 }

@@ -107,9 +107,9 @@ static int tear_down(void **state)
 
 static const struct health_entry *entry_of(const char *address, const char *check)
 {
-	struct ip ip;
-	assert_true(ip_parse(address, &ip));
-	return health_book_find(book, &ip, check);
+	struct fleet_vip vip = {0};
+	assert_true(ip_parse(address, &vip.ip));
+	return health_book_find(book, &vip, check);
 }
 
 #define GOOD entry_of("127.0.0.1", "web")
@@ -207,6 +207,40 @@ static void targets_are_shared_by_services(void **state)
 	assert_int_equal(entry_count(), 0);
 	assert_true(health_book_is_complete(book));
 	assert_null(GOOD);
+}
+
+static size_t one_address(void *user, const char *name, const struct ip **ret)
+{
+	static struct ip ip;
+	ip_parse("127.0.0.1", &ip);
+	*ret = &ip;
+	return 1;
+}
+
+/* A server that is asked by a name may answer otherwise than by its address. */
+static void a_name_makes_a_target_of_its_own(void **state)
+{
+	static char name[] = "lb.test.";
+	struct fleet_vip named = {.name = name};
+	char expected[64];
+	ip_parse("127.0.0.1", &named.ip);
+	origin_reply(&origin, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+	use("type: http, timeout: 100ms", "  named: {check: web, vips: {eu: [{name: lb.test}]}}\n"
+					  "  shop: {check: web, vips: {eu: [127.0.0.1]}}\n");
+	struct fleet_object *service = fleet_get(fleet, FLEET_SERVICE, "named");
+	assert_true(fleet_vips_resolve(&((struct fleet_service *)service)->vips[0], one_address, NULL));
+	sync_now();
+	assert_int_equal(entry_count(), 2);
+	const struct health_entry *entry = health_book_find(book, &named, "web");
+	assert_non_null(GOOD);
+	assert_true(entry && entry != GOOD);
+	snprintf(expected, sizeof expected, "\r\nHost: lb.test:%u\r\n", origin.port);
+	AWAIT(strstr(origin.request, expected));
+	AWAIT(entry->verdict.state == VERDICT_UP && GOOD->verdict.state == VERDICT_UP);
+	health_book_save(book); /* each is remembered by its name */
+	assert_int_equal(read_stored(), 2);
+	restart();
+	assert_int_equal(health_book_find(book, &named, "web")->verdict.state, VERDICT_UP);
 }
 
 static void pending_failures_and_the_fall_are_told(void **state)
@@ -378,6 +412,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_first_round_decides, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(targets_are_shared_by_services, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_name_makes_a_target_of_its_own, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(pending_failures_and_the_fall_are_told, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_sync_keeps_what_stays_the_same, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(nobody_probes_nothing_is_known, set_up, tear_down),

@@ -82,10 +82,10 @@ static bool has(region_set set, const char *id)
 static void set_health(const char *address, const char *check, enum vip_state state, unsigned pending,
 		       uint64_t ago_ms)
 {
-	struct ip ip;
+	struct fleet_vip vip = {0};
 	rig_set_health(NULL, address, check, state, pending);
-	ip_parse(address, &ip);
-	((struct health_entry *)health_book_find(NULL, &ip, check))->changed_ms = NOW - ago_ms;
+	ip_parse(address, &vip.ip);
+	((struct health_entry *)health_book_find(NULL, &vip, check))->changed_ms = NOW - ago_ms;
 }
 
 static void all_up(void)
@@ -221,10 +221,10 @@ static void test_controls(void **state)
 
 static void test_a_restored_state_is_settled_until_a_control_changes(void **state)
 {
-	struct ip ip;
+	struct fleet_vip vip = {0};
 	set_health("192.0.2.3", "deep", VIP_UP, 0, 1);
-	ip_parse("192.0.2.3", &ip);
-	((struct health_entry *)health_book_find(NULL, &ip, "deep"))->is_long_ago = true;
+	ip_parse("192.0.2.3", &vip.ip);
+	((struct health_entry *)health_book_find(NULL, &vip, "deep"))->is_long_ago = true;
 	struct plan_service *plan = build("shop", NULL, 0, NULL);
 	assert_int_equal(region(plan, "us")->ttl, 60);
 	plan_service_unref(plan);

@@ -194,6 +194,9 @@ static void serving_is_up(void **state)
 	assert_memory_equal(server.request, empty, 5);
 	assert_string_equal(probe_port((struct probe_spec){.host = "rpc.test"}, server.port), "good");
 	assert_string_equal(server.authority, "rpc.test");
+	assert_string_equal(probe_port((struct probe_spec){.name = "lb.test."}, server.port), "good");
+	snprintf(expected, sizeof expected, "lb.test:%u", server.port);
+	assert_string_equal(server.authority, expected);
 }
 
 static void everything_else_is_down(void **state)

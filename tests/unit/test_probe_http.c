@@ -56,6 +56,19 @@ static void the_request_names_the_host(void **state)
 		       "HEAD /healthz HTTP/1.1\r\nHost: shop.example.com\r\n" COMMON "\r\n");
 }
 
+static void a_target_with_a_name_is_asked_by_it(void **state)
+{
+	struct probe_spec spec = {.type = PROBE_HTTP, .port = 80, .path = "/", .name = "lb.cloud.test."};
+	assert_request("192.0.2.1", &spec, "GET / HTTP/1.1\r\nHost: lb.cloud.test\r\n" COMMON "\r\n");
+	spec.port = 8080;
+	assert_request("192.0.2.1", &spec, "GET / HTTP/1.1\r\nHost: lb.cloud.test:8080\r\n" COMMON "\r\n");
+	spec.type = PROBE_HTTPS;
+	spec.port = 443;
+	assert_request("2001:db8::1", &spec, "GET / HTTP/1.1\r\nHost: lb.cloud.test\r\n" COMMON "\r\n");
+	spec.host = "shop.test";
+	assert_request("192.0.2.1", &spec, "GET / HTTP/1.1\r\nHost: shop.test\r\n" COMMON "\r\n");
+}
+
 static void headers_replace_ours(void **state)
 {
 	static const struct probe_header headers[] = {{"host", "a.test"},
@@ -325,6 +338,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_request_names_the_host),
+		cmocka_unit_test(a_target_with_a_name_is_asked_by_it),
 		cmocka_unit_test(headers_replace_ours),
 		cmocka_unit_test_setup_teardown(servers_are_judged, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(ipv6_is_probed, set_up, tear_down),

@@ -50,13 +50,26 @@ static const char *probe_with(struct probe_spec *spec)
 	return probing_end(&probing, "127.0.0.1", spec, &kept);
 }
 
-static const char *name_sent(const char *host, const char *sni)
+static const char *name_sent_to(const char *target, const char *host, const char *sni)
 {
 	static char name[PROBE_NAME_MAX];
 	struct ip ip = {.family = 4};
-	struct probe_spec spec = {.type = PROBE_TLS, .host = host, .sni = sni};
+	struct probe_spec spec = {.type = PROBE_TLS, .name = target, .host = host, .sni = sni};
 	const char *sent = probe_tls_question(&ip, &spec, name).name;
 	return sent ? sent : "none";
+}
+
+static const char *name_sent(const char *host, const char *sni)
+{
+	return name_sent_to(NULL, host, sni);
+}
+
+static void the_target_has_a_name_of_its_own(void **state)
+{
+	assert_string_equal(name_sent_to("lb.cloud.test.", NULL, NULL), "lb.cloud.test");
+	assert_string_equal(name_sent_to("lb.cloud.test.", "shop.test", NULL), "shop.test");
+	assert_string_equal(name_sent_to("lb.cloud.test.", NULL, "shop.test"), "shop.test");
+	assert_string_equal(name_sent_to("lb.cloud.test.", "192.0.2.1", NULL), "none");
 }
 
 static void the_name_is_the_hosts_where_it_is_one(void **state)
@@ -168,6 +181,7 @@ static void a_connection_is_kept_where_the_check_asks_for_it(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_target_has_a_name_of_its_own),
 		cmocka_unit_test(the_name_is_the_hosts_where_it_is_one),
 		cmocka_unit_test_setup_teardown(a_handshake_is_up, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_certificate_that_changed_is_seen_at_once, set_up,
