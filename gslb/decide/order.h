@@ -68,10 +68,11 @@ size_t order_bytes(const struct order *order);
  * else NULL. No allocation, no lock. */
 struct order_result order_find(const struct order *order, const struct ip *client, const struct ip *resolver);
 
-/* configuration.md, "bias": d·(1−b/100) for b ≥ 0, d/(1+|b|/100) for b < 0. */
+/* docs/configuration.md, "bias": above 0 a region counts as nearer than it is, d·(1−b/100), and draws
+ * clients; below 0 as farther, d/(1+b/100), and sends them away. */
 static inline double order_biased_km(double distance_km, int bias)
 {
-	return bias >= 0 ? distance_km * (100 - bias) / 100 : distance_km * 100 / (100 - bias);
+	return bias >= 0 ? distance_km * (100 - bias) / 100 : distance_km * 100 / (100 + bias);
 }
 
 /* For explain: the rule of the map that matched, NULL without ORDER_MAP. Leaves are folded by tiers

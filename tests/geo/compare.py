@@ -8,6 +8,7 @@ import ipaddress
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -82,6 +83,26 @@ def compare(dump, name, paths, steering, count, rng):
     return wrong
 
 
+def first_regions(dump, paths, steering, lines):
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump({"regions": REGIONS, "candidates": LISTED, "order": "nearest", **steering}, file)
+        file.flush()
+        done = subprocess.run([dump, file.name, *paths], input="\n".join(lines) + "\n", text=True,
+                              capture_output=True, check=True)
+    return [re.split("[,|]", line.split()[1])[0] for line in done.stdout.splitlines()]
+
+
+def bias_moves_clients(dump, paths, rng):
+    """What a bias is for, said without its formula: a region with more of it loses no client, with less of
+    it wins none, and all other clients stay where they are."""
+    lines = [line for line in clients_of(paths, 1500, rng) if not line.startswith(("10.", "192.168.", "fd00:", "240."))]
+    got = [first_regions(dump, paths, {"bias": {"eu": bias}}, lines) for bias in (-99, -20, 0, 20, 99)]
+    counts = [regions.count("eu") for regions in got]
+    strayed = sum(before != after != "eu" for less, more in zip(got, got[1:]) for before, after in zip(less, more))
+    print(f"bias of eu from -99 to 99: {counts} of {len(lines)} clients, {strayed} went elsewhere")
+    return strayed + sum(less >= more for less, more in zip(counts, counts[1:]))
+
+
 def main():
     dump, folder = sys.argv[1:]
     if not all(os.path.exists(os.path.join(folder, name)) for name in CITY + COUNTRY):
@@ -90,6 +111,7 @@ def main():
     rng = random.Random(7871)
     wrong = sum(compare(dump, name, [os.path.join(folder, file) for file in files], steering, count, rng)
                 for name, files, steering, count in CASES)
+    wrong += bias_moves_clients(dump, [os.path.join(folder, file) for file in CITY], rng)
     return 1 if wrong else 0
 
 

@@ -44,7 +44,9 @@ def distance_km(a, b):
 
 
 def biased(distance, bias):
-    return distance * (1 - bias / 100) if bias >= 0 else distance / (1 + abs(bias) / 100)
+    """A bias above 0 draws clients: the region seems nearer. One below 0 sends them away: it seems farther."""
+    factor = (100 - abs(bias)) / 100
+    return distance * factor if bias > 0 else distance / factor
 
 
 def fields_of(record):

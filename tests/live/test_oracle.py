@@ -1,6 +1,7 @@
 """Answers of a real gslbd with the full city databases against an oracle that shares no code with it:
 10,000 random clients of both families, five regions; and what such a node costs to start."""
 
+import collections
 import ipaddress
 import random
 import sys
@@ -22,7 +23,8 @@ REGIONS = {
     "sin": {"at": [1.35, 103.82]}, "syd": {"at": [-33.87, 151.21]},
 }
 VIPS = {region: f"198.51.100.{i + 1}" for i, region in enumerate(REGIONS)}
-ALLOWED = {"acme": list(REGIONS), "resident": ["gru", "syd"]}
+ALLOWED = {"acme": list(REGIONS), "resident": ["gru", "syd"], "relieved": list(REGIONS)}
+BIAS = {"relieved": {"fra": -60, "sin": 30}}  # its service relieves fra and draws clients to sin
 TIE_KM = 0.1  # nearer than this the last digits of a cosine decide
 
 
@@ -42,9 +44,12 @@ class Against(stack.StackTest):
             self.skipTest("needs python3-maxminddb and geo-data/ (tools/setup)")
         fleet = {
             "regions": REGIONS,
-            "services": {"shop": {"ttl": "20s", "vips": {region: [vip] for region, vip in VIPS.items()}}},
+            "services": {"shop": {"ttl": "20s", "vips": {region: [vip] for region, vip in VIPS.items()}},
+                         "biased": {"ttl": "20s", "vips": {region: [vip] for region, vip in VIPS.items()},
+                                    "steering": {"bias": BIAS["relieved"]}}},
             "tenants": {"acme": {"zone": stack.ZONE, "service": "shop"},
-                        "resident": {"zone": stack.ZONE, "service": "shop", "regions": ALLOWED["resident"]}},
+                        "resident": {"zone": stack.ZONE, "service": "shop", "regions": ALLOWED["resident"]},
+                        "relieved": {"zone": stack.ZONE, "service": "biased"}},
         }
         self.stack = self.use(stack.Stack(fleet, node={"probes": None}, geo=DATABASES))
         began = time.monotonic()
@@ -61,10 +66,11 @@ class Against(stack.StackTest):
         self.assertLess(self.peak_mib(), 1024)
         rng = random.Random(SEED)
         paths = [str(path) for path in DATABASES]
-        oracles = {name: oracle.Oracle({"regions": REGIONS, "candidates": allowed, "order": "nearest"}, paths)
+        oracles = {name: oracle.Oracle({"regions": REGIONS, "candidates": allowed, "order": "nearest",
+                                        "bias": BIAS.get(name, {})}, paths)
                    for name, allowed in ALLOWED.items()}
         readers = dict(zip((4, 6), oracles["acme"].readers))
-        ties = 0
+        ties, moves = 0, collections.Counter()
         for _ in range(CLIENTS):
             client = random_client(rng, readers)
             address = client.network_address
@@ -74,10 +80,18 @@ class Against(stack.StackTest):
             got = next(region for region, vip in VIPS.items() if [vip] == reply.addresses)
             if got != expected:
                 at = oracles[name].place(address)["at"]
-                distances = [oracle.distance_km(at, REGIONS[region]["at"]) for region in (got, expected)]
+                distances = [oracle.biased(oracle.distance_km(at, REGIONS[region]["at"]),
+                                           BIAS.get(name, {}).get(region, 0)) for region in (got, expected)]
                 self.assertLess(abs(distances[0] - distances[1]), TIE_KM, f"{name} for {client}: {got}, not {expected}")
                 ties += 1
             self.check_scope(rng, name, client, reply)
+            if name == "relieved":
+                # What a bias is for: fra wins nobody, sin loses nobody, no other client moves.
+                plain = oracles["acme"].tiers(str(address))[0][0]
+                moves.update([(plain, got)])
+                self.assertTrue(got == plain or plain == "fra" or got == "sin", f"{client} went from {plain} to {got}")
+        self.assertTrue(any(plain == "fra" != got for plain, got in moves), moves)
+        self.assertTrue(any(plain != "sin" == got for plain, got in moves), moves)
         print(f"{CLIENTS} clients, {ties} ties")
         self.assertLess(ties, CLIENTS / 1000)
 

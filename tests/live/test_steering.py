@@ -25,6 +25,18 @@ class Bias(stack.StackTest):
         self.assertAlmostEqual(regions["ap"]["distance_km"], 5850, delta=30)
         self.assertEqual((regions["ap"]["tier"], regions["eu"]["tier"]), (0, 1))
 
+    def test_a_negative_bias_sends_clients_away(self):
+        world = stack.World()
+        del world.fleet["services"]["shop"]["check"]
+        world.fleet["locations"]["10.4.0.0/16"] = {"at": [25.2, 55.3]}  # 4,840 km to eu, 5,850 km to ap
+        server = self.use(world.start())
+        vip = {region: addresses[0] for region, addresses in world.vips.items()}
+        for bias, region in ((0, "eu"), (-10, "eu"), (-20, "ap"), (-99, "ap")):
+            world.fleet["services"]["shop"]["steering"] = {"bias": {"eu": bias}}
+            server.write()
+            server.ctl("reload")
+            self.assertEqual(server.answer("acme", "10.4.7.0/24"), [vip[region]], f"bias of eu: {bias}")
+
 
 class Https(stack.StackTest):
     def test_hints_follow_health(self):

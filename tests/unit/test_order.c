@@ -173,20 +173,68 @@ static void a_bias_stretches_the_distance(void **state)
 	order = order_compile(&s, places);
 	expect(order, "10.0.0.1", NULL, "eu|ap|us", 8, false);
 	order_unref(order);
-	/* Below 0 the distance is divided by 1 + |b|/100: 20 degrees count as 10.05 and as 9.95. */
-	s.bias[EU] = 0, s.bias[AP] = 0, s.bias[US] = -99, s.longitude[US] = 20;
+	/* Below 0 the distance is divided by 1 − |b|/100: 10 degrees count as 14.9 and as 15.2. */
+	s.bias[EU] = -33, s.bias[AP] = 0;
 	order = order_compile(&s, places);
 	expect(order, "10.0.0.1", NULL, "eu|us|ap", 8, false);
 	order_unref(order);
-	s.longitude[US] = 19.8;
+	s.bias[EU] = -34;
 	order = order_compile(&s, places);
 	expect(order, "10.0.0.1", NULL, "us|eu|ap", 0, false);
 	order_unref(order);
+	s.bias[EU] = -99; /* 1,000 degrees: behind all others */
+	order = order_compile(&s, places);
+	expect(order, "10.0.0.1", NULL, "us|ap|eu", 8, false);
+	order_unref(order);
+	s.bias[EU] = 0;
 	/* Tolerance is measured on the biased distances, too: 10 and 10.05 degrees. */
 	s.bias[US] = 33, s.longitude[US] = 15, s.tolerance_km = 10;
 	order = order_compile(&s, places);
 	expect(order, "10.0.0.1", NULL, "eu us|ap", 8, false);
 	order_unref(order);
+	places_unref(places);
+}
+
+/* Of 41 clients on the way from eu to us, those that eu gets. */
+static unsigned clients_of_eu(const struct places *places, int bias)
+{
+	struct order_spec s = spec(ORDER_NEAREST);
+	s.listed_count = 2;
+	s.latitude[EU] = s.latitude[US] = 0;
+	s.longitude[EU] = 0, s.longitude[US] = 40;
+	s.bias[EU] = (int8_t)bias;
+	struct order *order = order_compile(&s, places);
+	unsigned count = 0;
+	for (unsigned i = 0; i <= 40; i++) {
+		struct ip client = {4, {10, (uint8_t)i, 0, 1}};
+		count += (order_find(order, &client, NULL).tiers->item[0] & (TIER_START - 1)) == EU;
+	}
+	order_unref(order);
+	return count;
+}
+
+/* What an operator turns it for: the more of it, the more clients; below 0 fewer than without. */
+static void a_bias_draws_above_zero_and_sends_away_below(void **state)
+{
+	struct location list[41];
+	char prefix[41][PREFIX_TEXT_MAX];
+	for (unsigned i = 0; i <= 40; i++) {
+		snprintf(prefix[i], sizeof(prefix[i]), "10.%u.0.0/16", i);
+		list[i] = at(prefix[i], 0, i);
+	}
+	struct places *places = places_from(list, 41);
+	unsigned before = 0, plain = clients_of_eu(places, 0);
+	assert_in_range(plain, 20, 21); /* half of them, and the one in the middle */
+	for (int bias = -99; bias <= 99; bias++) {
+		unsigned count = clients_of_eu(places, bias);
+		assert_true(count >= before);
+		assert_true(bias > -10 || count < plain);
+		assert_true(bias < 10 || count > plain);
+		before = count;
+	}
+	/* 99 takes all but those at the other region's door. */
+	assert_int_equal(clients_of_eu(places, -99), 1);
+	assert_int_equal(clients_of_eu(places, 99), 40);
 	places_unref(places);
 }
 
@@ -362,6 +410,7 @@ int main(void)
 		cmocka_unit_test(an_unlocated_client_is_where_its_resolver_is),
 		cmocka_unit_test(tolerance_joins_tiers),
 		cmocka_unit_test(a_bias_stretches_the_distance),
+		cmocka_unit_test(a_bias_draws_above_zero_and_sends_away_below),
 		cmocka_unit_test(listed_and_none_need_no_place),
 		cmocka_unit_test(without_geography_everybody_gets_the_list),
 		cmocka_unit_test(map_takes_the_most_specific_rule),
