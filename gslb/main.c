@@ -21,7 +21,7 @@ struct gslbd {
 static bool start_serving(void *user, struct err_list *errors)
 {
 	struct gslbd *gslbd = user;
-	const struct node_config *node = server_config(gslbd->server);
+	const struct gslb_config *node = server_config(gslbd->server);
 	struct workers_config config = {
 		.listen = node->listen,
 		.listen_count = node->listen_count,

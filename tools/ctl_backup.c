@@ -1,5 +1,5 @@
 /* backup and restore of the store. backup asks a running node; restore works on files. One thread. */
-#include "gslb/control/config.h"
+#include "gslb/control/gslb_config.h"
 #include "lib/json_text.h"
 #include "lib/mem.h"
 #include "store/store_backup.h"
@@ -82,11 +82,11 @@ enum ctl_exit ctl_restore(struct ctl *ctl)
 {
 	const char *state_dir = ctl_option(ctl, "state-dir"), *config_path = ctl_option(ctl, "config");
 	struct err_list errors = {0};
-	struct node_config *config = NULL;
+	struct gslb_config *config = NULL;
 	if (state_dir && config_path)
 		return ctl_usage(ctl, "restore takes --config or --state-dir, not both");
-	if (config_path && (config = config_load(config_path, &errors)))
-		state_dir = config->state_dir;
+	if (config_path && (config = gslb_config_load(config_path, &errors)))
+		state_dir = config->node.state_dir;
 	if (!state_dir && !config_path)
 		state_dir = STATE_DIR_DEFAULT;
 	struct store_summary summary;
@@ -99,6 +99,6 @@ enum ctl_exit ctl_restore(struct ctl *ctl)
 	err_done(&errors);
 	if (is_good)
 		print_summary(ctl, ctl->args[0], ctl_option(ctl, "dry-run") ? "good" : "restored", &summary);
-	config_free(config);
+	gslb_config_free(config);
 	return is_good ? CTL_DONE : CTL_FAILED;
 }

@@ -438,7 +438,7 @@ struct api *api_new(struct server *server, struct err_list *errors)
 		abort();
 	listener_init(&api->unix_socket, api, false);
 	listener_init(&api->plain, api, true);
-	if (api_rebind(api, server_config(server), errors))
+	if (api_rebind(api, &server_config(server)->node, errors))
 		return api;
 	api_free(api);
 	return NULL;

@@ -45,7 +45,7 @@ static json_t *view_listeners(const struct server *server, const struct api *api
 	if (has_http)
 		listen_format((const struct sockaddr *)&http, false, text);
 	return json_pack("{s:o, s:o, s:o}", "dns", dns, "http", json_text(has_http ? text : NULL), "socket",
-			 json_text(server_config(server)->admin_socket));
+			 json_text(server_config(server)->node.admin_socket));
 }
 
 static size_t count_unknown(const struct server *server)
@@ -61,7 +61,7 @@ void api_get_status(struct api_request *request, struct api_reply *reply)
 {
 	const struct server *server = request->server;
 	json_t *body = json_object();
-	json_object_set_new(body, "node", json_text(server_config(server)->name));
+	json_object_set_new(body, "node", json_text(server_config(server)->node.name));
 	json_object_set_new(body, "version", json_text(GSLB_VERSION));
 	json_object_set_new(body, "ready", json_boolean(server_is_ready(server)));
 	json_object_set_new(

@@ -58,7 +58,7 @@ static char *sign_geo(const struct node_config *config)
 
 static void load_geo(const struct load_previous *previous, struct load_result *ret)
 {
-	const struct node_config *config = ret->config;
+	const struct node_config *config = &ret->config->node;
 	ret->geo_signature = sign_geo(config);
 	if (previous->places && strcmp(previous->geo_signature, ret->geo_signature) == 0)
 		ret->places = places_ref(previous->places);
@@ -99,9 +99,9 @@ void load_run(const char *config_path, enum load_depth depth, struct load_previo
 	      struct load_result *ret)
 {
 	memset(ret, 0, sizeof *ret);
-	ret->config = config_load(config_path, &ret->errors);
+	ret->config = gslb_config_load(config_path, &ret->errors);
 	if (ret->config)
-		load_fleet(ret->config, ret);
+		load_fleet(&ret->config->node, ret);
 	if (!err_has_errors(&ret->errors) || (depth == LOAD_CHECK && ret->config))
 		load_geo(previous, ret);
 	if (depth == LOAD_ALL && !err_has_errors(&ret->errors))
@@ -111,7 +111,7 @@ void load_run(const char *config_path, enum load_depth depth, struct load_previo
 
 void load_result_done(struct load_result *result)
 {
-	config_free(result->config);
+	gslb_config_free(result->config);
 	fleet_free(result->fleet);
 	order_cache_free(result->orders);
 	places_unref(result->laid);

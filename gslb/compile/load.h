@@ -5,11 +5,11 @@
 #pragma once
 #include "fleet/fleet.h"
 #include "gslb/compile/order_cache.h"
-#include "gslb/control/config.h"
+#include "gslb/control/gslb_config.h"
 #include <event2/event.h>
 
 struct load_result {
-	struct node_config *config; /* NULL when unreadable */
+	struct gslb_config *config; /* NULL when unreadable */
 	struct fleet *fleet;	    /* base objects only */
 	struct places *places;	    /* geo files, without `locations:` */
 	struct places *laid;	    /* with the base's `locations:` laid over; may be `places` */

@@ -1,7 +1,10 @@
-/* The key `dns` of node.yaml → settings (reference/configuration.md, "node.yaml"). Control thread. */
-#include "gslb/control/config_internal.h"
+/* The section `dns` of node.yaml. Control thread. */
+#include "gslb/control/config_dns.h"
+#include "lib/gcra.h"
 #include "lib/mem.h"
+#include "lib/rng.h"
 #include "lib/text.h"
+#include <assert.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +15,7 @@
 #define SOCKET_BUFFER_MAX (512 << 20) /* the kernel doubles it and counts in int */
 
 /* Port 0 asks the kernel for one, so equal text is then no clash. */
-static bool is_listed(const struct node_config *config, const struct listen_address *address)
+static bool is_listed(const struct gslb_config *config, const struct listen_address *address)
 {
 	char text[64], other[64];
 
@@ -26,7 +29,7 @@ static bool is_listed(const struct node_config *config, const struct listen_addr
 }
 
 static void read_listen_address(const struct doc_reader *reader, const struct doc_node *node,
-				struct node_config *config)
+				struct gslb_config *config)
 {
 	struct listen_address *address = &config->listen[config->listen_count];
 	char quoted[TEXT_QUOTE_MAX];
@@ -49,7 +52,7 @@ static void read_listen_address(const struct doc_reader *reader, const struct do
 
 static void read_listen(const struct doc_reader *reader, const struct doc_node *value, void *target)
 {
-	struct node_config *config = ((struct draft *)target)->config;
+	struct gslb_config *config = target;
 
 	if (!doc_read_is_sequence(reader, value, "a list of addresses, as [\"127.0.0.1@5300\"]"))
 		return;
@@ -60,7 +63,7 @@ static void read_listen(const struct doc_reader *reader, const struct doc_node *
 	}
 	config->listen = xcalloc(value->count, sizeof(*config->listen));
 	config->listen_written = xcalloc(value->count, sizeof(*config->listen_written));
-	for (const struct doc_node *item = value->first; item != NULL; item = item->next)
+	for (const struct doc_node *item = value->first; item; item = item->next)
 		read_listen_address(reader, item, config);
 }
 
@@ -74,7 +77,7 @@ static unsigned usable_cores(void)
 
 static void read_workers(const struct doc_reader *reader, const struct doc_node *value, void *target)
 {
-	struct node_config *config = ((struct draft *)target)->config;
+	struct gslb_config *config = target;
 	uint64_t workers;
 
 	if (value->kind == DOC_SCALAR && strcmp(value->text, "auto") == 0) {
@@ -91,7 +94,7 @@ static void read_workers(const struct doc_reader *reader, const struct doc_node 
 
 static void read_pin_cpus(const struct doc_reader *reader, const struct doc_node *value, void *target)
 {
-	doc_read_bool(reader, value, &((struct draft *)target)->config->pins_cpus);
+	doc_read_bool(reader, value, &((struct gslb_config *)target)->pins_cpus);
 }
 
 static void read_socket_buffer(const struct doc_reader *reader, const struct doc_node *value, void *target)
@@ -99,7 +102,7 @@ static void read_socket_buffer(const struct doc_reader *reader, const struct doc
 	uint64_t bytes;
 
 	if (doc_read_bytes(reader, value, SOCKET_BUFFER_MIN, SOCKET_BUFFER_MAX, &bytes))
-		((struct draft *)target)->config->socket_buffer_bytes = (unsigned)bytes;
+		((struct gslb_config *)target)->socket_buffer_bytes = (unsigned)bytes;
 }
 
 static void read_edns_size(const struct doc_reader *reader, const struct doc_node *value, void *target)
@@ -107,13 +110,13 @@ static void read_edns_size(const struct doc_reader *reader, const struct doc_nod
 	uint64_t size;
 
 	if (doc_read_uint(reader, value, 512, 4096, &size))
-		((struct draft *)target)->config->settings.edns_size = (uint16_t)size;
+		((struct gslb_config *)target)->settings.edns_size = (uint16_t)size;
 }
 
 static void read_nsid(const struct doc_reader *reader, const struct doc_node *value, void *target)
 {
-	struct draft *draft = target;
-	struct serve_settings *settings = &draft->config->settings;
+	struct gslb_config *config = target;
+	struct serve_settings *settings = &config->settings;
 
 	if (!doc_read_is_scalar(reader, value, "text"))
 		return;
@@ -122,7 +125,7 @@ static void read_nsid(const struct doc_reader *reader, const struct doc_node *va
 			sizeof(settings->nsid));
 		return;
 	}
-	draft->nsid = value->text;
+	config->has_nsid = true;
 	settings->nsid_length = (uint8_t)value->length;
 	memcpy(settings->nsid, value->text, value->length);
 }
@@ -130,7 +133,7 @@ static void read_nsid(const struct doc_reader *reader, const struct doc_node *va
 static void read_ecs_from(const struct doc_reader *reader, const struct doc_node *value, void *target)
 {
 	static const char what[] = "a prefix like 192.0.2.0/24";
-	struct serve_settings *settings = &((struct draft *)target)->config->settings;
+	struct serve_settings *settings = &((struct gslb_config *)target)->settings;
 	char quoted[TEXT_QUOTE_MAX];
 	const char *text;
 
@@ -141,7 +144,7 @@ static void read_ecs_from(const struct doc_reader *reader, const struct doc_node
 			"lists %u prefixes; 1 to %d are needed, or ecs: false", value->count, ECS_FROM_MAX);
 		return;
 	}
-	for (const struct doc_node *item = value->first; item != NULL; item = item->next) {
+	for (const struct doc_node *item = value->first; item; item = item->next) {
 		if (!doc_read_text(reader, item, what, &text))
 			continue;
 		text_quote(text, quoted);
@@ -159,7 +162,7 @@ static void read_ecs(const struct doc_reader *reader, const struct doc_node *val
 	if (value->kind == DOC_MAPPING)
 		doc_read_mapping(reader, value, keys, target);
 	else
-		doc_read_bool(reader, value, &((struct draft *)target)->config->settings.ecs);
+		doc_read_bool(reader, value, &((struct gslb_config *)target)->settings.ecs);
 }
 
 static void read_tcp_connections(const struct doc_reader *reader, const struct doc_node *value, void *target)
@@ -167,7 +170,7 @@ static void read_tcp_connections(const struct doc_reader *reader, const struct d
 	uint64_t count;
 
 	if (doc_read_uint(reader, value, 1, 1000000, &count))
-		((struct draft *)target)->config->settings.tcp_connections = (uint32_t)count;
+		((struct gslb_config *)target)->settings.tcp_connections = (uint32_t)count;
 }
 
 static void read_tcp_per_client(const struct doc_reader *reader, const struct doc_node *value, void *target)
@@ -175,7 +178,7 @@ static void read_tcp_per_client(const struct doc_reader *reader, const struct do
 	uint64_t count;
 
 	if (doc_read_uint(reader, value, 1, 1000000, &count))
-		((struct draft *)target)->config->settings.tcp_per_client = (uint32_t)count;
+		((struct gslb_config *)target)->settings.tcp_per_client = (uint32_t)count;
 }
 
 static void read_tcp_idle(const struct doc_reader *reader, const struct doc_node *value, void *target)
@@ -183,7 +186,7 @@ static void read_tcp_idle(const struct doc_reader *reader, const struct doc_node
 	uint64_t ms;
 
 	if (doc_read_duration_ms(reader, value, 1, 86400000, &ms))
-		((struct draft *)target)->config->settings.tcp_idle_ms = (uint32_t)ms;
+		((struct gslb_config *)target)->settings.tcp_idle_ms = (uint32_t)ms;
 }
 
 static void read_tcp_queries(const struct doc_reader *reader, const struct doc_node *value, void *target)
@@ -191,7 +194,7 @@ static void read_tcp_queries(const struct doc_reader *reader, const struct doc_n
 	uint64_t count;
 
 	if (doc_read_uint(reader, value, 0, UINT32_MAX, &count))
-		((struct draft *)target)->config->settings.tcp_queries = (uint32_t)count;
+		((struct gslb_config *)target)->settings.tcp_queries = (uint32_t)count;
 }
 
 static const struct doc_key tcp_keys[] = {
@@ -212,7 +215,7 @@ static void read_start_wait(const struct doc_reader *reader, const struct doc_no
 	uint64_t ms;
 
 	if (doc_read_duration_ms(reader, value, 0, 300000, &ms))
-		((struct draft *)target)->config->start_wait_ms = (uint32_t)ms;
+		((struct gslb_config *)target)->start_wait_ms = (uint32_t)ms;
 }
 
 /* 32 hex digits → 16 octets. */
@@ -229,8 +232,8 @@ static bool parse_secret(const char *text, uint8_t ret[static 16])
 
 static void read_secrets(const struct doc_reader *reader, const struct doc_node *value, void *target)
 {
-	struct draft *draft = target;
-	struct serve_settings *settings = &draft->config->settings;
+	struct gslb_config *config = target;
+	struct serve_settings *settings = &config->settings;
 
 	if (!doc_read_is_sequence(reader, value, "a list of secrets, each 32 hex digits"))
 		return;
@@ -238,9 +241,9 @@ static void read_secrets(const struct doc_reader *reader, const struct doc_node 
 		doc_err(reader->errors, reader->doc, value, "must hold 1 to %d secrets", COOKIE_SECRETS_MAX);
 		return;
 	}
-	draft->config->has_random_cookie_secret = false;
+	config->has_random_cookie_secret = false;
 	settings->cookie_secret_count = 0;
-	for (const struct doc_node *item = value->first; item != NULL; item = item->next) {
+	for (const struct doc_node *item = value->first; item; item = item->next) {
 		const char *text;
 		if (!doc_read_text(reader, item, "a secret of 32 hex digits", &text))
 			continue;
@@ -255,7 +258,7 @@ static void read_secrets(const struct doc_reader *reader, const struct doc_node 
 static void read_cookies(const struct doc_reader *reader, const struct doc_node *value, void *target)
 {
 	static const struct doc_key keys[] = {{"secrets", read_secrets, true}, {NULL}};
-	struct node_config *config = ((struct draft *)target)->config;
+	struct gslb_config *config = target;
 	bool is_on;
 
 	if (value->kind == DOC_MAPPING) {
@@ -272,10 +275,10 @@ static void read_cookies(const struct doc_reader *reader, const struct doc_node 
 
 static void read_rrl_rate(const struct doc_reader *reader, const struct doc_node *value, void *target)
 {
-	struct draft *draft = target;
+	struct gslb_config *config = target;
 
-	if (doc_read_rate(reader, value, &draft->rrl_rate))
-		draft->config->settings.rrl_is_on = true;
+	if (doc_read_rate(reader, value, &config->rrl_rate))
+		config->settings.rrl_is_on = true;
 }
 
 static void read_rrl_slip(const struct doc_reader *reader, const struct doc_node *value, void *target)
@@ -283,12 +286,12 @@ static void read_rrl_slip(const struct doc_reader *reader, const struct doc_node
 	uint64_t slip;
 
 	if (doc_read_uint(reader, value, 0, 10, &slip))
-		((struct draft *)target)->config->settings.rrl_slip = (uint8_t)slip;
+		((struct gslb_config *)target)->settings.rrl_slip = (uint8_t)slip;
 }
 
 static void read_rrl_exempt(const struct doc_reader *reader, const struct doc_node *value, void *target)
 {
-	struct serve_settings *settings = &((struct draft *)target)->config->settings;
+	struct serve_settings *settings = &((struct gslb_config *)target)->settings;
 
 	if (!doc_read_is_sequence(reader, value, "a list of prefixes like 192.0.2.0/24"))
 		return;
@@ -296,7 +299,7 @@ static void read_rrl_exempt(const struct doc_reader *reader, const struct doc_no
 		doc_err(reader->errors, reader->doc, value, "must hold at most %d prefixes", RRL_EXEMPT_MAX);
 		return;
 	}
-	for (const struct doc_node *item = value->first; item != NULL; item = item->next) {
+	for (const struct doc_node *item = value->first; item; item = item->next) {
 		const char *text;
 		if (!doc_read_text(reader, item, "a prefix like 192.0.2.0/24", &text))
 			continue;
@@ -313,7 +316,7 @@ static void read_rrl(const struct doc_reader *reader, const struct doc_node *val
 	static const struct doc_key keys[] = {
 		{"rate", read_rrl_rate, true}, {"slip", read_rrl_slip}, {"exempt", read_rrl_exempt}, {NULL}};
 
-	((struct draft *)target)->config->settings.rrl_slip = 2;
+	((struct gslb_config *)target)->settings.rrl_slip = 2;
 	doc_read_mapping(reader, value, keys, target);
 }
 
@@ -333,7 +336,68 @@ static const struct doc_key dns_keys[] = {
 	{NULL},
 };
 
-void config_read_dns(const struct doc_reader *reader, const struct doc_node *value, void *target)
+void config_dns_read(const struct doc_reader *reader, const struct doc_node *value, void *target)
 {
 	doc_read_mapping(reader, value, dns_keys, target);
+}
+
+void config_dns_init(struct gslb_config *config)
+{
+	struct rng rng;
+	config->workers = 1;
+	config->socket_buffer_bytes = 4 << 20;
+	config->start_wait_ms = 10000;
+	config->settings = (struct serve_settings){.edns_size = 1232,
+						   .ecs = true,
+						   .tcp_connections = 4096,
+						   .tcp_per_client = 256,
+						   .tcp_idle_ms = 10000,
+						   .cookie_secret_count = 1};
+	config->has_random_cookie_secret = true;
+	static_assert(sizeof config->settings.cookie_secrets[0] == sizeof rng.s, "one seed is one secret");
+	rng_seed_from_system(&rng);
+	memcpy(config->settings.cookie_secrets[0], rng.s, sizeof rng.s);
+}
+
+void config_dns_finish(struct gslb_config *config)
+{
+	struct serve_settings *settings = &config->settings;
+	if (!config->has_nsid && config->node.name) {
+		size_t length = strlen(config->node.name);
+		assert(length <= sizeof settings->nsid); /* an id: at most 63 */
+		settings->nsid_length = (uint8_t)length;
+		memcpy(settings->nsid, config->node.name, length);
+	}
+	settings->rrl_interval_ns = gcra_interval_ns(config->rrl_rate, config->workers);
+}
+
+void config_dns_done(struct gslb_config *config)
+{
+	for (size_t i = 0; i < config->listen_count; i++)
+		free(config->listen_written[i]);
+	free(config->listen_written);
+	free(config->listen);
+}
+
+static bool is_same_listen(const struct gslb_config *a, const struct gslb_config *b)
+{
+	if (a->listen_count != b->listen_count)
+		return false;
+	for (size_t i = 0; i < a->listen_count; i++)
+		if (strcmp(a->listen_written[i], b->listen_written[i]) != 0)
+			return false;
+	return true;
+}
+
+const char *config_dns_restart_only_difference(const struct gslb_config *a, const struct gslb_config *b)
+{
+	if (!is_same_listen(a, b))
+		return "dns.listen";
+	if (a->workers_auto != b->workers_auto || (!a->workers_auto && a->workers != b->workers))
+		return "dns.workers";
+	if (a->pins_cpus != b->pins_cpus)
+		return "dns.pin_cpus";
+	if (a->socket_buffer_bytes != b->socket_buffer_bytes)
+		return "dns.socket_buffer";
+	return NULL;
 }

@@ -67,7 +67,7 @@ static void new_health(struct server *server)
 	server->notify = notify_new(server->base);
 	server->health = health_book_new(server->base, server->store, server->notify, &hooks);
 	server->names =
-		resolve_names_new(server->base, server->store, server->config->resolvers, &names_hooks);
+		resolve_names_new(server->base, server->store, server->config->node.resolvers, &names_hooks);
 }
 
 /* ---- life ---- */
@@ -85,14 +85,14 @@ struct server *server_new(struct event_base *base, const char *config_path, cons
 	server->controls = controls_new();
 	server->start_timer = evtimer_new(base, on_start_wait, server);
 	server->expiry_timer = evtimer_new(base, on_expiry, server);
-	server->config = config_load(config_path, errors);
+	server->config = gslb_config_load(config_path, errors);
 	if (!server->config || err_has_errors(errors)) {
 		/* The rest of the configuration is read all the same: everything wrong in one pass. */
 		err_done(errors);
 		server_check(config_path, errors);
 		goto failed;
 	}
-	server->store = store_open(server->config->state_dir, errors);
+	server->store = store_open(server->config->node.state_dir, errors);
 	if (!server->store)
 		goto failed;
 	server->fleet_version = store_fleet_version(server->store);
@@ -138,7 +138,7 @@ void server_free(struct server *server)
 	controls_free(server->controls);
 	store_close(server->store);
 	fleet_free(server->fleet);
-	config_free(server->config);
+	gslb_config_free(server->config);
 	event_free(server->start_timer);
 	event_free(server->expiry_timer);
 	free_requests(server->reload);
@@ -228,7 +228,7 @@ const char *const *server_waiting(const struct server *server)
 
 static void take_over(struct server *server, struct load_result *result, size_t set_aside)
 {
-	struct node_config *old_config = server->config;
+	struct gslb_config *old_config = server->config;
 	struct fleet *old_fleet = server->fleet;
 	if (old_config->has_random_cookie_secret && result->config->has_random_cookie_secret)
 		memcpy(result->config->settings.cookie_secrets[0], old_config->settings.cookie_secrets[0],
@@ -240,7 +240,7 @@ static void take_over(struct server *server, struct load_result *result, size_t 
 	server->geo_signature = result->geo_signature;
 	resolve_names_sync(server->names, server->fleet);
 	health_book_configure(server->health,
-			      server->config->has_probes ? server->config->probe_concurrency : 0);
+			      server->config->node.has_probes ? server->config->node.probe_concurrency : 0);
 	health_book_sync(server->health, server->fleet);
 	notify_configure(server->notify, &server->config->notify);
 	fleet_free(old_fleet); /* before the new index needs as much */
@@ -250,7 +250,7 @@ static void take_over(struct server *server, struct load_result *result, size_t 
 	result->geo_signature = NULL;
 	result->places = result->laid = NULL;
 	result->orders = NULL;
-	config_free(old_config);
+	gslb_config_free(old_config);
 }
 
 static void log_warnings(const struct err_list *errors)
@@ -274,7 +274,7 @@ static void finish_start(struct server *server, struct load_result *result, size
 		return;
 	}
 	log_warnings(errors);
-	change_restore_serials(server, result->config, result->fleet);
+	change_restore_serials(server, &result->config->node, result->fleet);
 	take_over(server, result, set_aside);
 	server->is_loaded = true;
 	change_expire_controls(server); /* no answer by one that was due while nobody ran */
@@ -285,15 +285,16 @@ static bool finish_reload(struct server *server, struct load_result *result, siz
 {
 	struct err_list *errors = &result->errors;
 	if (!err_has_errors(errors)) {
-		const char *key = config_restart_only_difference(server->config, result->config);
+		const char *key = gslb_config_restart_only_difference(server->config, result->config);
 		if (key)
 			err_add(errors, server->config_path, 0, 0,
 				"'%s' changed, which only a restart can take over", key);
 	}
-	if (err_has_errors(errors) || !server->hooks->rebind(server->hooks->user, result->config, errors))
+	if (err_has_errors(errors) ||
+	    !server->hooks->rebind(server->hooks->user, &result->config->node, errors))
 		return false;
 	server->fleet_version++;
-	change_restore_serials(server, result->config, result->fleet);
+	change_restore_serials(server, &result->config->node, result->fleet);
 	take_over(server, result, set_aside);
 	server_health_progress(server); /* what the start waited for may have left the fleet */
 	change_audit_reload(server, server->reload->author, server->reload->via);
@@ -378,7 +379,7 @@ struct event_base *server_base(const struct server *server)
 	return server->base;
 }
 
-const struct node_config *server_config(const struct server *server)
+const struct gslb_config *server_config(const struct server *server)
 {
 	return server->config;
 }

@@ -5,7 +5,7 @@
  */
 #pragma once
 #include "fleet/fleet.h"
-#include "gslb/control/config.h"
+#include "gslb/control/gslb_config.h"
 #include "gslb/control/loading.h"
 #include "gslb/decide/stats.h"
 #include "gslb/decide/world.h"
@@ -29,7 +29,7 @@ struct server_hooks {
 struct server {
 	struct event_base *base;
 	const struct server_hooks *hooks;
-	struct node_config *config;
+	struct gslb_config *config;
 	char *config_path;
 	struct fleet *fleet;
 	struct store *store;
@@ -118,7 +118,7 @@ const char *const *server_waiting(const struct server *server);
 /* ---- what the API looks at ---- */
 
 struct event_base *server_base(const struct server *server);
-const struct node_config *server_config(const struct server *server);
+const struct gslb_config *server_config(const struct server *server);
 struct fleet *server_fleet(const struct server *server); /* another one after a reload */
 struct store *server_store(const struct server *server);
 struct controls *server_controls(const struct server *server);

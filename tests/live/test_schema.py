@@ -113,8 +113,8 @@ PLACES = {
 def key_tables():
     """The keys of every table of the readers' sources that a build takes, as sets."""
     tables = {}
-    for file in [*sorted((stack.ROOT / "fleet/read").glob("read_*.c")), stack.ROOT / "gslb/control/config.c",
-                 stack.ROOT / "gslb/control/config_dns.c",
+    for file in [*sorted((stack.ROOT / "fleet/read").glob("read_*.c")), stack.ROOT / "daemon/config.c",
+                 stack.ROOT / "gslb/control/config_dns.c", stack.ROOT / "gslb/control/gslb_config.c",
                  stack.ROOT / "health/notify_read.c"]:
         text = file.read_text()
         for name, body in re.findall(r"#define (\w+_KEYS)\b((?:[^\n]*\\\n)*[^\n]*)\n", text):
@@ -123,6 +123,9 @@ def key_tables():
             keys = re.findall(r'\{[\s\\]*"(\w+)",\s*(\w+)', body)
             tables[f"{file.name}:{name}:{len(tables)}"] = frozenset(
                 key for key, reader in keys if reader not in ("NULL", "ignore", "read_own_id"))
+    # The top of node.yaml is what every daemon has, and what gslbd adds.
+    top = [name for name in tables if name.split(":")[1] in ("common_keys", "gslb_keys")]
+    tables[" + ".join(top)] = frozenset().union(*(tables.pop(name) for name in top))
     return tables
 
 

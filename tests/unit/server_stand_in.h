@@ -7,7 +7,7 @@ struct event_base *server_base(const struct server *server)
 	return server->base;
 }
 
-const struct node_config *server_config(const struct server *server)
+const struct gslb_config *server_config(const struct server *server)
 {
 	return server->config;
 }

@@ -16,7 +16,7 @@
 #define WAIT_MS 20000
 
 static char directory[64], socket_path[96];
-static struct node_config config;
+static struct gslb_config config;
 static struct server server = {.is_loaded = true, .config = &config};
 
 static int setup(void **state)
@@ -25,7 +25,7 @@ static int setup(void **state)
 	snprintf(directory, sizeof(directory), "/tmp/gslb-api-XXXXXX");
 	assert_non_null(mkdtemp(directory));
 	snprintf(socket_path, sizeof(socket_path), "%s/gslb.sock", directory);
-	config = (struct node_config){.admin_socket = socket_path};
+	config = (struct gslb_config){.node = {.admin_socket = socket_path}};
 	server.base = event_base_new();
 	return 0;
 }
@@ -313,9 +313,9 @@ static void test_socket_paths_that_cannot_be(void **state)
 	char longest[200];
 	memset(longest, 'a', sizeof(longest));
 	longest[sizeof(longest) - 1] = '\0';
-	config.admin_socket = longest;
+	config.node.admin_socket = longest;
 	must_refuse("107 octets");
-	config.admin_socket = (char *)"/nonexistent/gslb.sock";
+	config.node.admin_socket = (char *)"/nonexistent/gslb.sock";
 	must_refuse("No such file");
 }
 
@@ -335,9 +335,9 @@ static void test_plain_listener(void **state)
 					       "GET /v1/status HTTP/1.1\r\n" CLOSE,
 					       "POST /metrics HTTP/1.1\r\n" CLOSE};
 	static const char *const replies[] = {" 200 ", " 404 ", " 405 "};
-	config.has_admin_http = true;
-	config.admin_http_written = (char *)"127.0.0.1:0";
-	assert_true(listen_parse_http("127.0.0.1:0", &config.admin_http));
+	config.node.has_admin_http = true;
+	config.node.admin_http_written = (char *)"127.0.0.1:0";
+	assert_true(listen_parse_http("127.0.0.1:0", &config.node.admin_http));
 	struct api *api = must_start();
 	for (size_t i = 0; i < 3; i++) {
 		int fd = connect_plain(api);
@@ -355,7 +355,7 @@ static void test_rebinding(void **state)
 	struct sockaddr_storage address;
 	struct api *api = must_start();
 	assert_false(api_http_address(api, &address));
-	struct node_config next = config;
+	struct node_config next = config.node;
 	snprintf(other, sizeof(other), "%s/other.sock", directory);
 	next.admin_socket = other;
 	next.has_admin_http = true;
@@ -375,7 +375,7 @@ static void test_rebinding(void **state)
 	int fd = connect_unix(other);
 	assert_true(fd >= 0);
 	close(fd);
-	assert_true(api_rebind(api, &config, &errors));
+	assert_true(api_rebind(api, &config.node, &errors));
 	assert_false(api_http_address(api, &address));
 	assert_int_equal(access(other, F_OK), -1);
 	api_free(api);

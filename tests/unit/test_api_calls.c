@@ -27,7 +27,8 @@ static const char fleet_text[] =
 	"zones: {example.net: {text: '@ 60 IN SOA a b 1 2 3 4 5'}}\n"
 	"tenants: {base: {zone: example.net, service: shop}}\n";
 
-static struct node_config config = {.name = (char *)"node-1", .admin_socket = (char *)"/run/gslb.sock"};
+static struct gslb_config config = {
+	.node = {.name = (char *)"node-1", .admin_socket = (char *)"/run/gslb.sock"}};
 static struct publish published;
 
 static const struct sockaddr_storage *give_listeners(void *user, size_t *ret_count)

@@ -1,425 +1,142 @@
-/* node.yaml: defaults, every key, paths, and broken files with every error at its exact place. */
-#include "fleet_fixture.h"
-#include "gslb/control/config.h"
-#include <sched.h>
-#include <sys/stat.h>
+/* node.yaml for any daemon: the common sections, and those that a daemon brings along. */
+#include "daemon/config.h"
+#include "lib/mem.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
+#include <cmocka.h>
 
-static const struct broken broken[] = {
-	{"", "f:1:1: missing key 'node'\n"
-	     "f:1:1: missing key 'dns'\n"},
-	{"nodes: {}\n", "f:1:1: unknown key 'nodes'; did you mean 'node'?\n"
-			"f:1:1: missing key 'node'\n"
-			"f:1:1: missing key 'dns'\n"},
-	{"node: {name: n, state_dir: s}\n"
-	 "dns: {listen: [\"127.0.0.1@0\"]}\n"
-	 "bus: {urls: [a]}\n",
-	 "f:3:6: a bus other than embedded is not supported by this build\n"},
-	{"node: {name: n, state_dir: s}\n"
-	 "dns: {listen: [\"127.0.0.1@0\"]}\n"
-	 "bus: nats\n",
-	 "f:3:6: a bus other than embedded is not supported by this build\n"},
-	{"node: {name: N_1, state_dir: ''}\n"
-	 "dns: {}\n",
-	 "f:1:14: 'N_1' must be an id (1 to 63 of a-z, 0-9 and inner hyphens)\n"
-	 "f:1:30: must be a path, not empty\n"
-	 "f:2:6: missing key 'listen'\n"},
-	{"node: {name: n, state_dir: s, resolvers: []}\n"
-	 "dns: {listen: []}\n",
-	 "f:1:42: lists 0 resolvers; 1 to 16 are needed\n"
-	 "f:2:15: lists 0 addresses; 1 to 256 are needed\n"},
-	{"node: {name: n, state_dir: s}\n"
-	 "dns: {listen: [127.0.0.1, \"::1@x\", 127.0.0.1@53, 127.0.0.1@53]}\n",
-	 "f:2:16: '127.0.0.1' must be an address and a port, as 127.0.0.1@5300 or \"::1@5300\"\n"
-	 "f:2:27: '::1@x' must be an address and a port, as 127.0.0.1@5300 or \"::1@5300\"\n"
-	 "f:2:50: '127.0.0.1@53' is listed twice\n"},
-	{"node: {name: n, state_dir: s}\n"
-	 "dns: {listen: [\"127.0.0.1@0\"], workers: 0}\n",
-	 "f:2:41: must be a plain whole number from 1 to 256, or auto\n"},
-	{"node: {name: n, state_dir: s}\n"
-	 "dns: {listen: [\"127.0.0.1@0\"], workers: many}\n",
-	 "f:2:41: must be a plain whole number from 1 to 256, or auto\n"},
-	{"node: {name: n, state_dir: s}\n"
-	 "dns: {listen: [\"127.0.0.1@0\"], workers: 257}\n",
-	 "f:2:41: must be a plain whole number from 1 to 256, or auto\n"},
-	{"node: {name: n, state_dir: s}\n"
-	 "dns: {listen: [\"127.0.0.1@0\"], pin_cpus: 1, socket_buffer: 4095B}\n",
-	 "f:2:42: '1' must be true or false\n"
-	 "f:2:60: '4095B' must be a size (64KiB, 4MiB, 50MB) from 4KiB to 512MiB\n"},
-	{"node: {name: n, state_dir: s, resolvers: [127.0.0.1, 127.0.0.1@0, \"::1@53\"]}\n"
-	 "dns: {listen: [\"127.0.0.1@0\"]}\n",
-	 "f:1:43: '127.0.0.1' must be an address and a port, as 127.0.0.1@53 or \"::1@53\"\n"
-	 "f:1:54: '127.0.0.1@0' must be an address and a port, as 127.0.0.1@53 or \"::1@53\"\n"},
-	{"node: {name: n, state_dir: s}\n"
-	 "dns: {listen: [\"127.0.0.1@0\"], edns_size: 511}\n",
-	 "f:2:43: '511' must be a plain whole number from 512 to 4096\n"},
-	{"node: {name: n, state_dir: s}\n"
-	 "dns: {listen: [\"127.0.0.1@0\"], edns_size: 4097}\n",
-	 "f:2:43: '4097' must be a plain whole number from 512 to 4096\n"},
-	{"node: {name: n, state_dir: s}\n"
-	 "dns: {listen: [\"127.0.0.1@0\"], ecs: {from: []}}\n",
-	 "f:2:44: lists 0 prefixes; 1 to 256 are needed, or ecs: false\n"},
-	{"node: {name: n, state_dir: s}\n"
-	 "dns: {listen: [\"127.0.0.1@0\"], ecs: {from: [192.0.2.1, 10.0.0.1/8, 10.0.0.0/8], to: 1}}\n",
-	 "f:2:56: '10.0.0.1/8' must be a prefix like 192.0.2.0/24\n"
-	 "f:2:81: unknown key 'to'; one of from\n"},
-	{"node: {name: n, state_dir: s}\n"
-	 "dns: {listen: [\"127.0.0.1@0\"], ecs: {}}\n",
-	 "f:2:37: missing key 'from'\n"},
-	{"node: {name: n, state_dir: s}\n"
-	 "dns: {listen: [\"127.0.0.1@0\"], ecs: yes}\n",
-	 "f:2:37: 'yes' must be true or false\n"},
-	{"node: {name: n, state_dir: s}\n"
-	 "dns: {listen: [\"127.0.0.1@0\"], nsid: "
-	 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
-	 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
-	 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx}\n",
-	 "f:2:38: must not be longer than 255 octets\n"},
-	{"node: {name: n, state_dir: s}\n"
-	 "dns: {listen: [\"127.0.0.1@0\"], cookies: false, rrl: {}, tls: {}}\n",
-	 "f:2:53: missing key 'rate'\n"
-	 "f:2:57: 'tls' is not supported by this build\n"},
-	{"node: {name: n, state_dir: s}\n"
-	 "dns: {listen: [\"127.0.0.1@0\"], cookies: {secrets: [0123, "
-	 "\"00112233445566778899aabbccddeefg\"]}}\n",
-	 "f:2:52: must be a secret of 32 hex digits\n"
-	 "f:2:58: must be a secret of 32 hex digits\n"},
-	{"node: {name: n, state_dir: s}\n"
-	 "dns: {listen: [\"127.0.0.1@0\"], cookies: {secrets: []}}\n",
-	 "f:2:51: must hold 1 to 8 secrets\n"},
-	{"node: {name: n, state_dir: s}\n"
-	 "dns: {listen: [\"127.0.0.1@0\"], rrl: {rate: 5, slip: 11, exempt: [10.0.0.1/8]}}\n",
-	 "f:2:44: '5' must be a rate (500/s, 600/m) from 0/s to 10000000/s\n"
-	 "f:2:53: '11' must be a plain whole number from 0 to 10\n"
-	 "f:2:66: '10.0.0.1/8' must be a prefix like 192.0.2.0/24\n"},
-	{"node: {name: n, state_dir: s}\n"
-	 "dns: {listen: [\"127.0.0.1@0\"], tcp: {connections: 0, per_client: 0, idle: 0s, queries: -1, idel: "
-	 "1}}\n",
-	 "f:2:51: '0' must be a plain whole number from 1 to 1000000\n"
-	 "f:2:66: '0' must be a plain whole number from 1 to 1000000\n"
-	 "f:2:75: '0s' must be a duration (500ms, 2s, 5m, 12h, 30d) from 1ms to 1d\n"
-	 "f:2:88: '-1' must be a plain whole number from 0 to 4294967295\n"
-	 "f:2:92: unknown key 'idel'; did you mean 'idle'?\n"},
-	{"node: {name: n, state_dir: s}\n"
-	 "dns: {listen: [\"127.0.0.1@0\"], start_wait: 6m}\n",
-	 "f:2:44: '6m' must be a duration (500ms, 2s, 5m, 12h, 30d) from 0s to 5m\n"},
-	{"node: {name: n, state_dir: s}\n"
-	 "dns: {listen: [\"127.0.0.1@0\"], nisd: x}\n",
-	 "f:2:32: unknown key 'nisd'; did you mean 'nsid'?\n"},
-	{"node: {name: n, state_dir: s}\n"
-	 "dns: {listen: [\"127.0.0.1@0\"]}\n"
-	 "admin: {http: 192.0.2.1:80, https: {}}\n",
-	 "f:3:15: '192.0.2.1:80' must be a loopback address: it is plain HTTP without authentication\n"
-	 "f:3:29: 'https' is not supported by this build\n"},
-	{"node: {name: n, state_dir: s}\n"
-	 "dns: {listen: [\"127.0.0.1@0\"]}\n"
-	 "admin: {http: \"127.0.0.1@80\"}\n",
-	 "f:3:15: '127.0.0.1@80' must be an address and a port, as 127.0.0.1:8053 or \"[::1]:8053\"\n"},
-	{"node: {name: n, state_dir: s}\n"
-	 "dns: {listen: [\"127.0.0.1@0\"]}\n"
-	 "admin: {socket: ''}\n",
-	 "f:3:17: must be a path, not empty\n"},
-	{"node: {name: n, state_dir: s}\n"
-	 "dns: {listen: [\"127.0.0.1@0\"]}\n"
-	 "admin: {socket: "
-	 "/tmp/"
-	 "sssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssss"
-	 "sssssssssssssssssssss}\n",
-	 "f:3:17: the admin socket "
-	 "'/tmp/"
-	 "sssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssss"
-	 "sssssssssssssssssssss' would have a path of 125 octets; at most 107 are possible\n"},
-	{"node: {name: n, state_dir: "
-	 "/dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd"
-	 "dddddddddddddddddddddd}\n"
-	 "dns: {listen: [\"127.0.0.1@0\"]}\n",
-	 "f:1:28: the admin socket "
-	 "'/"
-	 "ddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd"
-	 "ddddddddddddddddddddd/gslb.sock' would have a path of 131 octets; at most 107 are possible\n"},
-	{"node: {name: n, state_dir: s}\n"
-	 "dns: {listen: [\"127.0.0.1@0\"]}\n"
-	 "notify: {}\n",
-	 "f:3:9: needs one of 'exec' and 'post'\n"},
-	{"node: {name: n, state_dir: s}\n"
-	 "dns: {listen: [\"127.0.0.1@0\"]}\n"
-	 "notify: {exec: [/bin/true], post: \"http://127.0.0.1/\"}\n",
-	 "f:3:9: needs one of 'exec' and 'post'\n"},
-	{"node: {name: n, state_dir: s}\n"
-	 "dns: {listen: [\"127.0.0.1@0\"]}\n"
-	 "notify: {exec: /bin/true}\n",
-	 "f:3:16: must be a command, as [/usr/local/bin/hook, --fast], not a value\n"},
-	{"node: {name: n, state_dir: s}\n"
-	 "dns: {listen: [\"127.0.0.1@0\"]}\n"
-	 "notify: {exec: []}\n",
-	 "f:3:16: lists 0 words; 1 to 64 are needed\n"},
-	{"node: {name: n, state_dir: s}\n"
-	 "dns: {listen: [\"127.0.0.1@0\"]}\n"
-	 "notify: {exec: [/nonexistent/hook]}\n",
-	 "f:3:17: cannot be run: No such file or directory\n"},
-	{"node: {name: n, state_dir: s}\n"
-	 "dns: {listen: [\"127.0.0.1@0\"]}\n"
-	 "notify: {post: \"https://127.0.0.1/x\"}\n",
-	 "f:3:16: must be a plain URL with an address, as http://127.0.0.1:9000/hook\n"},
-	{"node: {name: n, state_dir: s}\n"
-	 "dns: {listen: [\"127.0.0.1@0\"]}\n"
-	 "notify: {post: \"http://localhost:9000/x\"}\n",
-	 "f:3:16: must be a plain URL with an address, as http://127.0.0.1:9000/hook\n"},
-	{"node: {name: n, state_dir: s}\n"
-	 "dns: {listen: [\"127.0.0.1@0\"]}\n"
-	 "notify: {post: \"http://u@127.0.0.1/\"}\n",
-	 "f:3:16: must be a plain URL with an address, as http://127.0.0.1:9000/hook\n"},
-	{"node: {name: n, state_dir: s}\n"
-	 "dns: {listen: [\"127.0.0.1@0\"]}\n"
-	 "notify: {pots: x}\n",
-	 "f:3:10: unknown key 'pots'; did you mean 'post'?\n"},
-	{"node: {name: n, state_dir: s}\n"
-	 "dns: {listen: [\"127.0.0.1@0\"]}\n"
-	 "probes: {}\n",
-	 "f:3:9: missing key 'vantage'\n"},
-	{"node: {name: n, state_dir: s}\n"
-	 "dns: {listen: [\"127.0.0.1@0\"]}\n"
-	 "probes: {vantage: v, exec: true}\n",
-	 "f:3:28: exec: true is not supported by this build\n"},
-	{"node: {name: n, state_dir: s}\n"
-	 "dns: {listen: [\"127.0.0.1@0\"]}\n"
-	 "probes: {vantage: V, concurrency: 10001}\n",
-	 "f:3:19: 'V' must be an id (1 to 63 of a-z, 0-9 and inner hyphens)\n"
-	 "f:3:35: '10001' must be a plain whole number from 1 to 10000\n"},
-	{"node: {name: n, state_dir: s}\n"
-	 "dns: {listen: [\"127.0.0.1@0\"]}\n"
-	 "control: {}\n"
-	 "forwarder: {}\n",
-	 "f:3:1: 'control' is not supported by this build\n"
-	 "f:4:1: 'forwarder' is not supported by this build\n"},
-	{"node: {name: n, state_dir: s}\n"
-	 "dns: {listen: [\"127.0.0.1@0\"]}\n"
-	 "fleet: a.yaml\n"
-	 "geo: [1, [x]]\n",
-	 "f:3:8: must be a list of paths, not a value\n"
-	 "f:4:10: must be a path, not a list\n"},
+struct traffic_config { /* of a daemon that directs traffic */
+	struct node_config node;
+	uint64_t lanes;
+	bool is_finished;
 };
 
 static char directory[] = "/tmp/gslb-config-XXXXXX";
+static char path[64];
 
-static struct node_config *load(const char *text, struct err_list *errors)
+static void read_lanes(const struct doc_reader *reader, const struct doc_node *value, void *target)
 {
-	FILE *out = fopen("f", "w");
-
-	assert_non_null(out);
-	fputs(text, out);
-	fclose(out);
-	return config_load("f", errors);
+	doc_read_uint(reader, value, 1, 8, &((struct traffic_config *)target)->lanes);
 }
 
-static struct node_config *load_good(const char *text)
+static void finish(struct node_config *node)
 {
-	struct err_list errors = {0};
-	struct node_config *config = load(text, &errors);
-	char *told = print_errors(&errors);
-
-	assert_string_equal(told, "");
-	free(told);
-	assert_non_null(config);
-	return config;
+	struct traffic_config *config = (struct traffic_config *)node;
+	assert_non_null(node->path);
+	config->is_finished = true;
 }
 
-static void test_every_error_is_told_at_its_place(void **state)
+static const struct doc_key keys[] = {{"lanes", read_lanes, true}, {"bridges", NULL}, {NULL}};
+static const struct config_sections sections = {keys, finish};
+
+static struct traffic_config config;
+static struct err_list errors;
+
+static bool read_text(const char *text)
 {
-	for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
-		struct err_list errors = {0};
-		config_free(load(broken[i].text, &errors));
-		assert_true(err_has_errors(&errors));
-		char *told = print_errors(&errors);
-		assert_string_equal(told, broken[i].errors);
-		free(told);
-	}
+	config_done(&config.node);
+	err_done(&errors);
+	config = (struct traffic_config){.lanes = 2};
+	errors = (struct err_list){0};
+	FILE *file = fopen(path, "w");
+	assert_true(file && fputs(text, file) >= 0 && fclose(file) == 0);
+	return config_read(&config.node, path, &sections, &errors);
 }
 
-static void test_missing_file(void **state)
+static int setup(void **state)
 {
-	struct err_list errors = {0};
-
-	assert_null(config_load("none.yaml", &errors));
-	char *told = print_errors(&errors);
-	assert_string_equal(told, "none.yaml: cannot open: No such file or directory\n");
-	free(told);
+	if (!mkdtemp(directory))
+		return -1;
+	snprintf(path, sizeof path, "%s/node.yaml", directory);
+	return 0;
 }
 
-static void test_defaults(void **state)
+static int teardown(void **state)
 {
-	struct node_config *config =
-		load_good("node: {name: n1, state_dir: state}\ndns: {listen: [\"::1@5300\"]}\n");
-
-	assert_string_equal(config->name, "n1");
-	assert_null(config->region);
-	assert_string_equal(config->state_dir, "state");
-	assert_string_equal(config->admin_socket, "state/gslb.sock");
-	assert_int_equal(config->fleet_count + config->geo_count, 0);
-	assert_int_equal(config->listen_count, 1);
-	assert_int_equal(config->listen[0].sockaddr.ss_family, AF_INET6);
-	assert_false(config->workers_auto || config->has_admin_http || config->has_probes);
-	assert_int_equal(config->workers, 1);
-	assert_false(config->pins_cpus);
-	assert_int_equal(config->socket_buffer_bytes, 4 << 20);
-	assert_int_equal(config->start_wait_ms, 10000);
-	assert_int_equal(config->settings.edns_size, 1232);
-	assert_true(config->settings.ecs);
-	assert_int_equal(config->settings.nsid_length, 2);
-	assert_memory_equal(config->settings.nsid, "n1", 2);
-	assert_int_equal(config->settings.tcp_connections, 4096);
-	assert_int_equal(config->settings.tcp_per_client, 256);
-	assert_int_equal(config->settings.tcp_idle_ms, 10000);
-	assert_int_equal(config->settings.tcp_queries, 0);
-	config_free(config);
+	config_done(&config.node);
+	err_done(&errors);
+	unlink(path);
+	return rmdir(directory);
 }
 
-/* `auto` is what this process may use, which a container or taskset makes less than the machine has. */
-static void test_auto_is_the_usable_cores(void **state)
+static void test_common_and_own_sections_are_read(void **state)
 {
-	cpu_set_t before, one;
-	assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
-	CPU_ZERO(&one);
-	for (int cpu = 0; CPU_COUNT(&one) == 0; cpu++)
-		if (CPU_ISSET(cpu, &before))
-			CPU_SET(cpu, &one);
-	static const char text[] =
-		"node: {name: n1, state_dir: state}\ndns: {listen: [\"::1@5300\"], workers: auto}\n";
-	struct node_config *config = load_good(text);
-	assert_int_equal(config->workers, CPU_COUNT(&before));
-	config_free(config);
-	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
-	config = load_good(text);
-	assert_int_equal(config->workers, 1);
-	config_free(config);
-	assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
+	assert_true(
+		read_text("lanes: 4\nnode: {name: n1, state_dir: /s}\nfleet: [f.yaml]\n"
+			  "admin: {socket: run/x.sock, http: \"127.0.0.1:0\"}\nprobes: {vantage: fra}\n"));
+	assert_int_equal(errors.count, 0);
+	assert_int_equal(config.lanes, 4);
+	assert_true(config.is_finished);
+	assert_string_equal(config.node.name, "n1");
+	assert_string_equal(config.node.admin_socket, "/s/run/x.sock");
+	assert_true(config.node.has_admin_http && config.node.has_probes);
+	assert_int_equal(config.node.probe_concurrency, 512);
+	char *fleet = xasprintf("%s/f.yaml", directory); /* relative to the file that names it */
+	assert_string_equal(config.node.fleet[0], fleet);
+	free(fleet);
 }
 
-static const char everything[] =
-	"node: {name: dns-1, region: eu, state_dir: /s, resolvers: [192.0.2.53@53]}\n"
-	"bus: embedded\n"
-	"fleet: [a.yaml, /b.yaml]\n"
-	"geo: [c.mmdb]\n"
-	"dns:\n"
-	"  listen: [127.0.0.1@0, 127.0.0.1@0, \"::1@53\"]\n"
-	"  workers: auto\n"
-	"  pin_cpus: true\n"
-	"  socket_buffer: 64KiB\n"
-	"  edns_size: 4096\n"
-	"  nsid: ''\n"
-	"  ecs: false\n"
-	"  tcp: {connections: 1, per_client: 2, idle: 300ms, queries: 4}\n"
-	"  start_wait: 0s\n"
-	"admin: {socket: run/x.sock, http: \"[::1]:0\"}\n"
-	"probes: {vantage: fra, exec: false, concurrency: 10000}\n";
-
-static void test_every_key(void **state)
+static void expect_error(const char *words)
 {
-	struct node_config *config = load_good(everything);
-
-	assert_string_equal(config->region, "eu");
-	assert_string_equal(config->fleet[0], "a.yaml");
-	assert_string_equal(config->fleet[1], "/b.yaml");
-	assert_string_equal(config->geo[0], "c.mmdb");
-	assert_int_equal(config->listen_count, 3);
-	assert_string_equal(config->listen_written[2], "::1@53");
-	assert_true(config->workers_auto);
-	assert_in_range(config->workers, 1, 256);
-	assert_true(config->pins_cpus);
-	assert_int_equal(config->socket_buffer_bytes, 64 << 10);
-	assert_int_equal(config->settings.edns_size, 4096);
-	assert_int_equal(config->settings.nsid_length, 0);
-	assert_false(config->settings.ecs);
-	assert_int_equal(config->settings.tcp_connections, 1);
-	assert_int_equal(config->settings.tcp_per_client, 2);
-	assert_int_equal(config->settings.tcp_idle_ms, 300);
-	assert_int_equal(config->settings.tcp_queries, 4);
-	assert_int_equal(config->start_wait_ms, 0);
-	assert_string_equal(config->admin_socket, "/s/run/x.sock");
-	assert_true(config->has_admin_http);
-	assert_string_equal(config->admin_http_written, "[::1]:0");
-	assert_true(config->has_probes);
-	assert_string_equal(config->vantage, "fra");
-	assert_int_equal(config->probe_concurrency, 10000);
-	config_free(config);
+	for (size_t i = 0; i < errors.count; i++)
+		if (strstr(errors.items[i].message, words))
+			return;
+	fail_msg("no error says '%s'", words);
 }
 
-static void test_paths_are_relative_to_the_file(void **state)
+static void test_everything_wrong_is_told_at_once(void **state)
 {
-	struct err_list errors = {0};
-
-	assert_int_equal(mkdir("sub", 0700), 0);
-	struct node_config *config = load_good(everything);
-	config_free(config);
-	assert_int_equal(rename("f", "sub/n.yaml"), 0);
-	config = config_load("sub/n.yaml", &errors);
-	assert_non_null(config);
-	assert_string_equal(config->fleet[0], "sub/a.yaml");
-	assert_string_equal(config->fleet[1], "/b.yaml");
-	assert_string_equal(config->geo[0], "sub/c.mmdb");
-	config_free(config);
-	unlink("sub/n.yaml");
-	rmdir("sub");
+	assert_true(read_text("node: {name: n1}\nbridges: {}\nlanse: 3\nlanes: 9\n"));
+	expect_error("state_dir");
+	expect_error("not supported by this build");
+	expect_error("lanse");
+	expect_error("from 1 to 8");
+	assert_null(config.node.admin_socket); /* nowhere to put it */
+	assert_true(read_text("node: {name: n1, state_dir: /s}\n"));
+	expect_error("lanes");
 }
 
-static void test_restart_only_keys(void **state)
+static void test_a_file_that_is_no_yaml_is_not_read(void **state)
 {
-	static const struct {
-		const char *from, *to, *key;
-	} edits[] = {
-		{"dns-1", "dns-2", "node"},
-		{"region: eu, ", "", "node"},
-		{"/s", "/t", "node"},
-		{"192.0.2.53@53", "192.0.2.53@54", "node"},
-		{"::1@53", "::1@54", "dns.listen"},
-		{"127.0.0.1@0, ", "", "dns.listen"},
-		{"auto", "2", "dns.workers"},
-		{"pin_cpus: true", "pin_cpus: false", "dns.pin_cpus"},
-		{"64KiB", "65KiB", "dns.socket_buffer"},
-		{"4096", "512", NULL},
-		{"x.sock", "y.sock", NULL},
-		{"vantage: fra", "vantage: ams", NULL},
-	};
-	struct node_config *config = load_good(everything);
-
-	for (size_t i = 0; i < sizeof(edits) / sizeof(edits[0]); i++) {
-		const char *at = strstr(everything, edits[i].from);
-		char *text = xasprintf("%.*s%s%s", (int)(at - everything), everything, edits[i].to,
-				       at + strlen(edits[i].from));
-		struct node_config *other = load_good(text);
-		const char *key = config_restart_only_difference(config, other);
-		if (edits[i].key == NULL)
-			assert_null(key);
-		else
-			assert_string_equal(key, edits[i].key);
-		config_free(other);
-		free(text);
-	}
-	config_free(config);
+	assert_false(read_text("node: {name"));
+	assert_int_equal(errors.errors, 1);
+	assert_false(config.is_finished);
 }
 
-static int enter(void **state)
+static void test_a_socket_path_has_the_kernels_limit(void **state)
 {
-	return mkdtemp(directory) == NULL || chdir(directory) != 0;
+	char text[300];
+	snprintf(text, sizeof text, "lanes: 1\nnode: {name: n1, state_dir: /s}\nadmin: {socket: %0120d}\n",
+		 7);
+	assert_true(read_text(text));
+	expect_error("at most 107 are possible");
+	assert_int_equal(errors.items[0].line, 3);
 }
 
-static int leave(void **state)
+static void test_only_what_needs_a_restart_differs(void **state)
 {
-	unlink("f");
-	return chdir("/") != 0 || rmdir(directory) != 0;
+	struct node_config a = {.name = (char *)"n", .state_dir = (char *)"/s"}, b = a;
+	assert_null(config_restart_only_difference(&a, &b));
+	b.vantage = (char *)"elsewhere";
+	assert_null(config_restart_only_difference(&a, &b));
+	b.region = (char *)"eu";
+	assert_string_equal(config_restart_only_difference(&a, &b), "node");
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_every_error_is_told_at_its_place),
-		cmocka_unit_test(test_missing_file),
-		cmocka_unit_test(test_defaults),
-		cmocka_unit_test(test_auto_is_the_usable_cores),
-		cmocka_unit_test(test_every_key),
-		cmocka_unit_test(test_paths_are_relative_to_the_file),
-		cmocka_unit_test(test_restart_only_keys),
+		cmocka_unit_test(test_common_and_own_sections_are_read),
+		cmocka_unit_test(test_everything_wrong_is_told_at_once),
+		cmocka_unit_test(test_a_file_that_is_no_yaml_is_not_read),
+		cmocka_unit_test(test_a_socket_path_has_the_kernels_limit),
+		cmocka_unit_test(test_only_what_needs_a_restart_differs),
 	};
-
-	return cmocka_run_group_tests(tests, enter, leave);
+	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -1,10 +1,8 @@
-/* node.yaml → settings (reference/configuration.md, "node.yaml"). Control thread. */
-#include "gslb/control/config.h"
-#include "gslb/control/config_internal.h"
-#include "lib/gcra.h"
+/* node.yaml (docs/configuration.md, "node.yaml"): the sections that every daemon has. Control thread. */
+#include "daemon/config.h"
 #include "lib/mem.h"
-#include "lib/rng.h"
 #include "lib/text.h"
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
@@ -18,7 +16,7 @@ static char *resolve(const char *directory_of, const char *path)
 {
 	const char *slash = strrchr(directory_of, '/');
 
-	if (path[0] == '/' || slash == NULL)
+	if (path[0] == '/' || !slash)
 		return xstrdup(path);
 	return xasprintf("%.*s/%s", (int)(slash - directory_of), directory_of, path);
 }
@@ -45,22 +43,22 @@ static void read_paths(const struct doc_reader *reader, const struct doc_node *v
 			FILES_MAX);
 		return;
 	}
-	*ret = xcalloc(value->count + 1, sizeof(**ret));
-	for (const struct doc_node *item = value->first; item != NULL; item = item->next)
+	*ret = xcalloc(value->count + 1, sizeof **ret);
+	for (const struct doc_node *item = value->first; item; item = item->next)
 		if (read_path(reader, item, &path))
 			(*ret)[(*ret_count)++] = resolve(file, path);
 }
 
 static void read_fleet(const struct doc_reader *reader, const struct doc_node *value, void *target)
 {
-	struct node_config *config = ((struct draft *)target)->config;
+	struct node_config *config = target;
 
 	read_paths(reader, value, config->path, &config->fleet, &config->fleet_count);
 }
 
 static void read_geo(const struct doc_reader *reader, const struct doc_node *value, void *target)
 {
-	struct node_config *config = ((struct draft *)target)->config;
+	struct node_config *config = target;
 
 	read_paths(reader, value, config->path, &config->geo, &config->geo_count);
 }
@@ -72,7 +70,7 @@ static void read_name(const struct doc_reader *reader, const struct doc_node *va
 	const char *id;
 
 	if (doc_read_id(reader, value, &id))
-		((struct draft *)target)->config->name = xstrdup(id);
+		((struct node_config *)target)->name = xstrdup(id);
 }
 
 static void read_region(const struct doc_reader *reader, const struct doc_node *value, void *target)
@@ -80,12 +78,12 @@ static void read_region(const struct doc_reader *reader, const struct doc_node *
 	const char *id;
 
 	if (doc_read_id(reader, value, &id))
-		((struct draft *)target)->config->region = xstrdup(id);
+		((struct node_config *)target)->region = xstrdup(id);
 }
 
 static void read_state_dir(const struct doc_reader *reader, const struct doc_node *value, void *target)
 {
-	struct node_config *config = ((struct draft *)target)->config;
+	struct node_config *config = target;
 	const char *path;
 
 	if (read_path(reader, value, &path))
@@ -95,7 +93,7 @@ static void read_state_dir(const struct doc_reader *reader, const struct doc_nod
 /* Kept as c-ares takes them: "127.0.0.1:53,[::1]:53". */
 static void read_resolvers(const struct doc_reader *reader, const struct doc_node *value, void *target)
 {
-	struct node_config *config = ((struct draft *)target)->config;
+	struct node_config *config = target;
 	struct listen_address address;
 	char quoted[TEXT_QUOTE_MAX], written[64];
 	const char *text;
@@ -107,7 +105,7 @@ static void read_resolvers(const struct doc_reader *reader, const struct doc_nod
 			value->count, RESOLVERS_MAX);
 		return;
 	}
-	for (const struct doc_node *item = value->first; item != NULL; item = item->next) {
+	for (const struct doc_node *item = value->first; item; item = item->next) {
 		if (!doc_read_text(reader, item, "an address such as 127.0.0.1@53", &text))
 			continue;
 		text_quote(text, quoted);
@@ -147,15 +145,18 @@ static void read_bus(const struct doc_reader *reader, const struct doc_node *val
 
 static void read_socket(const struct doc_reader *reader, const struct doc_node *value, void *target)
 {
-	struct draft *draft = target;
+	struct node_config *config = target;
+	const char *path;
 
-	if (read_path(reader, value, &draft->socket))
-		draft->socket_node = value;
+	if (read_path(reader, value, &path)) {
+		free(config->admin_socket);
+		config->admin_socket = xstrdup(path);
+	}
 }
 
 static void read_http(const struct doc_reader *reader, const struct doc_node *value, void *target)
 {
-	struct node_config *config = ((struct draft *)target)->config;
+	struct node_config *config = target;
 	char quoted[TEXT_QUOTE_MAX];
 	const char *text;
 
@@ -189,7 +190,7 @@ static void read_vantage(const struct doc_reader *reader, const struct doc_node 
 	const char *id;
 
 	if (doc_read_id(reader, value, &id))
-		((struct draft *)target)->config->vantage = xstrdup(id);
+		((struct node_config *)target)->vantage = xstrdup(id);
 }
 
 static void read_exec(const struct doc_reader *reader, const struct doc_node *value, void *target)
@@ -205,7 +206,7 @@ static void read_concurrency(const struct doc_reader *reader, const struct doc_n
 	uint64_t count;
 
 	if (doc_read_uint(reader, value, 1, 10000, &count))
-		((struct draft *)target)->config->probe_concurrency = (unsigned)count;
+		((struct node_config *)target)->probe_concurrency = (unsigned)count;
 }
 
 static const struct doc_key probe_keys[] = {
@@ -213,96 +214,65 @@ static const struct doc_key probe_keys[] = {
 
 static void read_probes(const struct doc_reader *reader, const struct doc_node *value, void *target)
 {
-	((struct draft *)target)->config->has_probes = true;
+	((struct node_config *)target)->has_probes = true;
 	doc_read_mapping(reader, value, probe_keys, target);
-}
-
-static void read_notify(const struct doc_reader *reader, const struct doc_node *value, void *target)
-{
-	struct node_config *config = ((struct draft *)target)->config;
-
-	notify_settings_read(reader, value, config->path, &config->notify);
 }
 
 /* ---- the file ---- */
 
-static const struct doc_key config_keys[] = {
-	{"node", read_node, true},
-	{"bus", read_bus},
-	{"fleet", read_fleet},
-	{"geo", read_geo},
-	{"dns", config_read_dns, true},
-	{"admin", read_admin},
-	{"probes", read_probes},
-	{"notify", read_notify},
-	{"control", NULL},
-	{"forwarder", NULL},
-	{NULL},
+static const struct doc_key common_keys[] = {
+	{"node", read_node, true}, {"bus", read_bus},	  {"fleet", read_fleet},
+	{"geo", read_geo},	   {"admin", read_admin}, {"probes", read_probes},
 };
+#define COMMON_KEYS (sizeof common_keys / sizeof common_keys[0])
 
 /* The kernel's limit on the path of a Unix socket, its final NUL included (unix(7)). */
 #define SOCKET_PATH_MAX (sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
 
-static void fill_random_secret(uint8_t secret[static 16])
+/* Relative to state_dir, whichever of the two comes first in the file. */
+static void place_socket(const struct doc_reader *reader, struct node_config *config)
 {
-	struct rng rng;
+	const struct doc_node *root = reader->doc->root;
+	char *written = config->admin_socket ? config->admin_socket : xstrdup("gslb.sock");
 
-	rng_seed_from_system(&rng);
-	memcpy(secret, rng.s, sizeof(rng.s));
-}
-
-static void finish(const struct doc_reader *reader, struct draft *draft)
-{
-	struct node_config *config = draft->config;
-	struct serve_settings *settings = &config->settings;
-
-	if (draft->nsid == NULL && config->name != NULL) {
-		settings->nsid_length = (uint8_t)strlen(config->name); /* an id: at most 63 */
-		memcpy(settings->nsid, config->name, settings->nsid_length);
-	}
-	settings->rrl_interval_ns = gcra_interval_ns(draft->rrl_rate, config->workers);
-	if (config->state_dir == NULL)
+	config->admin_socket = NULL;
+	if (config->state_dir && written[0] != '/')
+		config->admin_socket = xasprintf("%s/%s", config->state_dir, written);
+	else if (config->state_dir)
+		config->admin_socket = xstrdup(written);
+	free(written);
+	if (!config->admin_socket || strlen(config->admin_socket) <= SOCKET_PATH_MAX)
 		return;
-	if (draft->socket[0] == '/')
-		config->admin_socket = xstrdup(draft->socket);
-	else
-		config->admin_socket = xasprintf("%s/%s", config->state_dir, draft->socket);
-	if (strlen(config->admin_socket) <= SOCKET_PATH_MAX)
-		return;
-	const struct doc_node *node = draft->socket_node;
-	if (node == NULL)
-		node = doc_get(doc_get(reader->doc->root, "node"), "state_dir");
-	doc_err(reader->errors, reader->doc, node,
+	const struct doc_node *node = doc_get(doc_get(root, "admin"), "socket");
+	doc_err(reader->errors, reader->doc, node ? node : doc_get(doc_get(root, "node"), "state_dir"),
 		"the admin socket '%s' would have a path of %zu octets; at most %zu are possible",
 		config->admin_socket, strlen(config->admin_socket), SOCKET_PATH_MAX);
 }
 
-struct node_config *config_load(const char *path, struct err_list *errors)
+bool config_read(struct node_config *config, const char *path, const struct config_sections *sections,
+		 struct err_list *errors)
 {
 	struct doc *doc = doc_from_file(path, errors);
 
-	if (doc == NULL)
-		return NULL;
-	struct node_config *config = xcalloc(1, sizeof(*config));
+	if (!doc)
+		return false;
+	struct doc_key keys[COMMON_KEYS + CONFIG_SECTIONS_MAX + 1];
+	size_t count = 0;
+	memcpy(keys, common_keys, sizeof common_keys);
+	for (; sections->keys[count].name; count++) {
+		assert(count < CONFIG_SECTIONS_MAX);
+		keys[COMMON_KEYS + count] = sections->keys[count];
+	}
+	keys[COMMON_KEYS + count] = (struct doc_key){NULL};
 	struct doc_reader reader = {.doc = doc, .errors = errors};
-	struct draft draft = {.config = config, .socket = "gslb.sock"};
 	config->path = xstrdup(path);
-	config->workers = 1;
-	config->socket_buffer_bytes = 4 << 20;
-	config->start_wait_ms = 10000;
 	config->probe_concurrency = 512;
-	config->settings = (struct serve_settings){.edns_size = 1232,
-						   .ecs = true,
-						   .tcp_connections = 4096,
-						   .tcp_per_client = 256,
-						   .tcp_idle_ms = 10000};
-	config->has_random_cookie_secret = true;
-	config->settings.cookie_secret_count = 1;
-	fill_random_secret(config->settings.cookie_secrets[0]);
-	doc_read_mapping(&reader, doc->root, config_keys, &draft);
-	finish(&reader, &draft);
+	doc_read_mapping(&reader, doc->root, keys, config);
+	place_socket(&reader, config);
+	if (sections->finish)
+		sections->finish(config);
 	doc_free(doc);
-	return config;
+	return true;
 }
 
 static void free_texts(char **texts, size_t count)
@@ -312,14 +282,10 @@ static void free_texts(char **texts, size_t count)
 	free(texts);
 }
 
-void config_free(struct node_config *config)
+void config_done(struct node_config *config)
 {
-	if (config == NULL)
-		return;
 	free_texts(config->fleet, config->fleet_count);
 	free_texts(config->geo, config->geo_count);
-	free_texts(config->listen_written, config->listen_count);
-	free(config->listen);
 	free(config->path);
 	free(config->name);
 	free(config->region);
@@ -328,38 +294,18 @@ void config_free(struct node_config *config)
 	free(config->admin_socket);
 	free(config->admin_http_written);
 	free(config->vantage);
-	notify_settings_done(&config->notify);
-	free(config);
+	memset(config, 0, sizeof *config);
 }
 
 static bool is_same_text(const char *a, const char *b)
 {
-	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
-static bool is_same_listen(const struct node_config *a, const struct node_config *b)
-{
-	if (a->listen_count != b->listen_count)
-		return false;
-	for (size_t i = 0; i < a->listen_count; i++)
-		if (strcmp(a->listen_written[i], b->listen_written[i]) != 0)
-			return false;
-	return true;
+	return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
 /* `bus` has one value in this build. */
 const char *config_restart_only_difference(const struct node_config *a, const struct node_config *b)
 {
-	if (!is_same_text(a->name, b->name) || !is_same_text(a->region, b->region) ||
-	    !is_same_text(a->state_dir, b->state_dir) || !is_same_text(a->resolvers, b->resolvers))
-		return "node";
-	if (!is_same_listen(a, b))
-		return "dns.listen";
-	if (a->workers_auto != b->workers_auto || (!a->workers_auto && a->workers != b->workers))
-		return "dns.workers";
-	if (a->pins_cpus != b->pins_cpus)
-		return "dns.pin_cpus";
-	if (a->socket_buffer_bytes != b->socket_buffer_bytes)
-		return "dns.socket_buffer";
-	return NULL;
+	bool is_same = is_same_text(a->name, b->name) && is_same_text(a->region, b->region) &&
+		       is_same_text(a->state_dir, b->state_dir) && is_same_text(a->resolvers, b->resolvers);
+	return is_same ? NULL : "node";
 }
