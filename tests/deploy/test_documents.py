@@ -164,7 +164,7 @@ class Documents(stack.StackTest):
 
     def test_refused_keys(self):
         for heading, (path, name, document) in SECTIONS.items():
-            for key, (is_supported, _) in read_table(path, name).items():
+            for key, (is_supported, _) in read_tables(path, name).items():
                 if not is_supported:
                     self.assertIn(f"'{key}' is not supported by this build",
                                   self.errors_of(document.replace("KEY", f"{key}: x")), heading)
