@@ -5,7 +5,7 @@
 #include "lib/clock.h"
 #include "lib/mem.h"
 #include "store/controls.h"
-#include <stdio.h>
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,89 +18,60 @@ static uint64_t control_changed_ms(const struct plan_build *build, const char *r
 	return changed ? *changed : 0;
 }
 
-static void suppose(const struct what_if *what_if, struct plan_vip_input *vip, bool is_the_address)
-{
-	if (what_if->kind == WHAT_IF_STATE) {
-		if (vip->state != VIP_DOWN) /* it would fall now */
-			vip->fell_ms = (uint64_t)clock_unix_ms();
-		vip->state = what_if->is_up ? VIP_UP : VIP_DOWN;
-		vip->score = what_if->is_up ? SCORE_FULL : 0;
-		vip->pending = 0;
-	} else if (is_the_address) {
-		vip->is_drained = what_if->share <= 0;
-	}
-}
-
-static void apply_what_ifs(const struct plan_build *build, const char *region, struct plan_vip_input *vip)
-{
-	for (size_t i = 0; i < build->what_if_count; i++) {
-		const struct what_if *what_if = &build->what_if[i];
-		struct ip ip;
-		if (what_if->region && strcmp(what_if->region, region) == 0)
-			suppose(what_if, vip, false);
-		else if (what_if->address && ip_parse(what_if->address, &ip) && ip_equal(&ip, &vip->ip))
-			suppose(what_if, vip, true);
-	}
-}
-
-/* `changed_ms`: the last change of a control of the VIP's region. */
-static void fill_vip(const struct plan_build *build, const struct fleet_service *service, const char *region,
-		     const struct fleet_vip *vip, uint64_t changed_ms, struct plan_vip_input *out,
-		     uint64_t *next_ms)
+static struct vip_health health_of(const struct plan_build *build, const struct fleet_service *service,
+				   const struct fleet_vip *vip)
 {
 	const char *check_id = vip->check ? vip->check : service->check;
-	struct vip_health health = {.state = VIP_UP, .changed_ms = changed_ms};
-	out->ip = vip->ip;
-	out->weight = vip->weight;
-	out->shares = vip->shares;
-	out->score = SCORE_FULL;
-	const struct fleet_object *check =
-		check_id ? fleet_get(build->server->fleet, FLEET_CHECK, check_id) : NULL;
-	if (check) {
-		const struct health_entry *entry = health_book_find(build->server->health, vip, check_id);
-		health.interval_ms = ((const struct fleet_check *)check)->interval_ms;
-		health.state = VIP_UNKNOWN;
-		if (entry) {
-			health.state = health_book_vip_state(entry->verdict.state);
-			health.pending = (uint16_t)verdict_pending(&entry->verdict);
-			health.is_settled = entry->is_long_ago && changed_ms == 0;
-			if (entry->changed_ms > health.changed_ms)
-				health.changed_ms = entry->changed_ms;
-			out->score = entry->score;
-			out->fell_ms = entry->was_up ? (uint64_t)entry->changed_unix_ms : 0;
-		}
-	}
+	if (!check_id)
+		return (struct vip_health){.state = VIP_UP};
+	const struct fleet_check *check =
+		(const struct fleet_check *)fleet_get(build->server->fleet, FLEET_CHECK, check_id);
+	const struct health_entry *entry = health_book_find(build->server->health, vip, check_id);
+	assert(check); /* else the service had been refused */
+	if (!entry)
+		return (struct vip_health){.interval_ms = check->interval_ms, .state = VIP_UNKNOWN};
+	return (struct vip_health){
+		.interval_ms = check->interval_ms,
+		.state = health_book_vip_state(entry->verdict.state),
+		.score = entry->score,
+		.pending = (uint16_t)verdict_pending(&entry->verdict),
+		.changed_ms = entry->changed_ms,
+		.changed_unix_ms = entry->changed_unix_ms,
+		.was_up = entry->was_up,
+		.is_long_ago = entry->is_long_ago,
+	};
+}
+
+/* `region_changed_ms`: the last change of a control of the VIP's region. */
+static void fill_vip(const struct plan_build *build, const struct fleet_service *service, const char *region,
+		     const struct fleet_vip *vip, uint64_t region_changed_ms, struct plan_vip_input *out,
+		     uint64_t *next_ms)
+{
 	char address[IP_TEXT_MAX];
 	ip_format(&vip->ip, address);
 	const struct control_row *control = controls_get(build->server->controls, region, "", address);
-	out->is_drained = control && control->share == 0;
-	uint64_t own_changed_ms = control_changed_ms(build, region, "", address);
-	if (own_changed_ms > health.changed_ms) {
-		health.changed_ms = own_changed_ms;
-		health.is_settled = false;
-	}
-	out->state = health.state;
-	out->interval_ms = health.interval_ms;
-	out->pending = health.pending;
+	struct vip_health health = health_of(build, service, vip);
+	struct vip_controls controls = {
+		.share = control ? control->share : 100,
+		.changed_ms = control_changed_ms(build, region, "", address),
+		.region_changed_ms = region_changed_ms,
+	};
 	uint64_t own_next_ms;
-	out->ttl = vip_ttl(&health, service->ttl_min, service->ttl_max, build->now_ms, &own_next_ms);
+	out->ip = vip->ip;
+	out->weight = vip->weight;
+	out->shares = vip->shares;
+	vip_input_fill(out, &health, &controls, service->ttl_min, service->ttl_max, build->now_ms,
+		       &own_next_ms);
 	if (own_next_ms < *next_ms)
 		*next_ms = own_next_ms;
-	out->ttl_is_pending = health.interval_ms > 0 && (health.pending > 0 || health.state == VIP_UNKNOWN);
-	out->ttl_is_recent = out->ttl < service->ttl_max && !out->ttl_is_pending;
-	apply_what_ifs(build, region, out);
+	vip_input_suppose(out, region, build->what_if, build->what_if_count, clock_unix_ms());
 }
 
 static int region_share(const struct plan_build *build, const char *region, const char *service)
 {
 	const struct control_row *control = controls_effective(build->server->controls, region, service);
-	int share = control ? control->share : 100;
-	for (size_t i = 0; i < build->what_if_count; i++) {
-		const struct what_if *what_if = &build->what_if[i];
-		if (what_if->region && what_if->kind == WHAT_IF_SHARE && strcmp(what_if->region, region) == 0)
-			share = what_if->share;
-	}
-	return share;
+	return vip_input_suppose_share(control ? control->share : 100, region, build->what_if,
+				       build->what_if_count);
 }
 
 static uint64_t later(uint64_t a, uint64_t b)

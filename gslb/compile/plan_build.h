@@ -1,6 +1,7 @@
 /* Fleet, health and controls → the input of one service's plan. Control thread. */
 #pragma once
-#include "gslb/compile/world_builder.h"
+#include "gslb/control/server.h"
+#include "gslb/decide/vip_input.h"
 #include "lib/map.h"
 
 struct plan_build {

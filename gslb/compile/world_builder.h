@@ -5,17 +5,9 @@
 #pragma once
 #include "gslb/compile/order_work.h"
 #include "gslb/control/server.h"
+#include "gslb/decide/vip_input.h"
 
 struct world_builder;
-
-/* what_if: NULL, or changes of state that are only supposed. */
-struct what_if {
-	const char *region;  /* or */
-	const char *address; /* canonical text */
-	enum { WHAT_IF_STATE, WHAT_IF_SHARE } kind;
-	bool is_up;
-	int share; /* 0..100, SHARE_DOWN */
-};
 
 struct world_builder *world_builder_new(struct server *server);
 void world_builder_free(struct world_builder *builder);

@@ -332,25 +332,3 @@ void plan_unref(struct plan *plan)
 	free(plan->services);
 	free(plan);
 }
-
-uint32_t vip_ttl(const struct vip_health *health, uint32_t ttl_min, uint32_t ttl_max, uint64_t now_ms,
-		 uint64_t *ret_next_ms)
-{
-	*ret_next_ms = UINT64_MAX;
-	if (health->interval_ms == 0)
-		return ttl_max;
-	if (health->state == VIP_UNKNOWN || health->pending > 0)
-		return ttl_min;
-	if (health->is_settled)
-		return ttl_max;
-	uint64_t step_ms = (uint64_t)ttl_min * 1000;
-	if (step_ms < health->interval_ms)
-		step_ms = health->interval_ms;
-	uint64_t quiet_ms = now_ms > health->changed_ms ? now_ms - health->changed_ms : 0;
-	uint64_t doublings = quiet_ms / step_ms;
-	uint64_t ttl = doublings < 32 ? (uint64_t)ttl_min << doublings : ttl_max;
-	if (ttl >= ttl_max)
-		return ttl_max;
-	*ret_next_ms = health->changed_ms + (doublings + 1) * step_ms;
-	return (uint32_t)ttl;
-}

@@ -184,16 +184,3 @@ void plan_set_policy(struct plan *plan, size_t number, size_t service_position, 
 void plan_set_budget(struct plan *plan, size_t number, const struct plan_budget *budget);
 struct plan *plan_ref(struct plan *plan);
 void plan_unref(struct plan *plan); /* NULL is fine */
-
-/* ---- TTL of one VIP (configuration.md, "TTL") ---- */
-
-struct vip_health {
-	enum vip_state state;
-	uint16_t pending;
-	uint64_t changed_ms;  /* monotonic: last transition of health or control */
-	uint32_t interval_ms; /* of the check; 0: no check, the TTL is the maximum */
-	bool is_settled;      /* restored long ago: no transition to wait for */
-};
-/* *ret_next_ms: when the value will grow by itself (monotonic), UINT64_MAX: never. */
-uint32_t vip_ttl(const struct vip_health *health, uint32_t ttl_min, uint32_t ttl_max, uint64_t now_ms,
-		 uint64_t *ret_next_ms);

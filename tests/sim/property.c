@@ -3,7 +3,7 @@
  * judges it anew each time, by the words of the reference. State, pending count and TTL must agree.
  */
 #include "checker/verdict.h"
-#include "gslb/decide/plan.h"
+#include "gslb/decide/vip_input.h"
 #include "health/health_book.h"
 #include "lib/rng.h"
 #include <stdio.h>
@@ -101,15 +101,18 @@ static bool run(struct rng *rng)
 					    .pending = (uint16_t)verdict_pending(&verdict),
 					    .changed_ms = changed_ms,
 					    .interval_ms = interval_ms};
-		uint32_t ttl = vip_ttl(&health, ttl_min, ttl_max, later_ms, &next_ms);
+		const struct vip_controls controls = {.share = 100};
+		struct plan_vip_input vip;
+		vip_input_fill(&vip, &health, &controls, ttl_min, ttl_max, later_ms, &next_ms);
 		uint32_t wanted = model_ttl(&model, pending, interval_ms, ttl_min, ttl_max, later_ms);
 		if ("DU?"[verdict.state] == model.state && verdict_pending(&verdict) == pending &&
-		    ttl == wanted)
+		    vip.ttl == wanted)
 			continue;
 		fprintf(stderr, "rise %u fall %u clear %u ttl %u..%u interval %u ms: %s\n", limits.rise,
 			limits.fall, limits.clear, ttl_min, ttl_max, interval_ms, history);
 		fprintf(stderr, "is %c pending %u ttl %u, wanted %c pending %u ttl %u\n",
-			"DU?"[verdict.state], verdict_pending(&verdict), ttl, model.state, pending, wanted);
+			"DU?"[verdict.state], verdict_pending(&verdict), vip.ttl, model.state, pending,
+			wanted);
 		return false;
 	}
 	return true;

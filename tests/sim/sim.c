@@ -1,9 +1,10 @@
 /*
- * Plays NAME.sim (README.md) under a fake clock: verdict → vip_ttl → plan_service_compile →
- * choose_region, the server's own functions, glued as the control path glues them. Exits 1 when an
- * expectation fails, naming its line; 2 when the file is not understood.
+ * Plays NAME.sim (README.md) under a fake clock: verdict → vip_input → plan_service_compile →
+ * choose_region, the server's own functions. Exits 1 when an expectation fails, naming its line; 2 when the
+ * file is not understood.
  */
 #include "checker/verdict.h"
+#include "gslb/decide/vip_input.h"
 #include "gslb/decide/words.h"
 #include "health/health_book.h"
 #include "lib/hash.h"
@@ -27,7 +28,7 @@ struct sim_vip {
 	char probes[512];
 	struct verdict verdict;
 	uint64_t changed_ms, drain_changed_ms;
-	bool is_settled, was_up;
+	bool is_long_ago, was_up;
 };
 
 struct sim_region {
@@ -125,7 +126,7 @@ static void run_round(struct sim *sim)
 		bool was_up = vip->verdict.state == VERDICT_UP;
 		if (seen != '.' && verdict_update(&vip->verdict, &sim->limits, seen == '+')) {
 			vip->changed_ms = sim->now_ms;
-			vip->is_settled = false;
+			vip->is_long_ago = false;
 			vip->was_up = was_up;
 		}
 	}
@@ -165,30 +166,28 @@ static void advance(struct sim *sim, uint64_t to_ms)
 
 /* ---- what the server would have compiled and answered now ---- */
 
-static struct plan_vip_input vip_input(const struct sim *sim, const struct sim_vip *vip)
+static struct plan_vip_input input_of(const struct sim *sim, const struct sim_vip *vip)
 {
-	const struct sim_region *region = &sim->regions[vip->region];
-	uint64_t control_ms =
-		region->changed_ms > vip->drain_changed_ms ? region->changed_ms : vip->drain_changed_ms;
 	struct vip_health health = {
-		.state = vip->is_checked ? health_book_vip_state(vip->verdict.state) : VIP_UP,
-		.pending = (uint16_t)verdict_pending(&vip->verdict),
-		.changed_ms = vip->changed_ms > control_ms ? vip->changed_ms : control_ms,
 		.interval_ms = vip->is_checked ? sim->interval_ms : 0,
-		.is_settled = vip->is_settled && control_ms == 0,
+		.state = health_book_vip_state(vip->verdict.state),
+		.score = vip->verdict.state == VERDICT_UP ? SCORE_FULL : 0,
+		.pending = (uint16_t)verdict_pending(&vip->verdict),
+		.changed_ms = vip->changed_ms,
+		.changed_unix_ms = (int64_t)vip->changed_ms,
+		.was_up = vip->was_up,
+		.is_long_ago = vip->is_long_ago,
 	};
+	struct vip_controls controls = {
+		.share = vip->is_drained ? 0 : 100,
+		.changed_ms = vip->drain_changed_ms,
+		.region_changed_ms = sim->regions[vip->region].changed_ms,
+	};
+	struct plan_vip_input input = {.ip = vip->ip, .weight = vip->weight};
 	uint64_t next_ms;
-	return (struct plan_vip_input){
-		.ip = vip->ip,
-		.weight = vip->weight,
-		.state = health.state,
-		.score = health.state == VIP_DOWN ? 0 : SCORE_FULL,
-		.pending = health.pending,
-		.ttl = vip_ttl(&health, sim->service.ttl_min, sim->service.ttl_max, sim->now_ms, &next_ms),
-		.is_drained = vip->is_drained,
-		.fell_ms = vip->was_up ? vip->changed_ms : 0,
-		.interval_ms = health.interval_ms,
-	};
+	vip_input_fill(&input, &health, &controls, sim->service.ttl_min, sim->service.ttl_max, sim->now_ms,
+		       &next_ms);
+	return input;
 }
 
 static struct plan_service *compile(const struct sim *sim)
@@ -203,7 +202,7 @@ static struct plan_service *compile(const struct sim *sim)
 							.vips = vips[r]};
 	for (unsigned i = 0; i < sim->vip_count; i++) {
 		struct plan_region_input *region = &regions[sim->vips[i].region];
-		vips[sim->vips[i].region][region->vip_count++] = vip_input(sim, &sim->vips[i]);
+		vips[sim->vips[i].region][region->vip_count++] = input_of(sim, &sim->vips[i]);
 	}
 	input.region_count = (uint8_t)sim->region_count;
 	input.regions = regions;
@@ -437,8 +436,8 @@ static void set_stored(struct sim *sim, char **words)
 	}
 	vip->was_up = true;
 	uint64_t age_ms = duration(sim, words[2]);
-	vip->is_settled = age_ms >= START_MS;
-	vip->changed_ms = vip->is_settled ? 0 : START_MS - age_ms;
+	vip->is_long_ago = age_ms >= START_MS;
+	vip->changed_ms = vip->is_long_ago ? 0 : START_MS - age_ms;
 }
 
 static void run_statement(struct sim *sim, char **words)

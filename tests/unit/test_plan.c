@@ -1,4 +1,4 @@
-/* plan_*: what health, weights and controls compile into; vip_ttl: the TTL rule over time. */
+/* plan_*: what health, weights and controls compile into. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -107,43 +107,6 @@ static void test_shares_become_sets(void **state)
 	plan_service_unref(service);
 }
 
-/* TTL over time: MIN at a transition, doubling each max(interval, MIN) of quiet, MAX at the end. */
-static void test_ttl_doubles_with_quiet(void **state)
-{
-	struct vip_health health = {.state = VIP_UP, .changed_ms = 1000, .interval_ms = 2000};
-	static const struct {
-		uint64_t after_ms;
-		uint32_t ttl;
-		uint64_t next_after_ms;
-	} rows[] = {{0, 5, 5000},	{4999, 5, 5000},	 {5000, 10, 10000},	   {10000, 20, 15000},
-		    {15000, 40, 20000}, {20000, 60, UINT64_MAX}, {9999999, 60, UINT64_MAX}};
-	for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
-		uint64_t next_ms;
-		assert_int_equal(vip_ttl(&health, 5, 60, 1000 + rows[i].after_ms, &next_ms), rows[i].ttl);
-		assert_int_equal(next_ms, rows[i].next_after_ms == UINT64_MAX ? UINT64_MAX
-									      : 1000 + rows[i].next_after_ms);
-	}
-	health.interval_ms = 30000; /* the longer of interval and MIN is the step */
-	uint64_t next_ms;
-	assert_int_equal(vip_ttl(&health, 5, 60, 1000 + 29999, &next_ms), 5);
-	assert_int_equal(vip_ttl(&health, 5, 60, 1000 + 30000, &next_ms), 10);
-}
-
-static void test_ttl_at_its_ends(void **state)
-{
-	uint64_t next_ms;
-	struct vip_health health = {.state = VIP_UP, .changed_ms = 0, .interval_ms = 2000, .pending = 1};
-	assert_int_equal(vip_ttl(&health, 5, 60, 1000000, &next_ms), 5); /* a failure is pending */
-	health.pending = 0;
-	health.state = VIP_UNKNOWN;
-	assert_int_equal(vip_ttl(&health, 5, 60, 1000000, &next_ms), 5);
-	health.interval_ms = 0; /* no check */
-	assert_int_equal(vip_ttl(&health, 5, 60, 0, &next_ms), 60);
-	struct vip_health settled = {.state = VIP_UP, .interval_ms = 2000, .is_settled = true};
-	assert_int_equal(vip_ttl(&settled, 5, 60, 10, &next_ms), 60);
-	assert_int_equal(vip_ttl(&health, 20, 20, 0, &next_ms), 20);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -153,8 +116,6 @@ int main(void)
 		cmocka_unit_test(test_addresses_of_a_name_share_its_weight),
 		cmocka_unit_test(test_drained_vip_serves_in_panic_alone),
 		cmocka_unit_test(test_shares_become_sets),
-		cmocka_unit_test(test_ttl_doubles_with_quiet),
-		cmocka_unit_test(test_ttl_at_its_ends),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
