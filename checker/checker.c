@@ -250,7 +250,7 @@ struct checker_target *checker_add(struct checker *checker, const struct ip *add
 	target->address = *address;
 	target->user = user;
 	copy_spec(&target->spec, spec);
-	if (probe_speaks_tls(spec) && !checker->tls)
+	if (spec->kind->secure && !checker->tls)
 		checker->tls = tls_client_new();
 	target->kept.tls = checker->tls;
 	target->timer = evtimer_new(checker->base, on_due, target);

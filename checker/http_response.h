@@ -4,7 +4,7 @@
  * message ends: then the rest is read for the connection's sake alone. Pure; any one thread.
  */
 #pragma once
-#include "checker/checker.h"
+#include "checker/probe_spec.h"
 
 #define HTTP_HEAD_BYTES_MAX ((size_t)32 << 10) /* interim (1xx) heads included */
 #define HTTP_BODY_BYTES_MAX ((size_t)64 << 10) /* that are searched */

@@ -1,6 +1,6 @@
 /*
- * One probe: non-blocking connect, one deadline over everything, one result, and a polite end. What is said
- * over the connection is the kind's (probe_tcp.c, probe_http.c, …). Runs on the checker's thread.
+ * One probe: non-blocking connect, one deadline over everything, one result, and a polite end. The kind is
+ * called through its table alone (probe_kind.h). Runs on the checker's thread.
  */
 #include "checker/probe.h"
 #include "lib/clock.h"
@@ -32,6 +32,16 @@ static void close_socket(struct probe *probe, bool is_aborted)
 	probe->fd = -1;
 }
 
+/* As if nothing had been asked yet. */
+static void forget_state(struct probe *probe)
+{
+	const struct probe_kind *kind = probe->kind;
+	if (kind->done)
+		kind->done(probe);
+	if (kind->state_bytes > 0)
+		memset(probe->state, 0, kind->state_bytes);
+}
+
 static void release(struct probe *probe)
 {
 	if (probe->io)
@@ -39,8 +49,8 @@ static void release(struct probe *probe)
 	event_free(probe->deadline);
 	event_free(probe->turn);
 	close_socket(probe, false);
-	probe_http_done(probe);
-	probe_grpc_done(probe);
+	forget_state(probe);
+	free(probe->state);
 	free(probe);
 }
 
@@ -210,24 +220,6 @@ void probe_part(struct probe *probe)
 	on_rest(probe->fd, EV_READ, probe);
 }
 
-static void part(struct probe *probe)
-{
-	switch (probe->spec->type) {
-	case PROBE_HTTP:
-	case PROBE_HTTPS:
-		probe_http_part(probe);
-		break;
-	case PROBE_GRPC:
-		probe_grpc_part(probe);
-		break;
-	case PROBE_TCP:
-	case PROBE_TLS:
-	case PROBE_DNS:
-		probe_part(probe);
-		break;
-	}
-}
-
 /* What happens from the loop, one thing at a time: the result is told, the probe parts, the probe goes. The
  * listener comes last, for it may cancel the probe. */
 static void on_turn(evutil_socket_t fd, short events, void *user)
@@ -239,7 +231,7 @@ static void on_turn(evutil_socket_t fd, short events, void *user)
 		event_active(probe->turn, EV_TIMEOUT, 0);
 		probe->listener->judged(probe->user, &probe->result);
 	} else if (probe->stage == PROBE_PARTING) {
-		part(probe);
+		(probe->kind->part ? probe->kind->part : probe_part)(probe);
 	} else {
 		void (*over)(void *user) = probe->listener->over;
 		void *listening = probe->user;
@@ -272,22 +264,6 @@ static bool is_connected_to_itself(int fd)
 	return own_length == peer_length && memcmp(&own, &peer, own_length) == 0;
 }
 
-bool probe_speaks_tls(const struct probe_spec *spec)
-{
-	return spec->type == PROBE_TLS || spec->type == PROBE_HTTPS;
-}
-
-/* The kind's turn. */
-static void go_on(struct probe *probe)
-{
-	static void (*const turns[])(struct probe *) = {
-		[PROBE_TCP] = probe_tcp_connected, [PROBE_HTTP] = probe_http_connected,
-		[PROBE_TLS] = probe_tls_connected, [PROBE_HTTPS] = probe_http_connected,
-		[PROBE_DNS] = probe_dns_connected, [PROBE_GRPC] = probe_grpc_connected,
-	};
-	turns[probe->spec->type](probe);
-}
-
 static void on_connected(evutil_socket_t fd, short events, void *user)
 {
 	struct probe *probe = user;
@@ -299,11 +275,11 @@ static void on_connected(evutil_socket_t fd, short events, void *user)
 		error = ECONNREFUSED;
 	if (error != 0) {
 		probe_fail_errno(probe, error);
-	} else if (probe_speaks_tls(probe->spec)) {
-		probe_tls_start(probe, go_on);
+	} else if (probe->kind->secure) {
+		probe->kind->secure(probe);
 	} else {
 		probe->stream = stream_plain(probe->fd);
-		go_on(probe);
+		probe->kind->ask(probe);
 	}
 }
 
@@ -373,7 +349,7 @@ bool probe_reconnect(struct probe *probe)
 	if (!probe->is_reused)
 		return false;
 	probe->is_reused = false;
-	probe_http_done(probe);
+	forget_state(probe);
 	probe_connect(probe);
 	return true;
 }
@@ -382,7 +358,10 @@ struct probe *probe_start(struct event_base *base, const struct ip *address, con
 			  struct probe_kept *kept, const struct probe_listener *listener, void *user)
 {
 	struct probe *probe = xcalloc(1, sizeof *probe);
+	assert(spec->kind && spec->kind->ask && spec->port > 0);
 	probe->spec = spec;
+	probe->kind = spec->kind;
+	probe->state = spec->kind->state_bytes > 0 ? xcalloc(1, spec->kind->state_bytes) : NULL;
 	probe->kept = kept;
 	probe->address = *address;
 	probe->fd = -1;
@@ -395,9 +374,9 @@ struct probe *probe_start(struct event_base *base, const struct ip *address, con
 	struct timeval timeout = {spec->timeout_ms / 1000, spec->timeout_ms % 1000 * 1000};
 	evtimer_add(probe->deadline, &timeout);
 	if (take_kept(probe))
-		go_on(probe);
-	else if (spec->type == PROBE_DNS)
-		probe_dns_start(probe);
+		probe->kind->ask(probe);
+	else if (probe->kind->start)
+		probe->kind->start(probe);
 	else
 		probe_connect(probe);
 	return probe;

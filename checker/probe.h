@@ -1,15 +1,16 @@
 /*
  * One probe: one question to one target, from start to result and to the end of its connection, under one
- * deadline. Runs on the caller's libevent base and thread. The kinds share connecting, TLS, deadline,
- * parting and cancelling.
+ * deadline. Runs on the caller's libevent base and thread. Connecting, deadline, parting and cancelling are
+ * here; what is said is the kind's (probe_kind.h).
  */
 #pragma once
-#include "checker/checker.h"
+#include "checker/probe_kind.h"
+#include "checker/probe_spec.h"
 #include "checker/stream.h"
+#include "lib/net.h"
+#include <event2/event.h>
 
 struct probe;
-struct probe_grpc;
-struct http_response;
 
 struct probe_listener {
 	/* The result, once, and never before probe_start() returned. May cancel the probe, which frees the
@@ -36,17 +37,15 @@ struct probe *probe_start(struct event_base *base, const struct ip *address, con
 			  struct probe_kept *kept, const struct probe_listener *listener, void *user);
 /* Closes the connection as it stands. NULL is fine. */
 void probe_cancel(struct probe *probe);
-bool probe_speaks_tls(const struct probe_spec *spec);
 
-/* ---- between probe.c and the kinds ---- */
+/* ---- for the kinds ---- */
 
 #define PROBE_REASON_MAX 96
 #define PROBE_REST_BYTES_MAX ((size_t)64 << 10) /* that are read after the verdict */
-#define PROBE_DNS_BYTES_MAX 512
-#define PROBE_NAME_MAX 256
 
 struct probe {
 	const struct probe_spec *spec;
+	const struct probe_kind *kind; /* the spec's */
 	struct probe_kept *kept;
 	struct ip address;
 	int fd;		       /* -1: none, or the stream's */
@@ -66,19 +65,7 @@ struct probe {
 	size_t rest_bytes; /* read since the verdict */
 	struct probe_result result;
 	char reason[PROBE_REASON_MAX];
-	struct probe_http { /* used by probe_http.c alone */
-		char *request;
-		size_t request_length, request_sent;
-		struct http_response *response;
-		bool has_bytes; /* of the response */
-		bool has_ended; /* nothing of the response is to be read any more */
-	} http;
-	struct probe_dns { /* used by probe_dns.c alone */
-		uint8_t query[PROBE_DNS_BYTES_MAX], reply[PROBE_DNS_BYTES_MAX];
-		size_t query_length, query_sent, reply_length;
-	} dns;
-	struct probe_grpc *grpc;		/* used by probe_grpc.c alone */
-	void (*tls_ready)(struct probe *probe); /* after the handshake */
+	void *state; /* the kind's own */
 };
 
 /* The verdict. The kind returns to the loop then, and has its turn to part once the result is told. */
@@ -105,31 +92,3 @@ void probe_close(struct probe *probe);
 /* A connection that was kept broke before it answered: once, a fresh one is tried within the same
  * deadline. False: it was fresh. */
 bool probe_reconnect(struct probe *probe);
-
-/* The kind's turn: its connection is there. */
-void probe_tcp_connected(struct probe *probe);
-void probe_http_connected(struct probe *probe);
-void probe_tls_connected(struct probe *probe);
-void probe_dns_connected(struct probe *probe);
-void probe_grpc_connected(struct probe *probe);
-void probe_dns_start(struct probe *probe); /* over UDP, so not with a connection */
-/* To part; ends with probe_part() or probe_close(). */
-void probe_http_part(struct probe *probe);
-void probe_grpc_part(struct probe *probe);
-/* Free what the kind holds; also where nothing began. */
-void probe_http_done(struct probe *probe);
-void probe_grpc_done(struct probe *probe);
-
-/* The request as it goes out; malloc'ed. */
-char *probe_http_request(const struct ip *address, const struct probe_spec *spec, size_t *ret_length);
-/* Host's value, or ":authority": the check's host, else the target's name or its address in `out`. */
-#define PROBE_AUTHORITY_MAX (PROBE_NAME_MAX + 16)
-const char *probe_http_authority(const struct ip *address, const struct probe_spec *spec,
-				 char out[static PROBE_AUTHORITY_MAX]);
-
-/* probe_tls.c: what a connection asks of its peer. `name` is a buffer for the name. */
-struct tls_question probe_tls_question(const struct ip *address, const struct probe_spec *spec,
-				       char name[static PROBE_NAME_MAX]);
-/* Makes probe->stream of probe->fd and calls `ready` when
- * the handshake is over and the certificate is as the check wants it. */
-void probe_tls_start(struct probe *probe, void (*ready)(struct probe *probe));

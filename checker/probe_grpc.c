@@ -4,7 +4,7 @@
  * thread; framing is libnghttp2's, the verdict grpc_response.c's.
  */
 #include "checker/grpc_response.h"
-#include "checker/probe.h"
+#include "checker/probe_http.h"
 #include "lib/mem.h"
 #include <nghttp2/nghttp2.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 
 #define HEADER_LIST_BYTES_MAX (16 << 10)
 
-struct probe_grpc {
+struct exchange { /* a probe's state */
 	nghttp2_session *session;
 	const uint8_t *out; /* of the session; to be written before it is asked again */
 	size_t out_length, request_sent;
@@ -30,12 +30,12 @@ static const uint8_t request_body[5];
 static ssize_t read_request_body(nghttp2_session *session, int32_t stream_id, uint8_t *out, size_t size,
 				 uint32_t *flags, nghttp2_data_source *source, void *user)
 {
-	struct probe_grpc *grpc = ((struct probe *)user)->grpc;
-	size_t left = sizeof request_body - grpc->request_sent;
+	struct exchange *exchange = ((struct probe *)user)->state;
+	size_t left = sizeof request_body - exchange->request_sent;
 	size_t take = left < size ? left : size;
-	memcpy(out, request_body + grpc->request_sent, take);
-	grpc->request_sent += take;
-	if (grpc->request_sent == sizeof request_body)
+	memcpy(out, request_body + exchange->request_sent, take);
+	exchange->request_sent += take;
+	if (exchange->request_sent == sizeof request_body)
 		*flags |= NGHTTP2_DATA_FLAG_EOF;
 	return (ssize_t)take;
 }
@@ -43,45 +43,47 @@ static ssize_t read_request_body(nghttp2_session *session, int32_t stream_id, ui
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
 		     size_t name_length, const uint8_t *value, size_t value_length, uint8_t flags, void *user)
 {
-	struct probe_grpc *grpc = ((struct probe *)user)->grpc;
-	grpc->header_bytes += name_length + value_length;
-	if (grpc->header_bytes > HEADER_LIST_BYTES_MAX)
+	struct exchange *exchange = ((struct probe *)user)->state;
+	exchange->header_bytes += name_length + value_length;
+	if (exchange->header_bytes > HEADER_LIST_BYTES_MAX)
 		return NGHTTP2_ERR_CALLBACK_FAILURE;
-	grpc_response_header(&grpc->response, name, name_length, value, value_length);
+	grpc_response_header(&exchange->response, name, name_length, value, value_length);
 	return 0;
 }
 
 static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream_id, const uint8_t *bytes,
 		   size_t length, void *user)
 {
-	grpc_response_data(&((struct probe *)user)->grpc->response, bytes, length);
+	struct exchange *exchange = ((struct probe *)user)->state;
+	grpc_response_data(&exchange->response, bytes, length);
 	return 0;
 }
 
 static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t error, void *user)
 {
-	struct probe_grpc *grpc = ((struct probe *)user)->grpc;
-	grpc->is_over = true;
-	grpc->error = error;
+	struct exchange *exchange = ((struct probe *)user)->state;
+	exchange->is_over = true;
+	exchange->error = error;
 	return 0;
 }
 
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
-	((struct probe *)user)->grpc->has_settings |= frame->hd.type == NGHTTP2_SETTINGS;
+	struct exchange *exchange = ((struct probe *)user)->state;
+	exchange->has_settings |= frame->hd.type == NGHTTP2_SETTINGS;
 	return 0;
 }
 
 static void judge(struct probe *probe)
 {
 	char buffer[96];
-	struct probe_grpc *grpc = probe->grpc;
+	struct exchange *exchange = probe->state;
 	/* A server may end our side with RST_STREAM(NO_ERROR) once it has answered (RFC 9113 §8.1). */
-	if (grpc->error != NGHTTP2_NO_ERROR) {
-		probe_fail(probe, "stream reset: %s", nghttp2_http2_strerror(grpc->error));
+	if (exchange->error != NGHTTP2_NO_ERROR) {
+		probe_fail(probe, "stream reset: %s", nghttp2_http2_strerror(exchange->error));
 		return;
 	}
-	const char *reason = grpc_response_judge(&grpc->response, buffer);
+	const char *reason = grpc_response_judge(&exchange->response, buffer);
 	if (reason)
 		probe_fail(probe, "%s", reason);
 	else
@@ -92,14 +94,14 @@ static void on_ready(evutil_socket_t fd, short events, void *user);
 
 static void on_stopped(struct probe *probe, enum stream_status status)
 {
-	const struct probe_grpc *grpc = probe->grpc;
+	const struct exchange *exchange = probe->state;
 	if (status == STREAM_WANTS_READ || status == STREAM_WANTS_WRITE)
 		probe_wait_stream(probe, status, on_ready);
-	else if (grpc->has_bytes && !grpc->has_settings)
+	else if (exchange->has_bytes && !exchange->has_settings)
 		probe_fail(probe, "the answer is not HTTP/2");
 	else if (status == STREAM_FAILED)
 		probe_fail_stream(probe, "");
-	else if (grpc->response.http_status != 0)
+	else if (exchange->response.http_status != 0)
 		probe_fail(probe, "answer cut short");
 	else
 		probe_fail(probe, "connection closed without an answer");
@@ -108,29 +110,30 @@ static void on_stopped(struct probe *probe, enum stream_status status)
 /* GOOD: all that the session has to say is written. */
 static enum stream_status write_out(struct probe *probe)
 {
-	struct probe_grpc *grpc = probe->grpc;
+	struct exchange *exchange = probe->state;
 	for (;;) {
-		if (grpc->out_length == 0) {
-			ssize_t length = nghttp2_session_mem_send(grpc->session, &grpc->out);
+		if (exchange->out_length == 0) {
+			ssize_t length = nghttp2_session_mem_send(exchange->session, &exchange->out);
 			if (length < 0) /* no memory */
 				abort();
 			if (length == 0)
 				return STREAM_GOOD;
-			grpc->out_length = (size_t)length;
+			exchange->out_length = (size_t)length;
 		}
 		size_t sent = 0;
-		enum stream_status status = stream_write(probe->stream, grpc->out, grpc->out_length, &sent);
+		enum stream_status status =
+			stream_write(probe->stream, exchange->out, exchange->out_length, &sent);
 		if (status != STREAM_GOOD)
 			return status;
-		grpc->out += sent;
-		grpc->out_length -= sent;
+		exchange->out += sent;
+		exchange->out_length -= sent;
 	}
 }
 
 static void on_ready(evutil_socket_t fd, short events, void *user)
 {
 	struct probe *probe = user;
-	struct probe_grpc *grpc = probe->grpc;
+	struct exchange *exchange = probe->state;
 	uint8_t bytes[4096];
 	for (;;) {
 		enum stream_status status = write_out(probe);
@@ -138,7 +141,7 @@ static void on_ready(evutil_socket_t fd, short events, void *user)
 			on_stopped(probe, status);
 			return;
 		}
-		if (!nghttp2_session_want_read(grpc->session)) {
+		if (!nghttp2_session_want_read(exchange->session)) {
 			on_stopped(probe, STREAM_CLOSED); /* it said goodbye, or what is no HTTP/2 */
 			return;
 		}
@@ -148,13 +151,13 @@ static void on_ready(evutil_socket_t fd, short events, void *user)
 			on_stopped(probe, status);
 			return;
 		}
-		grpc->has_bytes = true;
-		if (nghttp2_session_mem_recv(grpc->session, bytes, length) < 0) {
-			probe_fail(probe, grpc->has_settings ? "no valid HTTP/2 answer"
-							     : "the answer is not HTTP/2");
+		exchange->has_bytes = true;
+		if (nghttp2_session_mem_recv(exchange->session, bytes, length) < 0) {
+			probe_fail(probe, exchange->has_settings ? "no valid HTTP/2 answer"
+								 : "the answer is not HTTP/2");
 			return;
 		}
-		if (grpc->is_over) {
+		if (exchange->is_over) {
 			judge(probe);
 			return;
 		}
@@ -168,7 +171,7 @@ static void on_ready(evutil_socket_t fd, short events, void *user)
 
 static void submit_request(struct probe *probe)
 {
-	char buffer[PROBE_AUTHORITY_MAX], timeout[16];
+	char buffer[PROBE_HTTP_AUTHORITY_MAX], timeout[16];
 	const struct probe_spec *spec = probe->spec;
 	const char *authority = probe_http_authority(&probe->address, spec, buffer);
 	snprintf(timeout, sizeof timeout, "%um", spec->timeout_ms);
@@ -183,51 +186,56 @@ static void submit_request(struct probe *probe)
 		FIELD("user-agent", "gslb-probe/" GSLB_VERSION),
 	};
 	const nghttp2_data_provider body = {.read_callback = read_request_body};
-	struct probe_grpc *grpc = probe->grpc;
+	struct exchange *exchange = probe->state;
 	const nghttp2_settings_entry settings[] = {
 		{NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
 		{NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, HEADER_LIST_BYTES_MAX},
 	};
-	nghttp2_submit_settings(grpc->session, NGHTTP2_FLAG_NONE, settings, 2);
-	if (nghttp2_submit_request(grpc->session, NULL, fields, sizeof fields / sizeof fields[0], &body,
+	nghttp2_submit_settings(exchange->session, NGHTTP2_FLAG_NONE, settings, 2);
+	if (nghttp2_submit_request(exchange->session, NULL, fields, sizeof fields / sizeof fields[0], &body,
 				   NULL) < 0)
 		abort();
 }
 
 /* To a server that speaks HTTP/2, GOAWAY comes before the end (RFC 9113 §6.8). Where it does not fit into the
  * socket at once, the end alone must do. */
-void probe_grpc_part(struct probe *probe)
+static void part(struct probe *probe)
 {
-	struct probe_grpc *grpc = probe->grpc;
-	if (grpc && grpc->has_settings) {
-		nghttp2_session_terminate_session(grpc->session, NGHTTP2_NO_ERROR);
+	struct exchange *exchange = probe->state;
+	if (exchange->has_settings) {
+		nghttp2_session_terminate_session(exchange->session, NGHTTP2_NO_ERROR);
 		write_out(probe);
 	}
 	probe_part(probe);
 }
 
-void probe_grpc_connected(struct probe *probe)
+static void ask(struct probe *probe)
 {
 	nghttp2_session_callbacks *callbacks;
-	struct probe_grpc *grpc = probe->grpc = xcalloc(1, sizeof *grpc);
+	struct exchange *exchange = probe->state;
 	if (nghttp2_session_callbacks_new(&callbacks) != 0)
 		abort();
 	nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
 	nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
 	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
 	nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
-	if (nghttp2_session_client_new(&grpc->session, callbacks, probe) != 0)
+	if (nghttp2_session_client_new(&exchange->session, callbacks, probe) != 0)
 		abort();
 	nghttp2_session_callbacks_del(callbacks);
 	submit_request(probe);
 	on_ready(probe->fd, EV_WRITE, probe);
 }
 
-void probe_grpc_done(struct probe *probe)
+static void done(struct probe *probe)
 {
-	if (!probe->grpc)
-		return;
-	nghttp2_session_del(probe->grpc->session);
-	free(probe->grpc);
-	probe->grpc = NULL;
+	nghttp2_session_del(((struct exchange *)probe->state)->session);
 }
+
+const struct probe_kind probe_grpc = {
+	.name = "grpc-health",
+	.keys = PROBE_KEY_HOST,
+	.state_bytes = sizeof(struct exchange),
+	.ask = ask,
+	.part = part,
+	.done = done,
+};

@@ -3,14 +3,23 @@
  * check's headers say `Connection: keep-alive`: a new connection each round is what a new client makes,
  * so it is what is probed by default. Runs on the checker's thread. The response is http_response.c's.
  */
+#include "checker/probe_http.h"
 #include "checker/http_response.h"
-#include "checker/probe.h"
+#include "checker/probe_tls.h"
 #include "lib/mem.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/resource.h>
+
+struct exchange { /* a probe's state */
+	char *request;
+	size_t request_length, request_sent;
+	struct http_response *response;
+	bool has_bytes; /* of the response */
+	bool has_ended; /* nothing of the response is to be read any more */
+};
 
 static bool has_header(const struct probe_spec *spec, const char *name)
 {
@@ -24,31 +33,31 @@ static bool has_header(const struct probe_spec *spec, const char *name)
  * is not the scheme's is part of it. A host that the check names is sent as written: it may carry its own
  * port, and virtual hosts are often matched without one. */
 const char *probe_http_authority(const struct ip *address, const struct probe_spec *spec,
-				 char out[static PROBE_AUTHORITY_MAX])
+				 char out[static PROBE_HTTP_AUTHORITY_MAX])
 {
 	char text[IP_TEXT_MAX];
-	uint16_t usual = spec->type == PROBE_HTTPS ? 443 : 80;
+	uint16_t usual = spec->kind->secure ? 443 : 80;
 	size_t length;
 	if (spec->host)
 		return spec->host;
-	if (spec->name && strlen(spec->name) < PROBE_NAME_MAX) {
+	if (spec->name && strlen(spec->name) < PROBE_HTTP_NAME_MAX) {
 		length = strlen(spec->name);
 		memcpy(out, spec->name, length + 1);
 		if (length > 1 && out[length - 1] == '.')
 			out[--length] = '\0';
 	} else {
 		ip_format(address, text);
-		length = (size_t)snprintf(out, PROBE_AUTHORITY_MAX, address->family == 6 ? "[%s]" : "%s",
+		length = (size_t)snprintf(out, PROBE_HTTP_AUTHORITY_MAX, address->family == 6 ? "[%s]" : "%s",
 					  text);
 	}
 	if (spec->port != usual)
-		snprintf(out + length, PROBE_AUTHORITY_MAX - length, ":%u", spec->port);
+		snprintf(out + length, PROBE_HTTP_AUTHORITY_MAX - length, ":%u", spec->port);
 	return out;
 }
 
 char *probe_http_request(const struct ip *address, const struct probe_spec *spec, size_t *ret_length)
 {
-	char *request = NULL, authority[PROBE_AUTHORITY_MAX];
+	char *request = NULL, authority[PROBE_HTTP_AUTHORITY_MAX];
 	size_t length = 0;
 	FILE *out = open_memstream(&request, &length);
 	if (!out)
@@ -86,6 +95,7 @@ static bool has_room_to_keep(int fd)
 static void keep_connection(struct probe *probe)
 {
 	const struct probe_spec *spec = probe->spec;
+	const struct exchange *exchange = probe->state;
 	struct probe_kept *kept = probe->kept;
 	if (!kept || !probe->result.is_ok)
 		return;
@@ -95,7 +105,7 @@ static void keep_connection(struct probe *probe)
 		tls_client_session_free(kept->session);
 		kept->session = session;
 	}
-	if (is_judged || !http_response_may_keep(spec) || !http_response_is_reusable(probe->http.response) ||
+	if (is_judged || !http_response_may_keep(spec) || !http_response_is_reusable(exchange->response) ||
 	    !has_room_to_keep(probe->fd))
 		return;
 	if (probe->io) /* the descriptor outlives the event */
@@ -107,7 +117,7 @@ static void keep_connection(struct probe *probe)
 
 static void judge(struct probe *probe)
 {
-	const struct http_response *response = probe->http.response;
+	const struct http_response *response = ((const struct exchange *)probe->state)->response;
 	if (http_response_verdict(response) == HTTP_GOOD)
 		probe_succeed_with(probe, http_response_reason(response));
 	else
@@ -119,17 +129,17 @@ static void on_readable(evutil_socket_t fd, short events, void *user);
 /* Nothing more can be read now, and there is no verdict. */
 static void on_stopped(struct probe *probe, enum stream_status status)
 {
-	struct probe_http *http = &probe->http;
+	struct exchange *exchange = probe->state;
 	if (status == STREAM_WANTS_READ || status == STREAM_WANTS_WRITE) {
 		probe_wait_stream(probe, status, on_readable);
-	} else if (!http->has_bytes && probe_reconnect(probe)) {
+	} else if (!exchange->has_bytes && probe_reconnect(probe)) {
 		return;
 	} else if (status == STREAM_FAILED) {
-		http->has_ended = true;
+		exchange->has_ended = true;
 		probe_fail_stream(probe, "TLS failed: ");
 	} else {
-		http->has_ended = true;
-		http_response_end(http->response);
+		exchange->has_ended = true;
+		http_response_end(exchange->response);
 		judge(probe);
 	}
 }
@@ -138,7 +148,7 @@ static void on_stopped(struct probe *probe, enum stream_status status)
 static void on_readable(evutil_socket_t fd, short events, void *user)
 {
 	struct probe *probe = user;
-	struct probe_http *http = &probe->http;
+	struct exchange *exchange = probe->state;
 	char bytes[16384];
 	do {
 		size_t length = 0;
@@ -147,9 +157,9 @@ static void on_readable(evutil_socket_t fd, short events, void *user)
 			on_stopped(probe, status);
 			return;
 		}
-		http->has_bytes = true;
-		http->has_ended = !http_response_feed(http->response, bytes, length);
-	} while (http_response_verdict(http->response) == HTTP_OPEN);
+		exchange->has_bytes = true;
+		exchange->has_ended = !http_response_feed(exchange->response, bytes, length);
+	} while (http_response_verdict(exchange->response) == HTTP_OPEN);
 	judge(probe);
 }
 
@@ -167,9 +177,9 @@ static void on_message_end(struct probe *probe)
 static void on_rest(evutil_socket_t fd, short events, void *user)
 {
 	struct probe *probe = user;
-	struct probe_http *http = &probe->http;
+	struct exchange *exchange = probe->state;
 	char bytes[16384];
-	while (!http->has_ended) {
+	while (!exchange->has_ended) {
 		size_t length = 0;
 		enum stream_status status = stream_read(probe->stream, bytes, sizeof bytes, &length);
 		if (status == STREAM_WANTS_READ || status == STREAM_WANTS_WRITE) {
@@ -179,18 +189,19 @@ static void on_rest(evutil_socket_t fd, short events, void *user)
 		if (status == STREAM_GOOD) {
 			if (!probe_count_rest(probe, length))
 				return;
-			http->has_ended = !http_response_feed(http->response, bytes, length);
+			exchange->has_ended = !http_response_feed(exchange->response, bytes, length);
 		} else {
-			http->has_ended = true;
-			http_response_end(http->response);
+			exchange->has_ended = true;
+			http_response_end(exchange->response);
 		}
 	}
 	on_message_end(probe);
 }
 
-void probe_http_part(struct probe *probe)
+static void part(struct probe *probe)
 {
-	if (probe->http.response)
+	const struct exchange *exchange = probe->state;
+	if (exchange->response)
 		on_rest(probe->fd, EV_READ, probe);
 	else
 		probe_part(probe);
@@ -199,12 +210,13 @@ void probe_http_part(struct probe *probe)
 static void on_writable(evutil_socket_t fd, short events, void *user)
 {
 	struct probe *probe = user;
-	struct probe_http *http = &probe->http;
-	while (http->request_sent < http->request_length) {
+	struct exchange *exchange = probe->state;
+	while (exchange->request_sent < exchange->request_length) {
 		size_t sent = 0;
-		enum stream_status status = stream_write(probe->stream, http->request + http->request_sent,
-							 http->request_length - http->request_sent, &sent);
-		http->request_sent += sent;
+		enum stream_status status =
+			stream_write(probe->stream, exchange->request + exchange->request_sent,
+				     exchange->request_length - exchange->request_sent, &sent);
+		exchange->request_sent += sent;
 		if (status == STREAM_WANTS_READ || status == STREAM_WANTS_WRITE) {
 			probe_wait_stream(probe, status, on_writable);
 			return;
@@ -217,17 +229,39 @@ static void on_writable(evutil_socket_t fd, short events, void *user)
 	probe_wait(probe, EV_READ, on_readable);
 }
 
-void probe_http_connected(struct probe *probe)
+static void ask(struct probe *probe)
 {
-	struct probe_http *http = &probe->http;
-	http->request = probe_http_request(&probe->address, probe->spec, &http->request_length);
-	http->response = http_response_new(probe->spec);
+	struct exchange *exchange = probe->state;
+	exchange->request = probe_http_request(&probe->address, probe->spec, &exchange->request_length);
+	exchange->response = http_response_new(probe->spec);
 	on_writable(probe->fd, EV_WRITE, probe);
 }
 
-void probe_http_done(struct probe *probe)
+static void done(struct probe *probe)
 {
-	free(probe->http.request);
-	http_response_free(probe->http.response);
-	probe->http = (struct probe_http){0};
+	struct exchange *exchange = probe->state;
+	free(exchange->request);
+	http_response_free(exchange->response);
 }
+
+const struct probe_kind probe_http = {
+	.name = "http",
+	.default_port = 80,
+	.keys = PROBE_KEYS_HTTP,
+	.state_bytes = sizeof(struct exchange),
+	.ask = ask,
+	.part = part,
+	.done = done,
+};
+
+const struct probe_kind probe_http_tls = {
+	.name = "https",
+	.default_port = 443,
+	.keys = PROBE_KEYS_HTTP | PROBE_KEYS_TLS,
+	.alpn = "http/1.1",
+	.state_bytes = sizeof(struct exchange),
+	.secure = probe_tls_secure,
+	.ask = ask,
+	.part = part,
+	.done = done,
+};

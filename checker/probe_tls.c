@@ -2,13 +2,13 @@
  * The tls check: a handshake, and a certificate that is as the check wants it. https goes through the
  * same door. Runs on the checker's thread.
  */
-#include "checker/probe.h"
+#include "checker/probe_tls.h"
 #include <assert.h>
 #include <string.h>
 
 /* A host may carry a port, and a name the final dot that no certificate has (RFC 6066 §3). Addresses are no
  * names: false. */
-static bool name_of_host(const char *host, char name[static PROBE_NAME_MAX])
+static bool name_of_host(const char *host, char name[static PROBE_TLS_NAME_MAX])
 {
 	struct ip ip;
 	size_t length = strcspn(host, ":");
@@ -16,7 +16,7 @@ static bool name_of_host(const char *host, char name[static PROBE_NAME_MAX])
 		return false;
 	if (length > 0 && host[length - 1] == '.')
 		length--;
-	if (length == 0 || length >= PROBE_NAME_MAX)
+	if (length == 0 || length >= PROBE_TLS_NAME_MAX)
 		return false;
 	memcpy(name, host, length);
 	name[length] = '\0';
@@ -24,13 +24,13 @@ static bool name_of_host(const char *host, char name[static PROBE_NAME_MAX])
 }
 
 struct tls_question probe_tls_question(const struct ip *address, const struct probe_spec *spec,
-				       char name[static PROBE_NAME_MAX])
+				       char name[static PROBE_TLS_NAME_MAX])
 {
 	const char *host = spec->sni ? spec->sni : spec->host ? spec->host : spec->name;
 	return (struct tls_question){
 		.name = host && name_of_host(host, name) ? name : NULL,
 		.address = *address,
-		.alpn = spec->type == PROBE_HTTPS ? "http/1.1" : NULL,
+		.alpn = spec->kind->alpn,
 		.verify = spec->verify,
 		.expires_within_ms = spec->expires_within_ms,
 	};
@@ -52,20 +52,22 @@ static void on_handshake(evutil_socket_t fd, short events, void *user)
 	if (wrong)
 		probe_fail(probe, "%s", wrong);
 	else
-		probe->tls_ready(probe);
+		probe->kind->ask(probe);
 }
 
-void probe_tls_start(struct probe *probe, void (*ready)(struct probe *probe))
+void probe_tls_secure(struct probe *probe)
 {
-	char name[PROBE_NAME_MAX];
+	char name[PROBE_TLS_NAME_MAX];
 	assert(probe->kept && probe->kept->tls);
 	struct tls_question question = probe_tls_question(&probe->address, probe->spec, name);
-	probe->tls_ready = ready;
 	probe->stream = stream_tls(probe->fd, probe->kept->tls, &question, probe->kept->session);
 	on_handshake(probe->fd, EV_WRITE, probe);
 }
 
-void probe_tls_connected(struct probe *probe)
-{
-	probe_succeed(probe);
-}
+const struct probe_kind probe_tls = {
+	.name = "tls",
+	.default_port = 443,
+	.keys = PROBE_KEYS_TLS,
+	.secure = probe_tls_secure,
+	.ask = probe_succeed,
+};

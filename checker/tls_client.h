@@ -3,7 +3,8 @@
  * of its peer, and words for what was wrong. Any one thread.
  */
 #pragma once
-#include "checker/checker.h"
+#include "checker/probe_spec.h"
+#include "lib/net.h"
 
 struct ssl_st;
 struct ssl_session_st;

@@ -5,6 +5,7 @@
  */
 #include "health/health_book.h"
 #include "checker/checker.h"
+#include "checker/probe_kinds.h"
 #include "health/notify.h"
 #include "lib/clock.h"
 #include "lib/hash.h"
@@ -335,10 +336,6 @@ static void on_result(void *user, const struct probe_result *result)
 
 /* ---- targets ---- */
 
-static const enum probe_type probe_types[CHECK_TYPES] = {
-	[CHECK_TCP] = PROBE_TCP,     [CHECK_HTTP] = PROBE_HTTP, [CHECK_TLS] = PROBE_TLS,
-	[CHECK_HTTPS] = PROBE_HTTPS, [CHECK_DNS] = PROBE_DNS,	[CHECK_GRPC] = PROBE_GRPC,
-};
 static const enum probe_verify verifies[] = {
 	[CHECK_VERIFY_NONE] = PROBE_VERIFY_NONE,
 	[CHECK_VERIFY_CHAIN] = PROBE_VERIFY_CHAIN,
@@ -349,7 +346,7 @@ static void start_probe(struct target *target, const struct fleet_check *check)
 {
 	struct name question;
 	struct probe_spec spec = {
-		.type = probe_types[check->type],
+		.kind = probe_kinds_find(fleet_check_type_name[check->type]),
 		.port = check->port,
 		.name = target->name,
 		.interval_ms = check->interval_ms,

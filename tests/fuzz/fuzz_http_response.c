@@ -34,7 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 1)
 		return 0;
 	static const struct probe_expect any = {100, 599};
-	struct probe_spec spec = {.type = PROBE_HTTP, .method = data[0] & 1 ? "HEAD" : "GET"};
+	struct probe_spec spec = {.method = data[0] & 1 ? "HEAD" : "GET"};
 	spec.body = data[0] & 2 ? "ready" : NULL;
 	spec.expect_count = data[0] & 4 ? 1 : 0;
 	spec.expect = &any;

@@ -1,6 +1,7 @@
 /* Runs one probe on the test's event base, and waits for its verdict, or for the end of its connection. */
 #pragma once
 #include "checker/probe.h"
+#include "checker/probe_kinds.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

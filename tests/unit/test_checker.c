@@ -1,5 +1,6 @@
 /* The schedule: rounds on time, limits kept, nothing told of what is gone. Real sockets on loopback. */
 #include "checker/checker.h"
+#include "checker/probe_kinds.h"
 #include "lib/clock.h"
 #include "tests/unit/origin.h"
 #include <dirent.h>
@@ -59,12 +60,12 @@ static void tear_down(void)
 	event_base_free(base);
 }
 
-static struct checker_target *add(enum probe_type type, uint32_t interval_ms, uint32_t timeout_ms,
+static struct checker_target *add(const char *kind, uint32_t interval_ms, uint32_t timeout_ms,
 				  struct tally *tally)
 {
 	struct ip ip;
 	assert_true(ip_parse("127.0.0.1", &ip));
-	struct probe_spec spec = {.type = type,
+	struct probe_spec spec = {.kind = probe_kinds_find(kind),
 				  .port = origin.port,
 				  .interval_ms = interval_ms,
 				  .timeout_ms = timeout_ms,
@@ -99,7 +100,7 @@ static void tcp_is_a_connection(void **state)
 {
 	struct tally tally = {0};
 	set_up_with(10);
-	add(PROBE_TCP, 100, 50, &tally);
+	add("tcp", 100, 50, &tally);
 	await(2);
 	assert_int_equal(tally.good, 2);
 	origin_refuse(&origin);
@@ -115,7 +116,7 @@ static void first_rounds_come_at_once(void **state)
 	memset(tally, 0, sizeof tally);
 	set_up_with(512);
 	for (size_t i = 0; i < 50; i++)
-		add(PROBE_TCP, 3600000, 1000, &tally[i]);
+		add("tcp", 3600000, 1000, &tally[i]);
 	assert_int_equal(checker_targets(checker), 50);
 	assert_in_range(await(50), 20, 1000); /* spread, but within 100 ms and what a busy machine adds */
 	for (size_t i = 0; i < 50; i++)
@@ -127,7 +128,7 @@ static void a_round_starts_at_least_every_interval(void **state)
 {
 	struct tally tally = {0};
 	set_up_with(10);
-	add(PROBE_TCP, 100, 100, &tally);
+	add("tcp", 100, 100, &tally);
 	await(1);
 	uint64_t took_ms = await(20);
 	/* 0..10 % shorter, 5 % on average; never longer, and a busy machine's lateness does not add up */
@@ -141,7 +142,7 @@ static void timeouts_do_not_delay_the_next_round(void **state)
 	struct tally tally = {0};
 	set_up_with(10);
 	origin_reply(&origin, NULL);
-	add(PROBE_HTTP, 100, 100, &tally); /* the longest timeout that there may be */
+	add("http", 100, 100, &tally); /* the longest timeout that there may be */
 	await(1);
 	uint64_t took_ms = await(10);
 	assert_in_range(took_ms, 850, 1300);
@@ -157,7 +158,7 @@ static void the_limit_holds_and_the_queue_is_fair(void **state)
 	set_up_with(2);
 	origin_reply(&origin, NULL);
 	for (size_t i = 0; i < 10; i++)
-		add(PROBE_HTTP, 100, 40, &tally[i]); /* twice as much as fits */
+		add("http", 100, 40, &tally[i]); /* twice as much as fits */
 	await(60);
 	for (size_t i = 0; i < 10; i++)
 		assert_in_range(tally[i].rounds, 5, 7);
@@ -172,8 +173,8 @@ static void nobody_waits_for_a_connection_to_end(void **state)
 	struct tally first = {0}, second = {0};
 	set_up_with(1);
 	origin.end_delay_ms = 1500;
-	add(PROBE_TCP, 10000, 10000, &first);
-	add(PROBE_TCP, 100, 100, &second);
+	add("tcp", 10000, 10000, &first);
+	add("tcp", 100, 100, &second);
 	uint64_t took_ms = await(8);
 	assert_in_range(took_ms, 500, 1000);
 	assert_int_equal(first.good, 1);
@@ -187,11 +188,11 @@ static void a_removed_target_is_silent_and_makes_room(void **state)
 	struct tally first = {0}, second = {0};
 	set_up_with(1);
 	origin_reply(&origin, NULL);
-	struct checker_target *hanging = add(PROBE_HTTP, 10000, 10000, &first);
+	struct checker_target *hanging = add("http", 10000, 10000, &first);
 	while (origin.request_length == 0) /* it has the slot, and no answer */
 		event_base_loop(base, EVLOOP_ONCE);
 	origin_reply(&origin, "HTTP/1.1 200 OK\r\n\r\n");
-	struct checker_target *queued = add(PROBE_HTTP, 100, 100, &second);
+	struct checker_target *queued = add("http", 100, 100, &second);
 	/* let its turn come, which it cannot have yet */
 	event_base_loopexit(base, &(const struct timeval){.tv_usec = 150000});
 	event_base_dispatch(base);
@@ -210,7 +211,7 @@ static void running_out_of_descriptors_is_not_the_targets_fault(void **state)
 	struct tally tally = {0};
 	struct rlimit before, none;
 	set_up_with(10);
-	add(PROBE_TCP, 100, 100, &tally);
+	add("tcp", 100, 100, &tally);
 	await(1);
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
 	none = before;
@@ -235,7 +236,7 @@ static void the_rounds_of_many_are_spread(void **state)
 	memset(tally, 0, sizeof tally);
 	set_up_with(512);
 	for (size_t i = 0; i < 200; i++)
-		add(PROBE_TCP, 1000, 500, &tally[i]);
+		add("tcp", 1000, 500, &tally[i]);
 	await(200);
 	uint64_t start_ms = clock_mono_ms();
 	await(200);
@@ -255,7 +256,7 @@ static void standing_still_is_not_the_targets_fault(void **state)
 	set_up_with(10);
 	unsigned before = open_descriptors();
 	origin_reply(&origin, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-	add(PROBE_HTTP, 3600000, 50, &tally);
+	add("http", 3600000, 50, &tally);
 	while (open_descriptors() == before)
 		event_base_loop(base, EVLOOP_ONCE);
 	usleep(250000); /* what is tested: nobody turns the loop */
@@ -271,8 +272,8 @@ static void no_descriptor_is_left_behind(void **state)
 	struct tally good = {0}, hanging = {0};
 	unsigned before = open_descriptors();
 	set_up_with(10);
-	add(PROBE_TCP, 100, 100, &good);
-	add(PROBE_HTTP, 100, 30, &hanging);
+	add("tcp", 100, 100, &good);
+	add("http", 100, 30, &hanging);
 	await(20);
 	tear_down();
 	assert_int_equal(open_descriptors(), before);

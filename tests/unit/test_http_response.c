@@ -4,11 +4,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
-static const struct probe_spec plain = {.type = PROBE_HTTP, .method = "GET"};
+static const struct probe_spec plain = {.method = "GET"};
 
 /* NULL: good, else the reason. `step` bytes at a time, until nothing more may be fed. */
 static const char *read_in_steps(const struct probe_spec *spec, const char *bytes, size_t length,
@@ -103,7 +104,7 @@ static void redirects_are_told_not_followed(void **state)
 		"HTTP/1.1 301 Moved\r\nLocation: https://a.test/up\r\nContent-Length: 0\r\n\r\n";
 	static const char told[] = "status 301 to https://a.test/up; redirects are not followed";
 	static const struct probe_expect only[] = {{200, 200}};
-	struct probe_spec strict = {.type = PROBE_HTTP, .expect = only, .expect_count = 1};
+	struct probe_spec strict = {.expect = only, .expect_count = 1};
 	assert_read(&plain, moved, "good");
 	assert_string_equal(words_of(&plain, moved, HTTP_GOOD), told);
 	assert_read(&strict, moved, told);
@@ -268,7 +269,7 @@ static void a_reason_is_one_short_line(void **state)
 static const char *keep(const char *bytes, const char *body, size_t step)
 {
 	static const struct probe_header header = {"Connection", "TE, keep-alive"};
-	struct probe_spec spec = {.type = PROBE_HTTP, .body = body, .headers = &header, .header_count = 1};
+	struct probe_spec spec = {.body = body, .headers = &header, .header_count = 1};
 	struct http_response *response = http_response_new(&spec);
 	bool is_more = true;
 	size_t length = strlen(bytes);

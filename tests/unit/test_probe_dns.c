@@ -123,7 +123,7 @@ static int tear_down(void **state)
 
 static const char *probe_with(struct probe_spec *spec)
 {
-	spec->type = PROBE_DNS;
+	spec->kind = probe_kinds_find("dns");
 	spec->port = spec->port ? spec->port : server.port;
 	spec->timeout_ms = spec->timeout_ms ? spec->timeout_ms : 5000;
 	return probing_judge(&probing, "127.0.0.1", spec, NULL);
@@ -170,7 +170,7 @@ static void truncation_leads_to_tcp(void **state)
 
 static void a_connection_is_ended_not_reset(void **state)
 {
-	struct probe_spec spec = {.type = PROBE_DNS, .port = server.port, .timeout_ms = 5000};
+	struct probe_spec spec = {.kind = probe_kinds_find("dns"), .port = server.port, .timeout_ms = 5000};
 	server.flags[0] |= 0x02;
 	assert_string_equal(probing_end(&probing, "127.0.0.1", &spec, NULL), "good");
 	server.tcp_flags[1] = 2;

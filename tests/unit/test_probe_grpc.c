@@ -168,7 +168,7 @@ static int tear_down(void **state)
 
 static const char *probe_port(struct probe_spec spec, uint16_t port)
 {
-	spec.type = PROBE_GRPC;
+	spec.kind = probe_kinds_find("grpc-health");
 	spec.port = port;
 	spec.timeout_ms = spec.timeout_ms ? spec.timeout_ms : 5000;
 	return probing_judge(&probing, "127.0.0.1", &spec, NULL);
@@ -217,7 +217,8 @@ static void the_end_is_announced(void **state)
 	static const struct {
 		const char *message, *expected;
 	} answers[] = {{"\0\0\0\0\2\x08\1", "good"}, {"\0\0\0\0\2\x08\2", "NOT_SERVING"}};
-	struct probe_spec spec = {.type = PROBE_GRPC, .port = server.port, .timeout_ms = 5000};
+	struct probe_spec spec = {
+		.kind = probe_kinds_find("grpc-health"), .port = server.port, .timeout_ms = 5000};
 	server.pings = true;
 	server.message_length = 7;
 	for (unsigned i = 0; i < 2; i++) {

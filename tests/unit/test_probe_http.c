@@ -1,6 +1,6 @@
 /* http probes: what the request looks like, and how real servers on loopback are judged. */
 #include "checker/http_response.h"
-#include "checker/probe.h"
+#include "checker/probe_http.h"
 #include "lib/clock.h"
 #include "tests/unit/origin.h"
 #include "tests/unit/probing.h"
@@ -40,7 +40,8 @@ static void assert_request(const char *address, const struct probe_spec *spec, c
 
 static void the_request_names_the_host(void **state)
 {
-	struct probe_spec spec = {.type = PROBE_HTTP, .port = 80, .method = "GET", .path = "/healthz"};
+	struct probe_spec spec = {
+		.kind = probe_kinds_find("http"), .port = 80, .method = "GET", .path = "/healthz"};
 	assert_request("192.0.2.1", &spec, "GET /healthz HTTP/1.1\r\nHost: 192.0.2.1\r\n" COMMON "\r\n");
 	spec.port = 8080;
 	assert_request("192.0.2.1", &spec, "GET /healthz HTTP/1.1\r\nHost: 192.0.2.1:8080\r\n" COMMON "\r\n");
@@ -58,11 +59,12 @@ static void the_request_names_the_host(void **state)
 
 static void a_target_with_a_name_is_asked_by_it(void **state)
 {
-	struct probe_spec spec = {.type = PROBE_HTTP, .port = 80, .path = "/", .name = "lb.cloud.test."};
+	struct probe_spec spec = {
+		.kind = probe_kinds_find("http"), .port = 80, .path = "/", .name = "lb.cloud.test."};
 	assert_request("192.0.2.1", &spec, "GET / HTTP/1.1\r\nHost: lb.cloud.test\r\n" COMMON "\r\n");
 	spec.port = 8080;
 	assert_request("192.0.2.1", &spec, "GET / HTTP/1.1\r\nHost: lb.cloud.test:8080\r\n" COMMON "\r\n");
-	spec.type = PROBE_HTTPS;
+	spec.kind = probe_kinds_find("https");
 	spec.port = 443;
 	assert_request("2001:db8::1", &spec, "GET / HTTP/1.1\r\nHost: lb.cloud.test\r\n" COMMON "\r\n");
 	spec.host = "shop.test";
@@ -76,7 +78,8 @@ static void headers_replace_ours(void **state)
 						      {"Accept", "text/plain"},
 						      {"Connection", "x"},
 						      {"X-A", "1"}};
-	struct probe_spec spec = {.type = PROBE_HTTP, .port = 80, .headers = headers, .header_count = 5};
+	struct probe_spec spec = {
+		.kind = probe_kinds_find("http"), .port = 80, .headers = headers, .header_count = 5};
 	assert_request(
 		"192.0.2.1", &spec,
 		"GET / HTTP/1.1\r\nhost: a.test\r\nUSER-AGENT: me\r\nAccept: text/plain\r\nConnection: x\r\n"
@@ -102,7 +105,7 @@ static int tear_down(void **state)
 
 static const char *probe(struct probe_spec *spec, const char *address)
 {
-	spec->type = PROBE_HTTP;
+	spec->kind = probe_kinds_find("http");
 	spec->port = origin.port;
 	spec->timeout_ms = spec->timeout_ms ? spec->timeout_ms : 5000;
 	return probing_judge(&probing, address, spec, NULL);
@@ -188,7 +191,8 @@ static void a_silent_close_is_told(void **state)
 
 static void a_cancelled_probe_is_not_heard_of(void **state)
 {
-	struct probe_spec spec = {.type = PROBE_HTTP, .port = origin.port, .path = "/", .timeout_ms = 50};
+	struct probe_spec spec = {
+		.kind = probe_kinds_find("http"), .port = origin.port, .path = "/", .timeout_ms = 50};
 	probing_start(&probing, "127.0.0.1", &spec, NULL);
 	probe_cancel(probing.probe);
 	event_base_loopexit(base, &(const struct timeval){.tv_usec = 100000});
@@ -199,7 +203,7 @@ static void a_cancelled_probe_is_not_heard_of(void **state)
 static void a_kept_connection_that_broke_is_tried_anew(void **state)
 {
 	static const struct probe_header keep = {"Connection", "keep-alive"};
-	struct probe_spec spec = {.type = PROBE_HTTP,
+	struct probe_spec spec = {.kind = probe_kinds_find("http"),
 				  .path = "/",
 				  .headers = &keep,
 				  .header_count = 1,
@@ -226,7 +230,7 @@ static void nothing_is_kept_where_descriptors_are_scarce(void **state)
 	struct probe_spec spec = {.path = "/", .headers = &keep, .header_count = 1};
 	struct rlimit before, low;
 	struct probe_kept kept = {0};
-	spec.type = PROBE_HTTP;
+	spec.kind = probe_kinds_find("http");
 	spec.port = origin.port;
 	spec.timeout_ms = 5000;
 	origin_reply(&origin, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
@@ -247,7 +251,8 @@ static void nothing_is_kept_where_descriptors_are_scarce(void **state)
 
 static void nothing_is_reset(const char *reply, const char *expected)
 {
-	struct probe_spec spec = {.type = PROBE_HTTP, .port = origin.port, .path = "/", .timeout_ms = 5000};
+	struct probe_spec spec = {
+		.kind = probe_kinds_find("http"), .port = origin.port, .path = "/", .timeout_ms = 5000};
 	origin_reply(&origin, reply);
 	assert_string_equal(probing_end(&probing, "127.0.0.1", &spec, NULL), expected);
 	while (origin.open > 0)
@@ -292,7 +297,8 @@ static void the_verdict_does_not_wait_for_the_rest(void **state)
 
 static void the_deadline_bounds_the_rest(void **state)
 {
-	struct probe_spec spec = {.type = PROBE_HTTP, .port = origin.port, .path = "/", .timeout_ms = 80};
+	struct probe_spec spec = {
+		.kind = probe_kinds_find("http"), .port = origin.port, .path = "/", .timeout_ms = 80};
 	origin.stays_open = true;
 	uint64_t start_ms = clock_mono_ms();
 	origin_reply(&origin, "HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\nnot so many");
@@ -304,7 +310,8 @@ static void no_more_than_64_KiB_of_the_rest_are_read(void **state)
 {
 	static const char head[] = "HTTP/1.1 200 OK\r\nContent-Length: 8000000\r\n\r\n";
 	static char huge[4000000];
-	struct probe_spec spec = {.type = PROBE_HTTP, .port = origin.port, .path = "/", .timeout_ms = 5000};
+	struct probe_spec spec = {
+		.kind = probe_kinds_find("http"), .port = origin.port, .path = "/", .timeout_ms = 5000};
 	memset(huge, 'x', sizeof huge - 1);
 	memcpy(huge, head, strlen(head));
 	origin_reply(&origin, huge);
@@ -319,7 +326,7 @@ static void no_more_than_64_KiB_of_the_rest_are_read(void **state)
 static void a_slow_body_does_not_cost_the_connection(void **state)
 {
 	static const struct probe_header keep = {"Connection", "keep-alive"};
-	struct probe_spec spec = {.type = PROBE_HTTP,
+	struct probe_spec spec = {.kind = probe_kinds_find("http"),
 				  .path = "/",
 				  .headers = &keep,
 				  .header_count = 1,

@@ -1,5 +1,5 @@
 /* tls and https probes against a real server: names, certificates, resumption, kept connections. */
-#include "checker/probe.h"
+#include "checker/probe_tls.h"
 #include "lib/clock.h"
 #include "tests/unit/origin.h"
 #include "tests/unit/probing.h"
@@ -52,9 +52,9 @@ static const char *probe_with(struct probe_spec *spec)
 
 static const char *name_sent_to(const char *target, const char *host, const char *sni)
 {
-	static char name[PROBE_NAME_MAX];
+	static char name[PROBE_TLS_NAME_MAX];
 	struct ip ip = {.family = 4};
-	struct probe_spec spec = {.type = PROBE_TLS, .name = target, .host = host, .sni = sni};
+	struct probe_spec spec = {.kind = probe_kinds_find("tls"), .name = target, .host = host, .sni = sni};
 	const char *sent = probe_tls_question(&ip, &spec, name).name;
 	return sent ? sent : "none";
 }
@@ -88,7 +88,8 @@ static void the_name_is_the_hosts_where_it_is_one(void **state)
 
 static void a_handshake_is_up(void **state)
 {
-	struct probe_spec spec = {.type = PROBE_TLS, .sni = "shop.test", .verify = PROBE_VERIFY_FULL};
+	struct probe_spec spec = {
+		.kind = probe_kinds_find("tls"), .sni = "shop.test", .verify = PROBE_VERIFY_FULL};
 	assert_string_equal(probe_with(&spec), "good");
 	spec.expires_within_ms = 14 * DAY_S * 1000;
 	assert_string_equal(probe_with(&spec), "good");
@@ -104,7 +105,7 @@ static void a_handshake_is_up(void **state)
 static void a_certificate_that_changed_is_seen_at_once(void **state)
 {
 	static const struct probe_header keep = {"Connection", "keep-alive"};
-	struct probe_spec spec = {.type = PROBE_HTTPS,
+	struct probe_spec spec = {.kind = probe_kinds_find("https"),
 				  .path = "/",
 				  .host = "shop.test",
 				  .verify = PROBE_VERIFY_FULL,
@@ -124,7 +125,7 @@ static void a_certificate_that_changed_is_seen_at_once(void **state)
 
 static void no_tls_is_no_handshake(void **state)
 {
-	struct probe_spec spec = {.type = PROBE_TLS};
+	struct probe_spec spec = {.kind = probe_kinds_find("tls")};
 	server.speaks_plainly = true;
 	server.reply = "220 mail.example ESMTP\r\n";
 	assert_string_equal(probe_with(&spec), "handshake failed: the answer is not TLS");
@@ -141,13 +142,14 @@ static void a_closed_port_is_refused(void **state)
 	struct origin nobody = {0};
 	assert_true(origin_open(&nobody, base, "127.0.0.1", 0));
 	origin_refuse(&nobody);
-	struct probe_spec spec = {.type = PROBE_TLS, .port = nobody.port};
+	struct probe_spec spec = {.kind = probe_kinds_find("tls"), .port = nobody.port};
 	assert_string_equal(probe_with(&spec), "connection refused");
 }
 
 static void https_is_http_inside(void **state)
 {
-	struct probe_spec spec = {.type = PROBE_HTTPS, .path = "/up", .host = "shop.test", .body = "ok"};
+	struct probe_spec spec = {
+		.kind = probe_kinds_find("https"), .path = "/up", .host = "shop.test", .body = "ok"};
 	assert_string_equal(probe_with(&spec), "good");
 	assert_string_equal(server.name, "shop.test");
 	assert_string_equal(server.alpn, "http/1.1");
@@ -159,7 +161,7 @@ static void https_is_http_inside(void **state)
 
 static void sessions_are_resumed_where_nobody_judges(void **state)
 {
-	struct probe_spec spec = {.type = PROBE_HTTPS, .path = "/"};
+	struct probe_spec spec = {.kind = probe_kinds_find("https"), .path = "/"};
 	for (int i = 0; i < 3; i++)
 		assert_string_equal(probe_with(&spec), "good");
 	assert_int_equal(server.handshakes, 3);
@@ -169,7 +171,8 @@ static void sessions_are_resumed_where_nobody_judges(void **state)
 static void a_connection_is_kept_where_the_check_asks_for_it(void **state)
 {
 	static const struct probe_header keep = {"connection", "Keep-Alive"};
-	struct probe_spec spec = {.type = PROBE_HTTPS, .path = "/", .headers = &keep, .header_count = 1};
+	struct probe_spec spec = {
+		.kind = probe_kinds_find("https"), .path = "/", .headers = &keep, .header_count = 1};
 	server.stays_open = true;
 	server.requests_per_connection = 2;
 	for (int i = 0; i < 4; i++)
