@@ -128,7 +128,7 @@ struct loader {
 	struct load_previous previous;
 	struct load_result result;
 	struct helper *helper;
-	loader_done_fn *done;
+	load_done_fn *done;
 	void *user;
 };
 
@@ -144,11 +144,11 @@ static void on_done(void *user)
 	struct loader *loader = user;
 	loader->helper = NULL;
 	loader->done(loader->user, &loader->result);
-	loader_free(loader);
+	load_free(loader);
 }
 
-struct loader *loader_start(struct event_base *base, const char *config_path, struct load_previous *previous,
-			    loader_done_fn *done, void *user)
+struct loader *load_start(struct event_base *base, const char *config_path, struct load_previous *previous,
+			  load_done_fn *done, void *user)
 {
 	struct loader *loader = xcalloc(1, sizeof *loader);
 	*loader = (struct loader){
@@ -158,12 +158,12 @@ struct loader *loader_start(struct event_base *base, const char *config_path, st
 	if (loader->helper)
 		return loader;
 	int reason = errno;
-	loader_free(loader);
+	load_free(loader);
 	errno = reason;
 	return NULL;
 }
 
-void loader_free(struct loader *loader)
+void load_free(struct loader *loader)
 {
 	if (!loader)
 		return;

@@ -39,9 +39,9 @@ void load_run(const char *config_path, enum load_depth depth, struct load_previo
 void load_result_done(struct load_result *result);
 
 struct loader;
-typedef void loader_done_fn(void *user, struct load_result *result); /* takes what it moves out */
+typedef void load_done_fn(void *user, struct load_result *result); /* takes what it moves out */
 /* Takes over `previous` and empties it. `done` runs on the base's thread, after which the loader is gone.
  * NULL, with errno: no thread or descriptor is left. */
-struct loader *loader_start(struct event_base *base, const char *config_path, struct load_previous *previous,
-			    loader_done_fn *done, void *user);
-void loader_free(struct loader *loader); /* waits for the thread; `done` is not called; NULL is fine */
+struct loader *load_start(struct event_base *base, const char *config_path, struct load_previous *previous,
+			  load_done_fn *done, void *user);
+void load_free(struct loader *loader); /* waits for the thread; `done` is not called; NULL is fine */

@@ -2,6 +2,7 @@
 #include "gslb/control/change.h"
 #include "gslb/compile/world_builder.h"
 #include "gslb/control/loading.h"
+#include "gslb/control/start.h"
 #include "health/health_book.h"
 #include "health/resolve_names.h"
 #include "lib/clock.h"
@@ -85,7 +86,7 @@ enum change_outcome change_fleet(struct server *server, struct fleet_change *cha
 		health_book_sync(server->health, server->fleet);
 	}
 	world_builder_fleet_changed(server->builder, ret);
-	server_health_progress(server); /* what the start waited for may have left the fleet */
+	start_progress(server); /* what the start waited for may have left the fleet */
 	return CHANGE_DONE;
 }
 

@@ -166,7 +166,7 @@ static void on_files_read(void *user, struct load_result *result)
 bool loading_start(struct loading *loading, struct load_previous *previous, enum store_misfit misfit)
 {
 	assert(loading->stage == LOADING_NOTHING);
-	loading->loader = loader_start(loading->base, loading->config_path, previous, on_files_read, loading);
+	loading->loader = load_start(loading->base, loading->config_path, previous, on_files_read, loading);
 	if (!loading->loader)
 		return false;
 	enter(loading, LOADING_FILES);
@@ -203,7 +203,7 @@ void loading_free(struct loading *loading)
 {
 	if (!loading)
 		return;
-	loader_free(loading->loader);
+	load_free(loading->loader);
 	helper_free(loading->helper);
 	order_cache_free(loading->wanted);
 	store_load_free(loading->store_load);

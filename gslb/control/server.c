@@ -6,6 +6,7 @@
 #include "gslb/compile/world_builder.h"
 #include "gslb/control/change.h"
 #include "gslb/control/loading.h"
+#include "gslb/control/start.h"
 #include "health/health_book.h"
 #include "health/resolve_names.h"
 #include "lib/clock.h"
@@ -26,7 +27,6 @@ struct reload_request {
 
 static uint64_t loaded_version(void *user);
 static void on_loaded(void *user, struct load_result *result, size_t set_aside);
-static void on_start_wait(evutil_socket_t fd, short what, void *user);
 static void on_expiry(evutil_socket_t fd, short what, void *user);
 
 /* Nobody knows how long we were away but the wall clock. */
@@ -48,7 +48,7 @@ static void on_health_changed(void *user, const struct ip *vip)
 
 static void on_health_progressed(void *user)
 {
-	server_health_progress(user);
+	start_progress(user);
 }
 
 static void on_addresses_changed(void *user)
@@ -83,7 +83,7 @@ struct server *server_new(struct event_base *base, const char *config_path, cons
 	server->started_mono_ms = clock_mono_ms();
 	server->fleet = fleet_new();
 	server->controls = controls_new();
-	server->start_timer = evtimer_new(base, on_start_wait, server);
+	start_init(server);
 	server->expiry_timer = evtimer_new(base, on_expiry, server);
 	server->config = gslb_config_load(config_path, errors);
 	if (!server->config || err_has_errors(errors)) {
@@ -139,7 +139,7 @@ void server_free(struct server *server)
 	store_close(server->store);
 	fleet_free(server->fleet);
 	gslb_config_free(server->config);
-	event_free(server->start_timer);
+	start_done(server);
 	event_free(server->expiry_timer);
 	free_requests(server->reload);
 	free_requests(server->reload_queue);
@@ -157,61 +157,6 @@ bool server_check(const char *config_path, struct err_list *errors)
 	err_move(errors, &result.errors);
 	load_result_done(&result);
 	return is_good;
-}
-
-/* ---- start rule ---- */
-
-static void start_serving(struct server *server)
-{
-	struct err_list errors = {0};
-	evtimer_del(server->start_timer);
-	server->is_waiting_health = false;
-	world_builder_settle(server->builder); /* the first answer knows what the probes found */
-	if (!server->hooks->start_serving(server->hooks->user, &errors)) {
-		err_print(&errors, stderr);
-		server->has_failed = true;
-		event_base_loopbreak(server->base);
-	} else {
-		server->is_ready = true;
-		for (size_t i = 0; i < errors.count; i++)
-			log_warning("%s", errors.items[i].message);
-		log_info("ready: answering %zu zones, %zu tenants", fleet_count(server->fleet, FLEET_ZONE),
-			 fleet_count(server->fleet, FLEET_TENANT));
-	}
-	err_done(&errors);
-}
-
-/* A name that was not looked up yet is a VIP that nobody could see. */
-static bool is_health_known(const struct server *server)
-{
-	return resolve_names_are_known(server->names) && health_book_is_complete(server->health);
-}
-
-void server_health_progress(struct server *server)
-{
-	if (server->is_waiting_health && is_health_known(server))
-		start_serving(server);
-}
-
-static void on_start_wait(evutil_socket_t fd, short what, void *user)
-{
-	struct server *server = user;
-	if (!server->is_waiting_health)
-		return;
-	log_warning("answering without a full round of checks: start_wait is over");
-	start_serving(server);
-}
-
-static void begin_start_wait(struct server *server)
-{
-	uint32_t wait_ms = server->config->start_wait_ms;
-	server->is_waiting_health = true;
-	if (wait_ms == 0 || is_health_known(server)) {
-		start_serving(server);
-		return;
-	}
-	struct timeval wait = {wait_ms / 1000, (suseconds_t)(wait_ms % 1000 * 1000)};
-	evtimer_add(server->start_timer, &wait);
 }
 
 const char *const *server_waiting(const struct server *server)
@@ -278,7 +223,7 @@ static void finish_start(struct server *server, struct load_result *result, size
 	take_over(server, result, set_aside);
 	server->is_loaded = true;
 	change_expire_controls(server); /* no answer by one that was due while nobody ran */
-	begin_start_wait(server);
+	start_begin(server);
 }
 
 static bool finish_reload(struct server *server, struct load_result *result, size_t set_aside)
@@ -296,7 +241,7 @@ static bool finish_reload(struct server *server, struct load_result *result, siz
 	server->fleet_version++;
 	change_restore_serials(server, &result->config->node, result->fleet);
 	take_over(server, result, set_aside);
-	server_health_progress(server); /* what the start waited for may have left the fleet */
+	start_progress(server); /* what the start waited for may have left the fleet */
 	change_audit_reload(server, server->reload->author, server->reload->via);
 	return true;
 }

@@ -110,8 +110,7 @@ enum change_outcome change_controls(struct server *server, const struct control_
 typedef void server_reloaded_fn(void *user, const struct err_list *errors);
 void server_reload(struct server *server, const struct requester *requester, server_reloaded_fn *done,
 		   void *user);
-/* What the start waits for may be there now: the start rule looks again. */
-void server_health_progress(struct server *server);
+
 /* Names what /readyz waits for ("health", "fleet", …; NULL ends the list); empty when ready. */
 const char *const *server_waiting(const struct server *server);
 

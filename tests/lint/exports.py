@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A name that a file exports begins with the file's name or the name of its folder.
+"""A name that a file exports begins with the file's name, that of the family it is part of, or its folder's.
 
 usage: exports.py SOURCE_ROOT BUILD_ROOT
 
@@ -21,20 +21,20 @@ def read_exceptions(text):
             path, colon, names = line.partition(":")
             if not colon or not names.split():
                 sys.exit(f"exports.txt:{number}: a path, a colon and names")
-            exceptions[path.strip()] = names.split()
+            exceptions.setdefault(path.strip(), []).extend(names.split())
     return exceptions
 
 
-def singular(word):
-    return word.removesuffix("s")
+def prefixes(source):
+    """Of gslb/decide/order_compile.c: gslb, decide, order_compile and order, which is whose part the file is."""
+    *folders, stem = source.removesuffix(".c").split("/")
+    words = stem.split("_")
+    return set(folders) | {"_".join(words[:n]) for n in range(1, len(words) + 1)}
 
 
 def is_named_for(name, source):
-    """lib/net.c: net_…, lib_…; store/controls.c: control_… too, for one of them; of nested folders, any."""
-    for word in source.removesuffix(".c").split("/"):
-        if re.match(rf"(?:{word}|{singular(word)})(?:_|$)", name):
-            return True
-    return False
+    """One of several may have the singular, several the plural: control_key, places_find."""
+    return any(re.match(rf"{word.removesuffix('s')}s?(?:_|$)", name) for word in prefixes(source))
 
 
 def check(root, build):
@@ -48,7 +48,7 @@ def check(root, build):
             if name in exceptions.get(source, []):
                 used.add((source, name))
                 continue
-            errors.append(f"{source}: {name} begins neither with the file's name nor with the folder's")
+            errors.append(f"{source}: {name} does not begin with the file's or the folder's name")
     for source, names in exceptions.items():
         errors += [f"exports.txt: {source} does not export {n}" for n in names if (source, n) not in used]
     return errors, count

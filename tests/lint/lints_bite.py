@@ -165,8 +165,10 @@ CASES = [  # lint, tree, part of the message (None: clean)
     (run_exports, {"lib/a.c": "int a_x;\nint lib_x;\nint a(void)\n{\n\treturn 1;\n}\n"
                               "static int free_one(void)\n{\n\treturn 1;\n}\n"}, None),
     (run_exports, {"lib/items.c": "int item_new(void)\n{\n\treturn 1;\n}\n"}, None),
-    (run_exports, {"lib/a.c": "int other(void)\n{\n\treturn 1;\n}\n"}, "lib/a.c: other begins neither"),
-    (run_exports, {"lib/a.c": "int ab(void)\n{\n\treturn 1;\n}\n"}, "lib/a.c: ab begins neither"),
+    (run_exports, {"lib/order_read.c": "int order_new(void)\n{\n\treturn 1;\n}\n"}, None),
+    (run_exports, {"lib/order_read.c": "int read_order(void)\n{\n\treturn 1;\n}\n"}, "read_order does not begin"),
+    (run_exports, {"lib/a.c": "int other(void)\n{\n\treturn 1;\n}\n"}, "lib/a.c: other does not begin"),
+    (run_exports, {"lib/a.c": "int ab(void)\n{\n\treturn 1;\n}\n"}, "lib/a.c: ab does not begin"),
     (run_exports, {"lib/a.c": "int x(void)\n{\n\treturn 1;\n}\n",
                    "tests/lint/exports.txt": "lib/a.c: x\n"}, None),
     (run_exports, {"lib/a.c": "", "tests/lint/exports.txt": "lib/a.c: x\n"}, "lib/a.c does not export x"),

@@ -203,14 +203,14 @@ static void test_a_thread_loads_and_the_loop_gets_it(void **state)
 	rig_write(&rig, "a.yaml", REGIONS ZONE TENANTS);
 	char *path = rig_path(&rig, "node.yaml");
 	is_done = false;
-	loader_start(rig.base, path, &nothing, on_done, &rig);
+	load_start(rig.base, path, &nothing, on_done, &rig);
 	rig_await(&rig, has_loaded);
 	expect("");
 	assert_int_equal(fleet_count(result.fleet, FLEET_TENANT), 1);
 
 	struct load_previous previous = keep();
 	is_done = false;
-	loader_free(loader_start(rig.base, path, &previous, on_done, &rig)); /* given up: nobody is called */
+	load_free(load_start(rig.base, path, &previous, on_done, &rig)); /* given up: nobody is called */
 	rig_turn_ms(&rig, 10);
 	assert_false(is_done);
 	assert_null(previous.places);

@@ -1,4 +1,5 @@
 /* The life of the control path: when DNS may be answered, and what a reload takes over or refuses. */
+#include "gslb/control/start.h"
 #include "lib/mem.h"
 #include "tests/support/rig.h"
 #include <setjmp.h>
@@ -99,13 +100,13 @@ static void test_it_waits_for_what_the_probes_find(void **state)
 	assert_int_equal(rig.times_started, 0);
 	assert_string_equal(server_waiting(rig.server)[0], "health");
 	assert_null(server_waiting(rig.server)[1]);
-	server_health_progress(rig.server); /* not yet all of it */
+	start_progress(rig.server); /* not yet all of it */
 	assert_int_equal(rig.times_started, 0);
 	rig_set_health_complete(true);
-	server_health_progress(rig.server);
+	start_progress(rig.server);
 	assert_int_equal(rig.times_started, 1);
 	assert_null(server_waiting(rig.server)[0]);
-	server_health_progress(rig.server);
+	start_progress(rig.server);
 	assert_int_equal(rig.times_started, 1);
 }
 
@@ -117,7 +118,7 @@ static void test_it_serves_what_the_probes_found(void **state)
 	rig_set_health(&rig, "192.0.2.1", "web", VIP_DOWN, 0);
 	rig_set_health(&rig, "192.0.2.2", "web", VIP_UP, 0);
 	rig_set_health_complete(true);
-	server_health_progress(rig.server);
+	start_progress(rig.server);
 	assert_int_equal(rig.times_started, 1);
 	assert_string_equal(ask("acme.app.test"), "NOERROR 192.0.2.2");
 }
