@@ -156,6 +156,7 @@ json_t *api_view_object(const struct fleet_object *object); /* as in YAML + id, 
 struct api_vip {
 	const char *region, *service, *check; /* check NULL: none */
 	const struct fleet_vip *vip;
+	const struct health_entry *entry; /* what the probes know; NULL: nothing */
 	enum vip_state state;
 	double score;			   /* 0..1; unknown counts as 1 */
 	int64_t since_unix_ms;		   /* 0: never known */

@@ -73,11 +73,11 @@ void api_view_vip(const struct server *server, const struct fleet_service *servi
 	};
 	if (!ret->check)
 		return;
-	const struct health_entry *entry = health_book_find(server_health(server), vip, ret->check);
-	ret->state = entry ? health_book_vip_state(entry->verdict.state) : VIP_UNKNOWN;
+	ret->entry = health_book_find(server_health(server), vip, ret->check);
+	ret->state = ret->entry ? health_book_vip_state(ret->entry->verdict.state) : VIP_UNKNOWN;
 	if (ret->state == VIP_UNKNOWN)
 		return;
-	ret->score = ret->state == VIP_UP ? (double)entry->score / SCORE_FULL : 0.0;
-	ret->since_unix_ms = entry->changed_unix_ms;
-	ret->reason = entry->reason;
+	ret->score = ret->state == VIP_UP ? (double)ret->entry->score / SCORE_FULL : 0.0;
+	ret->since_unix_ms = ret->entry->changed_unix_ms;
+	ret->reason = ret->entry->reason;
 }

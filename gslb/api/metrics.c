@@ -8,9 +8,9 @@
 #include "gslb/decide/words.h"
 #include "health/health_book.h"
 #include "lib/clock.h"
+#include "lib/exposition.h"
 #include "lib/mem.h"
 #include "zones/rcode.h"
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,35 +20,11 @@
 static const char *const transport_name[TRANSPORTS] = {"udp", "tcp"};
 
 struct page {
+	struct exposition text;
 	const struct server *server;
-	struct evbuffer *out;
 	struct stats *const *stats;
 	size_t stats_count;
 };
-
-static void begin(struct page *page, const char *name, const char *type, const char *help)
-{
-	evbuffer_add_printf(page->out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
-}
-
-/* Backslash, quote and line feed are escaped (text format 0.0.4); out has room for twice the text. */
-static const char *escape(const char *text, char *out, size_t size)
-{
-	size_t used = 0;
-	for (; *text && used + 3 < size; text++) {
-		if (*text == '\\' || *text == '"' || *text == '\n')
-			out[used++] = '\\';
-		out[used++] = *text == '\n' ? 'n' : *text;
-	}
-	out[used] = '\0';
-	return out;
-}
-
-static void add_plain(struct page *page, const char *name, const char *help, double value)
-{
-	begin(page, name, "gauge", help);
-	evbuffer_add_printf(page->out, "%s %.15g\n", name, value);
-}
 
 /* The sum over all threads of the counter at this place of struct stats. */
 static uint64_t sum_at(const struct page *page, size_t offset)
@@ -65,31 +41,31 @@ static uint64_t sum_at(const struct page *page, size_t offset)
 static void render_node(struct page *page)
 {
 	const struct server *server = page->server;
-	begin(page, "gslb_build_info", "gauge", "Version of the running program.");
-	evbuffer_add_printf(page->out, "gslb_build_info{version=\"%s\"} 1\n", GSLB_VERSION);
-	add_plain(page, "gslb_ready", "1 when DNS is answered.", server_is_ready(server));
-	add_plain(page, "gslb_control_epoch", "Number of the published world.", (double)server_epoch(server));
-	add_plain(page, "gslb_control_fleet_version", "Accepted changes of the fleet.",
-		  (double)server_fleet_version(server));
-	begin(page, "gslb_control_index_builds_total", "counter",
-	      "Times that the whole name index was built; a change of tenants alone edits it.");
-	evbuffer_add_printf(page->out, "gslb_control_index_builds_total %llu\n",
-			    (unsigned long long)server_index_builds(server));
-	add_plain(page, "gslb_control_invalid_objects", "Stored objects set aside as invalid.",
-		  (double)server_invalid_objects(server));
+	exposition_begin(&page->text, "gslb_build_info", EXPOSITION_GAUGE, "Version of the running program.");
+	exposition_sample(&page->text, 1, "version", GSLB_VERSION, NULL);
+	exposition_gauge(&page->text, "gslb_ready", "1 when DNS is answered.", server_is_ready(server));
+	exposition_gauge(&page->text, "gslb_control_epoch", "Number of the published world.",
+			 (double)server_epoch(server));
+	exposition_gauge(&page->text, "gslb_control_fleet_version", "Accepted changes of the fleet.",
+			 (double)server_fleet_version(server));
+	exposition_begin(&page->text, "gslb_control_index_builds_total", EXPOSITION_COUNTER,
+			 "Times that the whole name index was built; a change of tenants alone edits it.");
+	exposition_count(&page->text, server_index_builds(server), NULL);
+	exposition_gauge(&page->text, "gslb_control_invalid_objects", "Stored objects set aside as invalid.",
+			 (double)server_invalid_objects(server));
 }
 
 static void render_notices(struct page *page)
 {
 	struct notify_counts counts = notify_counts(server_notify(page->server));
-	begin(page, "gslb_control_notices_total", "counter", "Transitions that the hook was to be told.");
+	exposition_begin(&page->text, "gslb_control_notices_total", EXPOSITION_COUNTER,
+			 "Transitions that the hook was to be told.");
 	const struct {
 		const char *result;
 		uint64_t count;
 	} rows[] = {{"sent", counts.sent}, {"failed", counts.failed}, {"dropped", counts.dropped}};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-		evbuffer_add_printf(page->out, "gslb_control_notices_total{result=\"%s\"} %" PRIu64 "\n",
-				    rows[i].result, rows[i].count);
+		exposition_count(&page->text, rows[i].count, "result", rows[i].result, NULL);
 }
 
 /* ---- DNS ---- */
@@ -110,49 +86,43 @@ static bool is_usual(unsigned row)
 
 static void render_queries(struct page *page)
 {
-	begin(page, "gslb_dns_queries_total", "counter", "Queries received.");
+	struct exposition *text = &page->text;
+	exposition_begin(text, "gslb_dns_queries_total", EXPOSITION_COUNTER, "Queries received.");
 	for (unsigned t = 0; t < TRANSPORTS; t++)
 		for (unsigned row = 0; row <= RRTYPE_KNOWN; row++)
-			evbuffer_add_printf(page->out,
-					    "gslb_dns_queries_total{transport=\"%s\",type=\"%s\"} %" PRIu64
-					    "\n",
-					    transport_name[t], rrtype_metric_name(row),
-					    SUM(page, transport[t].queries[row]));
-	begin(page, "gslb_dns_responses_total", "counter", "Responses sent.");
+			exposition_count(text, SUM(page, transport[t].queries[row]), "transport",
+					 transport_name[t], "type", rrtype_metric_name(row), NULL);
+	exposition_begin(text, "gslb_dns_responses_total", EXPOSITION_COUNTER, "Responses sent.");
 	for (unsigned t = 0; t < TRANSPORTS; t++) {
 		for (unsigned row = 0; row < STATS_RCODES; row++) {
 			char rcode[RCODE_TEXT_MAX];
 			uint64_t count = SUM(page, transport[t].responses[row]);
 			rcode_name(row, rcode);
 			if (count || is_usual(row))
-				evbuffer_add_printf(
-					page->out,
-					"gslb_dns_responses_total{transport=\"%s\",rcode=\"%s\"} %" PRIu64
-					"\n",
-					transport_name[t], rcode, count);
+				exposition_count(text, count, "transport", transport_name[t], "rcode", rcode,
+						 NULL);
 		}
 	}
 }
 
 static void render_batch_seconds(struct page *page)
 {
-	const char *name = "gslb_dns_batch_seconds";
-	begin(page, name, "histogram", "From receive to send, weighted by queries.");
+	double bounds[STATS_LATENCY_BUCKETS - 1];
+	uint64_t counts[STATS_LATENCY_BUCKETS];
+	for (unsigned b = 0; b + 1 < STATS_LATENCY_BUCKETS; b++)
+		bounds[b] = (double)((uint64_t)1 << b) / 1e6;
+	exposition_begin(&page->text, "gslb_dns_batch_seconds", EXPOSITION_HISTOGRAM,
+			 "From receive to send, weighted by queries.");
 	for (unsigned t = 0; t < TRANSPORTS; t++) {
-		uint64_t count = 0;
-		for (unsigned b = 0; b + 1 < STATS_LATENCY_BUCKETS; b++) {
-			count += SUM(page, transport[t].latency[b]);
-			evbuffer_add_printf(page->out,
-					    "%s_bucket{transport=\"%s\",le=\"%.10g\"} %" PRIu64 "\n", name,
-					    transport_name[t], (double)((uint64_t)1 << b) / 1e6, count);
-		}
-		count += SUM(page, transport[t].latency[STATS_LATENCY_BUCKETS - 1]);
-		evbuffer_add_printf(
-			page->out,
-			"%s_bucket{transport=\"%s\",le=\"+Inf\"} %" PRIu64
-			"\n%s_sum{transport=\"%s\"} %.9f\n%s_count{transport=\"%s\"} %" PRIu64 "\n",
-			name, transport_name[t], count, name, transport_name[t],
-			(double)SUM(page, transport[t].latency_ns) / 1e9, name, transport_name[t], count);
+		for (unsigned b = 0; b < STATS_LATENCY_BUCKETS; b++)
+			counts[b] = SUM(page, transport[t].latency[b]);
+		const struct exposition_buckets buckets = {
+			.bound_count = STATS_LATENCY_BUCKETS - 1,
+			.bounds = bounds,
+			.counts = counts,
+			.sum = (double)SUM(page, transport[t].latency_ns) / 1e9,
+		};
+		exposition_histogram(&page->text, &buckets, "transport", transport_name[t], NULL);
 	}
 }
 
@@ -165,35 +135,33 @@ static void render_drops(struct page *page)
 	static const char *const limited[LIMITED_REASONS] = {
 		[LIMITED_CLIENT] = "client", [LIMITED_TENANT] = "tenant"};
 	static const char *const family[2] = {"ipv4", "ipv6"};
-	begin(page, "gslb_dns_dropped_total", "counter", "Packets and connections without an answer.");
+	struct exposition *text = &page->text;
+	exposition_begin(text, "gslb_dns_dropped_total", EXPOSITION_COUNTER,
+			 "Packets and connections without an answer.");
 	for (unsigned i = 0; i < DROP_REASONS; i++)
-		evbuffer_add_printf(page->out, "gslb_dns_dropped_total{reason=\"%s\"} %" PRIu64 "\n",
-				    reason[i], SUM(page, dropped[i]));
-	begin(page, "gslb_dns_limited_total", "counter", "Truncated replies to what is over a limit.");
+		exposition_count(text, SUM(page, dropped[i]), "reason", reason[i], NULL);
+	exposition_begin(text, "gslb_dns_limited_total", EXPOSITION_COUNTER,
+			 "Truncated replies to what is over a limit.");
 	for (unsigned i = 0; i < LIMITED_REASONS; i++)
-		evbuffer_add_printf(page->out, "gslb_dns_limited_total{reason=\"%s\"} %" PRIu64 "\n",
-				    limited[i], SUM(page, limited[i]));
-	begin(page, "gslb_dns_ecs_queries_total", "counter", "Queries with a client subnet.");
+		exposition_count(text, SUM(page, limited[i]), "reason", limited[i], NULL);
+	exposition_begin(text, "gslb_dns_ecs_queries_total", EXPOSITION_COUNTER,
+			 "Queries with a client subnet.");
 	for (unsigned i = 0; i < 2; i++)
-		evbuffer_add_printf(page->out, "gslb_dns_ecs_queries_total{family=\"%s\"} %" PRIu64 "\n",
-				    family[i], SUM(page, ecs_queries[i]));
+		exposition_count(text, SUM(page, ecs_queries[i]), "family", family[i], NULL);
 }
 
 static void render_kernel_drops(struct page *page)
 {
 	size_t count;
 	const struct sockaddr_storage *bound = server_listeners(page->server, &count);
-	begin(page, "gslb_dns_kernel_dropped_total", "counter",
-	      "Packets (UDP) and connections (TCP) that a full socket queue dropped.");
+	exposition_begin(&page->text, "gslb_dns_kernel_dropped_total", EXPOSITION_COUNTER,
+			 "Packets (UDP) and connections (TCP) that a full socket queue dropped.");
 	for (unsigned t = 0; t < TRANSPORTS; t++) {
 		for (size_t i = 0; i < count; i++) {
 			char listener[64];
 			listen_format((const struct sockaddr *)&bound[i], true, listener);
-			evbuffer_add_printf(
-				page->out,
-				"gslb_dns_kernel_dropped_total{transport=\"%s\",listener=\"%s\"} %" PRIu64
-				"\n",
-				transport_name[t], listener, server_kernel_dropped(page->server, i, t));
+			exposition_count(&page->text, server_kernel_dropped(page->server, i, t), "transport",
+					 transport_name[t], "listener", listener, NULL);
 		}
 	}
 }
@@ -224,27 +192,23 @@ static void render_services(struct page *page)
 {
 	const struct fleet *fleet = server_fleet(page->server);
 	const struct fleet_object *object;
-	begin(page, "gslb_dns_answers_total", "counter", "Answers by the region that was chosen.");
+	exposition_begin(&page->text, "gslb_dns_answers_total", EXPOSITION_COUNTER,
+			 "Answers by the region that was chosen.");
 	for (size_t at = 0; (object = fleet_next(fleet, FLEET_SERVICE, &at));) {
 		const struct fleet_service *service = (const struct fleet_service *)object;
 		for (size_t r = 0; r < service->vip_region_count; r++) {
 			const char *id = service->vips[r].region;
 			const struct fleet_object *region = fleet_get(fleet, FLEET_REGION, id);
-			evbuffer_add_printf(page->out,
-					    "gslb_dns_answers_total{service=\"%s\",region=\"%s\"} %" PRIu64
-					    "\n",
-					    object->id, id,
-					    region ? sum_answers(page, object->number, region->number) : 0);
+			uint64_t count = region ? sum_answers(page, object->number, region->number) : 0;
+			exposition_count(&page->text, count, "service", object->id, "region", id, NULL);
 		}
 	}
-	begin(page, "gslb_dns_fallback_total", "counter", "Answers beyond the regular step.");
+	exposition_begin(&page->text, "gslb_dns_fallback_total", EXPOSITION_COUNTER,
+			 "Answers beyond the regular step.");
 	for (size_t at = 0; (object = fleet_next(fleet, FLEET_SERVICE, &at));)
 		for (unsigned step = STEP_DEGRADED; step < STEP_COUNT; step++)
-			evbuffer_add_printf(page->out,
-					    "gslb_dns_fallback_total{service=\"%s\",step=\"%s\"} %" PRIu64
-					    "\n",
-					    object->id, words_step((enum step)step),
-					    sum_fallback(page, object->number, step));
+			exposition_count(&page->text, sum_fallback(page, object->number, step), "service",
+					 object->id, "step", words_step((enum step)step), NULL);
 }
 
 /* ---- tenants: the first hundred by count, the rest together ---- */
@@ -322,53 +286,48 @@ static void render_tenants(struct page *page)
 		}
 	}
 	qsort(top, count, sizeof(top[0]), compare_most_first);
-	begin(page, "gslb_dns_tenant_queries_total", "counter",
-	      "Queries by tenant, the hundred with the most.");
+	exposition_begin(&page->text, "gslb_dns_tenant_queries_total", EXPOSITION_COUNTER,
+			 "Queries by tenant, the hundred with the most.");
 	for (size_t i = 0; i < count; i++)
-		evbuffer_add_printf(page->out, "gslb_dns_tenant_queries_total{tenant=\"%s\"} %" PRIu64 "\n",
-				    top[i].id, top[i].count);
-	evbuffer_add_printf(page->out, "gslb_dns_tenant_queries_total{tenant=\"other\"} %" PRIu64 "\n",
-			    other);
+		exposition_count(&page->text, top[i].count, "tenant", top[i].id, NULL);
+	exposition_count(&page->text, other, "tenant", "other", NULL);
 }
 
 /* ---- health ---- */
 
-enum vip_metric { VIP_METRIC_UP, VIP_METRIC_SCORE, VIP_METRIC_TRANSITIONS };
+typedef double vip_value(const struct api_vip *vip);
 
-static void render_vip(struct page *page, const char *name, enum vip_metric metric,
-		       const struct fleet_service *service, const struct fleet_vips *vips, size_t at)
+static double vip_up(const struct api_vip *vip)
 {
-	struct api_vip vip;
-	char address[IP_TEXT_MAX];
-	api_view_vip(page->server, service, vips, at, &vip);
-	ip_format(&vip.vip->ip, address);
-	evbuffer_add_printf(page->out, "%s{service=\"%s\",region=\"%s\",vip=\"%s\"} ", name, vip.service,
-			    vip.region, address);
-	const struct health_entry *entry;
-	switch (metric) {
-	case VIP_METRIC_UP: /* what is unknown counts as up */
-		evbuffer_add_printf(page->out, "%d\n", vip.state != VIP_DOWN);
-		break;
-	case VIP_METRIC_SCORE:
-		evbuffer_add_printf(page->out, "%.15g\n", vip.score);
-		break;
-	case VIP_METRIC_TRANSITIONS:
-		entry = vip.check ? health_book_find(server_health(page->server), vip.vip, vip.check) : NULL;
-		evbuffer_add_printf(page->out, "%" PRIu64 "\n", entry ? entry->transitions : 0);
-		break;
-	}
+	return vip->state != VIP_DOWN; /* what is unknown counts as up */
 }
 
-static void render_vips(struct page *page, const char *name, const char *type, const char *help,
-			enum vip_metric metric)
+static double vip_score(const struct api_vip *vip)
+{
+	return vip->score;
+}
+
+static double vip_transitions(const struct api_vip *vip)
+{
+	return vip->entry ? (double)vip->entry->transitions : 0;
+}
+
+/* The samples of a family that was begun. */
+static void render_vips(struct page *page, vip_value *value)
 {
 	const struct fleet_object *object;
-	begin(page, name, type, help);
 	for (size_t at = 0; (object = fleet_next(server_fleet(page->server), FLEET_SERVICE, &at));) {
 		const struct fleet_service *service = (const struct fleet_service *)object;
-		for (size_t r = 0; r < service->vip_region_count; r++)
-			for (size_t v = 0; v < service->vips[r].count; v++)
-				render_vip(page, name, metric, service, &service->vips[r], v);
+		for (size_t r = 0; r < service->vip_region_count; r++) {
+			for (size_t v = 0; v < service->vips[r].count; v++) {
+				struct api_vip vip;
+				char address[IP_TEXT_MAX];
+				api_view_vip(page->server, service, &service->vips[r], v, &vip);
+				ip_format(&vip.vip->ip, address);
+				exposition_sample(&page->text, value(&vip), "service", vip.service, "region",
+						  vip.region, "vip", address, NULL);
+			}
+		}
 	}
 }
 
@@ -392,39 +351,43 @@ static double count_unknown(const struct page *page)
 /* One check's probes, all its targets together. */
 static void render_probe_seconds(struct page *page, const char *check)
 {
-	const char *name = "gslb_health_probe_seconds";
-	uint64_t bucket[PROBE_BUCKETS] = {0}, sum_us = 0, count = 0;
+	double bounds[PROBE_BUCKETS - 1];
+	uint64_t counts[PROBE_BUCKETS] = {0}, sum_us = 0;
 	const struct health_entry *entry;
+	for (unsigned b = 0; b + 1 < PROBE_BUCKETS; b++)
+		bounds[b] = (double)(1u << b) / 8000;
 	for (size_t at = 0; (entry = health_book_next(server_health(page->server), &at));) {
 		if (strcmp(entry->check, check) != 0)
 			continue;
 		for (unsigned b = 0; b < PROBE_BUCKETS; b++)
-			bucket[b] += entry->latency_bucket[b];
+			counts[b] += entry->latency_bucket[b];
 		sum_us += entry->latency_sum_us;
 	}
-	for (unsigned b = 0; b + 1 < PROBE_BUCKETS; b++) {
-		count += bucket[b];
-		evbuffer_add_printf(page->out, "%s_bucket{check=\"%s\",le=\"%.10g\"} %" PRIu64 "\n", name,
-				    check, (double)(1u << b) / 8000, count);
-	}
-	count += bucket[PROBE_BUCKETS - 1];
-	evbuffer_add_printf(page->out,
-			    "%s_bucket{check=\"%s\",le=\"+Inf\"} %" PRIu64 "\n%s_sum{check=\"%s\"} %.6f\n"
-			    "%s_count{check=\"%s\"} %" PRIu64 "\n",
-			    name, check, count, name, check, (double)sum_us / 1e6, name, check, count);
+	const struct exposition_buckets buckets = {
+		.bound_count = PROBE_BUCKETS - 1,
+		.bounds = bounds,
+		.counts = counts,
+		.sum = (double)sum_us / 1e6,
+	};
+	exposition_histogram(&page->text, &buckets, "check", check, NULL);
 }
 
 static void render_health(struct page *page)
 {
-	render_vips(page, "gslb_health_up", "gauge", "0 when the VIP is down.", VIP_METRIC_UP);
-	render_vips(page, "gslb_health_score", "gauge", "Score of the VIP, 0 to 1.", VIP_METRIC_SCORE);
-	render_vips(page, "gslb_health_transitions_total", "counter", "Changes between up and down.",
-		    VIP_METRIC_TRANSITIONS);
-	add_plain(page, "gslb_health_unknown", "VIPs that nothing is known of; they count as up.",
-		  count_unknown(page));
-	add_plain(page, "gslb_health_evidence_frozen", "1 while states are held for want of evidence.",
-		  health_book_is_frozen(server_health(page->server)));
-	begin(page, "gslb_health_probe_seconds", "histogram", "From the start of a probe to its verdict.");
+	struct exposition *text = &page->text;
+	exposition_begin(text, "gslb_health_up", EXPOSITION_GAUGE, "0 when the VIP is down.");
+	render_vips(page, vip_up);
+	exposition_begin(text, "gslb_health_score", EXPOSITION_GAUGE, "Score of the VIP, 0 to 1.");
+	render_vips(page, vip_score);
+	exposition_begin(text, "gslb_health_transitions_total", EXPOSITION_COUNTER,
+			 "Changes between up and down.");
+	render_vips(page, vip_transitions);
+	exposition_gauge(text, "gslb_health_unknown", "VIPs that nothing is known of; they count as up.",
+			 count_unknown(page));
+	exposition_gauge(text, "gslb_health_evidence_frozen", "1 while states are held for want of evidence.",
+			 health_book_is_frozen(server_health(page->server)));
+	exposition_begin(text, "gslb_health_probe_seconds", EXPOSITION_HISTOGRAM,
+			 "From the start of a probe to its verdict.");
 	const struct fleet_object *check;
 	for (size_t at = 0; (check = fleet_next(server_fleet(page->server), FLEET_CHECK, &at));)
 		render_probe_seconds(page, check->id);
@@ -434,8 +397,7 @@ static void render_health(struct page *page)
 
 static void render_share(struct page *page, const char *region, const char *service, int share)
 {
-	evbuffer_add_printf(page->out, "gslb_control_share{region=\"%s\",service=\"%s\"} %d\n", region,
-			    service, share);
+	exposition_sample(&page->text, share, "region", region, "service", service, NULL);
 }
 
 static void render_controls(struct page *page)
@@ -443,7 +405,8 @@ static void render_controls(struct page *page)
 	const struct controls *controls = server_controls(page->server);
 	const struct fleet_object *region;
 	const struct control_row *row;
-	begin(page, "gslb_control_share", "gauge", "Share of its clients that a region keeps; -1 is down.");
+	exposition_begin(&page->text, "gslb_control_share", EXPOSITION_GAUGE,
+			 "Share of its clients that a region keeps; -1 is down.");
 	for (size_t at = 0; (region = fleet_next(server_fleet(page->server), FLEET_REGION, &at));) {
 		row = controls_get(controls, region->id, "", "");
 		render_share(page, region->id, "", row ? row->share : 100);
@@ -451,15 +414,15 @@ static void render_controls(struct page *page)
 	for (size_t at = 0; (row = controls_next(controls, &at));)
 		if (!row->address[0] && row->service[0])
 			render_share(page, row->region, row->service, row->share);
-	begin(page, "gslb_control_expiry_seconds", "gauge", "Seconds until a control expires.");
+	exposition_begin(&page->text, "gslb_control_expiry_seconds", EXPOSITION_GAUGE,
+			 "Seconds until a control expires.");
 	uint64_t now_ms = clock_mono_ms();
 	for (size_t at = 0; (row = controls_next(controls, &at));) {
 		if (row->address[0] || row->expires_mono_ms == 0)
 			continue;
 		uint64_t left_ms = row->expires_mono_ms > now_ms ? row->expires_mono_ms - now_ms : 0;
-		evbuffer_add_printf(page->out,
-				    "gslb_control_expiry_seconds{region=\"%s\",service=\"%s\"} %.3f\n",
-				    row->region, row->service, (double)left_ms / 1000);
+		exposition_sample(&page->text, (double)left_ms / 1000, "region", row->region, "service",
+				  row->service, NULL);
 	}
 }
 
@@ -468,22 +431,22 @@ static void render_geo(struct page *page)
 	/* This thread alone publishes: the world stays while the page is written. */
 	const struct world *world = server_world(page->server);
 	const struct places *places = world ? world->places : NULL;
-	char path[2 * 4096 + 1];
-	begin(page, "gslb_geo_build_timestamp_seconds", "gauge", "When the geography file was built.");
+	exposition_begin(&page->text, "gslb_geo_build_timestamp_seconds", EXPOSITION_GAUGE,
+			 "When the geography file was built.");
 	for (size_t i = 0; places && i < places->file_count; i++)
-		evbuffer_add_printf(page->out, "gslb_geo_build_timestamp_seconds{file=\"%s\"} %" PRId64 "\n",
-				    escape(places->files[i].path, path, sizeof(path)),
-				    places->files[i].built_unix_s);
-	begin(page, "gslb_geo_prefixes", "gauge", "Records read from the geography file.");
+		exposition_sample(&page->text, (double)places->files[i].built_unix_s, "file",
+				  places->files[i].path, NULL);
+	exposition_begin(&page->text, "gslb_geo_prefixes", EXPOSITION_GAUGE,
+			 "Records read from the geography file.");
 	for (size_t i = 0; places && i < places->file_count; i++)
-		evbuffer_add_printf(page->out, "gslb_geo_prefixes{file=\"%s\"} %zu\n",
-				    escape(places->files[i].path, path, sizeof(path)),
-				    places->files[i].prefixes);
+		exposition_sample(&page->text, (double)places->files[i].prefixes, "file",
+				  places->files[i].path, NULL);
 }
 
 void metrics_render(const struct server *server, struct evbuffer *out)
 {
-	struct page page = {.server = server, .out = out};
+	struct page page = {.server = server};
+	exposition_init(&page.text, out);
 	page.stats = server_stats(server, &page.stats_count);
 	render_node(&page);
 	render_notices(&page);
