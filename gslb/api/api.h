@@ -1,13 +1,13 @@
 /*
- * The HTTP/JSON API on the Unix socket (reference/configuration.md, "API") and, on admin.http, the
- * three plain pages /metrics, /healthz, /readyz. libevent's evhttp carries it.
+ * The HTTP API of gslbd (docs/api.md): the whole of it on the Unix socket, /metrics, /healthz and /readyz on
+ * admin.http, too. Control thread.
  */
 #pragma once
 #include "gslb/control/server.h"
 
 struct api;
 
-/* Binds socket (mode 0660; a stale file is replaced, a live one is an error) and admin.http. */
+/* Listens at the addresses of the server's configuration. NULL: errors say why. */
 struct api *api_new(struct server *server, struct err_list *errors);
 void api_free(struct api *api); /* NULL is fine; before server_free; removes the socket file */
 /* Moves to the addresses of another configuration, or changes nothing and says why: for a reload, before

@@ -2,20 +2,20 @@
  * GET /v1/backup: the store as one file. The copy is made piece by piece between the loop's other work and
  * then sent from the disk. Control thread.
  */
-#include "gslb/api/api_request.h"
+#include "gslb/api/api_internal.h"
 #include "lib/mem.h"
 #include "store/store_backup.h"
 #include <stdlib.h>
 #include <unistd.h>
 
-struct backup_job {
-	struct api_jobs *jobs;
-	struct api_deferred *deferred;
+struct api_backup {
+	struct api *api;
+	struct http_deferred *deferred;
 	struct store_backup *backup;
 	struct event *timer;
 };
 
-void backup_job_free(struct backup_job *job)
+void api_backup_free(struct api_backup *job)
 {
 	if (!job)
 		return;
@@ -24,33 +24,33 @@ void backup_job_free(struct backup_job *job)
 	free(job);
 }
 
-static void finish(struct backup_job *job, int fd, int64_t octets, const struct err_list *errors)
+static void finish(struct api_backup *job, int fd, int64_t octets, const struct err_list *errors)
 {
-	struct api_reply reply;
-	api_reply_init(&reply);
+	struct http_reply reply;
+	http_reply_init(&reply);
 	if (fd < 0) {
-		api_reply_outcome(&reply, CHANGE_UNAVAILABLE, errors);
+		http_reply_errors(&reply, HTTP_PROBLEM_UNAVAILABLE, errors);
 	} else { /* the buffer owns the descriptor from here */
 		reply.status = 200;
 		reply.content_type = "application/vnd.sqlite3";
 		if (evbuffer_add_file(reply.body, fd, 0, octets) < 0)
 			abort();
 	}
-	job->jobs->backup = NULL;
+	job->api->backup = NULL;
 	job->deferred->finish(job->deferred, &reply);
-	api_reply_done(&reply);
-	backup_job_free(job);
+	http_reply_done(&reply);
+	api_backup_free(job);
 }
 
 /* By a timer, not by event_active(): those are served before anything that came in. */
-static void go_on_later(struct backup_job *job)
+static void go_on_later(struct api_backup *job)
 {
 	event_add(job->timer, &(const struct timeval){0});
 }
 
 static void on_turn(evutil_socket_t none, short what, void *user)
 {
-	struct backup_job *job = user;
+	struct api_backup *job = user;
 	struct err_list errors = {0};
 	int64_t octets = 0;
 	int fd = -1;
@@ -65,24 +65,24 @@ static void on_turn(evutil_socket_t none, short what, void *user)
 	err_done(&errors);
 }
 
-void api_get_backup(struct api_request *request, struct api_reply *reply)
+void api_get_backup(struct http_request *request, struct http_reply *reply)
 {
-	struct server *server = request->server;
+	struct api *api = api_of(request);
 	struct err_list errors = {0};
-	if (request->jobs->backup) {
-		api_reply_problem(reply, PROBLEM_UNAVAILABLE, NULL, "another backup is being taken");
+	if (api->backup) {
+		http_reply_problem(reply, HTTP_PROBLEM_UNAVAILABLE, NULL, "another backup is being taken");
 		return;
 	}
-	struct store_backup *backup = store_backup_start(server_store(server), &errors);
+	struct store_backup *backup = store_backup_start(server_store(api->server), &errors);
 	if (!backup) {
-		api_reply_outcome(reply, CHANGE_UNAVAILABLE, &errors);
+		http_reply_errors(reply, HTTP_PROBLEM_UNAVAILABLE, &errors);
 		err_done(&errors);
 		return;
 	}
-	struct backup_job *job = xcalloc(1, sizeof(*job));
-	*job = (struct backup_job){.jobs = request->jobs, .deferred = request->deferred, .backup = backup};
-	job->timer = evtimer_new(server_base(server), on_turn, job);
-	request->jobs->backup = job;
+	struct api_backup *job = xcalloc(1, sizeof(*job));
+	*job = (struct api_backup){.api = api, .deferred = request->deferred, .backup = backup};
+	job->timer = evtimer_new(server_base(api->server), on_turn, job);
+	api->backup = job;
 	reply->is_deferred = true;
 	go_on_later(job);
 }

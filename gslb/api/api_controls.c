@@ -2,7 +2,7 @@
  * API calls of the operator's hand: controls on VIPs, regions and regions × services, and batches of
  * them. Control thread.
  */
-#include "gslb/api/api_request.h"
+#include "gslb/api/api_internal.h"
 
 #include "lib/mem.h"
 #include <stdlib.h>
@@ -37,48 +37,50 @@ static uint64_t version_of(const struct control_row *row)
 	return row ? (uint64_t)row->since_unix_ms : 0;
 }
 
-static void change_one(struct api_request *request, struct api_reply *reply,
+static void change_one(struct http_request *request, struct http_reply *reply,
 		       const struct control_request *wanted)
 {
 	struct err_list errors = {0};
-	const struct control_row *before = present_row(request->server, wanted);
+	const struct control_row *before = present_row(api_server(request), wanted);
+	struct requester requester = api_requester(request);
 	bool is_new = before == NULL && wanted->share != SHARE_RESTORE;
-	if (!api_check_preconditions(request, reply, before != NULL, version_of(before)))
+	if (!http_request_check_version(request, reply, before != NULL, version_of(before)))
 		return;
 	enum change_outcome outcome =
-		change_controls(request->server, wanted, 1, &request->requester, verb_of(wanted), &errors);
+		change_controls(api_server(request), wanted, 1, &requester, verb_of(wanted), &errors);
 	if (outcome == CHANGE_DONE)
-		api_reply_version(reply, is_new ? 201 : 200, request,
-				  version_of(present_row(request->server, wanted)));
+		api_reply_version(request, reply, is_new ? 201 : 200,
+				  version_of(present_row(api_server(request), wanted)));
 	else
-		api_reply_outcome(reply, outcome, &errors);
+		api_reply_outcome(request, reply, outcome, &errors);
 	err_done(&errors);
 }
 
-static void put_control(struct api_request *request, struct api_reply *reply, struct control_request *wanted)
+static void put_control(struct http_request *request, struct http_reply *reply,
+			struct control_request *wanted)
 {
-	struct doc *doc = api_body(request, reply);
+	struct doc *doc = http_body_read(request, reply);
 	if (!doc)
 		return;
 	struct err_list errors = {0};
 	doc_check_keys(&errors, doc, doc->root, control_words, control_later);
 	api_member_control(doc, doc->root, wanted->address != NULL, wanted, &errors);
 	if (err_has_errors(&errors))
-		api_reply_outcome(reply, CHANGE_INVALID, &errors);
+		api_reply_outcome(request, reply, CHANGE_INVALID, &errors);
 	else
 		change_one(request, reply, wanted);
 	err_done(&errors);
 	doc_free(doc);
 }
 
-static void delete_control(struct api_request *request, struct api_reply *reply,
+static void delete_control(struct http_request *request, struct http_reply *reply,
 			   struct control_request *wanted)
 {
 	wanted->share = SHARE_RESTORE;
-	wanted->reason = api_param(request, "reason");
+	wanted->reason = http_request_param(request, "reason");
 	if (wanted->reason && strlen(wanted->reason) > API_REASON_MAX)
-		api_reply_problem(reply, PROBLEM_BAD_REQUEST, NULL, "reason has at most %d octets",
-				  API_REASON_MAX);
+		http_reply_problem(reply, HTTP_PROBLEM_BAD_REQUEST, NULL, "reason has at most %d octets",
+				   API_REASON_MAX);
 	else
 		change_one(request, reply, wanted);
 }
@@ -86,12 +88,13 @@ static void delete_control(struct api_request *request, struct api_reply *reply,
 /* ---- VIPs ---- */
 
 /* The address however it was written; false after a problem was put into the reply. */
-static bool find_vip(const struct api_request *request, struct api_reply *reply,
+static bool find_vip(const struct http_request *request, struct http_reply *reply,
 		     char address[static IP_TEXT_MAX], struct control_request *ret)
 {
 	struct ip ip;
 	if (!ip_parse(request->argument[1], &ip)) {
-		api_reply_problem(reply, PROBLEM_NOT_FOUND, NULL, "'%s' is no address", request->argument[1]);
+		http_reply_problem(reply, HTTP_PROBLEM_NOT_FOUND, NULL, "'%s' is no address",
+				   request->argument[1]);
 		return false;
 	}
 	ip_format(&ip, address);
@@ -99,7 +102,7 @@ static bool find_vip(const struct api_request *request, struct api_reply *reply,
 	return true;
 }
 
-void api_put_vip(struct api_request *request, struct api_reply *reply)
+void api_put_vip(struct http_request *request, struct http_reply *reply)
 {
 	char address[IP_TEXT_MAX];
 	struct control_request wanted;
@@ -107,7 +110,7 @@ void api_put_vip(struct api_request *request, struct api_reply *reply)
 		put_control(request, reply, &wanted);
 }
 
-void api_delete_vip(struct api_request *request, struct api_reply *reply)
+void api_delete_vip(struct http_request *request, struct http_reply *reply)
 {
 	char address[IP_TEXT_MAX];
 	struct control_request wanted;
@@ -117,7 +120,7 @@ void api_delete_vip(struct api_request *request, struct api_reply *reply)
 
 /* ---- regions ---- */
 
-static struct control_request find_region(const struct api_request *request)
+static struct control_request find_region(const struct http_request *request)
 {
 	return (struct control_request){
 		.region = request->argument[0],
@@ -125,13 +128,13 @@ static struct control_request find_region(const struct api_request *request)
 	};
 }
 
-void api_put_region(struct api_request *request, struct api_reply *reply)
+void api_put_region(struct http_request *request, struct http_reply *reply)
 {
 	struct control_request wanted = find_region(request);
 	put_control(request, reply, &wanted);
 }
 
-void api_delete_region(struct api_request *request, struct api_reply *reply)
+void api_delete_region(struct http_request *request, struct http_reply *reply)
 {
 	struct control_request wanted = find_region(request);
 	delete_control(request, reply, &wanted);
@@ -145,17 +148,17 @@ static bool is_same_object(const struct control_request *a, const struct control
 	       strcmp(a->service ? a->service : "", b->service ? b->service : "") == 0;
 }
 
-static void read_change(const struct api_request *request, const struct doc *doc, const struct doc_node *node,
-			const struct control_request *earlier, size_t earlier_count,
-			struct control_request *ret, struct err_list *errors)
+static void read_change(const struct http_request *request, const struct doc *doc,
+			const struct doc_node *node, const struct control_request *earlier,
+			size_t earlier_count, struct control_request *ret, struct err_list *errors)
 {
-	const struct fleet *fleet = server_fleet(request->server);
+	const struct fleet *fleet = server_fleet(api_server(request));
 	if (node->kind != DOC_MAPPING) {
 		doc_err(errors, doc, node, "a change is an object with region and share");
 		return;
 	}
 	doc_check_keys(errors, doc, node, change_words, control_later);
-	if (api_member_required(doc, node, "region", NAME_TEXT_MAX, errors))
+	if (http_body_required(doc, node, "region", NAME_TEXT_MAX, errors))
 		ret->region = api_member_object(fleet, FLEET_REGION, doc, node, "region", errors);
 	ret->service = api_member_object(fleet, FLEET_SERVICE, doc, node, "service", errors);
 	api_member_control(doc, node, false, ret, errors);
@@ -172,7 +175,7 @@ static const char *verb_of_batch(const struct control_request *wanted, size_t co
 	return is_flip ? "flip" : count == 1 ? verb_of(wanted) : "batch";
 }
 
-static void run_batch(struct api_request *request, struct api_reply *reply, const struct doc *doc,
+static void run_batch(struct http_request *request, struct http_reply *reply, const struct doc *doc,
 		      const struct doc_node *changes, struct err_list *errors)
 {
 	size_t count = 0;
@@ -182,20 +185,21 @@ static void run_batch(struct api_request *request, struct api_reply *reply, cons
 		count++;
 	}
 	enum change_outcome outcome = CHANGE_INVALID;
+	struct requester requester = api_requester(request);
 	if (!err_has_errors(errors))
-		outcome = change_controls(request->server, wanted, count, &request->requester,
+		outcome = change_controls(api_server(request), wanted, count, &requester,
 					  verb_of_batch(wanted, count), errors);
 	if (outcome == CHANGE_DONE)
-		api_reply_json(reply, 200,
-			       json_pack("{s:I}", "epoch", (json_int_t)server_epoch(request->server)));
+		http_reply_json(reply, 200,
+				json_pack("{s:I}", "epoch", (json_int_t)server_epoch(api_server(request))));
 	else
-		api_reply_outcome(reply, outcome, errors);
+		api_reply_outcome(request, reply, outcome, errors);
 	free(wanted);
 }
 
-void api_post_batch(struct api_request *request, struct api_reply *reply)
+void api_post_batch(struct http_request *request, struct http_reply *reply)
 {
-	struct doc *doc = api_body(request, reply);
+	struct doc *doc = http_body_read(request, reply);
 	if (!doc)
 		return;
 	struct err_list errors = {0};
@@ -209,7 +213,7 @@ void api_post_batch(struct api_request *request, struct api_reply *reply)
 	if (is_list)
 		run_batch(request, reply, doc, changes, &errors);
 	else
-		api_reply_outcome(reply, CHANGE_INVALID, &errors);
+		api_reply_outcome(request, reply, CHANGE_INVALID, &errors);
 	err_done(&errors);
 	doc_free(doc);
 }

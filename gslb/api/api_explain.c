@@ -1,7 +1,7 @@
 /*
  * POST /v1/explain: reads the question and the what-ifs; the answer is explain()'s. Control thread.
  */
-#include "gslb/api/api_request.h"
+#include "gslb/api/api_internal.h"
 
 #include "gslb/api/explain.h"
 #include "lib/mem.h"
@@ -24,7 +24,7 @@ struct question_reader {
 static void read_name(struct question_reader *reader)
 {
 	const struct doc_node *root = reader->doc->root;
-	const char *text = api_member_required(reader->doc, root, "name", NAME_TEXT_MAX, reader->errors);
+	const char *text = http_body_required(reader->doc, root, "name", NAME_TEXT_MAX, reader->errors);
 	if (!text)
 		return;
 	const char *fault = *text ? name_from_text(text, NULL, &reader->question.name) : "it is empty";
@@ -35,7 +35,7 @@ static void read_name(struct question_reader *reader)
 static void read_type(struct question_reader *reader)
 {
 	const struct doc_node *root = reader->doc->root;
-	const char *text = api_member_text(reader->doc, root, "type", 32, reader->errors);
+	const char *text = http_body_text(reader->doc, root, "type", 32, reader->errors);
 	reader->question.type = RR_A;
 	if (text && !rrtype_from_text(text, &reader->question.type))
 		doc_err(reader->errors, reader->doc, doc_get(root, "type"), "unknown record type '%s'", text);
@@ -44,8 +44,8 @@ static void read_type(struct question_reader *reader)
 static void read_client(struct question_reader *reader)
 {
 	const struct doc_node *root = reader->doc->root;
-	const char *client = api_member_text(reader->doc, root, "client", PREFIX_TEXT_MAX, reader->errors);
-	const char *via = api_member_text(reader->doc, root, "via", IP_TEXT_MAX, reader->errors);
+	const char *client = http_body_text(reader->doc, root, "client", PREFIX_TEXT_MAX, reader->errors);
+	const char *via = http_body_text(reader->doc, root, "via", IP_TEXT_MAX, reader->errors);
 	reader->question.has_client = client && prefix_parse(client, &reader->question.client);
 	if (client && !reader->question.has_client)
 		doc_err(reader->errors, reader->doc, doc_get(root, "client"),
@@ -77,12 +77,12 @@ static void read_what_if_object(struct question_reader *reader, const struct doc
 		return;
 	}
 	if (doc_get(node, "region")) {
-		if (api_member_required(reader->doc, node, "region", NAME_TEXT_MAX, reader->errors))
+		if (http_body_required(reader->doc, node, "region", NAME_TEXT_MAX, reader->errors))
 			ret->region = api_member_object(reader->fleet, FLEET_REGION, reader->doc, node,
 							"region", reader->errors);
 		return;
 	}
-	const char *vip = api_member_required(reader->doc, node, "vip", IP_TEXT_MAX, reader->errors);
+	const char *vip = http_body_required(reader->doc, node, "vip", IP_TEXT_MAX, reader->errors);
 	if (!vip)
 		return;
 	if (!ip_parse(vip, &ip) || !is_vip(reader->fleet, &ip)) {
@@ -104,7 +104,7 @@ static void read_what_if(struct question_reader *reader, const struct doc_node *
 	doc_check_keys(reader->errors, reader->doc, node, what_if_words, nothing_later);
 	read_what_if_object(reader, node, address, ret);
 	const struct doc_node *share = doc_get(node, "share");
-	const char *state = api_member_text(reader->doc, node, "state", 16, reader->errors);
+	const char *state = http_body_text(reader->doc, node, "state", 16, reader->errors);
 	if ((share != NULL) == (doc_get(node, "state") != NULL)) {
 		doc_err(reader->errors, reader->doc, node, "give one of 'state' and 'share'");
 	} else if (share) {
@@ -138,23 +138,23 @@ static void read_what_ifs(struct question_reader *reader)
 	reader->question.what_if_count = count;
 }
 
-void api_post_explain(struct api_request *request, struct api_reply *reply)
+void api_post_explain(struct http_request *request, struct http_reply *reply)
 {
-	struct doc *doc = api_body(request, reply);
+	struct doc *doc = http_body_read(request, reply);
 	if (!doc)
 		return;
 	struct err_list errors = {0};
 	struct question_reader reader = {
-		.fleet = server_fleet(request->server), .doc = doc, .errors = &errors};
+		.fleet = server_fleet(api_server(request)), .doc = doc, .errors = &errors};
 	doc_check_keys(&errors, doc, doc->root, words, nothing_later);
 	read_name(&reader);
 	read_type(&reader);
 	read_client(&reader);
 	read_what_ifs(&reader);
 	if (err_has_errors(&errors))
-		api_reply_outcome(reply, CHANGE_INVALID, &errors);
+		api_reply_outcome(request, reply, CHANGE_INVALID, &errors);
 	else
-		api_reply_json(reply, 200, explain(request->server, &reader.question));
+		http_reply_json(reply, 200, explain(api_server(request), &reader.question));
 	free(reader.what_if);
 	free(reader.address);
 	err_done(&errors);

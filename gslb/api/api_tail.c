@@ -2,7 +2,7 @@
  * GET /v1/tail: a live sample of the queries that this node answers, one JSON object a line, for as long as
  * the client listens. The workers fill rings (gslb/decide/sample.h) only meanwhile. Control thread.
  */
-#include "gslb/api/api_request.h"
+#include "gslb/api/api_internal.h"
 #include "gslb/compile/world_builder.h"
 #include "gslb/decide/sample.h"
 #include "gslb/decide/words.h"
@@ -21,7 +21,7 @@
 #define LINES_A_TURN 500 /* for one listener: what is beyond is counted */
 
 struct listener {
-	struct api_deferred *deferred;
+	struct http_deferred *deferred;
 	struct evbuffer *lines;
 	char tenant[64], region[64]; /* "" all */
 	bool has_client;
@@ -33,7 +33,7 @@ struct listener {
 	LIST_ENTRY(listener) link;
 };
 
-struct tail {
+struct api_tail {
 	struct server *server;
 	struct event *timer;
 	size_t count;
@@ -43,7 +43,7 @@ struct tail {
 
 /* ---- the rings ---- */
 
-static uint64_t count_lost(const struct tail *tail)
+static uint64_t count_lost(const struct api_tail *tail)
 {
 	size_t count;
 	uint64_t lost = 0;
@@ -54,7 +54,7 @@ static uint64_t count_lost(const struct tail *tail)
 }
 
 /* The tenant that every listener asks for: then the workers need not tell of others. */
-static uint32_t common_tenant(const struct tail *tail)
+static uint32_t common_tenant(const struct api_tail *tail)
 {
 	const struct listener *first = LIST_FIRST(&tail->listeners), *listener;
 	LIST_FOREACH(listener, &tail->listeners, link)
@@ -65,7 +65,7 @@ static uint32_t common_tenant(const struct tail *tail)
 	return tenant ? tenant->number : SAMPLE_ANY;
 }
 
-static void set_wanted(const struct tail *tail, bool is_wanted)
+static void set_wanted(const struct api_tail *tail, bool is_wanted)
 {
 	size_t count;
 	struct stats *const *stats = server_stats(tail->server, &count);
@@ -76,7 +76,7 @@ static void set_wanted(const struct tail *tail, bool is_wanted)
 	}
 }
 
-static void forget_samples(const struct tail *tail)
+static void forget_samples(const struct api_tail *tail)
 {
 	size_t count;
 	struct stats *const *stats = server_stats(tail->server, &count);
@@ -87,7 +87,7 @@ static void forget_samples(const struct tail *tail)
 
 /* ---- one sample ---- */
 
-static const char *service_of(const struct tail *tail, const struct sample *sample)
+static const char *service_of(const struct api_tail *tail, const struct sample *sample)
 {
 	const struct plan_service *service = NULL;
 	if (sample->service != SAMPLE_ANY)
@@ -95,7 +95,7 @@ static const char *service_of(const struct tail *tail, const struct sample *samp
 	return service ? service->id : NULL;
 }
 
-static const char *region_of(const struct tail *tail, const struct sample *sample)
+static const char *region_of(const struct api_tail *tail, const struct sample *sample)
 {
 	const struct world *world = server_world(tail->server);
 	if (sample->region == SAMPLE_NO_REGION || !*world->plan->region_id[sample->region])
@@ -103,7 +103,7 @@ static const char *region_of(const struct tail *tail, const struct sample *sampl
 	return world->plan->region_id[sample->region];
 }
 
-static const char *tenant_of(const struct tail *tail, const struct sample *sample)
+static const char *tenant_of(const struct api_tail *tail, const struct sample *sample)
 {
 	const struct fleet_tenant *tenant = NULL;
 	if (sample->tenant != SAMPLE_ANY)
@@ -130,7 +130,7 @@ static json_t *addresses_json(const struct sample *sample)
 	return list;
 }
 
-static json_t *sample_json(const struct tail *tail, const struct sample *sample)
+static json_t *sample_json(const struct api_tail *tail, const struct sample *sample)
 {
 	char when[40], client[PREFIX_TEXT_MAX], via[IP_TEXT_MAX], name[NAME_TEXT_MAX] = "", type[16],
 								  rcode[RCODE_TEXT_MAX];
@@ -160,7 +160,7 @@ static json_t *sample_json(const struct tail *tail, const struct sample *sample)
 	return json;
 }
 
-static bool is_asked_for(const struct tail *tail, const struct listener *listener,
+static bool is_asked_for(const struct api_tail *tail, const struct listener *listener,
 			 const struct sample *sample)
 {
 	const char *tenant = *listener->tenant ? tenant_of(tail, sample) : "";
@@ -178,7 +178,7 @@ static void add_line(struct evbuffer *lines, json_t *json)
 	json_decref(json);
 }
 
-static void tell(const struct tail *tail, const struct sample *sample)
+static void tell(const struct api_tail *tail, const struct sample *sample)
 {
 	struct listener *listener;
 	LIST_FOREACH(listener, &tail->listeners, link)
@@ -197,7 +197,7 @@ static void tell(const struct tail *tail, const struct sample *sample)
 
 /* ---- listeners ---- */
 
-static void listener_free(struct tail *tail, struct listener *listener)
+static void listener_free(struct api_tail *tail, struct listener *listener)
 {
 	LIST_REMOVE(listener, link);
 	evbuffer_free(listener->lines);
@@ -206,19 +206,19 @@ static void listener_free(struct tail *tail, struct listener *listener)
 }
 
 /* Sends what came; a client that takes too little loses these lines and is told how many. */
-static void send_lines(struct tail *tail, struct listener *listener)
+static void send_lines(struct api_tail *tail, struct listener *listener)
 {
 	unsigned lines = listener->lines_this_turn;
 	listener->lines_this_turn = 0;
 	if (listener->dropped > 0)
 		add_line(listener->lines, json_pack("{s:I}", "dropped", (json_int_t)listener->dropped));
-	enum api_piece sent = listener->deferred->piece(listener->deferred, listener->lines);
-	if (sent == API_PIECE_SENT)
+	enum http_piece sent = listener->deferred->piece(listener->deferred, listener->lines);
+	if (sent == HTTP_PIECE_SENT)
 		listener->dropped = 0;
 	else
 		listener->dropped += lines;
 	evbuffer_drain(listener->lines, evbuffer_get_length(listener->lines));
-	if (sent != API_PIECE_GONE && listener->left > 0 && clock_mono_ms() < listener->end_ms)
+	if (sent != HTTP_PIECE_GONE && listener->left > 0 && clock_mono_ms() < listener->end_ms)
 		return;
 	listener->deferred->end(listener->deferred);
 	listener_free(tail, listener);
@@ -226,7 +226,7 @@ static void send_lines(struct tail *tail, struct listener *listener)
 
 static void on_turn(evutil_socket_t none, short what, void *user)
 {
-	struct tail *tail = user;
+	struct api_tail *tail = user;
 	struct listener *listener, *next;
 	size_t count;
 	struct stats *const *stats = server_stats(tail->server, &count);
@@ -250,15 +250,15 @@ static void on_turn(evutil_socket_t none, short what, void *user)
 		evtimer_add(tail->timer, &(const struct timeval){.tv_usec = TURN_MS * 1000});
 }
 
-static struct tail *tail_new(struct server *server)
+static struct api_tail *tail_new(struct server *server)
 {
-	struct tail *tail = xcalloc(1, sizeof(*tail));
+	struct api_tail *tail = xcalloc(1, sizeof(*tail));
 	tail->server = server;
 	tail->timer = evtimer_new(server_base(server), on_turn, tail);
 	return tail;
 }
 
-void tail_free(struct tail *tail)
+void api_tail_free(struct api_tail *tail)
 {
 	if (!tail)
 		return;
@@ -271,28 +271,30 @@ void tail_free(struct tail *tail)
 /* ---- the call ---- */
 
 /* False after a problem was put into the reply. */
-static bool read_object(const struct api_request *request, struct api_reply *reply, const char *param,
+static bool read_object(const struct http_request *request, struct http_reply *reply, const char *param,
 			enum fleet_kind kind, char out[static 64])
 {
-	const char *id = api_param(request, param);
+	const char *id = http_request_param(request, param);
 	if (!id)
 		return true;
-	if (strlen(id) < 64 && fleet_get(server_fleet(request->server), kind, id)) {
+	if (strlen(id) < 64 && fleet_get(server_fleet(api_server(request)), kind, id)) {
 		strcpy(out, id);
 		return true;
 	}
 	char known[TEXT_KNOWN_MAX] = "";
 	if (kind == FLEET_REGION) /* of other kinds there may be a million */
-		fleet_known(server_fleet(request->server), kind, id, known);
-	api_reply_problem(reply, PROBLEM_BAD_REQUEST, NULL, "there is no %s '%.80s'%s", param, id, known);
+		fleet_known(server_fleet(api_server(request)), kind, id, known);
+	http_reply_problem(reply, HTTP_PROBLEM_BAD_REQUEST, NULL, "there is no %s '%.80s'%s", param, id,
+			   known);
 	return false;
 }
 
-static bool read_filters(const struct api_request *request, struct api_reply *reply,
+static bool read_filters(const struct http_request *request, struct http_reply *reply,
 			 struct listener *listener)
 {
-	const char *client = api_param(request, "client"), *limit = api_param(request, "limit");
-	const char *duration = api_param(request, "for");
+	const char *client = http_request_param(request, "client"),
+		   *limit = http_request_param(request, "limit");
+	const char *duration = http_request_param(request, "for");
 	uint64_t for_ms = 0;
 	if (!read_object(request, reply, "tenant", FLEET_TENANT, listener->tenant) ||
 	    !read_object(request, reply, "region", FLEET_REGION, listener->region))
@@ -300,35 +302,35 @@ static bool read_filters(const struct api_request *request, struct api_reply *re
 	listener->has_client = client != NULL;
 	listener->left = listener->end_ms = UINT64_MAX;
 	if (client && !prefix_parse(client, &listener->client))
-		api_reply_problem(reply, PROBLEM_BAD_REQUEST, NULL, "client is an address or a prefix");
+		http_reply_problem(reply, HTTP_PROBLEM_BAD_REQUEST, NULL, "client is an address or a prefix");
 	else if (limit && (!text_to_uint(limit, &listener->left) || listener->left == 0))
-		api_reply_problem(reply, PROBLEM_BAD_REQUEST, NULL, "limit is a number from 1");
+		http_reply_problem(reply, HTTP_PROBLEM_BAD_REQUEST, NULL, "limit is a number from 1");
 	else if (duration && (!text_to_duration_ms(duration, &for_ms) || for_ms == 0))
-		api_reply_problem(reply, PROBLEM_BAD_REQUEST, NULL, "for is a duration like 30s");
+		http_reply_problem(reply, HTTP_PROBLEM_BAD_REQUEST, NULL, "for is a duration like 30s");
 	else
 		return true;
 	return false;
 }
 
-void api_get_tail(struct api_request *request, struct api_reply *reply)
+void api_get_tail(struct http_request *request, struct http_reply *reply)
 {
-	struct tail **only = &request->jobs->tail;
+	struct api_tail **only = &api_of(request)->tail;
 	struct listener wanted = {.deferred = request->deferred};
 	if (!read_filters(request, reply, &wanted))
 		return;
 	if (*only && (*only)->count == LISTENERS_MAX) {
-		api_reply_problem(reply, PROBLEM_UNAVAILABLE, NULL, "%d others look on already",
-				  LISTENERS_MAX);
+		http_reply_problem(reply, HTTP_PROBLEM_UNAVAILABLE, NULL, "%d others look on already",
+				   LISTENERS_MAX);
 		return;
 	}
 	if (!*only)
-		*only = tail_new(request->server);
-	struct tail *tail = *only;
+		*only = tail_new(api_server(request));
+	struct api_tail *tail = *only;
 	if (tail->count == 0) { /* what was left over is old */
 		forget_samples(tail);
 		tail->lost = count_lost(tail);
 	}
-	const char *duration = api_param(request, "for");
+	const char *duration = http_request_param(request, "for");
 	uint64_t for_ms;
 	if (duration && text_to_duration_ms(duration, &for_ms))
 		wanted.end_ms = clock_mono_ms() + for_ms;

@@ -2,7 +2,7 @@
  * What several handlers and the metrics show alike: a VIP as it stands, a control, a time. Control
  * thread.
  */
-#include "gslb/api/api_request.h"
+#include "gslb/api/api_internal.h"
 
 #include "health/health_book.h"
 #include "lib/clock.h"

@@ -4,7 +4,7 @@
  */
 #include "gslb/api/metrics.h"
 
-#include "gslb/api/api_request.h"
+#include "gslb/api/api_internal.h"
 #include "gslb/decide/words.h"
 #include "health/health_book.h"
 #include "lib/clock.h"

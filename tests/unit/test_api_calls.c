@@ -2,8 +2,7 @@
  * The handlers over a real fleet: what a call shows, what it changes, and what it refuses. What makes a
  * change durable and published is a stand-in that notes what it was asked to do.
  */
-#include "gslb/api/api.h"
-#include "gslb/api/api_request.h"
+#include "gslb/api/api_internal.h"
 #include "gslb/api/explain.h"
 #include "gslb/api/metrics.h"
 #include "lib/mem.h"
@@ -44,6 +43,9 @@ static const struct sockaddr_storage *give_listeners(void *user, size_t *ret_cou
 static const struct server_hooks hooks = {.listeners = give_listeners};
 static struct server server = {
 	.hooks = &hooks, .config = &config, .world = &published, .is_loaded = true, .epoch = 10};
+
+static struct api api = {.server = &server};
+static struct http_service service = {.routes = api_routes, .user = &api};
 
 /* ---- stand-ins ---- */
 
@@ -138,11 +140,6 @@ void metrics_render(const struct server *c, struct evbuffer *out)
 	evbuffer_add_printf(out, "gslb_ready 1\n");
 }
 
-bool api_http_address(const struct api *api, struct sockaddr_storage *ret)
-{
-	return false;
-}
-
 json_t *store_audit(struct store *store, uint64_t since, size_t limit)
 {
 	json_t *lines = json_array();
@@ -152,24 +149,24 @@ json_t *store_audit(struct store *store, uint64_t since, size_t limit)
 }
 
 /* Streams, which the live tests have: here only that they have a route. */
-void api_get_backup(struct api_request *request, struct api_reply *answer)
+void api_get_backup(struct http_request *request, struct http_reply *answer)
 {
-	api_reply_json(answer, 200, json_object());
+	http_reply_json(answer, 200, json_object());
 }
 
-void api_get_tail(struct api_request *request, struct api_reply *answer)
+void api_get_tail(struct http_request *request, struct http_reply *answer)
 {
-	api_reply_json(answer, 200, json_object());
+	http_reply_json(answer, 200, json_object());
 }
 
 /* ---- calling ---- */
 
-static struct api_reply reply;
+static struct http_reply reply;
 static json_t *body; /* of the last reply, when JSON */
 static char *text;   /* of the last reply */
 static const char *if_match, *if_none_match, *content_type;
 
-static void finish(struct api_deferred *deferred, struct api_reply *later)
+static void finish(struct http_deferred *deferred, struct http_reply *later)
 {
 	evbuffer_add_buffer(reply.body, later->body);
 	reply.status = later->status;
@@ -177,9 +174,8 @@ static void finish(struct api_deferred *deferred, struct api_reply *later)
 
 static int call(const char *method, const char *target, const char *sent)
 {
-	struct api_deferred deferred = {.server = &server, .finish = finish};
-	struct api_request request = {
-		.server = &server,
+	struct http_deferred deferred = {.user = &api, .finish = finish};
+	struct http_request request = {
 		.method = method,
 		.target = target,
 		.body = sent,
@@ -187,14 +183,14 @@ static int call(const char *method, const char *target, const char *sent)
 		.if_match = if_match,
 		.if_none_match = if_none_match,
 		.content_type = content_type,
-		.requester = {.author = "uid:1", .via = "api"},
+		.author = "uid:1",
 		.deferred = &deferred,
 	};
 	json_decref(body);
 	free(text);
-	api_reply_done(&reply);
-	api_reply_init(&reply);
-	api_dispatch(&request, &reply);
+	http_reply_done(&reply);
+	http_reply_init(&reply);
+	http_route_dispatch(&service, &request, &reply);
 	size_t length = evbuffer_get_length(reply.body);
 	text = xstrndup(length ? (const char *)evbuffer_pullup(reply.body, -1) : "", length);
 	body = json_loads(text, 0, NULL);
@@ -227,12 +223,13 @@ static void must_refuse(const char *method, const char *target, const char *sent
 static int setup(void **state)
 {
 	struct err_list errors = {0};
+	service.route_count = api_route_count;
 	struct fleet_result result = {0};
 	server.fleet = fleet_new();
 	server.controls = controls_new();
 	server.epoch = 10;
 	server.fleet_version = 3;
-	api_reply_init(&reply);
+	http_reply_init(&reply);
 	struct doc *doc = doc_from_yaml("test.yaml", fleet_text, strlen(fleet_text), &errors);
 	struct fleet_change *change = fleet_change_new(FLEET_BASE);
 	fleet_change_add_document(change, doc, &errors);
@@ -252,7 +249,7 @@ static int teardown(void **state)
 	body = NULL;
 	free(text);
 	text = NULL;
-	api_reply_done(&reply);
+	http_reply_done(&reply);
 	controls_free(server.controls);
 	fleet_free(server.fleet);
 	if_match = if_none_match = content_type = NULL;
