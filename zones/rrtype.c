@@ -1,7 +1,7 @@
 /* RDATA in presentation form, by ldns. Control path: it allocates. */
 #include "zones/rrtype.h"
 #include "lib/mem.h"
-#include "zones/rdata_check.h"
+#include "zones/rdata/rdata_check.h"
 #include <ldns/ldns.h>
 #include <stdio.h>
 #include <string.h>

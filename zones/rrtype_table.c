@@ -9,8 +9,9 @@
 /*
  * layout, one letter a field: n a name, 1 2 4 that many octets, 0 an octet that is 0, 6 an IPv6 address, s a
  * character string, S one or more of them, t a tag of CAA, b a bitmap of types, a address prefixes, g a
- * gateway, h a host identity; l a character string and d the rest, whose length another field decides; * the
- * rest, + the same and at least an octet; "" is anything (RFC 3597). rdata_check.c reads them.
+ * gateway, h a host identity, p parameters of SVCB; l a character string and d the rest, whose length another
+ * field decides; * the rest, + the same and at least an octet; "" is anything (RFC 3597). rdata_check.c reads
+ * them.
  */
 struct row {
 	uint16_t type;
@@ -69,8 +70,8 @@ static const struct row rows[] = {
 	{61, "OPENPGPKEY", "+"},
 	{62, "CSYNC", "42b"},
 	{63, "ZONEMD", "411d"},
-	{RR_SVCB, "SVCB", "2n*"},
-	{RR_HTTPS, "HTTPS", "2n*"},
+	{RR_SVCB, "SVCB", "2np"},
+	{RR_HTTPS, "HTTPS", "2np"},
 	{99, "SPF", "S"},
 	{104, "NID", "244"},
 	{105, "L32", "24"},

@@ -7,7 +7,7 @@
 #include "lib/file.h"
 #include "lib/hash.h"
 #include "lib/mem.h"
-#include "zones/rdata_text.h"
+#include "zones/rdata/rdata_text.h"
 #include "zones/rrtype.h"
 #include "zones/zone_lex.h"
 #include <assert.h>

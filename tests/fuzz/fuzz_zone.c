@@ -2,7 +2,7 @@
 #include "lib/mem.h"
 #include "tests/fuzz/fuzz_target.h"
 #include "zones/index.h"
-#include "zones/rdata_check.h"
+#include "zones/rdata/rdata_check.h"
 #include "zones/rrtype.h"
 #include "zones/zone_lex.h"
 #include <assert.h>

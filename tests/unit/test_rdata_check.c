@@ -1,5 +1,5 @@
 /* What RDATA of each type may hold: layouts, and fields whose length another field decides. */
-#include "zones/rdata_check.h"
+#include "zones/rdata/rdata_check.h"
 #include "zones/rrtype.h"
 #include <setjmp.h>
 #include <stdarg.h>

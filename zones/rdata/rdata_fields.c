@@ -1,5 +1,5 @@
 /* See rdata_fields.h. Control path. */
-#include "zones/rdata_fields.h"
+#include "zones/rdata/rdata_fields.h"
 #include "lib/text.h"
 #include "zones/rrtype.h"
 #include <assert.h>
@@ -75,57 +75,55 @@ static const struct syntax syntaxes[] = {
 	{RR_CAA, "#flags,tag,value"},
 };
 
-static const char *fields_of(uint16_t type)
+static const char *text_of(uint16_t type)
 {
-	for (size_t i = 0; i < sizeof(syntaxes) / sizeof(syntaxes[0]); i++) {
-		if (syntaxes[i].type == type)
-			return syntaxes[i].fields;
+	size_t low = 0, high = sizeof(syntaxes) / sizeof(syntaxes[0]);
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+		if (syntaxes[middle].type == type)
+			return syntaxes[middle].fields;
+		if (syntaxes[middle].type < type)
+			low = middle + 1;
+		else
+			high = middle;
 	}
-	return NULL;
+	return "";
 }
 
-/* A field of the table. */
-struct entry {
-	struct rdata_field field;
-	bool is_optional, is_repeated;
-};
-
-/* Moves *fields behind it; false at the end. */
-static bool next_field(const char **fields, struct entry *ret)
+/* The field at the beginning of `text`, which goes on behind it. */
+static const char *read_field(const char *text, struct rdata_field *ret)
 {
 	static const char marks[] = "@#=%";
 	static const enum rdata_field_kind kinds[] = {RDATA_FIELD_NAME, RDATA_FIELD_NUMBER, RDATA_FIELD_HEX,
 						      RDATA_FIELD_BASE64};
-	const char *at = *fields, *mark = *at ? strchr(marks, *at) : NULL;
+	const char *mark = strchr(marks, *text);
 
-	if (!*at)
-		return false;
-	*ret = (struct entry){.field = {.kind = mark ? kinds[mark - marks] : RDATA_FIELD_PLAIN}};
-	at += mark != NULL;
-	size_t length = strcspn(at, ",");
-	*fields = at + length + (at[length] == ',');
-	char last = at[length - 1];
+	*ret = (struct rdata_field){.kind = mark ? kinds[mark - marks] : RDATA_FIELD_PLAIN};
+	ret->name = text + (mark != NULL);
+	size_t length = strcspn(ret->name, ",");
+	char last = ret->name[length - 1];
 	ret->is_optional = last == '*' || last == '?';
 	ret->is_repeated = last == '*' || last == '+';
-	length -= ret->is_optional || ret->is_repeated;
-	assert(length < RDATA_FIELD_NAME_MAX);
-	memcpy(ret->field.name, at, length);
-	return true;
+	ret->name_length = (int)length - (ret->is_optional || ret->is_repeated);
+	return ret->name + length + (ret->name[length] == ',');
 }
 
-bool rdata_fields_at(uint16_t type, size_t number, struct rdata_field *ret)
+void rdata_fields_of(uint16_t type, struct rdata_fields *ret)
 {
-	const char *fields = fields_of(type);
-	struct entry entry = {.is_repeated = false};
-
-	if (!fields)
-		return false;
-	for (size_t i = 0; i <= number && !entry.is_repeated; i++) {
-		if (!next_field(&fields, &entry))
-			return false;
+	ret->count = 0;
+	for (const char *text = text_of(type); *text; ret->count++) {
+		assert(ret->count < RDATA_FIELDS_MAX);
+		text = read_field(text, &ret->field[ret->count]);
 	}
-	*ret = entry.field;
-	return true;
+}
+
+const struct rdata_field *rdata_fields_at(const struct rdata_fields *fields, size_t number)
+{
+	if (number < fields->count)
+		return &fields->field[number];
+	bool is_known = fields->count > 0 && fields->field[fields->count - 1].is_repeated;
+	return is_known ? &fields->field[fields->count - 1] : NULL;
 }
 
 /* Whether the word may be meant for the field, where words are missing: only what is no number can be seen to
@@ -144,30 +142,25 @@ static bool may_be(const struct rdata_field *field, const char *word)
 	}
 }
 
-bool rdata_fields_fit(uint16_t type, const struct zone_word *words, size_t count,
+bool rdata_fields_fit(const struct rdata_fields *fields, const struct zone_word *words, size_t count,
 		      char reason[static RDATA_REASON_MAX])
 {
-	const char *fields = fields_of(type), *rest = fields;
-	size_t fewest = 0, most = 0;
-	struct entry entry = {.is_repeated = false};
+	const struct rdata_field *field = fields->field, *end = field + fields->count;
 
-	if (!fields)
+	if (fields->count == 0)
 		return true;
-	while (next_field(&rest, &entry)) {
-		fewest += !entry.is_optional;
-		most = entry.is_repeated ? SIZE_MAX : most + 1;
-	}
-	if (count > most) {
+	if (count > fields->count && !end[-1].is_repeated) {
 		char word[TEXT_QUOTE_MAX];
-		text_quote(words[most].text, word);
-		snprintf(reason, RDATA_REASON_MAX, "%s behind the last field, %s", word, entry.field.name);
+		text_quote(words[fields->count].text, word);
+		snprintf(reason, RDATA_REASON_MAX, "%s behind the last field, %.*s", word,
+			 end[-1].name_length, end[-1].name);
 		return false;
 	}
-	if (count >= fewest)
+	/* optional fields stand last */
+	if (count >= fields->count || fields->field[count].is_optional)
 		return true;
-	rest = fields;
-	for (size_t i = 0; next_field(&rest, &entry) && i < count && may_be(&entry.field, words[i].text);)
-		i++;
-	snprintf(reason, RDATA_REASON_MAX, "no %s", entry.field.name);
+	for (size_t i = 0; i < count && may_be(field, words[i].text); i++)
+		field++;
+	snprintf(reason, RDATA_REASON_MAX, "no %.*s", field->name_length, field->name);
 	return false;
 }

@@ -1,7 +1,8 @@
 /* See rdata_check.h. Control path. */
-#include "zones/rdata_check.h"
+#include "zones/rdata/rdata_check.h"
 #include "lib/bytes.h"
 #include "zones/name.h"
+#include "zones/rdata/svcparam.h"
 #include "zones/rrtype.h"
 #include <assert.h>
 #include <stdio.h>
@@ -215,6 +216,8 @@ static bool skip_field(uint16_t type, char field, const uint8_t *rdata, struct r
 		return skip_gateway(rest, rdata[1]);
 	case 'h':
 		return skip_host_identity(rest);
+	case 'p':
+		return svcparam_check(rest->at, left, reason) && skip(rest, left);
 	case 'l':
 		return skip_text(rest) && has_right_length(type, rdata, left - rest->length - 1, reason);
 	case 'd':
