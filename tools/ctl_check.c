@@ -4,6 +4,7 @@
  */
 #include "fleet/fleet.h"
 #include "gslb/compile/check_table.h"
+#include "gslb/control/node_files.h"
 #include "lib/file.h"
 #include "lib/json_text.h"
 #include "lib/mem.h"
@@ -119,16 +120,16 @@ static void print_effective(const json_t *effective)
 
 static void check_node(const char *path, json_t *effective, struct err_list *errors)
 {
-	struct load_result loaded;
+	struct node_files files;
 	struct load_previous nothing = {0};
-	load_run(path, LOAD_CHECK, &nothing, &loaded);
-	if (loaded.config && !err_has_errors(&loaded.errors)) {
-		json_t *one = check_table(&loaded);
+	node_files_read(path, LOAD_CHECK, &nothing, &files);
+	if (files.config && !err_has_errors(&files.errors)) {
+		json_t *one = check_table(files.parts.fleet, files.parts.places);
 		json_object_set_new(one, "file", json_text(path));
 		json_array_append_new(effective, one);
 	}
-	err_move(errors, &loaded.errors);
-	load_result_done(&loaded);
+	err_move(errors, &files.errors);
+	node_files_done(&files);
 }
 
 /* A node's files are regular ones; here a shell may hand over a pipe, too. */

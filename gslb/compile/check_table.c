@@ -299,10 +299,10 @@ static void count_names(const struct fleet *fleet)
 			fleet_vips_resolve(&service->vips[r], one_address, NULL);
 }
 
-json_t *check_table(const struct load_result *loaded)
+json_t *check_table(struct fleet *fleet, struct places *geo)
 {
 	struct stand_in clients[CLIENTS] = {0};
-	struct places *laid = steering_lay_locations(loaded->places, loaded->fleet);
+	struct places *laid = steering_lay_locations(geo, fleet);
 	find_stand_ins(laid, 4, clients);
 	find_stand_ins(laid, 6, clients);
 	for (size_t i = 0; i < CONTINENTS; i++)
@@ -313,22 +313,22 @@ json_t *check_table(const struct load_result *loaded)
 	struct places *places = places_of(clients);
 
 	/* A control path without controls and observations: every VIP counts as up. */
-	struct server server = {.config = loaded->config, .fleet = loaded->fleet};
+	struct server server = {.fleet = fleet};
 	server.controls = controls_new();
 	struct plan_build build = {.server = &server, .control_changes = map_new()};
 	struct order_cache *orders = order_cache_new();
 	const char *region_id[REGIONS_MAX] = {NULL};
-	count_names(loaded->fleet);
+	count_names(fleet);
 	size_t at = 0;
-	for (struct fleet_object *region; (region = fleet_next(loaded->fleet, FLEET_REGION, &at));)
+	for (struct fleet_object *region; (region = fleet_next(fleet, FLEET_REGION, &at));)
 		region_id[region->number] = region->id;
 	json_t *services = json_array(), *stand_ins = json_array();
 	at = 0;
-	for (struct fleet_object *object; (object = fleet_next(loaded->fleet, FLEET_SERVICE, &at));) {
+	for (struct fleet_object *object; (object = fleet_next(fleet, FLEET_SERVICE, &at));) {
 		struct service_view view = {.service = (const struct fleet_service *)object,
 					    .region_id = region_id};
-		view.candidates = steering_candidates(loaded->fleet, view.service);
-		view.order = order_cache_get(orders, loaded->fleet, view.service, view.candidates, places);
+		view.candidates = steering_candidates(fleet, view.service);
+		view.order = order_cache_get(orders, fleet, view.service, view.candidates, places);
 		json_array_append_new(services, service_json(&build, &view, clients));
 	}
 	for (size_t i = 0; i < CLIENTS; i++)

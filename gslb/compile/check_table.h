@@ -3,8 +3,11 @@
  * continent, with all up and with each region down. By the server's own functions, without a server.
  */
 #pragma once
-#include "gslb/compile/load.h"
+#include "fleet/fleet.h"
+#include "gslb/decide/place.h"
+#include <jansson.h>
 
-/* Of a good load_run. {clients: [{continent, address, at, country, from}], services: [{service, order,
+/* Of a good fleet, whose VIPs by name it resolves to a stand-in, and its geography without `locations:`.
+ * {clients: [{continent, address, at, country, from}], services: [{service, order,
  * rows: [{continent, down, step, tiers: [[region]]}]}]}; new reference. tiers[0] answers. */
-json_t *check_table(const struct load_result *loaded);
+json_t *check_table(struct fleet *fleet, struct places *geo);

@@ -1,25 +1,21 @@
-/* See the header. load_run: any one thread; the rest: control thread. */
+/* Reads and compiles, one step after the other; what is in use already is used again. Any one thread. */
 #include "gslb/compile/load.h"
 #include "gslb/compile/geo_load.h"
 #include "gslb/compile/steering.h"
 #include "lib/doc.h"
-#include "lib/helper.h"
 #include "lib/mem.h"
-#include <errno.h>
-#include <malloc.h>
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-/* ---- the work ---- */
-
-static void load_fleet(const struct node_config *config, struct load_result *ret)
+static struct fleet *load_fleet(const struct load_files *files, struct err_list *errors)
 {
 	struct fleet_change *change = fleet_change_new(FLEET_BASE);
-	for (size_t i = 0; i < config->fleet_count; i++) {
-		struct doc *doc = doc_from_file(config->fleet[i], &ret->errors);
+	for (size_t i = 0; i < files->fleet_count; i++) {
+		struct doc *doc = doc_from_file(files->fleet[i], errors);
 		if (doc)
-			fleet_change_add_document(change, doc, &ret->errors);
+			fleet_change_add_document(change, doc, errors);
 		else
 			fleet_change_set_incomplete(change);
 		doc_free(doc);
@@ -27,27 +23,23 @@ static void load_fleet(const struct node_config *config, struct load_result *ret
 	struct fleet *fleet = fleet_new();
 	struct fleet_result result = {0};
 	/* Also with errors: what is wrong between the documents is reported in the same pass. */
-	bool is_applied = fleet_apply(fleet, change, 0, false, &result, &ret->errors);
+	bool is_applied = fleet_apply(fleet, change, 0, false, &result, errors);
 	fleet_result_done(&result);
 	fleet_change_free(change);
-	if (!is_applied || err_has_errors(&ret->errors)) {
-		fleet_free(fleet);
-		return;
-	}
-	ret->fleet = fleet;
-	if (config->region && !fleet_get(fleet, FLEET_REGION, config->region))
-		err_warn(&ret->errors, config->path, 0, 0, "node.region: no region '%s' in the fleet yet",
-			 config->region);
+	if (is_applied && !err_has_errors(errors))
+		return fleet;
+	fleet_free(fleet);
+	return NULL;
 }
 
 /* What tells one set of geo files from another without reading them. */
-static char *sign_geo(const struct node_config *config)
+static char *sign_geo(const struct load_files *files)
 {
 	char *signature = xstrdup("");
-	for (size_t i = 0; i < config->geo_count; i++) {
+	for (size_t i = 0; i < files->geo_count; i++) {
 		struct stat st = {0};
-		int is_missing = stat(config->geo[i], &st);
-		char *longer = xasprintf("%s%s|%d|%lld|%lld.%09ld|%llu\n", signature, config->geo[i],
+		int is_missing = stat(files->geo[i], &st);
+		char *longer = xasprintf("%s%s|%d|%lld|%lld.%09ld|%llu\n", signature, files->geo[i],
 					 is_missing, (long long)st.st_size, (long long)st.st_mtim.tv_sec,
 					 st.st_mtim.tv_nsec, (unsigned long long)st.st_ino);
 		free(signature);
@@ -56,21 +48,22 @@ static char *sign_geo(const struct node_config *config)
 	return signature;
 }
 
-static void load_geo(const struct load_previous *previous, struct load_result *ret)
+static void load_geo(const struct load_files *files, const struct load_previous *previous,
+		     struct load_parts *ret, struct err_list *errors)
 {
-	const struct node_config *config = &ret->config->node;
-	ret->geo_signature = sign_geo(config);
+	ret->geo_signature = sign_geo(files);
 	if (previous->places && strcmp(previous->geo_signature, ret->geo_signature) == 0)
 		ret->places = places_ref(previous->places);
-	else if (config->geo_count == 0)
+	else if (files->geo_count == 0)
 		ret->places = places_new_empty();
 	else
-		ret->places = geo_load((const char *const *)config->geo, config->geo_count, &ret->errors);
+		ret->places = geo_load((const char *const *)files->geo, files->geo_count, errors);
 }
 
 /* The orders that the base's tenants need. */
-static void compile_orders(struct load_previous *previous, struct load_result *ret)
+static void compile_orders(struct load_previous *previous, struct load_parts *ret)
 {
+	assert(ret->fleet && ret->places);
 	ret->locations_hash = steering_locations_hash(ret->fleet);
 	if (previous->places == ret->places && previous->locations_hash == ret->locations_hash) {
 		ret->laid = places_ref(previous->laid);
@@ -95,81 +88,22 @@ void load_previous_done(struct load_previous *previous)
 	memset(previous, 0, sizeof *previous);
 }
 
-void load_run(const char *config_path, enum load_depth depth, struct load_previous *previous,
-	      struct load_result *ret)
+void load_run(const struct load_files *files, enum load_depth depth, struct load_previous *previous,
+	      struct load_parts *ret, struct err_list *errors)
 {
-	memset(ret, 0, sizeof *ret);
-	ret->config = gslb_config_load(config_path, &ret->errors);
-	if (ret->config)
-		load_fleet(&ret->config->node, ret);
-	if (!err_has_errors(&ret->errors) || (depth == LOAD_CHECK && ret->config))
-		load_geo(previous, ret);
-	if (depth == LOAD_ALL && !err_has_errors(&ret->errors))
+	*ret = (struct load_parts){.fleet = load_fleet(files, errors)};
+	if (!err_has_errors(errors) || depth == LOAD_CHECK)
+		load_geo(files, previous, ret, errors);
+	if (!err_has_errors(errors) && depth == LOAD_ALL)
 		compile_orders(previous, ret);
-	err_sort(&ret->errors);
 }
 
-void load_result_done(struct load_result *result)
+void load_parts_done(struct load_parts *parts)
 {
-	gslb_config_free(result->config);
-	fleet_free(result->fleet);
-	order_cache_free(result->orders);
-	places_unref(result->laid);
-	places_unref(result->places);
-	free(result->geo_signature);
-	err_done(&result->errors);
-	memset(result, 0, sizeof *result);
-}
-
-/* ---- the helper thread ---- */
-
-struct loader {
-	char *config_path;
-	struct load_previous previous;
-	struct load_result result;
-	struct helper *helper;
-	load_done_fn *done;
-	void *user;
-};
-
-static void work(void *user)
-{
-	struct loader *loader = user;
-	load_run(loader->config_path, LOAD_ALL, &loader->previous, &loader->result);
-	malloc_trim(0); /* what reading geography leaves free would add to the store's objects */
-}
-
-static void on_done(void *user)
-{
-	struct loader *loader = user;
-	loader->helper = NULL;
-	loader->done(loader->user, &loader->result);
-	load_free(loader);
-}
-
-struct loader *load_start(struct event_base *base, const char *config_path, struct load_previous *previous,
-			  load_done_fn *done, void *user)
-{
-	struct loader *loader = xcalloc(1, sizeof *loader);
-	*loader = (struct loader){
-		.config_path = xstrdup(config_path), .previous = *previous, .done = done, .user = user};
-	memset(previous, 0, sizeof *previous);
-	loader->helper = helper_start(base, work, on_done, loader);
-	if (loader->helper)
-		return loader;
-	int reason = errno;
-	load_free(loader);
-	errno = reason;
-	return NULL;
-}
-
-void load_free(struct loader *loader)
-{
-	if (!loader)
-		return;
-	helper_free(loader->helper);
-	load_result_done(&loader->result);
-	load_previous_done(&loader->previous);
-	free(loader->config_path);
-	free(loader);
+	fleet_free(parts->fleet);
+	order_cache_free(parts->orders);
+	places_unref(parts->laid);
+	places_unref(parts->places);
+	free(parts->geo_signature);
+	memset(parts, 0, sizeof *parts);
 }

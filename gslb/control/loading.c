@@ -1,4 +1,4 @@
-/* The stages of loading, one after the other. Control thread; load.c and order_cache.c run on helpers. */
+/* The stages of loading, one after the other. Control thread; what runs on helpers says so. */
 #include "gslb/control/loading.h"
 #include "gslb/compile/steering.h"
 #include "lib/clock.h"
@@ -6,6 +6,8 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 #include <assert.h>
+#include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,11 +18,11 @@ struct loading {
 	const struct loading_hooks *hooks;
 	enum loading_stage stage;
 	enum store_misfit misfit;
-	struct loader *loader;	       /* LOADING_FILES */
-	struct load_result result;     /* from then on */
+	struct helper *helper;	       /* LOADING_FILES, LOADING_ORDERS */
+	struct load_previous previous; /* LOADING_FILES: the helper's own while it runs */
+	struct node_files files;       /* LOADING_FILES: the same; from then on what was read */
 	struct store_load *store_load; /* LOADING_STORE, LOADING_ORDERS */
 	struct order_cache *wanted;    /* LOADING_ORDERS: the helper's own while it runs */
-	struct helper *helper;	       /* LOADING_ORDERS */
 	struct event *timer;
 	uint64_t began_ms, told_ms; /* monotonic; progress is told by them */
 };
@@ -40,29 +42,29 @@ static void arm_timer(struct loading *loading, unsigned seconds)
 
 static void finish(struct loading *loading)
 {
-	struct load_result result = loading->result;
-	bool is_good = !err_has_errors(&result.errors);
+	struct node_files files = loading->files;
+	bool is_good = !err_has_errors(&files.errors);
 	size_t set_aside = is_good ? store_load_set_aside(loading->store_load) : 0;
-	assert(!loading->loader && !loading->helper && !loading->wanted);
-	memset(&loading->result, 0, sizeof loading->result);
+	assert(!loading->helper && !loading->wanted);
+	memset(&loading->files, 0, sizeof loading->files);
 	store_load_free(loading->store_load);
 	loading->store_load = NULL;
 	evtimer_del(loading->timer);
 	enter(loading, LOADING_NOTHING);
-	loading->hooks->finished(loading->hooks->user, &result, set_aside);
+	loading->hooks->finished(loading->hooks->user, &files, set_aside);
 }
 
 /* ---- LOADING_ORDERS ---- */
 
 /* The store has some, too, and they may change while we load. */
-static void lay_locations(struct load_result *result)
+static void lay_locations(struct load_parts *parts)
 {
-	uint64_t hash = steering_locations_hash(result->fleet);
-	if (hash == result->locations_hash)
+	uint64_t hash = steering_locations_hash(parts->fleet);
+	if (hash == parts->locations_hash)
 		return;
-	places_unref(result->laid);
-	result->laid = steering_lay_locations(result->places, result->fleet);
-	result->locations_hash = hash;
+	places_unref(parts->laid);
+	parts->laid = steering_lay_locations(parts->places, parts->fleet);
+	parts->locations_hash = hash;
 }
 
 static void compile_wanted(void *user)
@@ -77,7 +79,7 @@ static void on_compiled(void *user)
 	struct loading *loading = user;
 	assert(loading->stage == LOADING_ORDERS);
 	loading->helper = NULL;
-	order_cache_take(loading->result.orders, loading->wanted);
+	order_cache_take(loading->files.parts.orders, loading->wanted);
 	loading->wanted = NULL;
 	compile_orders(loading); /* tenants may have changed meanwhile */
 }
@@ -85,14 +87,14 @@ static void on_compiled(void *user)
 /* Finishes when what the loaded fleet needs is there, or cannot be made on another thread. */
 static void compile_orders(struct loading *loading)
 {
-	struct load_result *result = &loading->result;
-	if (err_has_errors(&result->errors)) {
+	struct load_parts *parts = &loading->files.parts;
+	if (err_has_errors(&loading->files.errors)) {
 		finish(loading);
 		return;
 	}
-	lay_locations(result);
+	lay_locations(parts);
 	loading->wanted = order_cache_new();
-	order_cache_want_all(result->orders, result->fleet, result->laid, loading->wanted);
+	order_cache_want_all(parts->orders, parts->fleet, parts->laid, loading->wanted);
 	if (order_cache_count(loading->wanted) > 0)
 		loading->helper = helper_start(loading->base, compile_wanted, on_compiled, loading);
 	if (loading->helper) {
@@ -134,7 +136,7 @@ static void on_timer(evutil_socket_t fd, short what, void *user)
 		arm_timer(loading, 1);
 		break;
 	case LOADING_STORE:
-		if (store_load_step(loading->store_load, &loading->result.errors)) {
+		if (store_load_step(loading->store_load, &loading->files.errors)) {
 			arm_timer(loading, 0); /* whoever else waits for the loop comes first */
 			break;
 		}
@@ -144,31 +146,44 @@ static void on_timer(evutil_socket_t fd, short what, void *user)
 	}
 }
 
+/* On a helper. */
+static void read_files(void *user)
+{
+	struct loading *loading = user;
+	node_files_read(loading->config_path, LOAD_ALL, &loading->previous, &loading->files);
+	malloc_trim(0); /* what reading geography leaves free would add to the store's objects */
+}
+
 /* Now the store's objects join those of the files. */
-static void on_files_read(void *user, struct load_result *result)
+static void on_files_read(void *user)
 {
 	struct loading *loading = user;
 	assert(loading->stage == LOADING_FILES);
-	loading->loader = NULL;
-	loading->result = *result;
-	memset(result, 0, sizeof *result);
-	if (err_has_errors(&loading->result.errors)) {
+	loading->helper = NULL;
+	load_previous_done(&loading->previous);
+	if (err_has_errors(&loading->files.errors)) {
 		finish(loading);
 		return;
 	}
 	enter(loading, LOADING_STORE);
 	loading->store_load =
-		store_load_new(loading->store, loading->result.fleet,
+		store_load_new(loading->store, loading->files.parts.fleet,
 			       loading->hooks->fleet_version(loading->hooks->user), loading->misfit);
 	on_timer(-1, 0, loading);
 }
 
 bool loading_start(struct loading *loading, struct load_previous *previous, enum store_misfit misfit)
 {
-	assert(loading->stage == LOADING_NOTHING);
-	loading->loader = load_start(loading->base, loading->config_path, previous, on_files_read, loading);
-	if (!loading->loader)
+	assert(loading->stage == LOADING_NOTHING && !loading->helper);
+	loading->previous = *previous;
+	memset(previous, 0, sizeof *previous);
+	loading->helper = helper_start(loading->base, read_files, on_files_read, loading);
+	if (!loading->helper) {
+		int reason = errno;
+		load_previous_done(&loading->previous);
+		errno = reason;
 		return false;
+	}
 	enter(loading, LOADING_FILES);
 	loading->misfit = misfit;
 	loading->began_ms = loading->told_ms = clock_mono_ms();
@@ -184,7 +199,7 @@ enum loading_stage loading_stage(const struct loading *loading)
 void loading_follow(struct loading *loading, const struct fleet_result *result)
 {
 	if (loading->store_load)
-		store_load_follow(loading->store_load, result, &loading->result.errors);
+		store_load_follow(loading->store_load, result, &loading->files.errors);
 }
 
 struct loading *loading_new(struct event_base *base, const char *config_path, struct store *store,
@@ -203,11 +218,11 @@ void loading_free(struct loading *loading)
 {
 	if (!loading)
 		return;
-	load_free(loading->loader);
 	helper_free(loading->helper);
+	load_previous_done(&loading->previous);
 	order_cache_free(loading->wanted);
 	store_load_free(loading->store_load);
-	load_result_done(&loading->result);
+	node_files_done(&loading->files);
 	event_free(loading->timer);
 	free(loading->config_path);
 	free(loading);

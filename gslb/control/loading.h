@@ -4,7 +4,7 @@
  * tenants need are compiled on a helper thread. Probes, API and answers go on meanwhile. Control thread.
  */
 #pragma once
-#include "gslb/compile/load.h"
+#include "gslb/control/node_files.h"
 #include "store/store_load.h"
 
 enum loading_stage { LOADING_NOTHING, LOADING_FILES, LOADING_STORE, LOADING_ORDERS };
@@ -13,9 +13,10 @@ struct loading_hooks {
 	void *user;
 	/* The version of the served fleet: what the store holds belongs to it. */
 	uint64_t (*fleet_version)(void *user);
-	/* Takes what it moves out of `result`, where errors say why it is of no use. `set_aside` of the
-	 * store's objects did not fit. Loading may start again in here. */
-	void (*finished)(void *user, struct load_result *result, size_t set_aside);
+	/* Takes what it moves out of `files`, to whose fleet the store's objects came, and frees the rest;
+	 * errors say why it is of no use. `set_aside` of the store's objects did not fit. Loading may start
+	 * again in here. */
+	void (*finished)(void *user, struct node_files *files, size_t set_aside);
 };
 
 struct loading;

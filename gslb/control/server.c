@@ -26,7 +26,7 @@ struct reload_request {
 };
 
 static uint64_t loaded_version(void *user);
-static void on_loaded(void *user, struct load_result *result, size_t set_aside);
+static void on_loaded(void *user, struct node_files *files, size_t set_aside);
 static void on_expiry(evutil_socket_t fd, short what, void *user);
 
 /* Nobody knows how long we were away but the wall clock. */
@@ -150,12 +150,12 @@ void server_free(struct server *server)
 
 bool server_check(const char *config_path, struct err_list *errors)
 {
-	struct load_result result;
+	struct node_files files;
 	struct load_previous nothing = {0};
-	load_run(config_path, LOAD_CHECK, &nothing, &result);
-	bool is_good = result.config && !err_has_errors(&result.errors);
-	err_move(errors, &result.errors);
-	load_result_done(&result);
+	node_files_read(config_path, LOAD_CHECK, &nothing, &files);
+	bool is_good = files.config && !err_has_errors(&files.errors);
+	err_move(errors, &files.errors);
+	node_files_done(&files);
 	return is_good;
 }
 
@@ -171,30 +171,28 @@ const char *const *server_waiting(const struct server *server)
 
 /* ---- taking over what was loaded ---- */
 
-static void take_over(struct server *server, struct load_result *result, size_t set_aside)
+static void take_over(struct server *server, struct node_files *files, size_t set_aside)
 {
 	struct gslb_config *old_config = server->config;
 	struct fleet *old_fleet = server->fleet;
-	if (old_config->has_random_cookie_secret && result->config->has_random_cookie_secret)
-		memcpy(result->config->settings.cookie_secrets[0], old_config->settings.cookie_secrets[0],
+	struct load_parts *parts = &files->parts;
+	if (old_config->has_random_cookie_secret && files->config->has_random_cookie_secret)
+		memcpy(files->config->settings.cookie_secrets[0], old_config->settings.cookie_secrets[0],
 		       sizeof old_config->settings.cookie_secrets[0]);
-	server->config = result->config;
-	server->fleet = result->fleet;
+	server->config = files->config;
+	server->fleet = parts->fleet;
 	server->invalid_objects = set_aside;
 	free(server->geo_signature);
-	server->geo_signature = result->geo_signature;
+	server->geo_signature = parts->geo_signature;
 	resolve_names_sync(server->names, server->fleet);
 	health_book_configure(server->health,
 			      server->config->node.has_probes ? server->config->node.probe_concurrency : 0);
 	health_book_sync(server->health, server->fleet);
 	notify_configure(server->notify, &server->config->notify);
 	fleet_free(old_fleet); /* before the new index needs as much */
-	world_builder_load(server->builder, result->places, result->laid, result->orders);
-	result->config = NULL;
-	result->fleet = NULL;
-	result->geo_signature = NULL;
-	result->places = result->laid = NULL;
-	result->orders = NULL;
+	world_builder_load(server->builder, parts->places, parts->laid, parts->orders);
+	files->config = NULL;
+	*parts = (struct load_parts){.fleet = NULL};
 	gslb_config_free(old_config);
 }
 
@@ -209,9 +207,9 @@ static void log_warnings(const struct err_list *errors)
 	}
 }
 
-static void finish_start(struct server *server, struct load_result *result, size_t set_aside)
+static void finish_start(struct server *server, struct node_files *files, size_t set_aside)
 {
-	struct err_list *errors = &result->errors;
+	struct err_list *errors = &files->errors;
 	if (err_has_errors(errors)) {
 		err_print(errors, stderr);
 		server->has_failed = true;
@@ -219,28 +217,28 @@ static void finish_start(struct server *server, struct load_result *result, size
 		return;
 	}
 	log_warnings(errors);
-	change_restore_serials(server, &result->config->node, result->fleet);
-	take_over(server, result, set_aside);
+	change_restore_serials(server, &files->config->node, files->parts.fleet);
+	take_over(server, files, set_aside);
 	server->is_loaded = true;
 	change_expire_controls(server); /* no answer by one that was due while nobody ran */
 	start_begin(server);
 }
 
-static bool finish_reload(struct server *server, struct load_result *result, size_t set_aside)
+static bool finish_reload(struct server *server, struct node_files *files, size_t set_aside)
 {
-	struct err_list *errors = &result->errors;
+	struct err_list *errors = &files->errors;
 	if (!err_has_errors(errors)) {
-		const char *key = gslb_config_restart_only_difference(server->config, result->config);
+		const char *key = gslb_config_restart_only_difference(server->config, files->config);
 		if (key)
 			err_add(errors, server->config_path, 0, 0,
 				"'%s' changed, which only a restart can take over", key);
 	}
 	if (err_has_errors(errors) ||
-	    !server->hooks->rebind(server->hooks->user, &result->config->node, errors))
+	    !server->hooks->rebind(server->hooks->user, &files->config->node, errors))
 		return false;
 	server->fleet_version++;
-	change_restore_serials(server, &result->config->node, result->fleet);
-	take_over(server, result, set_aside);
+	change_restore_serials(server, &files->config->node, files->parts.fleet);
+	take_over(server, files, set_aside);
 	start_progress(server); /* what the start waited for may have left the fleet */
 	change_audit_reload(server, server->reload->author, server->reload->via);
 	return true;
@@ -276,19 +274,19 @@ static uint64_t loaded_version(void *user)
 	return ((const struct server *)user)->fleet_version;
 }
 
-static void on_loaded(void *user, struct load_result *result, size_t set_aside)
+static void on_loaded(void *user, struct node_files *files, size_t set_aside)
 {
 	struct server *server = user;
 	if (!server->is_loaded) {
-		finish_start(server, result, set_aside);
+		finish_start(server, files, set_aside);
 	} else {
-		if (finish_reload(server, result, set_aside)) {
-			log_warnings(&result->errors);
+		if (finish_reload(server, files, set_aside)) {
+			log_warnings(&files->errors);
 			log_info("reloaded: fleet version %llu", (unsigned long long)server->fleet_version);
 		}
-		end_reload(server, &result->errors);
+		end_reload(server, &files->errors);
 	}
-	load_result_done(result);
+	node_files_done(files);
 	malloc_trim(0); /* loading leaves holes: at a million tenants a hundred megabytes of them */
 	if (server->reload_queue && server->is_loaded && loading_stage(server->loading) == LOADING_NOTHING)
 		start_reload(server);

@@ -32,13 +32,13 @@ static uint64_t version(void *user)
 	return store_fleet_version(store);
 }
 
-static void on_finished(void *user, struct load_result *result, size_t set_aside)
+static void on_finished(void *user, struct node_files *files, size_t set_aside)
 {
 	finished++;
-	errors = result->errors.count;
-	tenants = result->fleet ? fleet_count(result->fleet, FLEET_TENANT) : 0;
+	errors = files->errors.count;
+	tenants = files->parts.fleet ? fleet_count(files->parts.fleet, FLEET_TENANT) : 0;
 	stage_when_finished = loading_stage(loading);
-	load_result_done(result);
+	node_files_done(files);
 	if (starts_again > 0) {
 		starts_again--;
 		start();
