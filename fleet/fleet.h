@@ -5,6 +5,7 @@
  * (plan, index) copies what it needs.
  */
 #pragma once
+#include "checker/probe_spec.h"
 #include "fleet/words.h"
 #include "lib/doc.h"
 #include "lib/map.h"
@@ -75,33 +76,11 @@ struct fleet_location {
 	uint32_t asn;
 };
 
-enum check_type { CHECK_TCP, CHECK_HTTP, CHECK_TLS, CHECK_HTTPS, CHECK_DNS, CHECK_GRPC, CHECK_TYPES };
-extern const char *const fleet_check_type_name[CHECK_TYPES + 1]; /* as written; ends with NULL */
-enum check_verify { CHECK_VERIFY_NONE, CHECK_VERIFY_CHAIN, CHECK_VERIFY_FULL };
-extern const char *const fleet_check_verify_name[]; /* as written; ends with NULL */
-
 struct fleet_check {
 	struct fleet_object object;
-	enum check_type type;
-	uint16_t port;
-	uint32_t interval_ms, timeout_ms;
+	struct probe_spec spec; /* but for the name, which is a VIP's */
 	uint32_t rise, fall, clear;
-	char *method; /* "GET" or "HEAD" */
-	char *path;   /* "/" … */
-	char *host;   /* NULL: the VIP's address; dns: the name that is asked for, NULL = the root */
-	size_t header_count;
-	struct fleet_header {
-		char *name, *value;
-	} * headers;
-	size_t expect_count;
-	struct fleet_expect {
-		uint16_t from, to;
-	} * expect; /* "200-399,418" */
-	char *expect_text;
-	char *body; /* substring of the first 64 KiB; NULL: none */
-	char *sni;  /* NULL: the host where it is a name */
-	enum check_verify verify;
-	uint64_t expires_within_ms; /* 0: does not matter */
+	char *expect_text; /* as written: "200-399,418" */
 };
 
 /* An ordered list of tiers of region ids, or `nearest`. */
@@ -232,8 +211,6 @@ struct fleet_tenant_name {
 bool fleet_tenant_next_name(const struct fleet_tenant *tenant, struct fleet_tenant_name *at);
 /* With has_hosts: the hosts as written, relative to the zone, one text behind the other. */
 const char *fleet_tenant_hosts_written(const struct fleet_tenant *tenant);
-
-uint16_t fleet_check_default_port(enum check_type type); /* 0: the check names it */
 
 /* The addresses of a name right now; returns how many. */
 typedef size_t fleet_addresses_fn(void *user, const char *name, const struct ip **ret);

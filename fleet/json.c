@@ -1,5 +1,6 @@
 /* Objects → JSON with the keys of the YAML form, defaults left out, members in a fixed order. Control
  * thread. */
+#include "checker/probe_kind.h"
 #include "fleet/fleet_internal.h"
 #include "lib/json_text.h"
 #include "lib/text.h"
@@ -81,54 +82,54 @@ static void location_to_json(const struct fleet_location *location, json_t *json
 
 static void http_to_json(const struct fleet_check *check, json_t *json)
 {
-	if (strcmp(check->method, "GET") != 0)
-		set_text(json, "method", check->method);
-	if (strcmp(check->path, "/") != 0)
-		set_text(json, "path", check->path);
-	if (check->header_count > 0) {
+	if (strcmp(check->spec.method, "GET") != 0)
+		set_text(json, "method", check->spec.method);
+	if (strcmp(check->spec.path, "/") != 0)
+		set_text(json, "path", check->spec.path);
+	if (check->spec.header_count > 0) {
 		json_t *headers = json_object();
-		for (size_t i = 0; i < check->header_count; i++)
-			set_text(headers, check->headers[i].name, check->headers[i].value);
+		for (size_t i = 0; i < check->spec.header_count; i++)
+			set_text(headers, check->spec.headers[i].name, check->spec.headers[i].value);
 		json_object_set_new(json, "headers", headers);
 	}
 	if (strcmp(check->expect_text, "200-399") != 0)
 		set_text(json, "expect", check->expect_text);
-	if (check->body != NULL)
-		set_text(json, "body", check->body);
+	if (check->spec.body != NULL)
+		set_text(json, "body", check->spec.body);
 }
 
 static void tls_to_json(const struct fleet_check *check, json_t *json)
 {
-	if (check->sni != NULL)
-		set_text(json, "sni", check->sni);
-	if (check->verify != CHECK_VERIFY_NONE)
-		set_text(json, "verify", fleet_check_verify_name[check->verify]);
-	if (check->expires_within_ms > 0)
-		set_duration(json, "expires_within", check->expires_within_ms);
+	if (check->spec.sni != NULL)
+		set_text(json, "sni", check->spec.sni);
+	if (check->spec.verify != PROBE_VERIFY_NONE)
+		set_text(json, "verify", fleet_verify_word[check->spec.verify]);
+	if (check->spec.expires_within_ms > 0)
+		set_duration(json, "expires_within", check->spec.expires_within_ms);
 }
 
 static void check_to_json(const struct fleet_check *check, json_t *json)
 {
-	uint32_t timeout_default = check->interval_ms < 1000 ? check->interval_ms : 1000;
+	uint32_t timeout_default = check->spec.interval_ms < 1000 ? check->spec.interval_ms : 1000;
 
-	set_text(json, "type", fleet_check_type_name[check->type]);
-	if (check->port != fleet_check_default_port(check->type))
-		json_object_set_new(json, "port", json_integer(check->port));
-	if (check->interval_ms != 5000)
-		set_duration(json, "interval", check->interval_ms);
-	if (check->timeout_ms != timeout_default)
-		set_duration(json, "timeout", check->timeout_ms);
+	set_text(json, "type", check->spec.kind->name);
+	if (check->spec.port != check->spec.kind->default_port)
+		json_object_set_new(json, "port", json_integer(check->spec.port));
+	if (check->spec.interval_ms != 5000)
+		set_duration(json, "interval", check->spec.interval_ms);
+	if (check->spec.timeout_ms != timeout_default)
+		set_duration(json, "timeout", check->spec.timeout_ms);
 	if (check->rise != 2)
 		json_object_set_new(json, "rise", json_integer(check->rise));
 	if (check->fall != 2)
 		json_object_set_new(json, "fall", json_integer(check->fall));
 	if (check->clear != check->rise)
 		json_object_set_new(json, "clear", json_integer(check->clear));
-	if (check->host != NULL)
-		set_text(json, "host", check->host);
-	if (check->type == CHECK_HTTP || check->type == CHECK_HTTPS)
+	if (check->spec.host != NULL)
+		set_text(json, "host", check->spec.host);
+	if (check->spec.kind->keys & PROBE_KEY_METHOD)
 		http_to_json(check, json);
-	if (check->type == CHECK_TLS || check->type == CHECK_HTTPS)
+	if (check->spec.kind->keys & PROBE_KEY_SNI)
 		tls_to_json(check, json);
 }
 

@@ -1,5 +1,6 @@
 /* The words for steering and states, as documents, API, metrics and tools have them. Constant. */
 #include "fleet/words.h"
+#include "checker/probe_spec.h"
 #include <stddef.h>
 
 const char *const fleet_order_word[] = {[ORDER_NEAREST] = "nearest",
@@ -19,3 +20,6 @@ const char *const fleet_last_resort_word[] = {[LAST_RESORT_ALL] = "all",
 
 const char *const fleet_vip_state_word[] = {
 	[VIP_DOWN] = "down", [VIP_UP] = "up", [VIP_UNKNOWN] = "unknown", [VIP_STATES] = NULL};
+
+const char *const fleet_verify_word[] = {
+	[PROBE_VERIFY_NONE] = "none", [PROBE_VERIFY_CHAIN] = "chain", [PROBE_VERIFY_FULL] = "full", NULL};

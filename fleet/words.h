@@ -26,6 +26,8 @@ enum map_rule_kind { MAP_PREFIX, MAP_ASN, MAP_SUBDIVISION, MAP_COUNTRY, MAP_CONT
 enum vip_state { VIP_DOWN, VIP_UP, VIP_UNKNOWN, VIP_STATES };
 extern const char *const fleet_vip_state_word[VIP_STATES + 1];
 
+extern const char *const fleet_verify_word[]; /* of enum probe_verify */
+
 /* The score of a VIP is 0 to this. */
 #define SCORE_FULL 1000
 

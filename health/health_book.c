@@ -82,35 +82,35 @@ static uint64_t digest_number(uint64_t number, uint64_t seed)
  * is as good as it was. Part of the store's format: an other digest forgets the stored state. */
 static uint64_t digest_question(const struct fleet_check *check, const char *name)
 {
-	uint64_t digest = digest_number(check->type, name ? digest_text(name, 0) : 0);
-	digest = digest_number(check->port, digest);
-	if (check->type == CHECK_TCP)
-		return digest;
-	if (check->type == CHECK_TLS || check->type == CHECK_HTTPS) {
-		digest = digest_text(check->sni, digest);
-		digest = digest_number(check->verify, digest);
-		digest = digest_number(check->expires_within_ms, digest);
+	const struct probe_spec *spec = &check->spec;
+	unsigned keys = spec->kind->keys;
+	uint64_t digest = digest_number(probe_kinds_number(spec->kind), name ? digest_text(name, 0) : 0);
+	digest = digest_number(spec->port, digest);
+	if (keys & PROBE_KEYS_TLS & ~PROBE_KEY_HOST) {
+		digest = digest_text(spec->sni, digest);
+		digest = digest_number(spec->verify, digest);
+		digest = digest_number(spec->expires_within_ms, digest);
 	}
-	if (check->type != CHECK_HTTP && check->type != CHECK_HTTPS)
-		return digest_text(check->host, digest);
-	digest = digest_text(check->method, digest);
-	digest = digest_text(check->path, digest);
-	digest = digest_text(check->host, digest);
-	digest = digest_text(check->body, digest);
-	digest = digest_number(check->header_count, digest);
-	for (size_t i = 0; i < check->header_count; i++) {
-		digest = digest_text(check->headers[i].name, digest);
-		digest = digest_text(check->headers[i].value, digest);
+	if (!(keys & PROBE_KEYS_HTTP & ~PROBE_KEY_HOST))
+		return keys & PROBE_KEY_HOST ? digest_text(spec->host, digest) : digest;
+	digest = digest_text(spec->method, digest);
+	digest = digest_text(spec->path, digest);
+	digest = digest_text(spec->host, digest);
+	digest = digest_text(spec->body, digest);
+	digest = digest_number(spec->header_count, digest);
+	for (size_t i = 0; i < spec->header_count; i++) {
+		digest = digest_text(spec->headers[i].name, digest);
+		digest = digest_text(spec->headers[i].value, digest);
 	}
-	digest = digest_number(check->expect_count, digest);
-	for (size_t i = 0; i < check->expect_count; i++)
-		digest = digest_number((uint64_t)check->expect[i].from << 16 | check->expect[i].to, digest);
+	digest = digest_number(spec->expect_count, digest);
+	for (size_t i = 0; i < spec->expect_count; i++)
+		digest = digest_number((uint64_t)spec->expect[i].from << 16 | spec->expect[i].to, digest);
 	return digest;
 }
 
 static uint64_t digest_schedule(const struct fleet_check *check)
 {
-	return (uint64_t)check->interval_ms << 32 | check->timeout_ms;
+	return (uint64_t)check->spec.interval_ms << 32 | check->spec.timeout_ms;
 }
 
 /* ---- store ---- */
@@ -336,49 +336,14 @@ static void on_result(void *user, const struct probe_result *result)
 
 /* ---- targets ---- */
 
-static const enum probe_verify verifies[] = {
-	[CHECK_VERIFY_NONE] = PROBE_VERIFY_NONE,
-	[CHECK_VERIFY_CHAIN] = PROBE_VERIFY_CHAIN,
-	[CHECK_VERIFY_FULL] = PROBE_VERIFY_FULL,
-};
-
 static void start_probe(struct target *target, const struct fleet_check *check)
 {
-	struct name question;
-	struct probe_spec spec = {
-		.kind = probe_kinds_find(fleet_check_type_name[check->type]),
-		.port = check->port,
-		.name = target->name,
-		.interval_ms = check->interval_ms,
-		.timeout_ms = check->timeout_ms,
-		.method = check->method,
-		.path = check->path,
-		.host = check->host,
-		.body = check->body,
-		.sni = check->sni,
-		.verify = verifies[check->verify],
-		.expires_within_ms = check->expires_within_ms,
-	};
-	if (check->type == CHECK_DNS && check->host && !name_from_text(check->host, NULL, &question)) {
-		spec.question = question.octets;
-		spec.question_length = question.length;
-	}
-	struct probe_header *headers = xcalloc(check->header_count + 1, sizeof *headers);
-	for (size_t i = 0; i < check->header_count; i++)
-		headers[i] = (struct probe_header){check->headers[i].name, check->headers[i].value};
-	spec.headers = headers;
-	spec.header_count = check->header_count;
-	struct probe_expect *expect = xcalloc(check->expect_count + 1, sizeof *expect);
-	for (size_t i = 0; i < check->expect_count; i++)
-		expect[i] = (struct probe_expect){check->expect[i].from, check->expect[i].to};
-	spec.expect = expect;
-	spec.expect_count = check->expect_count;
+	struct probe_spec spec = check->spec;
+	spec.name = target->name;
 	target->probe = checker_add(target->book->checker, &target->entry.ip, &spec, target);
 	target->schedule = digest_schedule(check);
 	target->entry.is_probed = true;
 	target->book->waiting += !target->entry.has_round;
-	free(headers);
-	free(expect);
 }
 
 static void stop_probe(struct target *target)

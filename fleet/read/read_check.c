@@ -1,6 +1,8 @@
-/* Documents → checks. Control thread. */
+/* Documents → checks. What a type of check may say is its kind's (checker/probe_kind.h). Control thread. */
+#include "checker/probe_kinds.h"
 #include "fleet/fleet_internal.h"
 #include "lib/text.h"
+#include <assert.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,41 +11,31 @@
 #define INTERVAL_MS_DEFAULT 5000
 #define TIMEOUT_MS_DEFAULT 1000
 #define TIMEOUT_MS_MIN 10
+#define KINDS_MAX 16
 
 struct draft {
 	struct fleet_check *check;
-	bool has_type, has_timeout, has_clear;
+	struct probe_header *headers; /* the check's, while they are read */
+	bool has_timeout, has_clear;
 };
 
-const char *const fleet_check_type_name[] = {"tcp", "http", "tls", "https", "dns", "grpc-health", NULL};
-const char *const fleet_check_verify_name[] = {"none", "chain", "full", NULL};
 static const char *const later_types[] = {"http2", "exec", NULL};
 
-/* Which types have a key that not all have. */
-#define OF(type) (1u << (type))
-#define OF_HTTP (OF(CHECK_HTTP) | OF(CHECK_HTTPS))
-#define OF_TLS (OF(CHECK_TLS) | OF(CHECK_HTTPS))
+/* Keys that not all kinds have. */
 static const struct special_key {
 	const char *key;
-	unsigned types;
+	enum probe_key bit;
 } special_keys[] = {
-	{"method", OF_HTTP},
-	{"path", OF_HTTP},
-	{"host", OF_HTTP | OF_TLS | OF(CHECK_DNS) | OF(CHECK_GRPC)},
-	{"headers", OF_HTTP},
-	{"expect", OF_HTTP},
-	{"body", OF_HTTP},
-	{"sni", OF_TLS},
-	{"verify", OF_TLS},
-	{"expires_within", OF_TLS},
+	{"method", PROBE_KEY_METHOD},
+	{"path", PROBE_KEY_PATH},
+	{"host", PROBE_KEY_HOST},
+	{"headers", PROBE_KEY_HEADERS},
+	{"expect", PROBE_KEY_EXPECT},
+	{"body", PROBE_KEY_BODY},
+	{"sni", PROBE_KEY_SNI},
+	{"verify", PROBE_KEY_VERIFY},
+	{"expires_within", PROBE_KEY_EXPIRES_WITHIN},
 };
-
-uint16_t fleet_check_default_port(enum check_type type)
-{
-	static const uint16_t ports[CHECK_TYPES] = {
-		[CHECK_HTTP] = 80, [CHECK_TLS] = 443, [CHECK_HTTPS] = 443, [CHECK_DNS] = 53};
-	return ports[type];
-}
 
 static char *copy(const struct draft *draft, const char *text)
 {
@@ -52,13 +44,16 @@ static char *copy(const struct draft *draft, const char *text)
 
 static void read_type(const struct doc_reader *reader, const struct doc_node *value, void *target)
 {
-	struct draft *draft = target;
+	const char *names[KINDS_MAX + 1] = {NULL};
+	const struct probe_kind *kind;
 	unsigned word;
 
-	if (!doc_read_word(reader, value, "type", fleet_check_type_name, later_types, &word))
-		return;
-	draft->has_type = true;
-	draft->check->type = (enum check_type)word;
+	for (unsigned i = 0; (kind = probe_kinds_get(i)) != NULL; i++) {
+		assert(i < KINDS_MAX);
+		names[i] = kind->name;
+	}
+	if (doc_read_word(reader, value, "type", names, later_types, &word))
+		((struct draft *)target)->check->spec.kind = probe_kinds_get(word);
 }
 
 static void read_port(const struct doc_reader *reader, const struct doc_node *value, void *target)
@@ -66,7 +61,7 @@ static void read_port(const struct doc_reader *reader, const struct doc_node *va
 	uint64_t port;
 
 	if (doc_read_uint(reader, value, 1, 65535, &port))
-		((struct draft *)target)->check->port = (uint16_t)port;
+		((struct draft *)target)->check->spec.port = (uint16_t)port;
 }
 
 static void read_interval(const struct doc_reader *reader, const struct doc_node *value, void *target)
@@ -74,7 +69,7 @@ static void read_interval(const struct doc_reader *reader, const struct doc_node
 	uint64_t ms;
 
 	if (doc_read_duration_ms(reader, value, 100, 3600000, &ms))
-		((struct draft *)target)->check->interval_ms = (uint32_t)ms;
+		((struct draft *)target)->check->spec.interval_ms = (uint32_t)ms;
 }
 
 static void read_timeout(const struct doc_reader *reader, const struct doc_node *value, void *target)
@@ -85,7 +80,7 @@ static void read_timeout(const struct doc_reader *reader, const struct doc_node 
 	if (!doc_read_duration_ms(reader, value, TIMEOUT_MS_MIN, 3600000, &ms))
 		return;
 	draft->has_timeout = true;
-	draft->check->timeout_ms = (uint32_t)ms;
+	draft->check->spec.timeout_ms = (uint32_t)ms;
 }
 
 static bool read_count(const struct doc_reader *reader, const struct doc_node *value, uint32_t *ret)
@@ -122,7 +117,7 @@ static void read_method(const struct doc_reader *reader, const struct doc_node *
 	unsigned word;
 
 	if (doc_read_word(reader, value, "method", methods, NULL, &word))
-		draft->check->method = copy(draft, methods[word]);
+		draft->check->spec.method = copy(draft, methods[word]);
 }
 
 /* What goes into a request line or head must not be able to end it. */
@@ -172,7 +167,7 @@ static void read_path(const struct doc_reader *reader, const struct doc_node *va
 		doc_err(reader->errors, reader->doc, value,
 			"must be a path that begins with '/' and has no spaces or control characters");
 	else
-		draft->check->path = copy(draft, text);
+		draft->check->spec.path = copy(draft, text);
 }
 
 static void read_host(const struct doc_reader *reader, const struct doc_node *value, void *target)
@@ -186,7 +181,7 @@ static void read_host(const struct doc_reader *reader, const struct doc_node *va
 		doc_err(reader->errors, reader->doc, value,
 			"must be a host name without spaces or control characters");
 	else
-		draft->check->host = copy(draft, text);
+		draft->check->spec.host = copy(draft, text);
 }
 
 static void read_header(const struct doc_reader *reader, const struct doc_node *item, struct draft *draft)
@@ -202,8 +197,8 @@ static void read_header(const struct doc_reader *reader, const struct doc_node *
 		doc_err_key(reader->errors, reader->doc, item, "must not be Host; use the key 'host'");
 		return;
 	}
-	for (size_t i = 0; i < check->header_count; i++)
-		if (strcasecmp(check->headers[i].name, item->key) == 0)
+	for (size_t i = 0; i < check->spec.header_count; i++)
+		if (strcasecmp(check->spec.headers[i].name, item->key) == 0)
 			doc_err_key(reader->errors, reader->doc, item, "header '%s' is given twice",
 				    item->key);
 	if (!doc_read_text(reader, item, "a header value", &text) || !is_short(reader, item, FLEET_TEXT_MAX))
@@ -212,8 +207,8 @@ static void read_header(const struct doc_reader *reader, const struct doc_node *
 		doc_err(reader->errors, reader->doc, item, "must not hold control characters");
 		return;
 	}
-	check->headers[check->header_count++] =
-		(struct fleet_header){.name = copy(draft, item->key), .value = copy(draft, text)};
+	draft->headers[check->spec.header_count++] =
+		(struct probe_header){.name = copy(draft, item->key), .value = copy(draft, text)};
 }
 
 static void read_headers(const struct doc_reader *reader, const struct doc_node *value, void *target)
@@ -227,8 +222,9 @@ static void read_headers(const struct doc_reader *reader, const struct doc_node 
 			FLEET_HEADERS_MAX);
 		return;
 	}
-	draft->check->headers = arena_alloc(fleet_object_arena(&draft->check->object),
-					    (value->count + 1) * sizeof(*draft->check->headers));
+	draft->headers = arena_alloc(fleet_object_arena(&draft->check->object),
+				     (value->count + 1) * sizeof(*draft->headers));
+	draft->check->spec.headers = draft->headers;
 	for (const struct doc_node *item = value->first; item != NULL; item = item->next)
 		read_header(reader, item, draft);
 }
@@ -247,10 +243,10 @@ static bool take_code(const char **at, uint16_t *ret)
 }
 
 /* "200-399", "200,204,301-302" → ranges; 0: not of this form. */
-static size_t parse_expect(const char *text, struct fleet_expect ranges[static FLEET_EXPECT_MAX])
+static size_t parse_expect(const char *text, struct probe_expect ranges[static FLEET_EXPECT_MAX])
 {
 	for (size_t count = 0; count < FLEET_EXPECT_MAX;) {
-		struct fleet_expect *range = &ranges[count++];
+		struct probe_expect *range = &ranges[count++];
 		if (!take_code(&text, &range->from))
 			return 0;
 		range->to = range->from;
@@ -264,17 +260,17 @@ static size_t parse_expect(const char *text, struct fleet_expect ranges[static F
 	return 0;
 }
 
-static void set_expect(struct draft *draft, const char *text, const struct fleet_expect *ranges, size_t count)
+static void set_expect(struct draft *draft, const char *text, const struct probe_expect *ranges, size_t count)
 {
-	draft->check->expect =
+	draft->check->spec.expect =
 		arena_dup(fleet_object_arena(&draft->check->object), ranges, count * sizeof(*ranges));
-	draft->check->expect_count = count;
+	draft->check->spec.expect_count = count;
 	draft->check->expect_text = copy(draft, text);
 }
 
 static void read_expect(const struct doc_reader *reader, const struct doc_node *value, void *target)
 {
-	struct fleet_expect ranges[FLEET_EXPECT_MAX];
+	struct probe_expect ranges[FLEET_EXPECT_MAX];
 	struct draft *draft = target;
 	const char *text;
 
@@ -299,7 +295,7 @@ static void read_body(const struct doc_reader *reader, const struct doc_node *va
 	if (text[0] == '\0')
 		doc_err(reader->errors, reader->doc, value, "must not be empty");
 	else
-		draft->check->body = copy(draft, text);
+		draft->check->spec.body = copy(draft, text);
 }
 
 /* What TLS sends in the clear and certificates are compared with: letters, digits, '-', '_' and '.'. */
@@ -325,21 +321,21 @@ static void read_sni(const struct doc_reader *reader, const struct doc_node *val
 		doc_err(reader->errors, reader->doc, value,
 			"must be a host name, not an address or a pattern");
 	else
-		draft->check->sni = copy(draft, text);
+		draft->check->spec.sni = copy(draft, text);
 }
 
 static void read_verify(const struct doc_reader *reader, const struct doc_node *value, void *target)
 {
 	unsigned word;
 
-	if (doc_read_word(reader, value, "verify", fleet_check_verify_name, NULL, &word))
-		((struct draft *)target)->check->verify = (enum check_verify)word;
+	if (doc_read_word(reader, value, "verify", fleet_verify_word, NULL, &word))
+		((struct draft *)target)->check->spec.verify = (enum probe_verify)word;
 }
 
 static void read_expires_within(const struct doc_reader *reader, const struct doc_node *value, void *target)
 {
 	doc_read_duration_ms(reader, value, 1000, (uint64_t)365 * 86400000,
-			     &((struct draft *)target)->check->expires_within_ms);
+			     &((struct draft *)target)->check->spec.expires_within_ms);
 }
 
 static const struct doc_key check_keys[] = {
@@ -368,31 +364,33 @@ static const struct doc_key check_keys[] = {
 };
 
 /* "tls and https", "http, https, tls, dns and grpc-health" */
-static void list_types(unsigned of, char *out, size_t size)
+static void list_types_with(enum probe_key key, char *out, size_t size)
 {
+	const struct probe_kind *kind, *last = NULL;
 	size_t length = 0;
 
-	for (unsigned type = 0; of != 0 && length < size; type++) {
-		if (!(of & OF(type)))
-			continue;
-		of &= ~OF(type);
-		const char *before = length == 0 ? "" : of == 0 ? " and " : ", ";
-		length += (size_t)snprintf(out + length, size - length, "%s%s", before,
-					   fleet_check_type_name[type]);
-	}
+	for (unsigned i = 0; (kind = probe_kinds_get(i)) != NULL; i++)
+		last = kind->keys & key ? kind : last;
+	for (unsigned i = 0; (kind = probe_kinds_get(i)) != NULL && length < size; i++)
+		if (kind->keys & key)
+			length += (size_t)snprintf(out + length, size - length, "%s%s",
+						   length == 0	  ? ""
+						   : kind == last ? " and "
+								  : ", ",
+						   kind->name);
 }
 
 static void check_special_keys(const struct doc_reader *reader, const struct doc_node *node,
-			       enum check_type type)
+			       const struct probe_kind *kind)
 {
 	char types[80];
 
 	for (size_t i = 0; i < sizeof(special_keys) / sizeof(special_keys[0]); i++) {
 		const struct special_key *special = &special_keys[i];
 		const struct doc_node *value = doc_get(node, special->key);
-		if (value == NULL || special->types & OF(type))
+		if (value == NULL || kind->keys & special->bit)
 			continue;
-		list_types(special->types, types, sizeof(types));
+		list_types_with(special->bit, types, sizeof(types));
 		doc_err_key(reader->errors, reader->doc, value, "'%s' is for checks of type %s", special->key,
 			    types);
 	}
@@ -401,22 +399,26 @@ static void check_special_keys(const struct doc_reader *reader, const struct doc
 static void finish_type(const struct doc_reader *reader, const struct doc_node *node,
 			struct fleet_check *check)
 {
+	const struct probe_kind *kind = check->spec.kind;
 	struct name name;
 
-	check_special_keys(reader, node, check->type);
+	check_special_keys(reader, node, kind);
 	if (doc_get(node, "port") == NULL) {
-		check->port = fleet_check_default_port(check->type);
-		if (check->port == 0)
+		check->spec.port = kind->default_port;
+		if (check->spec.port == 0)
 			doc_err(reader->errors, reader->doc, node,
-				"missing key 'port'; type %s has no default",
-				fleet_check_type_name[check->type]);
+				"missing key 'port'; type %s has no default", kind->name);
 	}
-	if (check->type != CHECK_DNS || check->host == NULL)
+	if (!kind->asks_for_host || check->spec.host == NULL)
 		return;
-	const char *wrong = name_from_text(check->host, NULL, &name);
-	if (wrong != NULL)
+	const char *wrong = name_from_text(check->spec.host, NULL, &name);
+	if (wrong != NULL) {
 		doc_err(reader->errors, reader->doc, doc_get(node, "host"), "must be the name to ask for: %s",
 			wrong);
+		return;
+	}
+	check->spec.question = arena_dup(fleet_object_arena(&check->object), name.octets, name.length);
+	check->spec.question_length = name.length;
 }
 
 /* What one key says about another. */
@@ -427,14 +429,14 @@ static void finish(const struct doc_reader *reader, const struct doc_node *node,
 
 	if (!draft->has_clear)
 		check->clear = check->rise;
-	if (!draft->has_timeout && check->timeout_ms > check->interval_ms)
-		check->timeout_ms = check->interval_ms;
-	if (check->timeout_ms > check->interval_ms) {
-		text_from_duration_ms(check->interval_ms, interval);
+	if (!draft->has_timeout && check->spec.timeout_ms > check->spec.interval_ms)
+		check->spec.timeout_ms = check->spec.interval_ms;
+	if (check->spec.timeout_ms > check->spec.interval_ms) {
+		text_from_duration_ms(check->spec.interval_ms, interval);
 		doc_err(reader->errors, reader->doc, doc_get(node, "timeout"),
 			"must not be longer than the interval of %s", interval);
 	}
-	if (draft->has_type)
+	if (check->spec.kind != NULL)
 		finish_type(reader, node, check);
 }
 
@@ -445,12 +447,12 @@ struct fleet_object *fleet_read_check(const struct doc_reader *reader, const str
 	struct draft draft = {.check = check};
 	size_t errors = reader->errors->errors;
 
-	check->interval_ms = INTERVAL_MS_DEFAULT;
-	check->timeout_ms = TIMEOUT_MS_DEFAULT;
+	check->spec.interval_ms = INTERVAL_MS_DEFAULT;
+	check->spec.timeout_ms = TIMEOUT_MS_DEFAULT;
 	check->rise = check->fall = 2;
-	check->method = copy(&draft, "GET");
-	check->path = copy(&draft, "/");
-	set_expect(&draft, "200-399", &(struct fleet_expect){.from = 200, .to = 399}, 1);
+	check->spec.method = copy(&draft, "GET");
+	check->spec.path = copy(&draft, "/");
+	set_expect(&draft, "200-399", &(struct probe_expect){.from = 200, .to = 399}, 1);
 	doc_read_mapping(reader, node, check_keys, &draft);
 	finish(reader, node, &draft);
 	if (reader->errors->errors == errors)

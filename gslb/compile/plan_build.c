@@ -29,9 +29,9 @@ static struct vip_health health_of(const struct plan_build *build, const struct 
 	const struct health_entry *entry = health_book_find(build->server->health, vip, check_id);
 	assert(check); /* else the service had been refused */
 	if (!entry)
-		return (struct vip_health){.interval_ms = check->interval_ms, .state = VIP_UNKNOWN};
+		return (struct vip_health){.interval_ms = check->spec.interval_ms, .state = VIP_UNKNOWN};
 	return (struct vip_health){
-		.interval_ms = check->interval_ms,
+		.interval_ms = check->spec.interval_ms,
 		.state = health_book_vip_state(entry->verdict.state),
 		.score = entry->score,
 		.pending = (uint16_t)verdict_pending(&entry->verdict),

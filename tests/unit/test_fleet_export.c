@@ -155,19 +155,19 @@ static void test_values_and_defaults(void **state)
 
 	apply_good(fleet, FLEET_STORE, everything);
 	const struct fleet_check *fast = (struct fleet_check *)fleet_get(fleet, FLEET_CHECK, "fast");
-	assert_int_equal(fast->port, 80);
-	assert_int_equal(fast->timeout_ms, 250); /* never longer than the interval */
+	assert_int_equal(fast->spec.port, 80);
+	assert_int_equal(fast->spec.timeout_ms, 250); /* never longer than the interval */
 	assert_int_equal(fast->rise, 2);
 	assert_int_equal(fast->clear, 2);
-	assert_string_equal(fast->method, "GET");
-	assert_string_equal(fast->path, "/");
-	assert_null(fast->host);
-	assert_int_equal(fast->expect[0].from, 200);
-	assert_int_equal(fast->expect[0].to, 399);
+	assert_string_equal(fast->spec.method, "GET");
+	assert_string_equal(fast->spec.path, "/");
+	assert_null(fast->spec.host);
+	assert_int_equal(fast->spec.expect[0].from, 200);
+	assert_int_equal(fast->spec.expect[0].to, 399);
 	const struct fleet_check *web = (struct fleet_check *)fleet_get(fleet, FLEET_CHECK, "web");
-	assert_int_equal(web->expect_count, 2);
-	assert_int_equal(web->expect[1].to, 404);
-	assert_string_equal(web->body, "say \"hi\"\n\tthere é");
+	assert_int_equal(web->spec.expect_count, 2);
+	assert_int_equal(web->spec.expect[1].to, 404);
+	assert_string_equal(web->spec.body, "say \"hi\"\n\tthere é");
 	const struct fleet_service *bare = (struct fleet_service *)fleet_get(fleet, FLEET_SERVICE, "bare");
 	assert_int_equal(bare->ttl_min, 5);
 	assert_int_equal(bare->ttl_max, 60);

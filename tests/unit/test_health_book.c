@@ -209,6 +209,46 @@ static void targets_are_shared_by_services(void **state)
 	assert_null(GOOD);
 }
 
+static int compare_rows(const void *a, const void *b)
+{
+	return strcmp(((const struct store_health_row *)a)->target,
+		      ((const struct store_health_row *)b)->target);
+}
+
+/* What a check asks is a part of its target's name in the store. These were written by version 0.1.0: a
+ * version that names them otherwise would forget every state at its first start. */
+static void targets_keep_their_names_in_the_store(void **state)
+{
+	static const char *const names[] = {
+		"127.0.0.1 a-tcp 664b815c5c319333", "127.0.0.2 b-http c3a060f3d5f89610",
+		"127.0.0.3 c-tls 99bcebb028aaa85d", "127.0.0.4 d-https ccd679013f9e7632",
+		"127.0.0.5 e-dns 1e5664f606acaaaa", "127.0.0.6 f-grpc 426007b82faed69d",
+	};
+	fleet = fleet_new();
+	apply_good(
+		fleet, FLEET_BASE,
+		"regions: {eu: {at: [50, 8]}}\n"
+		"checks:\n"
+		"  a-tcp: {type: tcp, port: 1}\n"
+		"  b-http: {type: http, port: 1, method: HEAD, path: /x, host: h.test, headers: {A: b},"
+		" expect: \"200-299,404\"}\n"
+		"  c-tls: {type: tls, port: 1, sni: s.test, verify: full, expires_within: 14d}\n"
+		"  d-https: {type: https, port: 1, body: ready, verify: chain}\n"
+		"  e-dns: {type: dns, port: 1, host: example.net}\n"
+		"  f-grpc: {type: grpc-health, port: 1}\n"
+		"services:\n"
+		"  s: {vips: {eu: [{address: 127.0.0.1, check: a-tcp}, {address: 127.0.0.2, check: b-http},"
+		" {address: 127.0.0.3, check: c-tls}, {address: 127.0.0.4, check: d-https},"
+		" {address: 127.0.0.5, check: e-dns}, {address: 127.0.0.6, check: f-grpc}]}}\n");
+	sync_now();
+	AWAIT(health_book_is_complete(book));
+	health_book_save(book);
+	assert_int_equal(read_stored(), 6);
+	qsort(stored, 6, sizeof stored[0], compare_rows);
+	for (size_t i = 0; i < 6; i++)
+		assert_string_equal(stored[i].target, names[i]);
+}
+
 static size_t one_address(void *user, const char *name, const struct ip **ret)
 {
 	static struct ip ip;
@@ -412,6 +452,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_first_round_decides, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(targets_are_shared_by_services, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(targets_keep_their_names_in_the_store, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_name_makes_a_target_of_its_own, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(pending_failures_and_the_fall_are_told, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_sync_keeps_what_stays_the_same, set_up, tear_down),
