@@ -5,6 +5,7 @@
 #include "gslb/compile/check_table.h"
 #include "gslb/compile/plan_build.h"
 #include "gslb/compile/steering.h"
+#include "gslb/control/server_internal.h"
 #include "gslb/decide/place_build.h"
 #include "gslb/decide/words.h"
 #include "lib/country.h"

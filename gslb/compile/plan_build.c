@@ -1,5 +1,6 @@
 /* What a service looks like right now. Control thread. */
 #include "gslb/compile/plan_build.h"
+#include "gslb/control/server_internal.h"
 #include "gslb/decide/https.h"
 #include "health/health_book.h"
 #include "lib/clock.h"

@@ -9,6 +9,7 @@
 #include "gslb/compile/plan_build.h"
 #include "gslb/compile/policy_orders.h"
 #include "gslb/compile/steering.h"
+#include "gslb/control/server_internal.h"
 #include "health/health_book.h"
 #include "lib/clock.h"
 #include "lib/gcra.h"

@@ -2,6 +2,7 @@
 #include "gslb/control/change.h"
 #include "gslb/compile/world_builder.h"
 #include "gslb/control/loading.h"
+#include "gslb/control/server_internal.h"
 #include "gslb/control/start.h"
 #include "health/health_book.h"
 #include "health/resolve_names.h"
@@ -11,6 +12,7 @@
 #include "lib/mem.h"
 #include "lib/text.h"
 #include "store/controls.h"
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -28,6 +30,7 @@ static bool commit_fleet(struct server *server, const struct fleet_result *resul
 			 const struct requester *requester, const char *verb, const char *object,
 			 struct err_list *errors)
 {
+	assert(result->touched_count > 0 && version > server->fleet_version);
 	bool is_single = result->touched_count == 1;
 	const struct fleet_touched *touched = result->touched;
 	json_t *before = is_single && touched->before ? fleet_object_to_json(touched->before) : NULL;
@@ -214,6 +217,8 @@ static void set_since(const struct server *server, struct control_row *row, int6
 static void fill_row(const struct control_request *request, const char *author, int64_t now_unix_ms,
 		     struct control_row *row)
 {
+	assert(strlen(request->region) < sizeof row->region);
+	assert(!request->service || strlen(request->service) < sizeof row->service);
 	memset(row, 0, sizeof *row);
 	strncpy(row->region, request->region, sizeof row->region - 1);
 	strncpy(row->service, request->service ? request->service : "", sizeof row->service - 1);
@@ -239,6 +244,7 @@ enum change_outcome change_controls(struct server *server, const struct control_
 		err_add(errors, NULL, 0, 0, "the fleet is still being loaded");
 		return CHANGE_UNAVAILABLE;
 	}
+	assert(requester->author && requester->via && count > 0);
 	bool is_known = true;
 	for (size_t i = 0; i < count; i++)
 		is_known &= control_names_are_known(server, &requests[i], errors);

@@ -6,6 +6,7 @@
 #include "gslb/compile/world_builder.h"
 #include "gslb/control/change.h"
 #include "gslb/control/loading.h"
+#include "gslb/control/server_internal.h"
 #include "gslb/control/start.h"
 #include "health/health_book.h"
 #include "health/resolve_names.h"
@@ -13,6 +14,7 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "store/controls.h"
+#include <assert.h>
 #include <errno.h>
 #include <malloc.h>
 #include <stdlib.h>
@@ -173,6 +175,7 @@ const char *const *server_waiting(const struct server *server)
 
 static void take_over(struct server *server, struct node_files *files, size_t set_aside)
 {
+	assert(files->config && files->parts.fleet && files->parts.places && files->parts.orders);
 	struct gslb_config *old_config = server->config;
 	struct fleet *old_fleet = server->fleet;
 	struct load_parts *parts = &files->parts;
@@ -209,6 +212,7 @@ static void log_warnings(const struct err_list *errors)
 
 static void finish_start(struct server *server, struct node_files *files, size_t set_aside)
 {
+	assert(!server->is_loaded && !server->is_ready);
 	struct err_list *errors = &files->errors;
 	if (err_has_errors(errors)) {
 		err_print(errors, stderr);
@@ -226,6 +230,7 @@ static void finish_start(struct server *server, struct node_files *files, size_t
 
 static bool finish_reload(struct server *server, struct node_files *files, size_t set_aside)
 {
+	assert(server->is_loaded && server->reload);
 	struct err_list *errors = &files->errors;
 	if (!err_has_errors(errors)) {
 		const char *key = gslb_config_restart_only_difference(server->config, files->config);
@@ -248,6 +253,7 @@ static bool finish_reload(struct server *server, struct node_files *files, size_
 static void end_reload(struct server *server, const struct err_list *errors)
 {
 	struct reload_request *first = server->reload;
+	assert(first);
 	server->reload = NULL;
 	for (struct reload_request *request = first; request; request = request->next)
 		request->done(request->user, errors);
@@ -256,6 +262,7 @@ static void end_reload(struct server *server, const struct err_list *errors)
 
 static void start_reload(struct server *server)
 {
+	assert(!server->reload && server->reload_queue);
 	server->reload = server->reload_queue;
 	server->reload_queue = NULL;
 	struct load_previous previous = {.geo_signature = xstrdup(server->geo_signature),
@@ -295,6 +302,7 @@ static void on_loaded(void *user, struct node_files *files, size_t set_aside)
 void server_reload(struct server *server, const struct requester *requester, server_reloaded_fn *done,
 		   void *user)
 {
+	assert(requester->author && requester->via);
 	struct reload_request *request = xcalloc(1, sizeof *request), **last = &server->reload_queue;
 	*request = (struct reload_request){NULL, done, user, xstrdup(requester->author),
 					   xstrdup(requester->via)};

@@ -6,7 +6,6 @@
 #pragma once
 #include "fleet/fleet.h"
 #include "gslb/control/gslb_config.h"
-#include "gslb/control/loading.h"
 #include "gslb/decide/stats.h"
 #include "gslb/decide/world.h"
 #include "lib/publish.h"
@@ -26,34 +25,7 @@ struct server_hooks {
 	bool (*rebind)(void *user, const struct node_config *config, struct err_list *errors);
 };
 
-struct server {
-	struct event_base *base;
-	const struct server_hooks *hooks;
-	struct gslb_config *config;
-	char *config_path;
-	struct fleet *fleet;
-	struct store *store;
-	struct controls *controls;     /* controls.h */
-	struct health_book *health;    /* health_book.h */
-	struct resolve_names *names;   /* resolve_names.h */
-	struct notify *notify;	       /* notify.h */
-	struct world_builder *builder; /* world_builder.h */
-	struct loading *loading;
-	struct loading_hooks loading_hooks;
-	struct reload_request *reload;	     /* those who asked for the one that is on; NULL: none is */
-	struct reload_request *reload_queue; /* those who asked for the one after it */
-	struct publish *world;		     /* main.c owns it; workers read it */
-	uint64_t epoch, fleet_version;
-	uint64_t index_builds; /* of the whole name index */
-	uint64_t started_mono_ms;
-	bool is_ready;		/* DNS answers */
-	bool is_waiting_health; /* the sockets are not open yet because of health */
-	bool is_loaded;		/* the first world is published */
-	size_t invalid_objects; /* of the store, set aside at the start */
-	char *geo_signature;	/* of the geo files that are in use */
-	struct event *start_timer, *expiry_timer;
-	bool has_failed; /* the start could not be finished; errors were logged */
-};
+struct server;
 
 /* Who asks for a change: for the audit. */
 struct requester {

@@ -1,6 +1,7 @@
 /* When DNS may be answered. Control thread. */
 #include "gslb/control/start.h"
 #include "gslb/compile/world_builder.h"
+#include "gslb/control/server_internal.h"
 #include "health/health_book.h"
 #include "health/resolve_names.h"
 #include "lib/log.h"

@@ -121,8 +121,8 @@ void rig_set_health(struct rig *rig, const char *address, const char *check, enu
 	entry->verdict = (struct verdict){.state = verdicts[state]};
 	*(state == VIP_UP ? &entry->verdict.failures : &entry->verdict.successes) = pending;
 	entry->is_probed = entry->has_round = state != VIP_UNKNOWN;
-	if (rig && rig->server && rig->server->builder)
-		world_builder_state_changed(rig->server->builder, &vip.ip);
+	if (rig && rig->server && server_builder(rig->server))
+		world_builder_state_changed(server_builder(rig->server), &vip.ip);
 }
 
 void rig_forget_health(void)
@@ -225,7 +225,7 @@ void rig_write(const struct rig *rig, const char *name, const char *text)
 
 static bool is_settled(struct rig *rig)
 {
-	return rig->server->is_loaded || rig->server->has_failed;
+	return server_is_loaded(rig->server) || server_has_failed(rig->server);
 }
 
 bool rig_start(struct rig *rig, struct err_list *errors)
@@ -236,7 +236,7 @@ bool rig_start(struct rig *rig, struct err_list *errors)
 	if (!rig->server)
 		return false;
 	rig_await(rig, is_settled);
-	return !rig->server->has_failed;
+	return !server_has_failed(rig->server);
 }
 
 void rig_must_start(struct rig *rig, const char *fleet)
@@ -295,11 +295,11 @@ static bool has_reloaded(struct rig *rig)
 
 bool rig_reload(struct rig *rig)
 {
-	uint64_t version = rig->server->fleet_version;
+	uint64_t version = server_fleet_version(rig->server);
 	rig->reloads = 0;
 	server_reload(rig->server, &requester, on_reloaded, rig);
 	rig_await(rig, has_reloaded);
-	return rig->server->fleet_version > version;
+	return server_fleet_version(rig->server) > version;
 }
 
 static enum change_outcome change(struct rig *rig, struct fleet_change *change, const char *verb,

@@ -2,6 +2,19 @@
 #pragma once
 #include "gslb/control/server.h"
 
+struct server {
+	struct event_base *base;
+	const struct server_hooks *hooks;
+	struct gslb_config *config;
+	struct fleet *fleet;
+	struct store *store;
+	struct controls *controls;
+	struct publish *world;
+	uint64_t epoch, fleet_version, index_builds, started_mono_ms;
+	size_t invalid_objects;
+	bool is_ready, is_loaded;
+};
+
 struct event_base *server_base(const struct server *server)
 {
 	return server->base;

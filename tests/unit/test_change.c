@@ -44,7 +44,7 @@ static const char *ask(const char *name)
 /* The newest line of the audit as JSON text, without seq and time; how many there are. */
 static char *last_audit(size_t *ret_count)
 {
-	json_t *audit = store_audit(rig.server->store, 0, 1000);
+	json_t *audit = store_audit(server_store(rig.server), 0, 1000);
 	*ret_count = json_array_size(audit);
 	json_t *line = json_array_get(audit, *ret_count - 1);
 	char *text = NULL;
@@ -80,12 +80,12 @@ static void set_disk_full(bool is_full)
 
 static void test_a_tenant_comes_changes_and_goes(void **state)
 {
-	uint64_t version = rig.server->fleet_version, epoch = rig_world(&rig)->epoch;
+	uint64_t version = server_fleet_version(rig.server), epoch = rig_world(&rig)->epoch;
 	assert_int_equal(
 		rig_apply(&rig, "tenants: {acme: {zone: app.test, service: shop, regions: [us]}}", NULL),
 		CHANGE_DONE);
 	assert_int_equal(rig_world(&rig)->epoch, epoch + 1);
-	assert_int_equal(rig.server->fleet_version, version + 1);
+	assert_int_equal(server_fleet_version(rig.server), version + 1);
 	assert_string_equal(ask("acme.app.test"), "NOERROR 192.0.2.2");
 	expect_audit(1, "{\"after\":{\"regions\":[\"us\"],\"service\":\"shop\",\"zone\":\"app.test.\"},"
 			"\"author\":\"uid:7 (eve)\",\"before\":null,\"object\":\"fleet\",\"reason\":null,"
@@ -96,7 +96,7 @@ static void test_a_tenant_comes_changes_and_goes(void **state)
 			"\"object\":\"fleet\",\"reason\":null,\"verb\":\"apply\",\"via\":\"api\"}");
 	rig_remove_tenant(&rig, "acme", NULL);
 	assert_string_equal(ask("acme.app.test"), "NXDOMAIN");
-	assert_int_equal(rig.server->fleet_version, version + 3);
+	assert_int_equal(server_fleet_version(rig.server), version + 3);
 	expect_audit(3, "{\"after\":null,\"author\":\"uid:7 (eve)\","
 			"\"before\":{\"service\":\"shop\",\"zone\":\"app.test.\"},\"object\":\"tenant acme\","
 			"\"reason\":null,\"verb\":\"delete\",\"via\":\"api\"}");
@@ -114,12 +114,12 @@ static void test_many_at_once_are_counted(void **state)
 static void test_what_changes_nothing_is_no_change(void **state)
 {
 	rig_apply(&rig, "tenants: {acme: {zone: app.test, service: shop}}", NULL);
-	uint64_t version = rig.server->fleet_version, epoch = rig_world(&rig)->epoch;
+	uint64_t version = server_fleet_version(rig.server), epoch = rig_world(&rig)->epoch;
 	assert_int_equal(rig_apply(&rig, "tenants: {acme: {zone: app.test, service: shop}}", NULL),
 			 CHANGE_DONE);
 	assert_int_equal(rig_apply(&rig, "tenants: {base: {zone: app.test, service: shop}}", NULL),
 			 CHANGE_DONE);
-	assert_int_equal(rig.server->fleet_version, version);
+	assert_int_equal(server_fleet_version(rig.server), version);
 	assert_int_equal(rig_world(&rig)->epoch, epoch);
 }
 
@@ -140,7 +140,7 @@ static void test_a_dry_run_changes_nothing(void **state)
 	fleet_result_done(&result);
 	fleet_change_free(change);
 	assert_int_equal(rig_world(&rig)->epoch, epoch);
-	assert_null(fleet_get(rig.server->fleet, FLEET_TENANT, "acme"));
+	assert_null(fleet_get(server_fleet(rig.server), FLEET_TENANT, "acme"));
 	err_done(&errors);
 }
 
@@ -158,7 +158,7 @@ static void test_what_is_refused_changes_nothing(void **state)
 {
 	struct err_list errors = {0};
 	size_t lines;
-	uint64_t version = rig.server->fleet_version, epoch = rig_world(&rig)->epoch;
+	uint64_t version = server_fleet_version(rig.server), epoch = rig_world(&rig)->epoch;
 	expect_refused(
 		rig_apply(&rig,
 			  "tenants: {a: {zone: app.test, service: shop}, b: {zone: app.test, service: shup}}",
@@ -168,7 +168,7 @@ static void test_what_is_refused_changes_nothing(void **state)
 		       CHANGE_BASE_OBJECT, &errors, "base");
 	expect_refused(rig_remove_tenant(&rig, "base", &errors), CHANGE_BASE_OBJECT, &errors, "base");
 	expect_refused(rig_remove_tenant(&rig, "nobody", &errors), CHANGE_NOT_FOUND, &errors, "nobody");
-	assert_int_equal(rig.server->fleet_version, version);
+	assert_int_equal(server_fleet_version(rig.server), version);
 	assert_int_equal(rig_world(&rig)->epoch, epoch);
 	assert_null(last_audit(&lines));
 	assert_string_equal(ask("a.app.test"), "NXDOMAIN");
@@ -178,7 +178,7 @@ static void test_what_cannot_be_stored_is_taken_back(void **state)
 {
 	struct err_list errors = {0};
 	rig_apply(&rig, "tenants: {acme: {zone: app.test, service: shop}}", NULL);
-	uint64_t version = rig.server->fleet_version, epoch = rig_world(&rig)->epoch;
+	uint64_t version = server_fleet_version(rig.server), epoch = rig_world(&rig)->epoch;
 	set_disk_full(true);
 	enum change_outcome applied = rig_apply(
 		&rig,
@@ -194,36 +194,39 @@ static void test_what_cannot_be_stored_is_taken_back(void **state)
 	assert_int_equal(removed, CHANGE_UNAVAILABLE);
 	assert_int_equal(controlled, CHANGE_UNAVAILABLE);
 	err_done(&errors);
-	assert_null(controls_get(rig.server->controls, "eu", "", ""));
-	assert_int_equal(rig.server->fleet_version, version);
+	assert_null(controls_get(server_controls(rig.server), "eu", "", ""));
+	assert_int_equal(server_fleet_version(rig.server), version);
 	assert_int_equal(rig_world(&rig)->epoch, epoch);
-	assert_null(fleet_get(rig.server->fleet, FLEET_SERVICE, "own"));
+	assert_null(fleet_get(server_fleet(rig.server), FLEET_SERVICE, "own"));
 	assert_string_equal(ask("acme.app.test"), "NOERROR 192.0.2.1");
 	assert_string_equal(ask("bolt.app.test"), "NXDOMAIN");
 	/* With room on the disk it goes on as if nothing had been. */
 	assert_int_equal(rig_remove_tenant(&rig, "acme", NULL), CHANGE_DONE);
-	assert_int_equal(rig.server->fleet_version, version + 1);
+	assert_int_equal(server_fleet_version(rig.server), version + 1);
 	assert_string_equal(ask("acme.app.test"), "NXDOMAIN");
 }
 
 static void test_nothing_is_accepted_before_the_fleet_is_loaded(void **state)
 {
 	struct err_list errors = {0};
-	rig.server->is_loaded = false;
+	rig_stop(&rig);
+	char *path = rig_path(&rig, "node.yaml");
+	rig.server = server_new(rig.base, path, &rig.hooks, &rig.world, &errors);
+	free(path);
+	assert_false(server_is_loaded(rig.server));
 	expect_refused(rig_apply(&rig, "tenants: {a: {zone: app.test, service: shop}}", &errors),
 		       CHANGE_UNAVAILABLE, &errors, "still being loaded");
 	assert_int_equal(rig_control(&rig, "eu", NULL, NULL, 0, 0), CHANGE_UNAVAILABLE);
-	rig.server->is_loaded = true;
 }
 
 /* ---- controls ---- */
 
 static void test_a_control_is_answered_when_the_call_returns(void **state)
 {
-	uint64_t version = rig.server->fleet_version, epoch = rig_world(&rig)->epoch;
+	uint64_t version = server_fleet_version(rig.server), epoch = rig_world(&rig)->epoch;
 	assert_int_equal(rig_control(&rig, "eu", NULL, NULL, SHARE_DOWN, 0), CHANGE_DONE);
 	assert_int_equal(rig_world(&rig)->epoch, epoch + 1);
-	assert_int_equal(rig.server->fleet_version, version);
+	assert_int_equal(server_fleet_version(rig.server), version);
 	assert_string_equal(ask("base.app.test"), "NOERROR 192.0.2.2");
 	expect_audit(1,
 		     "{\"after\":{\"share\":\"down\"},\"author\":\"uid:7 (eve)\",\"before\":null,"
@@ -248,9 +251,9 @@ static void test_a_vip_is_named_in_any_form(void **state)
 	expect_audit(1, "{\"after\":{\"share\":0},\"author\":\"uid:7 (eve)\",\"before\":null,"
 			"\"object\":\"vip eu "
 			"2001:db8::1\",\"reason\":\"drill\",\"verb\":\"control\",\"via\":\"api\"}");
-	assert_non_null(controls_get(rig.server->controls, "eu", "", "2001:db8::1"));
+	assert_non_null(controls_get(server_controls(rig.server), "eu", "", "2001:db8::1"));
 	assert_int_equal(rig_control(&rig, "eu", NULL, "2001:db8::0:1", SHARE_RESTORE, 0), CHANGE_DONE);
-	assert_null(controls_get(rig.server->controls, "eu", "", "2001:db8::1"));
+	assert_null(controls_get(server_controls(rig.server), "eu", "", "2001:db8::1"));
 }
 
 static void test_a_batch_is_all_or_nothing(void **state)
@@ -271,7 +274,7 @@ static void test_a_batch_is_all_or_nothing(void **state)
 	assert_string_equal(errors.items[2].message, "region 'us' has no VIP 192.0.2.1");
 	err_done(&errors);
 	assert_int_equal(rig_world(&rig)->epoch, epoch);
-	assert_null(controls_get(rig.server->controls, "eu", "", ""));
+	assert_null(controls_get(server_controls(rig.server), "eu", "", ""));
 
 	requests[1] = (struct control_request){.region = "us", .share = 100};
 	assert_int_equal(change_controls(rig.server, requests, 2, &requester, "batch", &errors), CHANGE_DONE);
@@ -286,7 +289,7 @@ static void test_a_batch_is_all_or_nothing(void **state)
 
 static bool has_no_control(struct rig *unused)
 {
-	return !controls_get(rig.server->controls, "eu", "", "");
+	return !controls_get(server_controls(rig.server), "eu", "", "");
 }
 
 static void test_a_control_expires_by_itself(void **state)
@@ -296,7 +299,7 @@ static void test_a_control_expires_by_itself(void **state)
 	assert_string_equal(ask("base.app.test"), "NOERROR 192.0.2.2");
 	rig_await(&rig, has_no_control);
 	assert_string_equal(ask("base.app.test"), "NOERROR 192.0.2.1");
-	assert_non_null(controls_get(rig.server->controls, "us", "", ""));
+	assert_non_null(controls_get(server_controls(rig.server), "us", "", ""));
 	size_t lines;
 	char *text = last_audit(&lines);
 	assert_int_equal(lines, 3);
@@ -307,8 +310,8 @@ static void test_a_control_expires_by_itself(void **state)
 	rig_stop(&rig); /* and it is durable */
 	struct err_list errors = {0};
 	assert_true(rig_start(&rig, &errors));
-	assert_null(controls_get(rig.server->controls, "eu", "", ""));
-	assert_int_equal(controls_get(rig.server->controls, "us", "", "")->share, 70);
+	assert_null(controls_get(server_controls(rig.server), "eu", "", ""));
+	assert_int_equal(controls_get(server_controls(rig.server), "us", "", "")->share, 70);
 }
 
 /* While the process runs, a step of the wall clock makes no promise shorter or longer. */
@@ -320,7 +323,7 @@ static void test_a_stepped_wall_clock_changes_no_end(void **state)
 	rig_await(&rig, has_no_control);
 	rig_step_wall_clock(14400000);
 	change_expire_controls(rig.server);
-	assert_int_equal(controls_get(rig.server->controls, "us", "", "")->share, SHARE_DOWN);
+	assert_int_equal(controls_get(server_controls(rig.server), "us", "", "")->share, SHARE_DOWN);
 	assert_string_equal(ask("base.app.test"), "NOERROR 192.0.2.1");
 	rig_step_wall_clock(-7200000);
 }
@@ -335,7 +338,7 @@ static void test_no_two_changes_of_a_control_have_one_version(void **state)
 		if (i == 100)
 			rig_step_wall_clock(-3600000);
 		rig_control(&rig, "eu", NULL, NULL, i % 100, 0);
-		int64_t since = controls_get(rig.server->controls, "eu", "", "")->since_unix_ms;
+		int64_t since = controls_get(server_controls(rig.server), "eu", "", "")->since_unix_ms;
 		assert_true(since > last);
 		last = since;
 	}

@@ -1,5 +1,6 @@
 /* Health, controls, weights and suppositions → what the plan of a service says. */
 #include "gslb/compile/plan_build.h"
+#include "gslb/control/server_internal.h"
 #include "lib/clock.h"
 #include "store/controls.h"
 #include "tests/support/rig.h"

@@ -41,7 +41,7 @@ static const char *ask(const char *name)
 
 static bool is_ready(struct rig *unused)
 {
-	return rig.server->is_ready;
+	return server_is_ready(rig.server);
 }
 
 /* The start with fleet.yaml as it stands and this in `dns:` beside listen. */
@@ -88,7 +88,7 @@ static void test_without_checks_it_serves_at_once(void **state)
 {
 	rig_must_start(&rig, ZONE);
 	assert_int_equal(rig.times_started, 1);
-	assert_true(rig.server->is_ready);
+	assert_true(server_is_ready(rig.server));
 	assert_null(server_waiting(rig.server)[0]);
 }
 
@@ -161,7 +161,7 @@ static void test_sockets_that_cannot_be_opened_fail_the_start(void **state)
 	rig.refuses_start = true;
 	rig_write(&rig, "fleet.yaml", ZONE);
 	assert_false(start_with("", &errors));
-	assert_false(rig.server->is_ready);
+	assert_false(server_is_ready(rig.server));
 }
 
 static void test_files_that_are_broken_fail_the_start(void **state)
@@ -169,7 +169,7 @@ static void test_files_that_are_broken_fail_the_start(void **state)
 	struct err_list errors = {0};
 	rig_write(&rig, "fleet.yaml", "regions: {eu: {}}\n");
 	assert_false(start_with("", &errors)); /* the loader has printed why */
-	assert_true(rig.server->has_failed);
+	assert_true(server_has_failed(rig.server));
 	assert_int_equal(rig.times_started, 0);
 	rig_stop(&rig);
 	/* With node.yaml broken too, all is said at once. */
@@ -212,12 +212,12 @@ static void test_the_store_is_there_after_a_restart(void **state)
 		"services: {own: {vips: {us: [192.0.2.7]}}}\ntenants: {acme: {zone: app.test, service: own}}",
 		NULL);
 	rig_control(&rig, "us", "own", NULL, 0, 0);
-	uint64_t version = rig.server->fleet_version;
+	uint64_t version = server_fleet_version(rig.server);
 	rig_stop(&rig);
 	rig_must_start(&rig, FLEET);
 	assert_string_equal(ask("acme.app.test"), "NOERROR 192.0.2.7"); /* drained, but the last one */
-	assert_int_equal(rig.server->fleet_version, version);
-	assert_int_equal(rig.server->invalid_objects, 0);
+	assert_int_equal(server_fleet_version(rig.server), version);
+	assert_int_equal(server_invalid_objects(rig.server), 0);
 	assert_int_equal(rig_world(&rig)->fleet_version, version);
 }
 
@@ -232,13 +232,13 @@ static void test_what_clashes_at_the_start_is_set_aside(void **state)
 	rig_stop(&rig);
 	/* Meanwhile a base file got a tenant of that name. */
 	rig_must_start(&rig, FLEET "tenants: {acme: {zone: app.test, service: shop, regions: [us]}}\n");
-	assert_int_equal(rig.server->invalid_objects, 1);
+	assert_int_equal(server_invalid_objects(rig.server), 1);
 	assert_string_equal(ask("acme.app.test"), "NOERROR 192.0.2.2");
 	assert_string_equal(ask("bolt.app.test"), "NOERROR 192.0.2.1");
 	/* It is still in the store, and comes back with the next reload that has room for it. */
 	rig_write(&rig, "fleet.yaml", FLEET);
 	assert_true(rig_reload(&rig));
-	assert_int_equal(rig.server->invalid_objects, 0);
+	assert_int_equal(server_invalid_objects(rig.server), 0);
 	assert_string_equal(ask("acme.app.test"), "NOERROR 192.0.2.1");
 }
 
@@ -262,7 +262,7 @@ static void test_controls_expire_while_the_node_is_down(void **state)
 static void test_a_reload_takes_everything_over(void **state)
 {
 	rig_must_start(&rig, FLEET);
-	uint64_t version = rig.server->fleet_version, epoch = rig_world(&rig)->epoch;
+	uint64_t version = server_fleet_version(rig.server), epoch = rig_world(&rig)->epoch;
 	assert_string_equal(ask("acme.app.test"), "NXDOMAIN");
 	rig_write(&rig, "fleet.yaml", FLEET "tenants: {acme: {zone: app.test, service: shop}}\n");
 	rig_write(&rig, "node.yaml", NODE "dns: {listen: [\"127.0.0.1@0\"], edns_size: 4000}\n");
@@ -270,9 +270,9 @@ static void test_a_reload_takes_everything_over(void **state)
 	assert_string_equal(rig.reload_errors, "");
 	assert_string_equal(ask("acme.app.test"), "NOERROR 192.0.2.1");
 	assert_int_equal(rig_world(&rig)->settings.edns_size, 4000);
-	assert_int_equal(rig.server->fleet_version, version + 1);
+	assert_int_equal(server_fleet_version(rig.server), version + 1);
 	assert_int_equal(rig_world(&rig)->epoch, epoch + 1);
-	json_t *audit = store_audit(rig.server->store, 0, 100);
+	json_t *audit = store_audit(server_store(rig.server), 0, 100);
 	json_t *line = json_array_get(audit, json_array_size(audit) - 1);
 	assert_string_equal(json_string_value(json_object_get(line, "verb")), "reload");
 	assert_string_equal(json_string_value(json_object_get(line, "author")), "uid:7 (eve)");
@@ -366,12 +366,13 @@ static void test_reloads_in_a_row(void **state)
 	static const struct requester requester = {"uid:1", "api"};
 	told = 0;
 	rig_must_start(&rig, FLEET);
-	uint64_t version = rig.server->fleet_version;
+	uint64_t version = server_fleet_version(rig.server);
 	for (int i = 0; i < 4; i++)
 		server_reload(rig.server, &requester, on_told, NULL);
 	assert_int_equal(told, 0);
 	rig_await(&rig, all_told);
-	assert_int_equal(rig.server->fleet_version, version + 2); /* the first, and one for the other three */
+	assert_int_equal(server_fleet_version(rig.server),
+			 version + 2); /* the first, and one for the other three */
 }
 
 /* ---- serials ---- */
@@ -440,7 +441,7 @@ static void test_serials_follow_the_tenants(void **state)
 
 static bool is_loaded(struct rig *unused)
 {
-	return rig.server->is_loaded;
+	return server_is_loaded(rig.server);
 }
 
 /* What goes to standard error while the node starts, and takes three seconds for it. */

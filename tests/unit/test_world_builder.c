@@ -68,7 +68,7 @@ static void await_world(void)
 static void test_the_first_world_answers(void **state)
 {
 	assert_int_equal(epoch(), 1);
-	assert_int_equal(rig.server->epoch, 1);
+	assert_int_equal(server_epoch(rig.server), 1);
 	assert_string_equal(ask("acme.app.test"), "NOERROR 192.0.2.1");
 	assert_string_equal(ask("a.b.plum.app.test"), "NOERROR 192.0.2.3");
 	assert_string_equal(ask("nobody.app.test"), "NXDOMAIN");
@@ -81,7 +81,7 @@ static void test_tenants_come_change_and_go_one_world_each(void **state)
 		rig_apply(&rig, "tenants: {bolt: {zone: app.test, service: shop, regions: [us]}}", NULL),
 		CHANGE_DONE);
 	assert_int_equal(epoch(), 2);
-	assert_int_equal(rig_world(&rig)->fleet_version, rig.server->fleet_version);
+	assert_int_equal(rig_world(&rig)->fleet_version, server_fleet_version(rig.server));
 	assert_string_equal(ask("bolt.app.test"), "NOERROR 192.0.2.2");
 
 	rig_apply(&rig, "tenants: {bolt: {zone: app.test, service: plain, hosts: [nut]}}", NULL);
@@ -116,17 +116,17 @@ static void test_a_host_moves_between_tenants_in_one_change(void **state)
 /* What answers a tenant is found by number: a new tenant may get the number of one that went. */
 static void test_numbers_are_looked_up_and_reused(void **state)
 {
-	uint32_t number = fleet_get(rig.server->fleet, FLEET_TENANT, "acme")->number;
-	assert_string_equal(world_builder_tenant(rig.server->builder, number)->object.id, "acme");
-	assert_null(world_builder_tenant(rig.server->builder, 1000000));
+	uint32_t number = fleet_get(server_fleet(rig.server), FLEET_TENANT, "acme")->number;
+	assert_string_equal(world_builder_tenant(server_builder(rig.server), number)->object.id, "acme");
+	assert_null(world_builder_tenant(server_builder(rig.server), 1000000));
 	rig_apply(&rig, "tenants: {bolt: {zone: app.test, service: shop}}", NULL);
-	number = fleet_get(rig.server->fleet, FLEET_TENANT, "bolt")->number;
-	assert_string_equal(world_builder_tenant(rig.server->builder, number)->object.id, "bolt");
+	number = fleet_get(server_fleet(rig.server), FLEET_TENANT, "bolt")->number;
+	assert_string_equal(world_builder_tenant(server_builder(rig.server), number)->object.id, "bolt");
 	rig_remove_tenant(&rig, "bolt", NULL);
-	assert_null(world_builder_tenant(rig.server->builder, number));
+	assert_null(world_builder_tenant(server_builder(rig.server), number));
 	rig_apply(&rig, "tenants: {cork: {zone: app.test, service: shop}}", NULL);
-	assert_int_equal(fleet_get(rig.server->fleet, FLEET_TENANT, "cork")->number, number);
-	assert_string_equal(world_builder_tenant(rig.server->builder, number)->object.id, "cork");
+	assert_int_equal(fleet_get(server_fleet(rig.server), FLEET_TENANT, "cork")->number, number);
+	assert_string_equal(world_builder_tenant(server_builder(rig.server), number)->object.id, "cork");
 }
 
 /* Tenants that are answered alike share a policy; their tier, which says the budgets, is part of that. */
@@ -177,7 +177,7 @@ static void expect_budget(const char *host, uint64_t queries_ms, uint64_t nxdoma
 
 static uint32_t tier_number(const char *id)
 {
-	return fleet_get(rig.server->fleet, FLEET_TIER, id)->number;
+	return fleet_get(server_fleet(rig.server), FLEET_TIER, id)->number;
 }
 
 /* Policies know tiers by their numbers, which others get when one is gone. */
@@ -235,9 +235,9 @@ static void test_the_structure_changes(void **state)
 	rig_apply(&rig, "services: {east: {vips: {ap: [192.0.2.10]}}}\n", NULL);
 	assert_int_equal(epoch(), 3);
 	assert_string_equal(ask("koi.new.test"), "NOERROR 192.0.2.10");
-	uint32_t number = fleet_get(rig.server->fleet, FLEET_SERVICE, "east")->number;
-	assert_string_equal(world_builder_service(rig.server->builder, number)->id, "east");
-	assert_null(world_builder_service(rig.server->builder, 9999));
+	uint32_t number = fleet_get(server_fleet(rig.server), FLEET_SERVICE, "east")->number;
+	assert_string_equal(world_builder_service(server_builder(rig.server), number)->id, "east");
+	assert_null(world_builder_service(server_builder(rig.server), 9999));
 }
 
 /* Regions, services, checks and maps are in the plan: the million names stay where they are. */
@@ -285,16 +285,16 @@ static void test_a_service_takes_the_number_of_another(void **state)
 		  "services: {east: {steering: {order: listed}, vips: {us: [192.0.2.7]}}}\n"
 		  "tenants: {free: {zone: app.test, service: east}}\n",
 		  NULL);
-	uint32_t number = fleet_get(rig.server->fleet, FLEET_SERVICE, "east")->number;
+	uint32_t number = fleet_get(server_fleet(rig.server), FLEET_SERVICE, "east")->number;
 	assert_int_equal(rig_apply_pruned(&rig, "services: {}\ntenants: {}\n"), CHANGE_DONE);
-	assert_null(fleet_get(rig.server->fleet, FLEET_SERVICE, "east"));
+	assert_null(fleet_get(server_fleet(rig.server), FLEET_SERVICE, "east"));
 	assert_string_equal(ask("free.app.test"), "NXDOMAIN");
 	assert_string_equal(ask("acme.app.test"), "NOERROR 192.0.2.1");
 	rig_apply(&rig,
 		  "services: {west: {steering: {order: listed}, vips: {eu: [192.0.2.8]}}}\n"
 		  "tenants: {free: {zone: app.test, service: west}}\n",
 		  NULL);
-	assert_int_equal(fleet_get(rig.server->fleet, FLEET_SERVICE, "west")->number, number);
+	assert_int_equal(fleet_get(server_fleet(rig.server), FLEET_SERVICE, "west")->number, number);
 	assert_string_equal(ask("free.app.test"), "NOERROR 192.0.2.8");
 }
 
@@ -327,7 +327,7 @@ static unsigned times_put_off(const char *yaml)
 	unsigned times = 0;
 	while (rig_apply(&rig, yaml, NULL) == CHANGE_WAITS) {
 		times_ready = 0;
-		world_builder_await(rig.server->builder, on_ready, NULL);
+		world_builder_await(server_builder(rig.server), on_ready, NULL);
 		rig_await(&rig, is_prepared);
 		times++;
 	}
@@ -351,17 +351,17 @@ static void test_a_change_waits_for_its_orders(void **state)
 		"services: {near: {vips: {us: [192.0.2.5], eu: [192.0.2.6], ap: [192.0.2.7]}}}\n"
 		"tenants: {fir: {zone: app.test, service: near}}\n";
 	epoch_before = epoch();
-	uint64_t version = rig.server->fleet_version;
+	uint64_t version = server_fleet_version(rig.server);
 	assert_int_equal(rig_apply(&rig, near, NULL), CHANGE_WAITS);
 	assert_int_equal(epoch(), epoch_before);
-	assert_int_equal(rig.server->fleet_version, version);
-	assert_null(fleet_get(rig.server->fleet, FLEET_TENANT, "fir"));
+	assert_int_equal(server_fleet_version(rig.server), version);
+	assert_null(fleet_get(server_fleet(rig.server), FLEET_TENANT, "fir"));
 	assert_string_equal(ask("fir.app.test"), "NXDOMAIN");
 	assert_int_equal(rig_apply(&rig, "tenants: {elm: {zone: app.test, service: plain}}", NULL),
 			 CHANGE_DONE);
 	assert_int_equal(rig_apply(&rig, near, NULL), CHANGE_WAITS);
 	times_ready = 0;
-	world_builder_await(rig.server->builder, on_ready, NULL);
+	world_builder_await(server_builder(rig.server), on_ready, NULL);
 	rig_await(&rig, is_prepared);
 	assert_int_equal(rig_apply(&rig, near, NULL), CHANGE_DONE);
 	assert_string_equal(rig_answer(&rig, rig_world(&rig), "fir.app.test", "10.0.1.7", NULL),
@@ -375,7 +375,7 @@ static void test_a_change_waits_for_its_orders(void **state)
 		rig_apply(&rig, "tenants: {ash: {zone: app.test, service: near, regions: [eu, us]}}", NULL),
 		CHANGE_WAITS);
 	times_ready = 0;
-	world_builder_await(rig.server->builder, on_ready, NULL);
+	world_builder_await(server_builder(rig.server), on_ready, NULL);
 	rig_await(&rig, is_prepared);
 	/* One region is no order at all. */
 	assert_int_equal(
@@ -431,8 +431,8 @@ static void test_a_storm_of_health_is_few_worlds(void **state)
 
 static const struct plan_service *compiled(const char *service)
 {
-	uint32_t number = fleet_get(rig.server->fleet, FLEET_SERVICE, service)->number;
-	return world_builder_service(rig.server->builder, number);
+	uint32_t number = fleet_get(server_fleet(rig.server), FLEET_SERVICE, service)->number;
+	return world_builder_service(server_builder(rig.server), number);
 }
 
 /* As many services as a control or a VIP concerns are compiled again; the others are shared. */
@@ -483,7 +483,7 @@ static void test_health_is_not_lost_to_another_change(void **state)
 {
 	rig_advance_clocks(600000); /* all TTLs have grown: no timer of theirs comes to the rescue */
 	epoch_before = epoch();
-	world_builder_state_changed(rig.server->builder, NULL);
+	world_builder_state_changed(server_builder(rig.server), NULL);
 	await_world();
 
 	rig_set_health(&rig, "192.0.2.1", "web", VIP_DOWN, 0);
@@ -499,7 +499,7 @@ static void test_the_ttl_grows_by_itself(void **state)
 	uint32_t ttl;
 	rig_advance_clocks(600000);
 	epoch_before = epoch();
-	world_builder_state_changed(rig.server->builder, NULL);
+	world_builder_state_changed(server_builder(rig.server), NULL);
 	await_world();
 	rig_answer(&rig, rig_world(&rig), "acme.app.test", "198.51.100.7", &ttl);
 	assert_int_equal(ttl, 40);
@@ -524,7 +524,7 @@ static void test_a_what_if_world_is_private(void **state)
 	struct what_if down = {.region = "eu", .kind = WHAT_IF_STATE, .is_up = false};
 	struct what_if drained = {.address = "192.0.2.3", .kind = WHAT_IF_SHARE, .share = 0};
 	struct what_if both[] = {down, drained};
-	struct world *world = world_builder_what_if(rig.server->builder, both, 2);
+	struct world *world = world_builder_what_if(server_builder(rig.server), both, 2);
 	assert_int_equal(world->epoch, before);
 	assert_string_equal(rig_answer(&rig, world, "acme.app.test", "198.51.100.7", NULL),
 			    "NOERROR 192.0.2.2");
