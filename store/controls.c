@@ -6,6 +6,7 @@
 
 #include "lib/map.h"
 #include "lib/mem.h"
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,10 +57,12 @@ void controls_free(struct controls *controls)
 void controls_put(struct controls *controls, const struct control_row *row)
 {
 	char key[CONTROLS_KEY_MAX];
+	assert(row->region[0] && row->share >= SHARE_DOWN && row->share <= 100);
 	struct control_row *copy = xmemdup(row, sizeof(*row));
 	copy->reason = xstrdup(row->reason ? row->reason : "");
 	copy->author = xstrdup(row->author ? row->author : "");
 	controls_key(row->region, row->service, row->address, key);
+	assert(strlen(key) < sizeof(key) - 1); /* whole, so that no two objects share one */
 	free_row(map_put(controls->rows, key, copy));
 }
 

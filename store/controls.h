@@ -1,5 +1,5 @@
 /*
- * The operator's hand (DESIGN §4.5): controls on regions, regions × services and VIPs, in memory; the
+ * The operator's hand: controls on regions, regions × services and VIPs, in memory; the
  * store holds the durable copy. Expired rows are dropped by the caller's timer through controls_expire.
  */
 #pragma once

@@ -1,19 +1,22 @@
 /*
- * The durable store: one SQLite file, gslb.db, in the state directory. WAL with synchronous=FULL, so
- * that a commit that returned survives kill -9 and loss of power; exclusive locking, because one
- * process owns the directory (an flock on gslb.lock says so before SQLite is asked). Control thread.
+ * The durable store: one SQLite file, gslb.db, in the state directory (database.h); each table's statements
+ * and what they carry. Control thread.
  */
-#include "lib/json_text.h"
-#include "store/store_internal.h"
-
+#include "store/store.h"
 #include "lib/clock.h"
+#include "lib/json_text.h"
+#include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/text.h"
+#include "store/database.h"
+#include "store/migrations.h"
+#include "store/state_dir.h"
+#include "store/store_backup.h"
+#include "store/store_restore.h"
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -38,6 +41,9 @@ enum statement {
 	HEALTH_PUT,
 	HEALTH_FORGET,
 	HEALTH_EACH,
+	NAME_PUT,
+	NAME_REMOVE,
+	NAME_GET,
 	STATEMENTS
 };
 
@@ -72,31 +78,15 @@ static const char *const statement_text[STATEMENTS] = {
 		       "ON CONFLICT(target) DO UPDATE SET state = ?2, changed = ?3, seen = ?4",
 	[HEALTH_FORGET] = "DELETE FROM health WHERE seen < ?1",
 	[HEALTH_EACH] = "SELECT target, state, changed, seen FROM health",
+	[NAME_PUT] = "INSERT OR REPLACE INTO resolved(name, addresses) VALUES(?1, ?2)",
+	[NAME_REMOVE] = "DELETE FROM resolved WHERE name = ?1",
+	[NAME_GET] = "SELECT addresses FROM resolved WHERE name = ?1",
 };
 
-static const char schema[] =
-	"BEGIN IMMEDIATE;"
-	"CREATE TABLE meta(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
-	"CREATE TABLE object(kind TEXT NOT NULL, id TEXT NOT NULL, json TEXT NOT NULL,"
-	"  version INTEGER NOT NULL, PRIMARY KEY(kind, id));"
-	"CREATE INDEX object_order ON object(kind);"
-	"CREATE TABLE control(region TEXT NOT NULL, service TEXT NOT NULL, address TEXT NOT NULL,"
-	"  share INTEGER NOT NULL, expires INTEGER NOT NULL, since INTEGER NOT NULL,"
-	"  reason TEXT NOT NULL, author TEXT NOT NULL, PRIMARY KEY(region, service, address));"
-	"CREATE TABLE audit(seq INTEGER PRIMARY KEY AUTOINCREMENT, time INTEGER NOT NULL,"
-	"  author TEXT NOT NULL, via TEXT NOT NULL, verb TEXT NOT NULL, object TEXT NOT NULL,"
-	"  before TEXT, after TEXT, reason TEXT NOT NULL);"
-	"CREATE TABLE health(target TEXT PRIMARY KEY, state TEXT NOT NULL, changed INTEGER NOT NULL,"
-	"  seen INTEGER NOT NULL) WITHOUT ROWID;"
-	"INSERT INTO meta VALUES('format', 1), ('fleet_version', 0), ('fleet_changed', 0);"
-	"PRAGMA application_id = 1735617634;"
-	"COMMIT;";
-_Static_assert(STORE_APPLICATION == 1735617634 && STORE_FORMAT == 1, "the schema's text says the same");
-
 struct store {
-	char *path;
+	char *state_dir;
 	int lock_fd;
-	sqlite3 *db;
+	struct database *database;
 	sqlite3_stmt *statement[STATEMENTS];
 	struct file { /* as they were opened */
 		char *path;
@@ -116,6 +106,7 @@ static const char *const health_word[STORE_HEALTHS] = {
 
 static sqlite3_stmt *get(struct store *store, enum statement which)
 {
+	assert((unsigned)which < STATEMENTS);
 	sqlite3_stmt *statement = store->statement[which];
 	sqlite3_reset(statement);
 	return statement;
@@ -158,203 +149,70 @@ static const char *column_text(sqlite3_stmt *statement, int at)
 	return text ? (const char *)text : "";
 }
 
-static const char *system_words(int error, const char *otherwise)
-{
-	switch (error) {
-	case 0:
-		return otherwise;
-	case EFBIG:
-		return "the file may not grow any more: this process has a limit on the size of files";
-	case ENOSPC:
-		return "the disk is full";
-	case EDQUOT:
-		return "the disk quota is used up";
-	default:
-		return strerror(error);
-	}
-}
-
-/* What SQLite says, in words that tell the operator what to do. */
-static void add_error(struct store *store, const char *doing, struct err_list *errors)
-{
-	int error = errno; /* sqlite3_system_errno() has forgotten it when the statement was reset */
-	int code = sqlite3_errcode(store->db);
-	switch (code & 0xff) {
-	case SQLITE_FULL:
-		err_add(errors, store->path, 0, 0, "%s: the disk is full", doing);
-		break;
-	case SQLITE_NOTADB:
-	case SQLITE_CORRUPT:
-		err_add(errors, store->path, 0, 0,
-			"%s: the file is damaged or no database (%s); restore it from a backup, or move it "
-			"away to "
-			"start with an empty store",
-			doing, sqlite3_errmsg(store->db));
-		break;
-	case SQLITE_CANTOPEN:
-		err_add(errors, store->path, 0, 0, "%s: the file cannot be opened", doing);
-		break;
-	case SQLITE_READONLY:
-	case SQLITE_PERM:
-		err_add(errors, store->path, 0, 0, "%s: cannot be written: %s", doing,
-			sqlite3_errmsg(store->db));
-		break;
-	case SQLITE_IOERR:
-		err_add(errors, store->path, 0, 0, "%s: %s", doing,
-			system_words(error, sqlite3_errmsg(store->db)));
-		break;
-	default:
-		err_add(errors, store->path, 0, 0, "%s: %s", doing, sqlite3_errmsg(store->db));
-		break;
-	}
-}
-
 /* ---- opening ---- */
 
-static bool make_directory(const char *state_dir, struct err_list *errors)
+/* Where a copy of an earlier format stays. */
+static char *kept_path(const struct store *store, int64_t format)
 {
-	struct stat status;
-	if (mkdir(state_dir, 0750) < 0 && errno != EEXIST) {
-		err_add(errors, state_dir, 0, 0, "the state directory cannot be created: %s",
-			strerror(errno));
-		return false;
-	}
-	if (stat(state_dir, &status) < 0 || !S_ISDIR(status.st_mode)) {
-		err_add(errors, state_dir, 0, 0, "the state directory is not a directory");
-		return false;
-	}
-	return true;
+	return xasprintf("%s.format-%lld", store->database->path, (long long)format);
 }
 
-/* The kernel drops the lock with the process, however that ends. */
-static int take_lock(const char *state_dir, struct err_list *errors)
+static void refuse_newer(const struct store *store, int64_t format, struct err_list *errors)
 {
-	char *path = xasprintf("%s/gslb.lock", state_dir);
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-	if (fd < 0) {
-		err_add(errors, path, 0, 0, "the state directory cannot be written: %s", strerror(errno));
-	} else if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		char pid[16] = "";
-		ssize_t length = pread(fd, pid, sizeof(pid) - 1, 0);
-		pid[length > 0 ? length : 0] = '\0';
-		pid[strcspn(pid, "\n")] = '\0';
-		err_add(errors, state_dir, 0, 0,
-			"the state directory is in use by another process%s%s; stop that, or give this node "
-			"its own "
-			"node.state_dir",
-			pid[0] ? " with pid " : "", pid);
-		close(fd);
-		fd = -1;
-	} else {
-		char pid[16];
-		int length = snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
-		/* For the message above only: a full disk must not keep a node from starting. */
-		if (ftruncate(fd, 0) == 0 && pwrite(fd, pid, (size_t)length, 0) < 0)
-			errno = 0;
-	}
-	free(path);
-	return fd;
+	char *kept = kept_path(store, MIGRATIONS_FORMAT);
+	bool is_kept = access(kept, F_OK) == 0;
+	err_add(errors, store->database->path, 0, 0,
+		"the file has format %lld, and this version (" GSLB_VERSION
+		") knows formats up to %d: upgrade gslb, or go back to %s by gslbctl restore %s",
+		(long long)format, MIGRATIONS_FORMAT,
+		is_kept ? "the store as it was before the upgrade" : "a backup of this version",
+		is_kept ? kept : "FILE");
+	free(kept);
 }
 
-static bool read_number(struct store *store, const char *sql, int64_t *ret)
+/* What it was before stays beside it: the version before this one can read nothing else. */
+static bool bring_forward(struct store *store, int64_t format, struct err_list *errors)
 {
-	sqlite3_stmt *statement = NULL;
-	bool is_found = sqlite3_prepare_v2(store->db, sql, -1, &statement, NULL) == SQLITE_OK &&
-			sqlite3_step(statement) == SQLITE_ROW;
-	if (is_found)
-		*ret = sqlite3_column_int64(statement, 0);
-	sqlite3_finalize(statement);
-	return is_found;
+	char *kept = kept_path(store, format);
+	bool is_done = store_backup_keep(store->database, store->state_dir, kept, errors) &&
+		       migrations_run(store->database, format, errors);
+	if (is_done)
+		log_info("the store was brought from format %lld to format %d; %s is what it was before",
+			 (long long)format, MIGRATIONS_FORMAT, kept);
+	free(kept);
+	return is_done;
 }
 
-/* A damaged page found now is a clear message; found later it would be a half-read fleet. */
-static bool check_pages(struct store *store, struct err_list *errors)
+static bool use_format(struct store *store, struct err_list *errors)
 {
-	sqlite3_stmt *statement = NULL;
-	bool is_good = false;
-	if (sqlite3_prepare_v2(store->db, "PRAGMA quick_check(1)", -1, &statement, NULL) == SQLITE_OK &&
-	    sqlite3_step(statement) == SQLITE_ROW) {
-		const char *verdict = column_text(statement, 0);
-		is_good = strcmp(verdict, "ok") == 0;
-		if (!is_good)
-			err_add(errors, store->path, 0, 0,
-				"the file is damaged (%s); restore it from a backup, or move it away to "
-				"start with "
-				"an empty store",
-				verdict);
-	} else {
-		add_error(store, "reading", errors);
+	struct database *database = store->database;
+	int64_t format = 0;
+	errno = 0;
+	if (!migrations_read_format(database, &format)) {
+		database_err(database, "opening", errors);
+		return false;
 	}
-	sqlite3_finalize(statement);
-	return is_good;
+	if (format == MIGRATIONS_FOREIGN) {
+		err_add(errors, database->path, 0, 0, "the file is a database, but not one of this program");
+		return false;
+	}
+	if (format > MIGRATIONS_FORMAT) {
+		refuse_newer(store, format, errors);
+		return false;
+	}
+	if (format == 0)
+		return migrations_run(database, format, errors);
+	return database_check_pages(database, errors) &&
+	       (format == MIGRATIONS_FORMAT || bring_forward(store, format, errors));
 }
 
-static bool check_format(struct store *store, struct err_list *errors)
+static bool prepare_statements(struct store *store, struct err_list *errors)
 {
-	int64_t tables = 0, application = 0, format = 0;
-	if (!read_number(store, "SELECT count(*) FROM sqlite_schema", &tables) ||
-	    !read_number(store, "PRAGMA application_id", &application)) {
-		add_error(store, "opening", errors);
-		return false;
-	}
-	if (tables == 0) {
-		if (sqlite3_exec(store->db, schema, NULL, NULL, NULL) == SQLITE_OK)
-			return true;
-		add_error(store, "creating the tables", errors);
-		return false;
-	}
-	if (application != STORE_APPLICATION ||
-	    !read_number(store, "SELECT value FROM meta WHERE name = 'format'", &format)) {
-		err_add(errors, store->path, 0, 0, "the file is a database, but not one of this program");
-		return false;
-	}
-	if (format > STORE_FORMAT) {
-		err_add(errors, store->path, 0, 0,
-			"the file has format %lld, and this version knows formats up to %d; use the newer "
-			"version",
-			(long long)format, STORE_FORMAT);
-		return false;
-	}
-	return check_pages(store, errors);
-}
-
-static bool open_database(struct store *store, struct err_list *errors)
-{
-	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
-	/* SQLite would let everybody read it; the files that it puts beside have the same mode. What is wrong
-	 * with the path it tells itself. */
-	int fd = open(store->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
-	if (fd >= 0)
-		close(fd);
-	if (sqlite3_open_v2(store->path, &store->db, flags, NULL) != SQLITE_OK) {
-		add_error(store, "opening", errors);
-		return false;
-	}
-	sqlite3_extended_result_codes(store->db, 1);
-	/* SQLite falls back to reading alone where a file is write-protected. */
-	if (sqlite3_db_readonly(store->db, "main") == 1) {
-		err_add(errors, store->path, 0, 0, "the file cannot be written: permission denied");
-		return false;
-	}
-	int64_t mode;
-	if (sqlite3_exec(
-		    store->db,
-		    "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-		    "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON",
-		    NULL, NULL, NULL) != SQLITE_OK) {
-		add_error(store, "opening", errors);
-		return false;
-	}
-	if (!read_number(store, "SELECT journal_mode = 'wal' FROM pragma_journal_mode", &mode) || !mode) {
-		err_add(errors, store->path, 0, 0, "the file system allows no write-ahead log");
-		return false;
-	}
-	if (!check_format(store, errors))
-		return false;
 	for (int i = 0; i < STATEMENTS; i++) {
-		if (sqlite3_prepare_v3(store->db, statement_text[i], -1, SQLITE_PREPARE_PERSISTENT,
-				       &store->statement[i], NULL) != SQLITE_OK) {
-			add_error(store, "opening", errors);
+		assert(statement_text[i]);
+		if (sqlite3_prepare_v3(store->database->sqlite, statement_text[i], -1,
+				       SQLITE_PREPARE_PERSISTENT, &store->statement[i], NULL) != SQLITE_OK) {
+			database_err(store->database, "opening", errors);
 			return false;
 		}
 	}
@@ -367,7 +225,7 @@ static void note_files(struct store *store)
 {
 	for (size_t i = 0; i < 2; i++) {
 		struct stat status = {0};
-		store->files[i].path = xasprintf("%s%s", store->path, i == 0 ? "" : "-wal");
+		store->files[i].path = xasprintf("%s%s", store->database->path, i == 0 ? "" : "-wal");
 		if (stat(store->files[i].path, &status) < 0)
 			memset(&status, 0, sizeof(status));
 		store->files[i].device = status.st_dev;
@@ -394,26 +252,24 @@ static bool are_files_in_place(struct store *store, struct err_list *errors)
 	return true;
 }
 
-int store_lock(const char *state_dir, struct err_list *errors)
+struct database *store_database(const struct store *store)
 {
-	return make_directory(state_dir, errors) ? take_lock(state_dir, errors) : -1;
-}
-
-sqlite3 *store_database(const struct store *store, const char **ret_path)
-{
-	*ret_path = store->path;
-	return store->db;
+	return store->database;
 }
 
 struct store *store_open(const char *state_dir, struct err_list *errors)
 {
-	int lock_fd = store_lock(state_dir, errors);
+	int lock_fd = state_dir_lock(state_dir, errors);
 	if (lock_fd < 0)
 		return NULL;
 	struct store *store = xcalloc(1, sizeof(*store));
 	store->lock_fd = lock_fd;
-	store->path = xasprintf("%s/gslb.db", state_dir);
-	if (open_database(store, errors)) {
+	store->state_dir = xstrdup(state_dir);
+	char *path = state_dir_store(state_dir);
+	if (store_restore_finish(state_dir, errors))
+		store->database = database_open(path, errors);
+	free(path);
+	if (store->database && use_format(store, errors) && prepare_statements(store, errors)) {
 		note_files(store);
 		return store;
 	}
@@ -427,11 +283,11 @@ void store_close(struct store *store)
 		return;
 	for (int i = 0; i < STATEMENTS; i++)
 		sqlite3_finalize(store->statement[i]);
-	sqlite3_close(store->db);
+	database_close(store->database);
 	close(store->lock_fd);
 	for (size_t i = 0; i < 2; i++)
 		free(store->files[i].path);
-	free(store->path);
+	free(store->state_dir);
 	free(store);
 }
 
@@ -440,6 +296,7 @@ void store_close(struct store *store)
 bool store_each_object(struct store *store, enum fleet_kind kind, int64_t *row, size_t limit,
 		       store_object_fn *fn, void *user)
 {
+	assert((unsigned)kind < FLEET_KINDS && *row >= 0);
 	sqlite3_stmt *statement = get(store, OBJECT_EACH);
 	int code;
 	sqlite3_bind_text(statement, 1, fleet_kind_name[kind], -1, SQLITE_STATIC);
@@ -539,6 +396,7 @@ static bool write_fleet(struct store *store, const struct store_change *change)
 	for (size_t i = 0; i < change->fleet->touched_count; i++) {
 		const struct fleet_touched *touched = &change->fleet->touched[i];
 		const struct fleet_object *object = touched->after ? touched->after : touched->before;
+		assert(object && object->kind == touched->kind);
 		if (object->source != FLEET_STORE)
 			continue;
 		enum statement which = touched->after ? OBJECT_PUT : OBJECT_REMOVE;
@@ -571,6 +429,7 @@ static bool write_version(struct store *store, const struct store_change *change
 
 static bool write_control(struct store *store, const struct control_row *row, bool is_removed)
 {
+	assert(row->region[0] && (is_removed || (row->share >= SHARE_DOWN && row->share <= 100)));
 	enum statement which = is_removed ? CONTROL_REMOVE : CONTROL_PUT;
 	sqlite3_stmt *statement = get(store, which);
 	bind_text(statement, 1, row->region);
@@ -588,6 +447,7 @@ static bool write_control(struct store *store, const struct control_row *row, bo
 
 static bool write_audit(struct store *store, const struct audit_line *line)
 {
+	assert(line->author && line->via && line->verb && line->object && line->reason);
 	sqlite3_stmt *statement = get(store, AUDIT_ADD);
 	sqlite3_bind_int64(statement, 1, line->time_unix_ms);
 	bind_text(statement, 2, line->author);
@@ -617,13 +477,15 @@ static bool write_change(struct store *store, const struct store_change *change)
 
 bool store_commit(struct store *store, const struct store_change *change, struct err_list *errors)
 {
+	/* A transaction that an earlier call left open would take this change with it. */
+	assert(sqlite3_get_autocommit(store->database->sqlite));
 	if (!are_files_in_place(store, errors))
 		return false;
 	errno = 0;
 	if (run_plain(store, BEGIN) && write_change(store, change) && run_plain(store, COMMIT))
 		return true;
-	add_error(store, "writing", errors);
-	if (!sqlite3_get_autocommit(store->db))
+	database_err(store->database, "writing", errors);
+	if (!sqlite3_get_autocommit(store->database->sqlite))
 		run_plain(store, ROLLBACK);
 	return false;
 }
@@ -676,23 +538,44 @@ static bool write_health(struct store *store, const struct store_health_row *row
 	return run(store, HEALTH_FORGET);
 }
 
-/* Not prepared: SQLite obeys this pragma when it compiles it, not when it runs it. */
-static void set_synchronous(struct store *store, const char *pragma)
-{
-	sqlite3_exec(store->db, pragma, NULL, NULL, NULL);
-}
-
 bool store_save_health(struct store *store, const struct store_health_row *rows, size_t count)
 {
 	if (count == 0)
 		return true;
 	/* Health is seen anew within seconds: it survives kill -9, and need not survive a loss of power,
 	 * so that writing it never waits for the disk. */
-	set_synchronous(store, "PRAGMA synchronous = NORMAL");
+	database_run(store->database, "PRAGMA synchronous = NORMAL");
 	bool is_written =
 		run_plain(store, BEGIN) && write_health(store, rows, count) && run_plain(store, COMMIT);
-	if (!sqlite3_get_autocommit(store->db))
+	if (!sqlite3_get_autocommit(store->database->sqlite))
 		run_plain(store, ROLLBACK);
-	set_synchronous(store, "PRAGMA synchronous = FULL");
+	database_run(store->database, "PRAGMA synchronous = FULL");
 	return is_written;
+}
+
+/* ---- addresses of names ---- */
+
+bool store_save_resolved(struct store *store, const char *name, const char *addresses)
+{
+	enum statement which = addresses ? NAME_PUT : NAME_REMOVE;
+	sqlite3_stmt *statement = get(store, which);
+	bind_text(statement, 1, name);
+	if (addresses)
+		bind_text(statement, 2, addresses);
+	/* As with health: a name is looked up anew within seconds, so writing never waits for the disk. */
+	database_run(store->database, "PRAGMA synchronous = NORMAL");
+	bool is_written = run(store, which);
+	database_run(store->database, "PRAGMA synchronous = FULL");
+	return is_written;
+}
+
+char *store_resolved(struct store *store, const char *name)
+{
+	sqlite3_stmt *statement = get(store, NAME_GET);
+	char *addresses = NULL;
+	bind_text(statement, 1, name);
+	if (sqlite3_step(statement) == SQLITE_ROW)
+		addresses = xstrdup(column_text(statement, 0));
+	sqlite3_reset(statement);
+	return addresses;
 }

@@ -7,11 +7,13 @@
 #include "fleet/fleet.h"
 #include <jansson.h>
 
+struct database;
 struct store;
 
 /* NULL with an entry in errors (locked by another process, read-only, newer format, …). */
 struct store *store_open(const char *state_dir, struct err_list *errors);
-void store_close(struct store *store); /* NULL is fine */
+void store_close(struct store *store);			    /* NULL is fine */
+struct database *store_database(const struct store *store); /* for store_backup.h */
 
 /* ---- fleet objects: one row each, as JSON ---- */
 typedef void store_object_fn(void *user, enum fleet_kind kind, const char *id, const char *json,

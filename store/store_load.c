@@ -1,8 +1,12 @@
-/* See the header. Control thread. */
+/*
+ * A batch is one fleet change; where it is refused and misfits are to be set aside, its objects are applied
+ * one by one. Control thread.
+ */
 #include "store/store_load.h"
 #include "lib/doc.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +26,7 @@ struct store_load {
 struct store_load *store_load_new(struct store *store, struct fleet *fleet, uint64_t version,
 				  enum store_misfit misfit)
 {
+	assert(misfit == STORE_MISFIT_REFUSED || misfit == STORE_MISFIT_SET_ASIDE);
 	struct store_load *load = xcalloc(1, sizeof *load);
 	load->store = store;
 	load->fleet = fleet;
@@ -67,6 +72,7 @@ static void read_into_change(void *user, enum fleet_kind kind, const char *id, c
 {
 	struct batch *batch = user;
 	struct err_list errors = {0};
+	assert(batch->change && batch->errors);
 	put(batch->change, kind, id, json, version, &errors);
 	for (size_t i = 0; i < errors.count; i++) {
 		struct err *err = &errors.items[i];
@@ -139,6 +145,7 @@ bool store_load_step(struct store_load *load, struct err_list *errors)
 		is_good = true;
 	}
 	bool is_structure = !load->has_structure;
+	assert(row >= from);
 	load->has_structure = true;
 	load->row = row;
 	if (!is_good)
@@ -155,6 +162,7 @@ void store_load_follow(struct store_load *load, const struct fleet_result *resul
 	struct fleet_change *change = fleet_change_new(FLEET_STORE);
 	for (size_t i = 0; i < result->touched_count; i++) {
 		const struct fleet_touched *touched = &result->touched[i];
+		assert(touched->after || touched->before);
 		const char *id = (touched->after ? touched->after : touched->before)->id;
 		const struct fleet_object *there = fleet_get(load->fleet, touched->kind, id);
 		if (touched->after) {

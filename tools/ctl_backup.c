@@ -2,7 +2,8 @@
 #include "gslb/control/gslb_config.h"
 #include "lib/json_text.h"
 #include "lib/mem.h"
-#include "store/store_backup.h"
+#include "store/migrations.h"
+#include "store/store_restore.h"
 #include "tools/ctl.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -17,17 +18,20 @@ static void print_summary(const struct ctl *ctl, const char *file, const char *w
 			  const struct store_summary *summary)
 {
 	if (ctl->output == CTL_JSON) {
-		json_t *json =
-			json_pack("{s:o, s:I, s:I, s:I, s:I}", "file", json_text(file), "fleet_version",
-				  (json_int_t)summary->fleet_version, "objects", (json_int_t)summary->objects,
-				  "controls", (json_int_t)summary->controls, "audit_lines",
-				  (json_int_t)summary->audit_lines);
+		json_t *json = json_pack(
+			"{s:o, s:I, s:I, s:I, s:I, s:I}", "file", json_text(file), "format",
+			(json_int_t)summary->format, "fleet_version", (json_int_t)summary->fleet_version,
+			"objects", (json_int_t)summary->objects, "controls", (json_int_t)summary->controls,
+			"audit_lines", (json_int_t)summary->audit_lines);
 		json_dumpf(json, stdout, JSON_COMPACT);
 		putchar('\n');
 		json_decref(json);
 		return;
 	}
-	printf("%s: %s, fleet version %lld: %lld objects, %lld controls, %lld lines of audit\n", file, what,
+	printf("%s: %s, ", file, what);
+	if (summary->format < MIGRATIONS_FORMAT)
+		printf("format %lld (now %d), ", (long long)summary->format, MIGRATIONS_FORMAT);
+	printf("fleet version %lld: %lld objects, %lld controls, %lld lines of audit\n",
 	       (long long)summary->fleet_version, (long long)summary->objects, (long long)summary->controls,
 	       (long long)summary->audit_lines);
 }

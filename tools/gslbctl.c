@@ -172,7 +172,9 @@ static const struct ctl_verb verbs[] = {
 	 "  --state-dir DIR     or the directory itself; /var/lib/gslb when neither is given\n"
 	 "  --dry-run           only verify the backup\n"
 	 "\n"
-	 "The backup is verified first. What the directory held stays beside it, as gslb.db.before-restore.\n"
+	 "The backup is verified first; one of an earlier version is brought to the format of this one. "
+	 "What\n"
+	 "the directory held stays beside it, as gslb.db.before-restore.\n"
 	 "Refused while a gslbd uses the directory.\n"},
 	{"Node", "completion", "SHELL", "", "", 1, 1, ctl_completion,
 	 "what bash or zsh needs to complete these words", "  . <(gslbctl completion bash)\n"},

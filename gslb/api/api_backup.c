@@ -4,6 +4,7 @@
  */
 #include "gslb/api/api_internal.h"
 #include "lib/mem.h"
+#include "store/store.h"
 #include "store/store_backup.h"
 #include <stdlib.h>
 #include <unistd.h>
@@ -73,7 +74,7 @@ void api_get_backup(struct http_request *request, struct http_reply *reply)
 		http_reply_problem(reply, HTTP_PROBLEM_UNAVAILABLE, NULL, "another backup is being taken");
 		return;
 	}
-	struct store_backup *backup = store_backup_start(server_store(api->server), &errors);
+	struct store_backup *backup = store_backup_start(store_database(server_store(api->server)), &errors);
 	if (!backup) {
 		http_reply_errors(reply, HTTP_PROBLEM_UNAVAILABLE, &errors);
 		err_done(&errors);

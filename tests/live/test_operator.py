@@ -295,6 +295,28 @@ class Backup(stack.StackTest):
         self.assertEqual(counts["audit_lines"], 4 + counts["objects"] - 20000)
         self.assertEqual([path.name for path in self.stack.state.glob("*.backup")], [])
 
+    def test_upgrade_and_back(self):
+        """The store of an earlier version is served as it was, and is there again for that version."""
+        server = self.use(stack.Stack({}, node={"probes": None}))
+        stores = pathlib.Path(__file__).resolve().parent.parent / "stores"
+        earlier = sqlite3.connect(server.state / "gslb.db")
+        earlier.executescript((stores / "55f7c6f.sql").read_text())
+        earlier.close()
+        server.start()
+        self.assertIn("the store was brought from format 1 to format", server.log())
+        tenants = json.loads(server.ctl("tenants", "-o", "json").stdout)
+        self.assertEqual({tenant["id"] for tenant in tenants["items"]}, {"acme", "vault", "asleep"})
+        self.assertEqual(server.ask("vault").rcode, "NOERROR")
+        self.assertIn("neuer Kernel", server.ctl("regions").stdout)
+        server.ctl("tenant", "add", "later", "--zone", stack.ZONE, "--service", "shop")
+        server.stop_quietly()
+        kept = server.state / "gslb.db.format-1"
+        done = server.ctl("restore", str(kept), "--state-dir", str(server.state)).stdout
+        self.assertIn("restored, format 1 (now ", done)
+        server.start()
+        self.assertEqual(server.ask("later").rcode, "NXDOMAIN")
+        self.assertEqual(server.ask("vault").rcode, "NOERROR")
+
     def test_wrong(self):
         self.stack.ctl("backup", code=2)
         self.stack.ctl("restore", code=2)
@@ -311,10 +333,10 @@ class Backup(stack.StackTest):
             self.assertIn(words, self.restore(code=1).stderr)
         self.file.write_bytes(whole)
         newer = sqlite3.connect(self.file)
-        newer.execute("UPDATE meta SET value = 2 WHERE name = 'format'")
+        newer.execute("UPDATE meta SET value = value + 1 WHERE name = 'format'")
         newer.commit()
         newer.close()
-        self.assertIn("format 2", self.restore(code=1).stderr)
+        self.assertIn("upgrade gslb", self.restore(code=1).stderr)
         self.file.unlink()
         self.assertIn("No such file", self.restore(code=1).stderr)
         self.assertEqual((self.stack.state / "gslb.db").read_bytes(), store)

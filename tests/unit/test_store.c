@@ -1,4 +1,5 @@
 /* The store by what a restart finds in it, and by what it says of files it cannot use. */
+#include "store/migrations.h"
 #include "tests/unit/store_fixture.h"
 #include <fcntl.h>
 #include <signal.h>
@@ -27,22 +28,23 @@ static const char *objects(struct store *store)
 	return seen;
 }
 
+#define TENANT(version) "{\"zone\":\"z.example.\",\"service\":\"shop\",\"tags\":[\"v" #version "\"]}\n"
+
 static void test_objects_come_back_in_order(void **state)
 {
 	struct store *store = must_open();
 	assert_int_equal(store_fleet_version(store), 0);
 	assert_int_equal(store_fleet_changed_unix_ms(store), 0);
-	put_object(store, FLEET_TENANT, "zoo", 1, 1);
-	put_object(store, FLEET_TENANT, "acme", 2, 2);
-	put_object(store, FLEET_SERVICE, "shop", 3, 3);
-	put_object(store, FLEET_REGION, "eu", 4, 4);
-	put_object(store, FLEET_TENANT, "zoo", 5, 5); /* a change keeps the place */
+	put_tenant(store, "zoo", 1);
+	put_tenant(store, "acme", 2);
+	store_yaml(store, "services: {mail: {vips: {eu: [192.0.2.2]}}}\n", 3);
+	store_yaml(store, "regions: {us: {at: [39, -77]}}\n", 4);
+	put_tenant(store, "zoo", 5); /* a change keeps the place */
 	store_close(store);
 	store = must_open();
-	assert_string_equal(objects(store), "region eu 4 {\"own\":\"eu\",\"number\":4}\n"
-					    "service shop 3 {\"own\":\"shop\",\"number\":3}\n"
-					    "tenant zoo 5 {\"own\":\"zoo\",\"number\":5}\n"
-					    "tenant acme 2 {\"own\":\"acme\",\"number\":2}\n");
+	assert_string_equal(objects(store), "region us 4 {\"at\":[39,-77]}\n"
+					    "service mail 3 {\"vips\":{\"eu\":[\"192.0.2.2\"]}}\n"
+					    "tenant zoo 5 " TENANT(5) "tenant acme 2 " TENANT(2));
 	assert_int_equal(store_fleet_version(store), 5);
 	assert_int_equal(store_fleet_changed_unix_ms(store), 5000);
 	store_close(store);
@@ -51,16 +53,16 @@ static void test_objects_come_back_in_order(void **state)
 static void test_removed_and_base_objects(void **state)
 {
 	struct store *store = must_open();
-	put_object(store, FLEET_TENANT, "acme", 1, 1);
-	struct fleet_object gone = {.kind = FLEET_TENANT, .source = FLEET_STORE, .id = (char *)"acme"};
-	struct fleet_object base = {.kind = FLEET_TENANT, .source = FLEET_BASE, .id = (char *)"base"};
-	struct fleet_touched touched[] = {{.kind = FLEET_TENANT, .before = &gone},
-					  {.kind = FLEET_TENANT, .after = &base}};
-	struct fleet_result result = {.touched_count = 2, .touched = touched};
-	struct store_change change = {.fleet = &result, .fleet_version = 2};
 	struct err_list errors = {0};
-	assert_true(store_commit(store, &change, &errors));
+	put_tenant(store, "acme", 1);
+	struct fleet_change *change = fleet_change_new(FLEET_STORE);
+	fleet_change_remove(change, FLEET_TENANT, "acme");
+	assert_true(commit(store, change, 2));
+	change = fleet_change_new(FLEET_BASE);
+	add_yaml(change, "f", "tenants: {base: {zone: z.example, service: shop}}\n", &errors);
+	assert_true(commit(store, change, 3));
 	assert_string_equal(objects(store), "");
+	assert_int_equal(store_fleet_version(store), 3);
 	store_close(store);
 }
 
@@ -105,7 +107,7 @@ static void test_audit_pages(void **state)
 {
 	struct store *store = must_open();
 	for (uint64_t n = 1; n <= 5; n++)
-		put_object(store, FLEET_TENANT, "acme", (uint32_t)n, n);
+		put_tenant(store, "acme", n);
 	json_t *after = json_pack("{s:i}", "share", 50);
 	struct audit_line line = {.time_unix_ms = 1000,
 				  .author = "uid:0 (root)",
@@ -199,16 +201,6 @@ static void test_the_addresses_of_a_name_come_back(void **state)
 
 /* ---- files that cannot be used ---- */
 
-static void write_file(const char *name, const char *bytes, size_t length)
-{
-	char path[128];
-	snprintf(path, sizeof(path), "%s/%s", directory, name);
-	FILE *file = fopen(path, "w");
-	assert_non_null(file);
-	assert_int_equal(fwrite(bytes, 1, length, file), length);
-	assert_int_equal(fclose(file), 0);
-}
-
 static void test_directory_is_made(void **state)
 {
 	char path[128];
@@ -301,17 +293,24 @@ static void test_database_of_another_program(void **state)
 static void test_newer_format(void **state)
 {
 	store_close(must_open());
-	run_sql("UPDATE meta SET value = 2 WHERE name = 'format'");
-	must_refuse(directory, "format 2", "newer version");
+	run_sql("UPDATE meta SET value = value + 1 WHERE name = 'format'");
+	must_refuse(directory, "upgrade gslb, or go back to a backup of this version",
+		    "gslbctl restore FILE");
+	char kept[32], *path = NULL;
+	snprintf(kept, sizeof(kept), "gslb.db.format-%d", MIGRATIONS_FORMAT);
+	write_file(kept, "", 0); /* what the upgrade left here */
+	path = xasprintf("gslbctl restore %s/%s", directory, kept);
+	must_refuse(directory, "as it was before the upgrade", path);
+	free(path);
 }
 
 static void test_damaged_page(void **state)
 {
 	struct store *store = must_open();
-	for (uint32_t n = 0; n < 200; n++) {
+	for (unsigned n = 0; n < 200; n++) {
 		char id[16];
 		snprintf(id, sizeof(id), "t%u", n);
-		put_object(store, FLEET_TENANT, id, n, n + 1);
+		put_tenant(store, id, n + 1);
 	}
 	store_close(store); /* moves the log into the file */
 	char path[128], noise[4096];
@@ -328,7 +327,7 @@ static void test_damaged_page(void **state)
 static void test_disk_that_takes_no_more(void **state)
 {
 	struct store *store = must_open();
-	assert_true(put_object(store, FLEET_TENANT, "before", 1, 1));
+	assert_true(put_tenant(store, "before", 1));
 	struct rlimit old, small;
 	getrlimit(RLIMIT_FSIZE, &old);
 	small = old;
@@ -336,12 +335,12 @@ static void test_disk_that_takes_no_more(void **state)
 	signal(SIGXFSZ, SIG_IGN);
 	setrlimit(RLIMIT_FSIZE, &small);
 	uint64_t version = 2;
-	while (put_object(store, FLEET_TENANT, "filler", 2, version) && version < 1000)
+	while (put_tenant(store, "filler", version) && version < 1000)
 		version++;
 	assert_true(version < 1000);
-	assert_false(put_object(store, FLEET_TENANT, "never", 3, version));
+	assert_false(put_tenant(store, "never", version));
 	setrlimit(RLIMIT_FSIZE, &old);
-	assert_true(put_object(store, FLEET_TENANT, "after", 4, version));
+	assert_true(put_tenant(store, "after", version));
 	store_close(store);
 	store = must_open();
 	const char *all = objects(store);

@@ -13,19 +13,21 @@
 
 static bool commit_numbered(struct store *store, uint32_t n)
 {
-	char id[16], reason[16], author[] = "uid:1";
-	snprintf(id, sizeof(id), "t%u", n);
+	char yaml[80], reason[16], author[] = "uid:1";
+	snprintf(yaml, sizeof(yaml), "tenants: {t%u: {zone: z.example, service: shop}}\n", n);
 	snprintf(reason, sizeof(reason), "%u", n);
-	struct fleet_object object = {
-		.kind = FLEET_TENANT, .source = FLEET_STORE, .id = id, .number = n, .version = n};
-	struct fleet_touched touched = {.kind = FLEET_TENANT, .after = &object};
-	struct fleet_result result = {.touched_count = 1, .touched = &touched};
+	struct err_list errors = {0};
+	struct fleet_result result = {0};
+	struct fleet_change *fleet_change = fleet_change_new(FLEET_STORE);
+	add_yaml(fleet_change, "f", yaml, &errors);
+	if (!fleet_apply(fleet, fleet_change, n, false, &result, &errors))
+		return false;
 	struct control_row row = {.region = "eu", .share = 50, .reason = reason, .author = author};
 	struct audit_line line = {.time_unix_ms = n,
 				  .author = author,
 				  .via = "api",
 				  .verb = "apply",
-				  .object = id,
+				  .object = "tenant",
 				  .reason = reason};
 	struct store_change change = {.fleet = &result,
 				      .fleet_version = n,
@@ -33,8 +35,10 @@ static bool commit_numbered(struct store *store, uint32_t n)
 				      .controls = &row,
 				      .audit = &line,
 				      .audit_count = 1};
-	struct err_list errors = {0};
-	return store_commit(store, &change, &errors);
+	bool is_done = store_commit(store, &change, &errors);
+	fleet_result_done(&result);
+	fleet_change_free(fleet_change);
+	return is_done;
 }
 
 /* Writes change after change and each number, once durable, into the pipe. Never returns. */
