@@ -1,6 +1,6 @@
 /*
  * One zone: master-file text → immutable static data. Reading is libzscanner's; what a zone may
- * hold is checked here (reference/configuration.md, "Zone files"). Built on a control thread;
+ * hold is checked here (docs/configuration.md, "zones: the file"). Built on a control thread;
  * afterwards immutable and readable from any thread; references are counted on the control thread.
  */
 #pragma once

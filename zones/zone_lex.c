@@ -32,6 +32,7 @@ static void put_octet(struct zone_lex *lex, char c)
 		put(lex, c);
 		return;
 	}
+	lex->is_ascii = lex->is_ascii && octet < 0x80;
 	put(lex, '\\');
 	put(lex, (char)('0' + octet / 100));
 	put(lex, (char)('0' + octet / 10 % 10));
@@ -103,7 +104,7 @@ static const char *read_word(struct zone_lex *lex, struct zone_entry *entry, boo
 		xgrow((void **)&lex->words, &lex->words_capacity, entry->count + 1, sizeof(*lex->words));
 	lex->words[entry->count] = (struct zone_word){
 		.start = lex->length, .is_joined = entry->count > 0 && lex->at == lex->word_end};
-	entry->count++;
+	lex->is_ascii = true;
 	const char *reason = NULL;
 	if (*lex->at == '"') {
 		reason = read_quoted(lex, is_multiline);
@@ -117,6 +118,7 @@ static const char *read_word(struct zone_lex *lex, struct zone_entry *entry, boo
 	}
 	put(lex, '\0');
 	lex->word_end = lex->at;
+	lex->words[entry->count++].is_ascii = lex->is_ascii;
 	return reason;
 }
 

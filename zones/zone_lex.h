@@ -10,6 +10,7 @@
 struct zone_word {
 	const char *text; /* quotes and escapes as written, but octets that are not printable ASCII as \DDD */
 	size_t start;	  /* of the text among the entry's */
+	bool is_ascii;	  /* as written */
 	bool is_joined;	  /* nothing stands between it and the word before: one of them is quoted */
 };
 
@@ -17,7 +18,8 @@ struct zone_lex {
 	const char *at, *end;
 	uint32_t line; /* of `at` */
 	const char *word_end;
-	char *text; /* of all words of an entry */
+	bool is_ascii; /* what was read of the word */
+	char *text;    /* of all words of an entry */
 	size_t length, capacity;
 	struct zone_word *words;
 	size_t words_capacity;

@@ -6,7 +6,10 @@
 #include "zones/zone_text.h"
 #include "lib/file.h"
 #include "lib/hash.h"
+#include "lib/idn.h"
 #include "lib/mem.h"
+#include "lib/text.h"
+#include "zones/rdata/rdata_fields.h"
 #include "zones/rdata/rdata_text.h"
 #include "zones/rrtype.h"
 #include "zones/zone_lex.h"
@@ -29,7 +32,7 @@ struct optional_ttl {
 
 struct reader {
 	struct zone_text *text;
-	size_t errors_before;
+	size_t errors_before, warnings;
 	struct rdata_text *rdata_text;
 	struct name origin, owner;
 	bool has_owner;
@@ -57,6 +60,73 @@ static void set_origin(struct reader *reader, const struct name *origin)
 {
 	reader->origin = *origin;
 	rdata_text_set_origin(reader->rdata_text, origin);
+}
+
+/* ---- letters beyond ASCII ---- */
+
+/* The word without quotes, and with the octets that \DDD stands for where they are beyond ASCII. */
+static char *as_written(const char *word)
+{
+	char *plain = xstrdup(word + (*word == '"')), *to = plain, *end = plain + strlen(plain);
+
+	if (*word == '"')
+		*--end = '\0';
+	for (const char *from = plain; from < end;) {
+		bool is_escape = *from == '\\', is_octet = is_escape && from[1] >= '0' && from[1] <= '9';
+		int octet = is_octet ? (from[1] - '0') * 100 + (from[2] - '0') * 10 + from[3] - '0' : 0;
+		size_t length = is_octet ? 4 : is_escape ? 2 : 1;
+		assert(from + length <= end);
+		if (octet >= 0x80) {
+			*to++ = (char)octet;
+		} else {
+			memmove(to, from, length);
+			to += length;
+		}
+		from += length;
+	}
+	*to = '\0';
+	return plain;
+}
+
+/* A name is served octet by octet, but resolvers ask for A-labels (RFC 5890 §2.3.2.1). */
+static void warn_of_letters(struct source *source, const struct zone_word *word, const char *what)
+{
+	struct reader *reader = source->reader;
+	char ascii[IDN_TEXT_MAX], name[TEXT_QUOTE_MAX], meant[TEXT_QUOTE_MAX];
+
+	if (word->is_ascii || reader->warnings++ >= ZONE_ERRORS_MAX)
+		return;
+	char *plain = as_written(word->text);
+	const char *reason = idn_to_ascii(plain, ascii);
+	if (reason) {
+		text_quote(word->text, name);
+		err_warn(reader->text->errors, source->file, source->entry.line, 0,
+			 "%s %s is not ASCII (%s); no resolver asks for it", what, name, reason);
+	} else {
+		text_quote(plain, name);
+		text_quote(ascii, meant);
+		err_warn(reader->text->errors, source->file, source->entry.line, 0,
+			 "%s %s is not ASCII; resolvers ask for %s", what, name, meant);
+	}
+	free(plain);
+}
+
+static void warn_of_rdata(struct source *source, uint16_t type, const struct zone_word *words, size_t count)
+{
+	struct rdata_fields fields;
+
+	for (size_t i = 0; i < count; i++) {
+		if (words[i].is_ascii)
+			continue;
+		rdata_fields_of(type, &fields);
+		const struct rdata_field *field = rdata_fields_at(&fields, i);
+		if (!field || field->kind != RDATA_FIELD_NAME)
+			continue;
+		char mnemonic[16], what[64];
+		rrtype_to_text(type, mnemonic);
+		snprintf(what, sizeof(what), "%s record: %.*s", mnemonic, field->name_length, field->name);
+		warn_of_letters(source, &words[i], what);
+	}
 }
 
 /* ---- words ---- */
@@ -203,6 +273,7 @@ static bool read_owner(struct source *source)
 		fail(source, "owner name '%s': %s", word, reason);
 		return false;
 	}
+	warn_of_letters(source, &source->entry.words[0], "owner name");
 	reader->owner = owner;
 	reader->has_owner = true;
 	return true;
@@ -248,6 +319,8 @@ static bool read_rdata(struct source *source, uint16_t type, size_t first, struc
 					     entry->count - first, ret);
 	if (reason)
 		fail(source, "%s record: %s", mnemonic, reason);
+	else
+		warn_of_rdata(source, type, entry->words + first, entry->count - first);
 	return !reason;
 }
 
@@ -356,6 +429,7 @@ static void include(struct source *source)
 			fail(source, "$INCLUDE origin: %s", reason);
 			return;
 		}
+		warn_of_letters(source, &source->entry.words[2], "$INCLUDE origin");
 	}
 	char *plain = xstrdup(word);
 	unquote(word, plain);
@@ -400,10 +474,12 @@ static void read_directive(struct source *source)
 		struct name origin;
 		const char *reason =
 			value ? name_from_word(value, &reader->origin, &origin) : "needs one name";
-		if (reason)
+		if (reason) {
 			fail(source, "$ORIGIN: %s", reason);
-		else
+		} else {
+			warn_of_letters(source, &source->entry.words[1], "$ORIGIN");
 			set_origin(reader, &origin);
+		}
 	} else if (strcasecmp(word, "$GENERATE") == 0) {
 		fail(source, "$GENERATE is not supported; write the records out");
 	} else {

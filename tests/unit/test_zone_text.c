@@ -145,6 +145,21 @@ static void reading_stops_after_a_hundred_errors(void **state)
 	err_done(&errors);
 }
 
+static void warnings_end_after_a_hundred(void **state)
+{
+	char many[4096] = SOA;
+	struct err_list errors = {0};
+	struct name apex = name_of("z");
+
+	for (int i = 0; i < 150; i++)
+		strcat(many, "\xc3\xbc 60 A 192.0.2.1\n");
+	struct zone *zone = zone_load(&apex, NULL, many, "t", &errors);
+	assert_non_null(zone);
+	assert_int_equal(errors.count, ZONE_ERRORS_MAX);
+	zone_unref(zone);
+	err_done(&errors);
+}
+
 static void odd_but_legal(void **state)
 {
 	char *text;
@@ -178,7 +193,11 @@ static void odd_but_legal(void **state)
 				 "last 0 A 192.0.2.7",
 				 &text);
 
-	assert_string_equal(text, "");
+	assert_string_equal(text,
+			    "t:18: warning: owner name 'b\xc3\xbc"
+			    "ro' is not ASCII; resolvers ask for 'xn--bro-hoa'\n"
+			    "t:19: warning: CNAME record: target 'd+e@f!\\255' is not ASCII (not UTF-8); "
+			    "no resolver asks for it\n");
 	assert_non_null(zone);
 	expect_data(zone, "z", RR_SOA, 5400, "ns.z. h.z. 1 86400 7200 604800 300");
 	expect_data(zone, "z", RR_NS, 5400, "ns.z.");
@@ -203,6 +222,48 @@ static void odd_but_legal(void **state)
 	expect_data(zone, "last.z", RR_A, 0, "192.0.2.7");
 	free(text);
 	zone_unref(zone);
+}
+
+/* The name is served as it stands, octet by octet, but nobody asks for it: RFC 5890 §2.3.2.1. */
+static void letters_beyond_ascii(void **state)
+{
+	static const struct {
+		const char *text, *printed;
+	} cases[] = {
+		{SOA "b\xc3\xbc"
+		     "cher 60 A 192.0.2.1\n",
+		 "t:3: warning: owner name 'b\xc3\xbc"
+		 "cher' is not ASCII; resolvers ask for 'xn--bcher-kva'\n"},
+		{SOA "\"B\xc3\x9c"
+		     "CHER.z.\" 60 A 192.0.2.1\n",
+		 "t:3: warning: owner name 'B\xc3\x9c"
+		 "CHER.z.' is not ASCII; resolvers ask for 'xn--bcher-kva.z.'\n"},
+		{SOA "*.\xc3\xbc 60 A 192.0.2.1\n",
+		 "t:3: warning: owner name '*.\xc3\xbc' is not ASCII; resolvers ask for '*.xn--tda'\n"},
+		{SOA "w 60 MX 10 \xc3\xbc\nw 60 SRV 0 0 1 \xc3\xbc.\n",
+		 "t:3: warning: MX record: exchange '\xc3\xbc' is not ASCII; resolvers ask for 'xn--tda'\n"
+		 "t:4: warning: SRV record: target '\xc3\xbc.' is not ASCII; resolvers ask for 'xn--tda.'\n"},
+		{SOA "$ORIGIN \xc3\xbc\nw 60 A 192.0.2.1\n",
+		 "t:3: warning: $ORIGIN '\xc3\xbc' is not ASCII; resolvers ask for 'xn--tda'\n"},
+		{SOA "b\xfc"
+		     "cher 60 A 192.0.2.1\n",
+		 "t:3: warning: owner name 'b\\252cher' is not ASCII (not UTF-8); no resolver asks for it\n"},
+		{SOA "-\xc3\xbc 60 A 192.0.2.1\n", "t:3: warning: owner name '-\\195\\188' is not ASCII (no "
+						   "internationalized name (RFC 5892)); no "
+						   "resolver asks for it\n"},
+		/* text is no name, and who writes escapes means octets */
+		{SOA "w 60 TXT \xc3\xbc \"\xc3\xbc\"\nw 60 CAA 0 issue \xc3\xbc\n\\195\\188 60 A 192.0.2.1\n",
+		 ""},
+	};
+	char *text;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct zone *zone = load(cases[i].text, &text);
+		assert_string_equal(text, cases[i].printed);
+		assert_non_null(zone);
+		free(text);
+		zone_unref(zone);
+	}
 }
 
 /* A quote begins a text of its own and ends it, whatever stands next to it; only a parameter of SVCB is
@@ -408,6 +469,8 @@ int main(void)
 		cmocka_unit_test(reading_stops_after_a_hundred_errors),
 		cmocka_unit_test(odd_but_legal),
 		cmocka_unit_test(quotes),
+		cmocka_unit_test(letters_beyond_ascii),
+		cmocka_unit_test(warnings_end_after_a_hundred),
 		cmocka_unit_test(origins_of_any_octet),
 		cmocka_unit_test(a_missing_ttl_has_an_order_of_sources),
 		cmocka_unit_test(includes_are_relative_to_their_file),
