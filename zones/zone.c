@@ -8,12 +8,15 @@
 #include "zones/negative.h"
 #include "zones/rrtype.h"
 #include "zones/zone_text.h"
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define WIRE_HEAD 12 /* pointer, type, class, TTL, RDLENGTH */
 #define NONE UINT32_MAX
-#define RRSET_RECORDS_MAX UINT16_MAX
+#define MESSAGE_OCTETS 65535
+#define MESSAGE_HEAD 16 /* header, and what a question has behind its name */
+#define OPT_OCTETS 128	/* an OPT record with the options of a reply */
 
 struct record { /* in the staging arena */
 	struct record *next;
@@ -260,6 +263,8 @@ static const struct rrset *make_set(struct builder *builder, const struct owner 
 {
 	size_t length = 0;
 	uint32_t ttl = records[0]->ttl;
+
+	assert(count > 0 && count <= UINT16_MAX); /* of twelve octets at least, in one message */
 	const struct record *differs = NULL;
 
 	for (size_t i = 0; i < count; i++) {
@@ -334,6 +339,48 @@ static void check_single(struct builder *builder, const struct owner *owner, str
 	}
 }
 
+/* Octets of the record in a message where every name that may be compressed is a pointer. */
+static size_t fewest_octets(const struct rrset *layout, const struct record *record)
+{
+	const uint8_t *name = record->rdata + layout->name_prefix;
+	size_t octets = WIRE_HEAD + record->length;
+
+	for (unsigned i = 0; i < layout->name_count; i++) {
+		size_t length = name_length(name);
+		octets -= length > 2 ? length - 2 : 0;
+		name += length;
+	}
+	return octets;
+}
+
+/* A set goes into a message whole, and over TCP there is nothing larger to ask for. */
+static bool check_size(struct builder *builder, const struct owner *owner, struct record *const *records,
+		       size_t count)
+{
+	struct rrset layout = {.type = records[0]->type};
+	bool is_wildcard = name_is_wildcard(owner->node->name);
+	size_t question = MESSAGE_HEAD + owner->node->name_length, longest = MESSAGE_HEAD + NAME_MAX_OCTETS;
+	size_t fewest = 0, most = 0;
+
+	rrset_set_layout(&layout);
+	for (size_t i = 0; i < count; i++) {
+		fewest += fewest_octets(&layout, records[i]);
+		most += WIRE_HEAD + records[i]->length;
+	}
+	if (most + (is_wildcard ? longest : question) + OPT_OCTETS <= MESSAGE_OCTETS)
+		return true;
+	bool can_fit = fewest + question <= MESSAGE_OCTETS;
+	char type[16], text[160];
+	rrtype_to_text(layout.type, type);
+	snprintf(text, sizeof(text), "the set of %zu %s records has %zu octets; a DNS message holds %d%s",
+		 count, type, most, MESSAGE_OCTETS, can_fit ? ", and it may not fit" : "");
+	if (can_fit)
+		warn(builder, records[0]->file, records[0]->line, owner->node->name, text);
+	else
+		fail(builder, records[0], owner, text);
+	return can_fit;
+}
+
 static void build_sets(struct builder *builder, struct owner *owner)
 {
 	size_t count = sort_records(builder, owner);
@@ -345,10 +392,8 @@ static void build_sets(struct builder *builder, struct owner *owner)
 		size_t first = end - 1;
 		while (first > 0 && sorted[first - 1]->type == sorted[first]->type)
 			first--;
-		if (end - first > RRSET_RECORDS_MAX) {
-			fail(builder, sorted[first], owner, "more than 65535 records of one type");
+		if (!check_size(builder, owner, sorted + first, end - first))
 			return;
-		}
 		sets = make_set(builder, owner, sorted + first, end - first, sets);
 		end = first;
 	}

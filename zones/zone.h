@@ -74,7 +74,7 @@ struct zone {
 
 /* Exactly one of path and text is not NULL; label names the text in messages. All errors in one
  * pass (at most 100), warnings too. NULL when there is an error. $INCLUDE is relative to the
- * including file. Sizes: a zone text file of any size; RDATA ≤ 65,535 octets. */
+ * including file. Sizes: a zone text file of any size; a record set that a message can hold. */
 struct zone *zone_load(const struct name *name, const char *path, const char *text, const char *label,
 		       struct err_list *errors);
 /* Changes the serial in the SOA's ready-made record too. Before publication only. */
