@@ -44,6 +44,11 @@ static inline enum vip_state health_book_vip_state(enum verdict_state state)
 	return VIP_UNKNOWN;
 }
 
+static inline uint32_t health_book_pending(const struct health_entry *entry)
+{
+	return verdict_pending(&entry->verdict);
+}
+
 struct health_hooks {
 	void *user;
 	/* The state of a target at this address changed, or how near it is to its next change. */

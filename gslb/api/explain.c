@@ -4,6 +4,7 @@
  */
 #include "gslb/api/explain.h"
 #include "gslb/compile/steering.h"
+#include "gslb/compile/world_builder.h"
 #include "gslb/decide/https.h"
 #include "gslb/decide/resolve.h"
 #include "gslb/decide/words.h"

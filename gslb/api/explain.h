@@ -1,6 +1,7 @@
 /* explain and what-if: the server's own decision, told as JSON (configuration.md, "explain reply"). */
 #pragma once
-#include "gslb/compile/world_builder.h"
+#include "gslb/control/server.h"
+#include "gslb/decide/vip_input.h"
 
 struct explain_request {
 	struct name name;

@@ -3,15 +3,14 @@
  * compiled over holds these clients alone, so that a check of a large geography stays quick. One thread.
  */
 #include "gslb/compile/check_table.h"
+#include "gslb/compile/order_cache.h"
 #include "gslb/compile/plan_build.h"
 #include "gslb/compile/steering.h"
-#include "gslb/control/server_internal.h"
 #include "gslb/decide/place_build.h"
 #include "gslb/decide/words.h"
 #include "lib/country.h"
 #include "lib/json_text.h"
 #include "lib/mem.h"
-#include "store/controls.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -254,7 +253,7 @@ static void add_row(json_t *rows, const struct service_view *view, size_t number
 				json_text(words_step(choice.step)), "tiers", tiers_json(view, &choice)));
 }
 
-static json_t *service_json(struct plan_build *build, struct service_view *view,
+static json_t *service_json(const struct plan_build *build, struct service_view *view,
 			    const struct stand_in *clients)
 {
 	struct plan_service *plans[REGIONS_MAX + 1] = {NULL};
@@ -313,10 +312,9 @@ json_t *check_table(struct fleet *fleet, struct places *geo)
 		(struct stand_in){.family = 4, .key = STAND_IN_ADDRESS + ((address_key)CONTINENTS << 96)};
 	struct places *places = places_of(clients);
 
-	/* A control path without controls and observations: every VIP counts as up. */
-	struct server server = {.fleet = fleet};
-	server.controls = controls_new();
-	struct plan_build build = {.server = &server, .control_changes = map_new()};
+	/* No controls, and nothing is known: every VIP counts as up. */
+	const struct world_source source = {.fleet = fleet};
+	const struct plan_build build = {.source = &source};
 	struct order_cache *orders = order_cache_new();
 	const char *region_id[REGIONS_MAX] = {NULL};
 	count_names(fleet);
@@ -335,8 +333,6 @@ json_t *check_table(struct fleet *fleet, struct places *geo)
 	for (size_t i = 0; i < CLIENTS; i++)
 		json_array_append_new(stand_ins, client_json(i, &clients[i]));
 	order_cache_free(orders);
-	map_free((struct map *)build.control_changes);
-	controls_free(server.controls);
 	places_unref(places);
 	places_unref(laid);
 	return json_pack("{s:o, s:o}", "clients", stand_ins, "services", services);

@@ -1,4 +1,4 @@
-/* Zones and tenants of the fleet → name index, and the serials of zones that follow them. Control thread. */
+/* Zones and tenants of the fleet → name index. Control thread. */
 #pragma once
 #include "fleet/fleet.h"
 #include "zones/index.h"
@@ -8,6 +8,3 @@ void name_index_add_zones(struct index_edit *edit, const struct fleet *fleet);
 void name_index_add_tenant(struct index_edit *edit, const struct fleet *fleet,
 			   const struct fleet_tenant *tenant, uint32_t policy);
 void name_index_remove_tenant(struct index_edit *edit, const struct fleet_tenant *tenant);
-/* Zones with `serial: change` whose text or tenants were touched get the time as their serial, answered
- * from now on (RFC 1982: never backwards). */
-void name_index_renew_serials(struct fleet *fleet, const struct fleet_result *result, int64_t now_unix_s);

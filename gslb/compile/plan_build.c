@@ -1,9 +1,7 @@
 /* What a service looks like right now. Control thread. */
 #include "gslb/compile/plan_build.h"
-#include "gslb/control/server_internal.h"
 #include "gslb/decide/https.h"
 #include "health/health_book.h"
-#include "lib/clock.h"
 #include "lib/mem.h"
 #include "store/controls.h"
 #include <assert.h>
@@ -14,6 +12,8 @@ static uint64_t control_changed_ms(const struct plan_build *build, const char *r
 				   const char *address)
 {
 	char key[CONTROLS_KEY_MAX];
+	if (!build->control_changes)
+		return 0;
 	controls_key(region, service, address, key);
 	const uint64_t *changed = map_get(build->control_changes, key);
 	return changed ? *changed : 0;
@@ -26,16 +26,17 @@ static struct vip_health health_of(const struct plan_build *build, const struct 
 	if (!check_id)
 		return (struct vip_health){.state = VIP_UP};
 	const struct fleet_check *check =
-		(const struct fleet_check *)fleet_get(build->server->fleet, FLEET_CHECK, check_id);
-	const struct health_entry *entry = health_book_find(build->server->health, vip, check_id);
+		(const struct fleet_check *)fleet_get(build->source->fleet, FLEET_CHECK, check_id);
 	assert(check); /* else the service had been refused */
+	const struct health_book *book = build->source->health;
+	const struct health_entry *entry = book ? health_book_find(book, vip, check_id) : NULL;
 	if (!entry)
 		return (struct vip_health){.interval_ms = check->spec.interval_ms, .state = VIP_UNKNOWN};
 	return (struct vip_health){
 		.interval_ms = check->spec.interval_ms,
 		.state = health_book_vip_state(entry->verdict.state),
 		.score = entry->score,
-		.pending = (uint16_t)verdict_pending(&entry->verdict),
+		.pending = (uint16_t)health_book_pending(entry),
 		.changed_ms = entry->changed_ms,
 		.changed_unix_ms = entry->changed_unix_ms,
 		.was_up = entry->was_up,
@@ -50,7 +51,8 @@ static void fill_vip(const struct plan_build *build, const struct fleet_service 
 {
 	char address[IP_TEXT_MAX];
 	ip_format(&vip->ip, address);
-	const struct control_row *control = controls_get(build->server->controls, region, "", address);
+	const struct controls *all = build->source->controls;
+	const struct control_row *control = all ? controls_get(all, region, "", address) : NULL;
 	struct vip_health health = health_of(build, service, vip);
 	struct vip_controls controls = {
 		.share = control ? control->share : 100,
@@ -65,12 +67,13 @@ static void fill_vip(const struct plan_build *build, const struct fleet_service 
 		       &own_next_ms);
 	if (own_next_ms < *next_ms)
 		*next_ms = own_next_ms;
-	vip_input_suppose(out, region, build->what_if, build->what_if_count, clock_unix_ms());
+	vip_input_suppose(out, region, build->what_if, build->what_if_count, build->now_unix_ms);
 }
 
 static int region_share(const struct plan_build *build, const char *region, const char *service)
 {
-	const struct control_row *control = controls_effective(build->server->controls, region, service);
+	const struct controls *all = build->source->controls;
+	const struct control_row *control = all ? controls_effective(all, region, service) : NULL;
 	return vip_input_suppose_share(control ? control->share : 100, region, build->what_if,
 				       build->what_if_count);
 }
@@ -111,7 +114,7 @@ struct plan_service *plan_build_service(const struct plan_build *build, const st
 	for (size_t r = 0; r < service->vip_region_count; r++) {
 		const struct fleet_vips *from = &service->vips[r];
 		const struct fleet_object *region =
-			fleet_get(build->server->fleet, FLEET_REGION, from->region);
+			fleet_get(build->source->fleet, FLEET_REGION, from->region);
 		if (!region)
 			continue;
 		uint64_t changed_ms = later(control_changed_ms(build, from->region, "", ""),

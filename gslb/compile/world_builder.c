@@ -9,7 +9,6 @@
 #include "gslb/compile/plan_build.h"
 #include "gslb/compile/policy_orders.h"
 #include "gslb/compile/steering.h"
-#include "gslb/control/server_internal.h"
 #include "health/health_book.h"
 #include "lib/clock.h"
 #include "lib/gcra.h"
@@ -32,7 +31,9 @@ struct service_slot { /* by service number */
 };
 
 struct world_builder {
-	struct server *server;
+	struct world_source source;
+	struct publish *published;
+	uint64_t epoch, index_builds;
 	struct places *geo;    /* as read from files */
 	struct places *places; /* with `locations:` laid over */
 	struct index *index;
@@ -54,14 +55,14 @@ struct world_builder {
 
 static void on_timer(evutil_socket_t fd, short what, void *user);
 
-struct world_builder *world_builder_new(struct server *server)
+struct world_builder *world_builder_new(struct event_base *base, struct publish *published)
 {
 	struct world_builder *builder = xcalloc(1, sizeof *builder);
-	builder->server = server;
+	builder->published = published;
 	builder->orders = order_cache_new();
-	builder->order_work = order_work_new(server->base, &builder->orders);
+	builder->order_work = order_work_new(base, &builder->orders);
 	builder->control_changes = map_new();
-	builder->timer = evtimer_new(server->base, on_timer, builder);
+	builder->timer = evtimer_new(base, on_timer, builder);
 	builder->due_ms = UINT64_MAX;
 	return builder;
 }
@@ -106,9 +107,10 @@ void world_builder_free(struct world_builder *builder)
 
 static struct plan_build plan_build_now(const struct world_builder *builder)
 {
-	return (struct plan_build){.server = builder->server,
+	return (struct plan_build){.source = &builder->source,
 				   .control_changes = builder->control_changes,
-				   .now_ms = clock_mono_ms()};
+				   .now_ms = clock_mono_ms(),
+				   .now_unix_ms = clock_unix_ms()};
 }
 
 static int compare_ips(const void *a, const void *b)
@@ -156,7 +158,7 @@ static void compile_dirty(struct world_builder *builder)
 static void load_services(struct world_builder *builder)
 {
 	drop_services(builder);
-	struct fleet *fleet = builder->server->fleet;
+	const struct fleet *fleet = builder->source.fleet;
 	size_t at = 0;
 	for (struct fleet_object *object; (object = fleet_next(fleet, FLEET_SERVICE, &at));) {
 		size_t need = object->number + 1;
@@ -177,7 +179,7 @@ static void load_services(struct world_builder *builder)
 /* One worker's share of a rate: the kernel spreads the clients over the workers. */
 static uint64_t budget_interval_ns(const struct world_builder *builder, const struct fleet_rate *rate)
 {
-	return rate->written ? gcra_interval_ns(rate->per_second, builder->server->config->workers) : 0;
+	return rate->written ? gcra_interval_ns(rate->per_second, builder->source.workers) : 0;
 }
 
 static void set_budget(const struct world_builder *builder, struct plan *plan, size_t number)
@@ -186,7 +188,7 @@ static void set_budget(const struct world_builder *builder, struct plan *plan, s
 	if (tier == 0)
 		return;
 	const struct fleet_tier *limits =
-		(const struct fleet_tier *)fleet_numbered(builder->server->fleet, FLEET_TIER, tier - 1);
+		(const struct fleet_tier *)fleet_numbered(builder->source.fleet, FLEET_TIER, tier - 1);
 	const struct plan_budget budget = {
 		.queries_interval_ns = budget_interval_ns(builder, &limits->dns_queries),
 		.nxdomain_interval_ns = budget_interval_ns(builder, &limits->dns_nxdomain),
@@ -201,7 +203,7 @@ static void set_policy(struct world_builder *builder, struct plan *plan, size_t 
 	region_set allowed = slot->candidates & policy->regions;
 	struct order *order = policy_orders_get(&builder->policy_orders, number);
 	if (!order) {
-		order = order_cache_get(builder->orders, builder->server->fleet, slot->service, allowed,
+		order = order_cache_get(builder->orders, builder->source.fleet, slot->service, allowed,
 					builder->places);
 		policy_orders_put(&builder->policy_orders, number, order);
 	}
@@ -212,7 +214,7 @@ static void set_policy(struct world_builder *builder, struct plan *plan, size_t 
 
 static struct plan *build_plan(struct world_builder *builder)
 {
-	struct fleet *fleet = builder->server->fleet;
+	const struct fleet *fleet = builder->source.fleet;
 	struct plan *plan = plan_new(builder->service_count, builder->policies.count);
 	for (size_t i = 0; i < builder->service_count; i++)
 		if (builder->services[i].plan)
@@ -253,13 +255,13 @@ static void arm_for_next_ttl(struct world_builder *builder)
 
 static void publish_world(struct world_builder *builder)
 {
-	struct server *server = builder->server;
 	compile_dirty(builder); /* whoever publishes takes along what waited for the timer */
-	struct serve_settings settings = server->config->settings;
+	struct serve_settings settings = *builder->source.settings;
 	settings.unix_offset_ns = clock_unix_ms() * 1000000 - (int64_t)clock_mono_ns();
-	struct world *next = world_new(++server->epoch, server->fleet_version, index_ref(builder->index),
-				       build_plan(builder), places_ref(builder->places), &settings);
-	world_free(publish_swap(server->world, next));
+	struct world *next =
+		world_new(++builder->epoch, builder->source.fleet_version, index_ref(builder->index),
+			  build_plan(builder), places_ref(builder->places), &settings);
+	world_free(publish_swap(builder->published, next));
 	builder->published_ms = clock_mono_ms();
 	arm_for_next_ttl(builder);
 }
@@ -351,12 +353,12 @@ void world_builder_controls_changed(struct world_builder *builder, const struct 
 static void index_tenant(struct world_builder *builder, struct index_edit *edit,
 			 const struct fleet_tenant *tenant)
 {
-	struct fleet_policy how = fleet_policy_of(builder->server->fleet, tenant);
+	struct fleet_policy how = fleet_policy_of(builder->source.fleet, tenant);
 	uint32_t policy = fleet_policies_use(&builder->policies, &how), number = tenant->object.number;
 	xgrow((void **)&builder->tenant_policies, &builder->policy_capacity, number + 1,
 	      sizeof *builder->tenant_policies);
 	builder->tenant_policies[number] = policy;
-	name_index_add_tenant(edit, builder->server->fleet, tenant, policy);
+	name_index_add_tenant(edit, builder->source.fleet, tenant, policy);
 }
 
 static void publish_fleet(struct world_builder *builder)
@@ -371,7 +373,7 @@ static void publish_fleet(struct world_builder *builder)
 /* Everything but the geography that was read from files. */
 static void rebuild(struct world_builder *builder)
 {
-	struct fleet *fleet = builder->server->fleet;
+	const struct fleet *fleet = builder->source.fleet;
 	load_services(builder);
 	forget_policies(builder);
 	struct index_edit *edit = index_edit_new(NULL);
@@ -382,13 +384,14 @@ static void rebuild(struct world_builder *builder)
 		index_tenant(builder, edit, (const struct fleet_tenant *)tenant);
 	index_unref(builder->index);
 	builder->index = index_edit_done(edit);
-	builder->server->index_builds++;
+	builder->index_builds++;
 	publish_fleet(builder);
 }
 
-void world_builder_load(struct world_builder *builder, struct places *geo, struct places *laid,
-			struct order_cache *orders)
+void world_builder_load(struct world_builder *builder, const struct world_source *source, struct places *geo,
+			struct places *laid, struct order_cache *orders)
 {
+	builder->source = *source;
 	places_unref(builder->geo);
 	places_unref(builder->places);
 	builder->geo = geo;
@@ -425,7 +428,7 @@ struct ahead {
 static void want_order(const struct world_builder *builder, const struct fleet_object *service,
 		       region_set regions, const struct ahead *ahead)
 {
-	const struct fleet *fleet = builder->server->fleet;
+	const struct fleet *fleet = builder->source.fleet;
 	const struct fleet_service *now = (const struct fleet_service *)service;
 	order_cache_want(builder->orders, fleet, now, steering_candidates(fleet, now) & regions,
 			 ahead->places, ahead->wanted);
@@ -434,10 +437,10 @@ static void want_order(const struct world_builder *builder, const struct fleet_o
 static void want_of_tenant(const struct world_builder *builder, const struct fleet_tenant *tenant,
 			   const struct ahead *ahead)
 {
-	struct fleet_policy policy = fleet_policy_of(builder->server->fleet, tenant);
+	struct fleet_policy policy = fleet_policy_of(builder->source.fleet, tenant);
 	/* Where it is in use there is an order, or it is wanted already. */
 	if (fleet_policies_find(&builder->policies, &policy) == FLEET_POLICY_NONE)
-		want_order(builder, fleet_get(builder->server->fleet, FLEET_SERVICE, tenant->terms->service),
+		want_order(builder, fleet_get(builder->source.fleet, FLEET_SERVICE, tenant->terms->service),
 			   policy.regions, ahead);
 }
 
@@ -448,7 +451,7 @@ static void want_of_policies(const struct world_builder *builder, const struct a
 		if (entry->users == 0)
 			continue;
 		const char *id = builder->services[entry->policy.service].service->object.id;
-		const struct fleet_object *service = fleet_get(builder->server->fleet, FLEET_SERVICE, id);
+		const struct fleet_object *service = fleet_get(builder->source.fleet, FLEET_SERVICE, id);
 		if (service)
 			want_order(builder, service, entry->policy.regions, ahead);
 	}
@@ -474,12 +477,12 @@ static bool has_wanted_orders(const struct world_builder *builder, const struct 
 static struct places *laid_ahead(const struct world_builder *builder)
 {
 	return order_work_laid(builder->order_work, builder->geo,
-			       steering_locations_hash(builder->server->fleet));
+			       steering_locations_hash(builder->source.fleet));
 }
 
 static bool starts_to_lay(struct world_builder *builder)
 {
-	const struct fleet *fleet = builder->server->fleet;
+	const struct fleet *fleet = builder->source.fleet;
 	size_t count;
 	struct location *locations = steering_locations(fleet, &count);
 	return order_work_lay(builder->order_work, builder->geo, locations, count,
@@ -529,16 +532,15 @@ static void edit_tenants(struct world_builder *builder, const struct fleet_resul
 	builder->index = index_edit_done(edit);
 }
 
-void world_builder_fleet_changed(struct world_builder *builder, const struct fleet_result *result)
+void world_builder_fleet_changed(struct world_builder *builder, const struct fleet_result *result,
+				 uint64_t fleet_version)
 {
-	/* The very time that the store knows: a restart finds the same serial. */
-	name_index_renew_serials(builder->server->fleet, result,
-				 store_fleet_changed_unix_ms(builder->server->store) / 1000);
+	builder->source.fleet_version = fleet_version;
 	if (touches(result, FLEET_LOCATION)) {
 		places_unref(builder->places);
 		builder->places = laid_ahead(builder);
 		if (!builder->places)
-			builder->places = steering_lay_locations(builder->geo, builder->server->fleet);
+			builder->places = steering_lay_locations(builder->geo, builder->source.fleet);
 	}
 	/* Zones have names of their own in the index, and decide which custom domains stand there. */
 	if (touches(result, FLEET_ZONE)) {
@@ -570,9 +572,9 @@ struct world *world_builder_what_if(struct world_builder *builder, const struct 
 		if (slot->service)
 			slot->plan = plan_build_service(&build, slot->service, &next_ms);
 	}
-	struct world *world = world_new(builder->server->epoch, builder->server->fleet_version,
-					index_ref(builder->index), build_plan(builder),
-					places_ref(builder->places), &builder->server->config->settings);
+	struct world *world =
+		world_new(builder->epoch, builder->source.fleet_version, index_ref(builder->index),
+			  build_plan(builder), places_ref(builder->places), builder->source.settings);
 	for (size_t i = 0; count > 0 && i < builder->service_count; i++) {
 		plan_service_unref(builder->services[i].plan);
 		builder->services[i].plan = real[i];
@@ -583,7 +585,7 @@ struct world *world_builder_what_if(struct world_builder *builder, const struct 
 
 const struct fleet_tenant *world_builder_tenant(const struct world_builder *builder, uint32_t number)
 {
-	return (const struct fleet_tenant *)fleet_numbered(builder->server->fleet, FLEET_TENANT, number);
+	return (const struct fleet_tenant *)fleet_numbered(builder->source.fleet, FLEET_TENANT, number);
 }
 
 const struct plan_service *world_builder_service(const struct world_builder *builder, uint32_t number)
@@ -594,4 +596,14 @@ const struct plan_service *world_builder_service(const struct world_builder *bui
 const struct places *world_builder_places(const struct world_builder *builder)
 {
 	return builder->places;
+}
+
+uint64_t world_builder_epoch(const struct world_builder *builder)
+{
+	return builder->epoch;
+}
+
+uint64_t world_builder_index_builds(const struct world_builder *builder)
+{
+	return builder->index_builds;
 }

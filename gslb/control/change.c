@@ -2,6 +2,7 @@
 #include "gslb/control/change.h"
 #include "gslb/compile/world_builder.h"
 #include "gslb/control/loading.h"
+#include "gslb/control/serials.h"
 #include "gslb/control/server_internal.h"
 #include "gslb/control/start.h"
 #include "health/health_book.h"
@@ -15,7 +16,6 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* ---- fleet ---- */
 
@@ -88,42 +88,11 @@ enum change_outcome change_fleet(struct server *server, struct fleet_change *cha
 		resolve_names_sync(server->names, server->fleet);
 		health_book_sync(server->health, server->fleet);
 	}
-	world_builder_fleet_changed(server->builder, ret);
+	/* The very time that the store knows: a restart finds the same serial. */
+	serials_renew(server->fleet, ret, store_fleet_changed_unix_ms(server->store) / 1000);
+	world_builder_fleet_changed(server->builder, ret, version);
 	start_progress(server); /* what the start waited for may have left the fleet */
 	return CHANGE_DONE;
-}
-
-static int64_t zone_changed_unix_s(const struct fleet *fleet, const char *id)
-{
-	const struct fleet_zone *zone = (const struct fleet_zone *)fleet_get(fleet, FLEET_ZONE, id);
-	return zone && zone->serial_is_change ? zone->changed_unix_s : 0;
-}
-
-void change_restore_serials(struct server *server, const struct node_config *config, struct fleet *fleet)
-{
-	int64_t store_unix_s = store_fleet_changed_unix_ms(server->store) / 1000, files_unix_s = 0;
-	for (size_t i = 0; i < config->fleet_count; i++) {
-		struct stat st;
-		if (stat(config->fleet[i], &st) == 0 && st.st_mtim.tv_sec > files_unix_s)
-			files_unix_s = st.st_mtim.tv_sec;
-	}
-	size_t at = 0;
-	for (struct fleet_object *object; (object = fleet_next(fleet, FLEET_ZONE, &at));) {
-		struct fleet_zone *zone = (struct fleet_zone *)object;
-		if (!zone->serial_is_change)
-			continue;
-		/* A zone that is served knows what the store brought it; else the store's last change of all
-		 * is as near as can be told. */
-		zone->changed_unix_s = zone_changed_unix_s(server->fleet, object->id);
-		if (zone->changed_unix_s == 0)
-			zone->changed_unix_s = store_unix_s;
-		if (files_unix_s > zone->changed_unix_s)
-			zone->changed_unix_s = files_unix_s;
-		if (zone->zone->modified_unix_s > zone->changed_unix_s)
-			zone->changed_unix_s = zone->zone->modified_unix_s;
-		if (zone->changed_unix_s > zone->zone->serial)
-			zone_set_serial(zone->zone, (uint32_t)zone->changed_unix_s);
-	}
 }
 
 /* ---- controls ---- */

@@ -6,6 +6,3 @@
 void change_expire_controls(struct server *server);
 void change_arm_expiry(struct server *server);
 void change_audit_reload(struct server *server, const char *author, const char *via);
-/* Zones with `serial: change` of a fleet that is about to be taken over: the time of the last change
- * that the files, the store and the same zone of the current fleet know. */
-void change_restore_serials(struct server *server, const struct node_config *config, struct fleet *fleet);

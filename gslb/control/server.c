@@ -6,6 +6,7 @@
 #include "gslb/compile/world_builder.h"
 #include "gslb/control/change.h"
 #include "gslb/control/loading.h"
+#include "gslb/control/serials.h"
 #include "gslb/control/server_internal.h"
 #include "gslb/control/start.h"
 #include "health/health_book.h"
@@ -102,7 +103,7 @@ struct server *server_new(struct event_base *base, const char *config_path, cons
 		err_add(errors, NULL, 0, 0, "the controls in the store cannot be read");
 		goto failed;
 	}
-	server->builder = world_builder_new(server);
+	server->builder = world_builder_new(base, world);
 	new_health(server);
 	struct load_previous nothing = {0};
 	server->loading_hooks = (struct loading_hooks){server, loaded_version, on_loaded};
@@ -193,10 +194,24 @@ static void take_over(struct server *server, struct node_files *files, size_t se
 	health_book_sync(server->health, server->fleet);
 	notify_configure(server->notify, &server->config->notify);
 	fleet_free(old_fleet); /* before the new index needs as much */
-	world_builder_load(server->builder, parts->places, parts->laid, parts->orders);
+	const struct world_source source = {
+		.fleet = server->fleet,
+		.fleet_version = server->fleet_version,
+		.controls = server->controls,
+		.health = server->health,
+		.settings = &server->config->settings,
+		.workers = server->config->workers,
+	};
+	world_builder_load(server->builder, &source, parts->places, parts->laid, parts->orders);
 	files->config = NULL;
 	*parts = (struct load_parts){.fleet = NULL};
 	gslb_config_free(old_config);
+}
+
+static void restore_serials(const struct server *server, const struct node_files *files)
+{
+	serials_restore(files->parts.fleet, server->fleet, &files->config->node,
+			store_fleet_changed_unix_ms(server->store) / 1000);
 }
 
 static void log_warnings(const struct err_list *errors)
@@ -221,7 +236,7 @@ static void finish_start(struct server *server, struct node_files *files, size_t
 		return;
 	}
 	log_warnings(errors);
-	change_restore_serials(server, &files->config->node, files->parts.fleet);
+	restore_serials(server, files);
 	take_over(server, files, set_aside);
 	server->is_loaded = true;
 	change_expire_controls(server); /* no answer by one that was due while nobody ran */
@@ -242,7 +257,7 @@ static bool finish_reload(struct server *server, struct node_files *files, size_
 	    !server->hooks->rebind(server->hooks->user, &files->config->node, errors))
 		return false;
 	server->fleet_version++;
-	change_restore_serials(server, &files->config->node, files->parts.fleet);
+	restore_serials(server, files);
 	take_over(server, files, set_aside);
 	start_progress(server); /* what the start waited for may have left the fleet */
 	change_audit_reload(server, server->reload->author, server->reload->via);
@@ -367,7 +382,7 @@ struct world_builder *server_builder(const struct server *server)
 
 uint64_t server_epoch(const struct server *server)
 {
-	return server->epoch;
+	return world_builder_epoch(server->builder);
 }
 
 uint64_t server_fleet_version(const struct server *server)
@@ -377,7 +392,7 @@ uint64_t server_fleet_version(const struct server *server)
 
 uint64_t server_index_builds(const struct server *server)
 {
-	return server->index_builds;
+	return world_builder_index_builds(server->builder);
 }
 
 size_t server_invalid_objects(const struct server *server)

@@ -20,8 +20,7 @@ struct server {
 	struct reload_request *reload;	     /* those who asked for the one that is on; NULL: none is */
 	struct reload_request *reload_queue; /* those who asked for the one after it */
 	struct publish *world;		     /* main.c owns it; workers read it */
-	uint64_t epoch, fleet_version;
-	uint64_t index_builds; /* of the whole name index */
+	uint64_t fleet_version;
 	uint64_t started_mono_ms;
 	bool is_ready;		/* DNS answers */
 	bool is_waiting_health; /* the sockets are not open yet because of health */

@@ -68,7 +68,7 @@ static bool is_complete = true;
 struct health_book *health_book_new(struct event_base *base, struct store *store, struct notify *notify,
 				    const struct health_hooks *hooks)
 {
-	return NULL;
+	return (struct health_book *)entries; /* never looked into */
 }
 
 void health_book_configure(struct health_book *book, unsigned concurrency) {}

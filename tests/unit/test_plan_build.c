@@ -1,22 +1,22 @@
 /* Health, controls, weights and suppositions → what the plan of a service says. */
 #include "gslb/compile/plan_build.h"
-#include "gslb/control/server_internal.h"
-#include "lib/clock.h"
 #include "store/controls.h"
-#include "tests/support/rig.h"
 #include "tests/unit/fleet_fixture.h"
+#include "tests/unit/health_stand_in.h"
 
 #define NOW 1000000000 /* ms; long after anything */
 
-static struct server server;
+static struct fleet *fleet;
+static struct controls *controls;
 static struct map *control_changes;
 
 static int setup(void **state)
 {
-	rig_forget_health();
-	server = (struct server){.fleet = fleet_new(), .controls = controls_new()};
+	entry_count = 0;
+	fleet = fleet_new();
+	controls = controls_new();
 	control_changes = map_new();
-	apply_good(server.fleet, FLEET_BASE,
+	apply_good(fleet, FLEET_BASE,
 		   "regions: {eu: {at: [50, 8]}, us: {at: [39, -77]}, ap: {at: [1, 103]}}\n"
 		   "checks: {web: {type: http, interval: 2s}, deep: {type: tcp, port: 25, interval: 10s}}\n"
 		   "services:\n"
@@ -41,32 +41,33 @@ static int teardown(void **state)
 	for (void *value; (value = map_next(control_changes, &at, &key));)
 		free(value);
 	map_free(control_changes);
-	controls_free(server.controls);
-	fleet_free(server.fleet);
-	rig_forget_health();
+	controls_free(controls);
+	fleet_free(fleet);
 	return 0;
 }
 
 static const struct fleet_service *service(const char *id)
 {
-	return (const struct fleet_service *)fleet_get(server.fleet, FLEET_SERVICE, id);
+	return (const struct fleet_service *)fleet_get(fleet, FLEET_SERVICE, id);
 }
 
 static struct plan_service *build(const char *id, const struct what_if *what_if, size_t count,
 				  uint64_t *ret_next_ms)
 {
-	struct plan_build input = {.server = &server,
-				   .control_changes = control_changes,
-				   .what_if = what_if,
-				   .what_if_count = count,
-				   .now_ms = NOW};
+	const struct world_source source = {
+		.fleet = fleet, .controls = controls, .health = (const struct health_book *)entries};
+	const struct plan_build input = {.source = &source,
+					 .control_changes = control_changes,
+					 .what_if = what_if,
+					 .what_if_count = count,
+					 .now_ms = NOW};
 	uint64_t next_ms;
 	return plan_build_service(&input, service(id), ret_next_ms ? ret_next_ms : &next_ms);
 }
 
 static unsigned number(const char *region)
 {
-	return fleet_get(server.fleet, FLEET_REGION, region)->number;
+	return fleet_get(fleet, FLEET_REGION, region)->number;
 }
 
 static const struct plan_region *region(const struct plan_service *plan, const char *id)
@@ -80,21 +81,26 @@ static bool has(region_set set, const char *id)
 }
 
 /* The VIP is up (or down) since `ago_ms`. */
-static void set_health(const char *address, const char *check, enum vip_state state, unsigned pending,
-		       uint64_t ago_ms)
+static struct health_entry *set_health(const char *address, const char *check, enum verdict_state state,
+				       unsigned pending, uint64_t ago_ms)
 {
 	struct fleet_vip vip = {0};
-	rig_set_health(NULL, address, check, state, pending);
 	ip_parse(address, &vip.ip);
-	((struct health_entry *)health_book_find(NULL, &vip, check))->changed_ms = NOW - ago_ms;
+	struct health_entry *entry = (struct health_entry *)health_book_find(NULL, &vip, check);
+	if (!entry)
+		entry = add_entry(address, check, state);
+	entry->verdict = (struct verdict){.state = state};
+	*(state == VERDICT_UP ? &entry->verdict.failures : &entry->verdict.successes) = pending;
+	entry->changed_ms = NOW - ago_ms;
+	return entry;
 }
 
 static void all_up(void)
 {
-	set_health("192.0.2.1", "web", VIP_UP, 0, NOW);
-	set_health("192.0.2.2", "web", VIP_UP, 0, NOW);
-	set_health("192.0.2.3", "deep", VIP_UP, 0, NOW);
-	set_health("192.0.2.4", "web", VIP_UP, 0, NOW);
+	set_health("192.0.2.1", "web", VERDICT_UP, 0, NOW);
+	set_health("192.0.2.2", "web", VERDICT_UP, 0, NOW);
+	set_health("192.0.2.3", "deep", VERDICT_UP, 0, NOW);
+	set_health("192.0.2.4", "web", VERDICT_UP, 0, NOW);
 }
 
 static void set_control(const char *region_id, const char *service_id, const char *address, int share,
@@ -105,7 +111,7 @@ static void set_control(const char *region_id, const char *service_id, const cha
 	snprintf(row.region, sizeof row.region, "%s", region_id);
 	snprintf(row.service, sizeof row.service, "%s", service_id);
 	snprintf(row.address, sizeof row.address, "%s", address);
-	controls_put(server.controls, &row);
+	controls_put(controls, &row);
 	controls_key(region_id, service_id, address, key);
 	uint64_t *changed = xmalloc(sizeof *changed);
 	*changed = NOW - ago_ms;
@@ -136,7 +142,7 @@ static void test_steering_comes_through(void **state)
 static void test_weights_and_health(void **state)
 {
 	all_up();
-	set_health("192.0.2.2", "web", VIP_DOWN, 1, NOW); /* three quarters of the weight */
+	set_health("192.0.2.2", "web", VERDICT_DOWN, 1, NOW); /* three quarters of the weight */
 	struct plan_service *plan = build("shop", NULL, 0, NULL);
 	assert_int_equal(region(plan, "eu")->healthy_permille, 250);
 	assert_false(has(plan->ok, "eu")); /* below min_healthy */
@@ -166,6 +172,21 @@ static void test_what_nobody_knows_counts_as_up(void **state)
 	plan_service_unref(plan);
 }
 
+/* As `gslbctl check` compiles: there is no server. */
+static void test_neither_book_nor_controls(void **state)
+{
+	const struct world_source source = {.fleet = fleet};
+	const struct plan_build input = {.source = &source};
+	uint64_t next_ms;
+	all_up();
+	set_control("eu", "", "", 0, NOW);
+	struct plan_service *plan = plan_build_service(&input, service("shop"), &next_ms);
+	assert_int_equal(region(plan, "eu")->vips[0].state, VIP_UNKNOWN);
+	assert_true(has(plan->ok, "eu"));
+	assert_int_equal(region(plan, "eu")->share, 100);
+	plan_service_unref(plan);
+}
+
 static void test_the_ttl_doubles(void **state)
 {
 	static const struct {
@@ -177,7 +198,7 @@ static void test_the_ttl_doubles(void **state)
 	uint64_t next_ms;
 	all_up();
 	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
-		set_health("192.0.2.1", "web", VIP_DOWN, 0, steps[i].ago_ms);
+		set_health("192.0.2.1", "web", VERDICT_DOWN, 0, steps[i].ago_ms);
 		struct plan_service *plan = build("shop", NULL, 0, &next_ms);
 		assert_int_equal(region(plan, "eu")->ttl, steps[i].ttl);
 		assert_int_equal(region(plan, "us")->ttl, 60);
@@ -186,7 +207,7 @@ static void test_the_ttl_doubles(void **state)
 		plan_service_unref(plan);
 	}
 	/* The interval of the VIP's own check is longer than MIN. */
-	set_health("192.0.2.3", "deep", VIP_UP, 0, 9999);
+	set_health("192.0.2.3", "deep", VERDICT_UP, 0, 9999);
 	struct plan_service *plan = build("shop", NULL, 0, &next_ms);
 	assert_int_equal(region(plan, "us")->ttl, 5);
 	assert_int_equal(next_ms, NOW + 1);
@@ -220,12 +241,9 @@ static void test_controls(void **state)
 	plan_service_unref(plan);
 }
 
-static void test_a_restored_state_is_settled_until_a_control_changes(void **state)
+static void test_a_restored_state_is_long_ago_until_a_control_changes(void **state)
 {
-	struct fleet_vip vip = {0};
-	set_health("192.0.2.3", "deep", VIP_UP, 0, 1);
-	ip_parse("192.0.2.3", &vip.ip);
-	((struct health_entry *)health_book_find(NULL, &vip, "deep"))->is_long_ago = true;
+	set_health("192.0.2.3", "deep", VERDICT_UP, 0, 1)->is_long_ago = true;
 	struct plan_service *plan = build("shop", NULL, 0, NULL);
 	assert_int_equal(region(plan, "us")->ttl, 60);
 	plan_service_unref(plan);
@@ -269,9 +287,10 @@ int main(void)
 		TEST(test_steering_comes_through),
 		TEST(test_weights_and_health),
 		TEST(test_what_nobody_knows_counts_as_up),
+		TEST(test_neither_book_nor_controls),
 		TEST(test_the_ttl_doubles),
 		TEST(test_controls),
-		TEST(test_a_restored_state_is_settled_until_a_control_changes),
+		TEST(test_a_restored_state_is_long_ago_until_a_control_changes),
 		TEST(test_what_if),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
