@@ -13,6 +13,7 @@
 #include "lib/mem.h"
 #include "lib/rng.h"
 #include "store/store.h"
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,8 +121,10 @@ static void stored_name(const struct target *target,
 {
 	char address[IP_TEXT_MAX];
 	ip_format(&target->entry.ip, address);
-	snprintf(out, sizeof((struct store_health_row *)0)->target, "%s %s %016llx", address,
-		 target->entry.check, (unsigned long long)target->digest);
+	size_t room = sizeof((struct store_health_row *)0)->target;
+	int length = snprintf(out, room, "%s %s %016llx", address, target->entry.check,
+			      (unsigned long long)target->digest);
+	assert(length > 0 && (size_t)length < room); /* the digest is at the end */
 }
 
 static void remember_row(void *user, const struct store_health_row *row)
@@ -165,6 +168,7 @@ static void restore(struct target *target)
 		return;
 	struct health_entry *entry = &target->entry;
 	bool is_up = row->state == STORE_HEALTH_UP;
+	assert(row->state != STORE_HEALTH_UNKNOWN); /* see remember_row */
 	entry->verdict.state = is_up ? VERDICT_UP : VERDICT_DOWN;
 	entry->score = is_up ? SCORE_FULL : 0;
 	entry->changed_unix_ms = row->changed_unix_ms;
@@ -191,6 +195,7 @@ static void save(struct health_book *book, bool only_changes)
 	for (size_t at = 0; (target = map_next(book->targets, &at, NULL));) {
 		if (!(target->is_changed || (target->is_seen && !only_changes)))
 			continue;
+		assert(count < map_count(book->targets));
 		struct store_health_row *row = &rows[count++];
 		stored_name(target, row->target);
 		row->state = stored_state(&target->entry);
@@ -266,6 +271,7 @@ static void note_transition(struct target *target, enum verdict_state before, co
 {
 	struct health_entry *entry = &target->entry;
 	bool is_up = entry->verdict.state == VERDICT_UP;
+	assert(entry->verdict.state != before && entry->verdict.state != VERDICT_UNKNOWN);
 	entry->score = is_up ? SCORE_FULL : 0;
 	entry->changed_ms = clock_mono_ms();
 	entry->changed_unix_ms = clock_unix_ms();
@@ -295,6 +301,7 @@ static void note_inconclusive(struct target *target, const struct probe_result *
 
 static void forget_inconclusive(struct target *target)
 {
+	assert(target->book->inconclusive >= target->is_inconclusive);
 	target->book->inconclusive -= target->is_inconclusive;
 	target->is_inconclusive = false;
 }
@@ -304,6 +311,7 @@ static void on_result(void *user, const struct probe_result *result)
 	struct target *target = user;
 	struct health_book *book = target->book;
 	struct health_entry *entry = &target->entry;
+	assert(target->probe && entry->is_probed);
 	if (result->is_inconclusive) {
 		note_inconclusive(target, result);
 		return;
@@ -325,6 +333,7 @@ static void on_result(void *user, const struct probe_result *result)
 	bool is_first = !target->has_finished;
 	target->has_finished = true;
 	if (!entry->has_round) {
+		assert(book->waiting > 0);
 		entry->has_round = true;
 		book->waiting--;
 	}
@@ -338,6 +347,7 @@ static void on_result(void *user, const struct probe_result *result)
 
 static void start_probe(struct target *target, const struct fleet_check *check)
 {
+	assert(!target->probe && target->book->checker);
 	struct probe_spec spec = check->spec;
 	spec.name = target->name;
 	target->probe = checker_add(target->book->checker, &target->entry.ip, &spec, target);
@@ -353,6 +363,7 @@ static void stop_probe(struct target *target)
 	checker_remove(target->book->checker, target->probe);
 	target->probe = NULL;
 	target->entry.is_probed = false;
+	assert(target->entry.has_round || target->book->waiting > 0);
 	target->book->waiting -= !target->entry.has_round;
 	forget_inconclusive(target);
 }
@@ -426,7 +437,9 @@ static void drop_unwanted(struct health_book *book)
 	for (size_t i = 0; i < count; i++) {
 		char key[KEY_MAX];
 		make_key(&unwanted[i]->entry.ip, unwanted[i]->name, unwanted[i]->entry.check, key);
-		free_target(map_remove(book->targets, key));
+		target = map_remove(book->targets, key);
+		assert(target == unwanted[i]);
+		free_target(target);
 	}
 	free(unwanted);
 }
@@ -442,6 +455,7 @@ static void want_nothing(struct health_book *book)
 
 void health_book_configure(struct health_book *book, unsigned concurrency)
 {
+	assert((book->concurrency > 0) == (book->checker != NULL));
 	if (concurrency == book->concurrency)
 		return;
 	if (concurrency == 0 || book->concurrency == 0) {
@@ -492,6 +506,7 @@ void health_book_sync(struct health_book *book, const struct fleet *fleet)
 struct health_book *health_book_new(struct event_base *base, struct store *store, struct notify *notify,
 				    const struct health_hooks *hooks)
 {
+	assert(base && store && hooks->changed && hooks->progressed);
 	struct health_book *book = xcalloc(1, sizeof *book);
 	book->base = base;
 	book->store = store;
@@ -514,6 +529,7 @@ void health_book_free(struct health_book *book)
 	save(book, false);
 	want_nothing(book);
 	drop_unwanted(book);
+	assert(book->waiting == 0 && book->inconclusive == 0);
 	checker_free(book->checker);
 	event_free(book->save_changes);
 	event_free(book->save_seen);

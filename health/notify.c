@@ -8,6 +8,7 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/text.h"
+#include <assert.h>
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/http.h>
@@ -64,6 +65,7 @@ static void finish(struct notify *notify, bool is_good)
 static void on_child_late(evutil_socket_t fd, short events, void *user)
 {
 	struct notify *notify = user;
+	assert(notify->child > 0); /* 0 would be ourselves */
 	notify->was_killed = true;
 	kill(notify->child, SIGKILL); /* not reaped yet, so the id is still its own */
 }
@@ -72,6 +74,7 @@ static void on_child_ended(evutil_socket_t fd, short events, void *user)
 {
 	struct notify *notify = user;
 	int status = 0;
+	assert(notify->child > 0);
 	if (waitpid(notify->child, &status, WNOHANG) != notify->child)
 		return;
 	event_free(notify->child_ended);
@@ -113,6 +116,7 @@ static int spawn(char *const *words, int input, pid_t *ret)
 
 static void watch_child(struct notify *notify, pid_t child)
 {
+	assert(child > 0 && !is_busy(notify));
 	notify->child_fd = pidfd_open(child, 0);
 	if (notify->child_fd < 0) { /* no descriptor left: it may run, but nobody waits for it */
 		log_warning("notify: the command cannot be watched: %s", strerror(errno));
@@ -134,6 +138,7 @@ static void start_command(struct notify *notify, const char *line)
 {
 	int ends[2];
 	pid_t child;
+	assert(notify->settings->exec[notify->settings->exec_count] == NULL);
 	int error = pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0 ? 0 : errno;
 	if (!error) {
 		/* Only our end must not block; a fresh pipe takes a line at once. */
@@ -164,6 +169,7 @@ static void on_reply(struct evhttp_request *request, void *user)
 			    notify->settings->post ? notify->settings->post : "the receiver");
 	else if (!is_good)
 		log_warning("notify: the receiver answered with status %d", status);
+	assert(notify->connection && !notify->spent);
 	notify->spent = notify->connection;
 	notify->connection = NULL;
 	finish(notify, is_good);
@@ -198,6 +204,7 @@ static void start_post(struct notify *notify, const char *line)
 
 static void free_item(struct notify *notify, struct item *item)
 {
+	assert(notify->queued > 0);
 	TAILQ_REMOVE(&notify->queue, item, link);
 	notify->queued--;
 	free(item->line);
@@ -230,6 +237,7 @@ static void on_next(evutil_socket_t fd, short events, void *user)
 		notify->dropped_in_a_row = 0;
 		return;
 	}
+	assert(is_configured(notify)); /* or the queue would be empty */
 	if (notify->settings->exec_count > 0)
 		start_command(notify, item->line);
 	else
@@ -278,6 +286,7 @@ void notify_send(struct notify *notify, const struct notice *notice)
 			log_warning("notify: %d notices wait already; the oldest are dropped",
 				    NOTIFY_QUEUE_MAX);
 	}
+	assert(notify->queued < NOTIFY_QUEUE_MAX);
 	struct item *item = xcalloc(1, sizeof *item);
 	item->line = line;
 	TAILQ_INSERT_TAIL(&notify->queue, item, link);

@@ -4,25 +4,12 @@
  * that drops its oldest; probes and DNS never wait for it. Control thread.
  */
 #pragma once
-#include "lib/doc_read.h"
+#include "health/notify_settings.h"
 #include <event2/event.h>
 #include <stdint.h>
 
 #define NOTIFY_QUEUE_MAX 1000
 #define NOTIFY_WAIT_S 10 /* for one command or reply */
-
-struct notify_settings { /* `notify` of node.yaml; zero: tell nobody */
-	size_t exec_count;
-	char **exec; /* path and arguments; ends with NULL */
-	char *post;  /* URL as written; NULL: none */
-	char *post_address, *post_host, *post_target;
-	uint16_t post_port;
-};
-
-/* The path of a command is relative to the file that names it. */
-void notify_settings_read(const struct doc_reader *reader, const struct doc_node *value, const char *file,
-			  struct notify_settings *settings);
-void notify_settings_done(struct notify_settings *settings);
 
 struct notice {
 	int64_t unix_ms;

@@ -9,6 +9,7 @@
 #include "store/store.h"
 #include <ares.h>
 #include <arpa/inet.h>
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -137,6 +138,7 @@ static void join(struct lookup *lookup)
 	for (unsigned row = 0; row < 2; row++)
 		for (size_t i = 0; i < lookup->known[row].count; i++)
 			lookup->joined[lookup->joined_count++] = lookup->known[row].ip[i];
+	assert(lookup->joined_count <= sizeof lookup->joined / sizeof *lookup->joined);
 }
 
 static size_t addresses_of(void *user, const char *name, const struct ip **ret)
@@ -167,6 +169,7 @@ static void save(const struct lookup *lookup)
 		ip_format(&lookup->joined[i], address);
 		used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", i > 0 ? " " : "", address);
 	}
+	assert(used < sizeof text);
 	log_info("name %s has the addresses %s", lookup->name, text);
 	if (!store_save_resolved(lookup->names->store, lookup->name, text))
 		log_warning("the addresses of name %s could not be written to the store", lookup->name);
@@ -192,6 +195,7 @@ static void restore(struct lookup *lookup)
 
 static void free_lookup(struct lookup *lookup)
 {
+	assert(lookup->pending == 0); /* or its answer would come to freed memory */
 	event_free(lookup->timer);
 	free(lookup->name);
 	free(lookup);
@@ -251,6 +255,7 @@ static bool take_answers(struct lookup *lookup)
 static void finish(struct lookup *lookup)
 {
 	struct resolve_names *names = lookup->names;
+	assert(lookup->pending == 0 && !lookup->is_leaving);
 	int wait_s = NAME_TTL_MAX_S, failure = ARES_SUCCESS, nothing = 0;
 	for (unsigned row = 0; row < 2; row++) {
 		const struct question *question = &lookup->question[row];
@@ -289,6 +294,7 @@ static void on_answer(void *user, int status, int timeouts, struct ares_addrinfo
 		take_addresses(question, info);
 	if (info)
 		ares_freeaddrinfo(info);
+	assert(lookup->pending > 0);
 	if (--lookup->pending > 0)
 		return;
 	if (lookup->is_leaving)
@@ -305,6 +311,7 @@ static void on_due(evutil_socket_t fd, short events, void *user)
 		evtimer_add(lookup->timer, &(const struct timeval){.tv_sec = NAME_RETRY_S});
 		return;
 	}
+	assert(lookup->pending == 0 && !lookup->is_leaving);
 	lookup->pending = 2; /* an answer may come before the call returns */
 	for (unsigned row = 0; row < 2; row++) {
 		struct ares_addrinfo_hints hints = {.ai_family = row ? AF_INET6 : AF_INET,
@@ -391,6 +398,7 @@ bool resolve_names_are_known(const struct resolve_names *names)
 struct resolve_names *resolve_names_new(struct event_base *base, struct store *store, const char *resolvers,
 					const struct resolve_names_hooks *hooks)
 {
+	assert(hooks->addresses_changed && hooks->progressed);
 	struct resolve_names *names = xcalloc(1, sizeof *names);
 	names->base = base;
 	names->store = store;

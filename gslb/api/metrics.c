@@ -7,6 +7,7 @@
 #include "gslb/api/api_internal.h"
 #include "gslb/decide/words.h"
 #include "health/health_book.h"
+#include "health/notify.h"
 #include "lib/clock.h"
 #include "lib/exposition.h"
 #include "lib/mem.h"

@@ -5,7 +5,7 @@
 #pragma once
 #include "daemon/config.h"
 #include "gslb/decide/world.h"
-#include "health/notify.h"
+#include "health/notify_settings.h"
 
 struct gslb_config {
 	struct node_config node; /* first: see struct config_sections */

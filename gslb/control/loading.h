@@ -9,6 +9,7 @@
 
 enum loading_stage { LOADING_NOTHING, LOADING_FILES, LOADING_STORE, LOADING_ORDERS };
 
+struct event_base;
 struct loading_hooks {
 	void *user;
 	/* The version of the served fleet: what the store holds belongs to it. */

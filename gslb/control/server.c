@@ -10,6 +10,7 @@
 #include "gslb/control/server_internal.h"
 #include "gslb/control/start.h"
 #include "health/health_book.h"
+#include "health/notify.h"
 #include "health/resolve_names.h"
 #include "lib/clock.h"
 #include "lib/log.h"

@@ -1,5 +1,5 @@
-/* `notify` of node.yaml → settings. Control thread. */
-#include "health/notify.h"
+/* Reads `notify` of node.yaml: a command that can be run, or a URL with an address. Control thread. */
+#include "health/notify_settings.h"
 #include "lib/mem.h"
 #include "lib/net.h"
 #include <event2/http.h>
