@@ -1,5 +1,5 @@
 /*
- * The rise/fall/clear state machine of one target (field guide §3.2). Pure.
+ * The rise/fall/clear state machine of one target. Pure.
  *
  * UP:   a failure counts; `fall` of them take it DOWN. Successes between failures do not reset the
  *       count until `clear` of them came in a row.

@@ -1,17 +1,12 @@
-/* Documents: reading a file, look-ups, and errors that know their place. Control threads. */
+/* Documents: the tree, look-ups, and errors that know their place. Control threads. */
 #include "lib/doc.h"
 #include "lib/arena.h"
 #include "lib/doc_build.h"
-#include "lib/file.h"
 #include "lib/mem.h"
 #include "lib/text.h"
-#include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 struct doc *doc_new(const char *file)
 {
@@ -46,39 +41,6 @@ void doc_node_append(struct doc_node *parent, struct doc_node **last, struct doc
 		parent->first = node;
 	*last = node;
 	parent->count++;
-}
-
-/* The whole file, NULL with an entry in errors. No pipes and devices: a reload would wait for them without
- * end, and all later ones for it. */
-static char *read_file(const char *path, size_t *ret_length, struct err_list *errors)
-{
-	const char *reason = "not a regular file";
-	struct stat status;
-	char *text = NULL;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-
-	if (fd < 0) {
-		err_add(errors, path, 0, 0, "cannot open: %s", strerror(errno));
-		return NULL;
-	}
-	if (fstat(fd, &status) != 0 || S_ISREG(status.st_mode) || S_ISDIR(status.st_mode))
-		text = file_read(fd, DOC_BYTES_MAX, ret_length, &reason);
-	close(fd);
-	if (text == NULL)
-		err_add(errors, path, 0, 0, "cannot read: %s", reason);
-	return text;
-}
-
-struct doc *doc_from_file(const char *path, struct err_list *errors)
-{
-	size_t length;
-	char *text = read_file(path, &length, errors);
-
-	if (text == NULL)
-		return NULL;
-	struct doc *doc = doc_from_yaml(path, text, length, errors); /* refuses what is too long */
-	free(text);
-	return doc;
 }
 
 const struct doc_node *doc_get(const struct doc_node *mapping, const char *key)

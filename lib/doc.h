@@ -1,6 +1,6 @@
 /*
- * A parsed document: YAML (the subset of reference/configuration.md: one document, no anchors,
- * aliases or tags, no duplicate keys) or JSON, as one neutral tree that keeps every position.
+ * A parsed document: YAML (one document, no anchors, aliases or tags, no duplicate keys) or JSON, as one
+ * neutral tree that keeps every position.
  * A document whose syntax is broken gives one error. Single-threaded; the tree lives in one arena.
  */
 #pragma once

@@ -5,11 +5,16 @@
  */
 #include "lib/arena.h"
 #include "lib/doc_build.h"
+#include "lib/file.h"
 #include "lib/hash.h"
 #include "lib/mem.h"
 #include "lib/text.h"
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <yaml.h>
 
 /* Up to here the keys of a mapping are compared one by one; larger mappings get a table. */
@@ -411,4 +416,37 @@ struct doc *doc_from_yaml(const char *name, const char *text, size_t length, str
 		add_node(&builder, DOC_MAPPING, &start);
 	}
 	return builder.doc;
+}
+
+/* The whole file, NULL with an entry in errors. No pipes and devices: a reload would wait for them without
+ * end, and all later ones for it. */
+static char *read_file(const char *path, size_t *ret_length, struct err_list *errors)
+{
+	const char *reason = "not a regular file";
+	struct stat status;
+	char *text = NULL;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0) {
+		err_add(errors, path, 0, 0, "cannot open: %s", strerror(errno));
+		return NULL;
+	}
+	if (fstat(fd, &status) != 0 || S_ISREG(status.st_mode) || S_ISDIR(status.st_mode))
+		text = file_read(fd, DOC_BYTES_MAX, ret_length, &reason);
+	close(fd);
+	if (text == NULL)
+		err_add(errors, path, 0, 0, "cannot read: %s", reason);
+	return text;
+}
+
+struct doc *doc_from_file(const char *path, struct err_list *errors)
+{
+	size_t length;
+	char *text = read_file(path, &length, errors);
+
+	if (text == NULL)
+		return NULL;
+	struct doc *doc = doc_from_yaml(path, text, length, errors); /* refuses what is too long */
+	free(text);
+	return doc;
 }

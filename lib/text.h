@@ -1,4 +1,4 @@
-/* Words and units of the configuration (reference/configuration.md, table of types). Pure. */
+/* Words and units of the configuration (docs/configuration.md, "How values are written"). Pure. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
