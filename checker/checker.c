@@ -271,6 +271,8 @@ static void drop_target(struct checker *checker, struct checker_target *target)
 		TAILQ_REMOVE(&checker->queue, target, line);
 	if (target->stage == TARGET_PARTING)
 		TAILQ_REMOVE(&checker->parting, target, line);
+	assert((target->probe != NULL) ==
+	       (target->stage == TARGET_ASKING || target->stage == TARGET_PARTING));
 	if (target->probe)
 		checker->in_flight--;
 	probe_cancel(target->probe);
@@ -296,6 +298,7 @@ void checker_free(struct checker *checker)
 		return;
 	for (struct checker_target *target; (target = LIST_FIRST(&checker->targets));)
 		drop_target(checker, target);
+	assert(checker->target_count == 0 && checker->in_flight == 0 && TAILQ_EMPTY(&checker->queue));
 	tls_client_free(checker->tls);
 	free(checker);
 }

@@ -51,6 +51,7 @@ static const char *words_of(unsigned rcode, bool is_root)
 enum dns_verdict dns_response_read(const uint8_t *question, size_t question_length, const uint8_t *answer,
 				   size_t answer_length, const char **ret_reason)
 {
+	assert(question_length > HEADER_BYTES && question_length <= DNS_QUESTION_BYTES_MAX);
 	if (answer_length < HEADER_BYTES || memcmp(answer, question, 2) != 0)
 		return DNS_IGNORED;
 	bool is_response = answer[2] & 0x80, is_query_opcode = (answer[2] & 0x78) == 0;

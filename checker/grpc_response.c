@@ -3,6 +3,7 @@
  * protobuf with field 1, an enum). Pure.
  */
 #include "checker/grpc_response.h"
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -41,6 +42,7 @@ void grpc_response_header(struct grpc_response *response, const uint8_t *name, s
 
 void grpc_response_data(struct grpc_response *response, const uint8_t *bytes, size_t length)
 {
+	assert(response->body_length <= sizeof response->body);
 	size_t room = sizeof response->body - response->body_length;
 	if (length > room) {
 		response->is_too_long = true;

@@ -4,6 +4,7 @@
  */
 #include "checker/http_response.h"
 #include "lib/mem.h"
+#include <assert.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -141,6 +142,7 @@ static void body_lacks(struct http_response *response)
 
 static bool on_message_end(struct http_response *response)
 {
+	assert(!response->is_whole);
 	if (response->verdict == HTTP_OPEN)
 		body_lacks(response);
 	response->is_whole = true;
@@ -151,6 +153,7 @@ static void search_body(struct http_response *response, const char *bytes, size_
 {
 	const char *wanted = response->spec->body;
 	size_t wanted_length = strlen(wanted), before = response->body_length;
+	assert(response->verdict == HTTP_OPEN && before < HTTP_BODY_BYTES_MAX);
 	size_t room = HTTP_BODY_BYTES_MAX - before;
 	if (length > room)
 		length = room;
@@ -343,9 +346,12 @@ static bool on_line(struct http_response *response)
 		return true;
 	case PART_TRAILER:
 		return response->line_length > 0 || on_message_end(response);
-	default:
-		return invalid(response);
+	case PART_BODY:
+	case PART_CHUNK_DATA:
+		break;
 	}
+	assert(!"data is no line");
+	return false;
 }
 
 /* ---- feeding ---- */
@@ -359,6 +365,7 @@ static void keep_line_bytes(struct http_response *response, const char *bytes, s
 
 static bool end_line(struct http_response *response)
 {
+	assert(response->line_length > 0 && response->line[response->line_length - 1] == '\n');
 	size_t length = response->line_length - 1;
 	if (length > 0 && response->line[length - 1] == '\r')
 		length--;
@@ -405,6 +412,7 @@ static size_t feed_body(struct http_response *response, const char *bytes, size_
 		search_body(response, bytes, take);
 	if (!is_counted)
 		return take;
+	assert(take <= response->left);
 	response->left -= take;
 	if (response->left > 0)
 		return take;
@@ -417,6 +425,7 @@ static size_t feed_body(struct http_response *response, const char *bytes, size_
 
 bool http_response_feed(struct http_response *response, const char *bytes, size_t length)
 {
+	assert(!response->is_whole);
 	bool is_more = true;
 	while (length > 0 && is_more) {
 		bool is_data = response->part == PART_BODY || response->part == PART_CHUNK_DATA;

@@ -189,6 +189,7 @@ void probe_close(struct probe *probe)
 
 bool probe_count_rest(struct probe *probe, size_t length)
 {
+	assert(probe->stage == PROBE_PARTING);
 	probe->rest_bytes += length;
 	if (probe->rest_bytes <= PROBE_REST_BYTES_MAX)
 		return true;
@@ -285,6 +286,7 @@ static void on_connected(evutil_socket_t fd, short events, void *user)
 
 static socklen_t target_sockaddr(const struct ip *address, uint16_t port, struct sockaddr_storage *ret)
 {
+	assert(address->family == 4 || address->family == 6);
 	memset(ret, 0, sizeof *ret);
 	if (address->family == 4) {
 		struct sockaddr_in *v4 = (struct sockaddr_in *)ret;
@@ -333,6 +335,7 @@ static bool take_kept(struct probe *probe)
 	if (!probe->kept || !probe->kept->stream)
 		return false;
 	struct stream *stream = probe->kept->stream;
+	assert(!probe->stream && probe->fd < 0);
 	probe->kept->stream = NULL;
 	if (!stream_is_reusable(stream)) {
 		stream_free(stream, false);

@@ -4,12 +4,16 @@
  */
 #include "checker/dns_response.h"
 #include "checker/probe.h"
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 
 #define REPLY_BYTES_MAX 512
+
+/* Two octets of length and as much of the message as the verdict needs. */
+static_assert(REPLY_BYTES_MAX >= 2 + DNS_QUESTION_BYTES_MAX, "a verdict fits");
 
 struct exchange { /* a probe's state */
 	uint8_t query[DNS_QUESTION_BYTES_MAX], reply[REPLY_BYTES_MAX];
@@ -140,6 +144,7 @@ static void on_tcp_writable(evutil_socket_t fd, short events, void *user)
 			return;
 		}
 		exchange->query_sent += sent;
+		assert(exchange->query_sent <= exchange->query_length + 2);
 	}
 	probe_wait(probe, EV_READ, on_tcp_readable);
 }

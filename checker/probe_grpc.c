@@ -6,6 +6,7 @@
 #include "checker/grpc_response.h"
 #include "checker/probe_http.h"
 #include "lib/mem.h"
+#include <assert.h>
 #include <nghttp2/nghttp2.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +32,7 @@ static ssize_t read_request_body(nghttp2_session *session, int32_t stream_id, ui
 				 uint32_t *flags, nghttp2_data_source *source, void *user)
 {
 	struct exchange *exchange = ((struct probe *)user)->state;
+	assert(exchange->request_sent <= sizeof request_body);
 	size_t left = sizeof request_body - exchange->request_sent;
 	size_t take = left < size ? left : size;
 	memcpy(out, request_body + exchange->request_sent, take);
@@ -125,6 +127,7 @@ static enum stream_status write_out(struct probe *probe)
 			stream_write(probe->stream, exchange->out, exchange->out_length, &sent);
 		if (status != STREAM_GOOD)
 			return status;
+		assert(sent <= exchange->out_length);
 		exchange->out += sent;
 		exchange->out_length -= sent;
 	}

@@ -7,6 +7,7 @@
 #include "checker/http_response.h"
 #include "checker/probe_tls.h"
 #include "lib/mem.h"
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,6 +111,7 @@ static void keep_connection(struct probe *probe)
 		return;
 	if (probe->io) /* the descriptor outlives the event */
 		event_del(probe->io);
+	assert(!kept->stream); /* one probe at a time uses it */
 	kept->stream = probe->stream;
 	probe->stream = NULL;
 	probe->fd = -1;
@@ -232,6 +234,7 @@ static void on_writable(evutil_socket_t fd, short events, void *user)
 static void ask(struct probe *probe)
 {
 	struct exchange *exchange = probe->state;
+	assert(!exchange->request && !exchange->response && probe->stream);
 	exchange->request = probe_http_request(&probe->address, probe->spec, &exchange->request_length);
 	exchange->response = http_response_new(probe->spec);
 	on_writable(probe->fd, EV_WRITE, probe);

@@ -1,6 +1,7 @@
 /* One connection, plain or TLS, as one set of non-blocking calls. Checker's thread. */
 #include "checker/stream.h"
 #include "lib/mem.h"
+#include <assert.h>
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -37,6 +38,7 @@ struct stream *stream_tls(int fd, struct tls_client *client, const struct tls_qu
 
 void stream_end(struct stream *stream)
 {
+	assert(stream->fd >= 0);
 	if (stream->ssl && stream->is_open)
 		SSL_shutdown(stream->ssl);
 	ERR_clear_error();
@@ -78,6 +80,7 @@ const char *stream_reason(const struct stream *stream)
 
 static enum stream_status fail(struct stream *stream, int error, const char *reason)
 {
+	assert((error == 0) == (reason != NULL)); /* one of them tells why */
 	stream->is_open = false;
 	stream->error = error;
 	stream->reason = reason;
@@ -166,6 +169,7 @@ enum stream_status stream_write(struct stream *stream, const void *bytes, size_t
 
 const char *stream_judge_certificate(struct stream *stream)
 {
+	assert(stream->is_open);
 	return stream->ssl ? tls_client_judge(stream->ssl, &stream->link, stream->reason_buffer) : NULL;
 }
 

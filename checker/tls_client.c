@@ -4,6 +4,7 @@
  */
 #include "checker/tls_client.h"
 #include "lib/mem.h"
+#include <assert.h>
 #include <ctype.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -67,6 +68,7 @@ void tls_client_free(struct tls_client *client)
 
 static void ask_for_name(SSL *ssl, const struct tls_question *question)
 {
+	assert(question->name || question->address.family == 4 || question->address.family == 6);
 	X509_VERIFY_PARAM *wanted = SSL_get0_param(ssl);
 	X509_VERIFY_PARAM_set_hostflags(wanted, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
 	bool is_asked;
@@ -94,6 +96,7 @@ SSL *tls_client_connect(struct tls_client *client, int fd, const struct tls_ques
 		ask_for_name(ssl, question);
 	if (question->alpn) {
 		uint8_t list[32];
+		assert(strlen(question->alpn) < sizeof list);
 		list[0] = (uint8_t)strlen(question->alpn);
 		memcpy(list + 1, question->alpn, list[0]);
 		SSL_set_alpn_protos(ssl, list, list[0] + 1u);

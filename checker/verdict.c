@@ -6,9 +6,11 @@
  * is the evidence for it. Failures that are spread thinly but never forgiven still take a target down.
  */
 #include "checker/verdict.h"
+#include <assert.h>
 
 static bool enter(struct verdict *verdict, enum verdict_state state)
 {
+	assert(state != verdict->state && state != VERDICT_UNKNOWN);
 	*verdict = (struct verdict){.state = state};
 	return true;
 }
@@ -36,6 +38,7 @@ static bool update_down(struct verdict *verdict, const struct verdict_limits *li
 /* The comparisons are >= because a reload may lower a limit below what was counted already. */
 bool verdict_update(struct verdict *verdict, const struct verdict_limits *limits, bool is_ok)
 {
+	assert(limits->rise > 0 && limits->fall > 0 && limits->clear > 0);
 	switch (verdict->state) {
 	case VERDICT_UP:
 		return update_up(verdict, limits, is_ok);

@@ -1,6 +1,8 @@
 /* Bump allocator over a chain of blocks. One thread at a time. */
 #include "lib/arena.h"
 #include "lib/mem.h"
+#include <assert.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +16,8 @@ struct block {
 	size_t size; /* bytes of data[] */
 	_Alignas(16) uint8_t data[];
 };
+
+static_assert(offsetof(struct block, data) % ARENA_ALIGN == 0, "pieces of a fresh block are aligned");
 
 struct arena {
 	struct block *blocks; /* the first one is being filled */
@@ -57,6 +61,7 @@ void *arena_alloc(struct arena *arena, size_t size)
 	if (size > SIZE_MAX / 2)
 		abort();
 	size = (size + ARENA_ALIGN - 1) & ~(ARENA_ALIGN - 1);
+	assert(arena->blocks == NULL || arena->used <= arena->blocks->size);
 	if (arena->blocks != NULL && size <= arena->blocks->size - arena->used) {
 		void *memory = arena->blocks->data + arena->used;
 		arena->used += size;
@@ -73,6 +78,7 @@ void *arena_alloc(struct arena *arena, size_t size)
 	block->next = arena->blocks;
 	arena->blocks = block;
 	arena->used = size;
+	assert(arena->used <= block->size);
 	if (arena->block_size < ARENA_BLOCK_MAX)
 		arena->block_size *= 2;
 	return block->data;

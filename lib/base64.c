@@ -1,5 +1,6 @@
 /* Base64 of RFC 4648 §4. Pure; any thread. */
 #include "lib/base64.h"
+#include <assert.h>
 
 /* -1: no digit. */
 static int digit_of(char c)
@@ -39,6 +40,7 @@ bool base64_decode(const char *text, size_t length, uint8_t *ret, size_t *ret_le
 	unsigned spare = digits % 4 == 2 ? 4 : digits % 4 == 3 ? 2 : 0;
 	if (bits & ((1u << spare) - 1))
 		return false;
+	assert(octets <= length / 4 * 3);
 	*ret_length = octets;
 	return true;
 }

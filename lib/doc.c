@@ -4,6 +4,7 @@
 #include "lib/doc_build.h"
 #include "lib/mem.h"
 #include "lib/text.h"
+#include <assert.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,8 @@ struct doc_node *doc_node_new(struct doc *doc, enum doc_kind kind)
 
 void doc_node_append(struct doc_node *parent, struct doc_node **last, struct doc_node *node)
 {
+	assert(parent != NULL && node->parent == NULL && node->next == NULL);
+	assert((*last == NULL) == (parent->first == NULL));
 	node->parent = parent;
 	if (*last != NULL)
 		(*last)->next = node;
@@ -79,6 +82,7 @@ static char *pointer_of(const struct doc_node *node)
 		}
 		*--at = '/';
 	}
+	assert(at >= text);
 	memmove(text, at, strlen(at) + 1);
 	return text;
 }

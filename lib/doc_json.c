@@ -3,6 +3,7 @@
 #include "lib/doc_build.h"
 #include "lib/mem.h"
 #include "lib/text.h"
+#include <assert.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,6 +83,8 @@ static struct doc_node *convert(struct converter *converter, struct doc_node *pa
 			     : json_is_array(json) ? DOC_SEQUENCE
 						   : DOC_SCALAR;
 	struct doc_node *node = doc_node_new(converter->doc, kind);
+	assert(depth <= DOC_DEPTH_MAX + 1 &&
+	       (key == NULL) == (parent == NULL || parent->kind != DOC_MAPPING));
 
 	if (key != NULL)
 		node->key = arena_strndup(converter->doc->arena, key, strlen(key));

@@ -1,7 +1,7 @@
 /*
  * Schema-driven reading of documents: tables of keys, and values of the types that stand in
- * docs/configuration.md, "How values are written". Each function reports what is wrong at its place and goes on, so that
- * one pass finds everything; `true` means good, outputs are written only then. Single-threaded.
+ * docs/configuration.md, "How values are written". Each function reports what is wrong at its place and goes
+ * on, so that one pass finds everything; `true` means good, outputs are written only then. Single-threaded.
  */
 #pragma once
 #include "lib/doc.h"

@@ -9,6 +9,7 @@
 #include "lib/hash.h"
 #include "lib/mem.h"
 #include "lib/text.h"
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -63,6 +64,7 @@ static void key_insert(struct key_table *table, const struct doc_node *node, uin
 {
 	size_t at = hash & (table->size - 1);
 
+	assert((table->size & (table->size - 1)) == 0 && table->size <= table->capacity);
 	while (table->slots[at].node != NULL)
 		at = (at + 1) & (table->size - 1);
 	table->slots[at] = (struct key_slot){.node = node, .hash = hash};
@@ -101,6 +103,7 @@ static void add_member(struct builder *builder, struct frame *frame, struct doc_
 	uint64_t hash = hash_bytes(frame->key, strlen(frame->key), 0);
 	const struct doc_node *first = key_find(frame, frame->key, hash);
 
+	assert(frame->key != NULL && frame->node->kind == DOC_MAPPING);
 	node->key = frame->key;
 	node->key_line = frame->key_line;
 	node->key_column = frame->key_column;
@@ -180,6 +183,7 @@ static void on_collection(struct builder *builder, enum doc_kind kind, const yam
 		return;
 	}
 	struct doc_node *node = add_node(builder, kind, mark);
+	assert(builder->depth < DOC_DEPTH_MAX);
 	struct frame *frame = &builder->frames[builder->depth++];
 	frame->node = node;
 	frame->last = NULL;
@@ -237,6 +241,7 @@ static void on_event(struct builder *builder, const yaml_event_t *event)
 		break;
 	case YAML_SEQUENCE_END_EVENT:
 	case YAML_MAPPING_END_EVENT:
+		assert(builder->depth > 0);
 		builder->depth--;
 		break;
 	default:

@@ -1,6 +1,7 @@
-/* See the header. */
+/* A whole file into memory, unless it is written meanwhile. Any thread. */
 #include "lib/file.h"
 #include "lib/mem.h"
+#include <assert.h>
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@ char *file_read(int fd, size_t most, size_t *ret_length, const char **ret_reason
 	xgrow((void **)&text, &capacity, hint + 1, 1);
 	while (length <= most) {
 		xgrow((void **)&text, &capacity, length + 1, 1);
+		assert(length < capacity);
 		ssize_t got = read(fd, text + length, capacity - length);
 		if (got < 0 && errno == EINTR)
 			continue;

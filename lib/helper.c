@@ -1,6 +1,7 @@
-/* See the header. */
+/* One thread for one piece of work, and an eventfd by which it tells that it is done. Control thread. */
 #include "lib/helper.h"
 #include "lib/mem.h"
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -32,6 +33,7 @@ static void *run(void *user)
 static void on_done(evutil_socket_t fd, short what, void *user)
 {
 	struct helper *helper = user;
+	assert(helper->is_running);
 	void (*done)(void *) = helper->done;
 	void *its = helper->user;
 	helper_free(helper);
@@ -42,6 +44,7 @@ struct helper *helper_start(struct event_base *base, void (*work)(void *user), v
 			    void *user)
 {
 	struct helper *helper = xcalloc(1, sizeof *helper);
+	assert(work && done);
 	*helper = (struct helper){.work = work, .done = done, .user = user};
 	helper->wakeup = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	int reason = errno;

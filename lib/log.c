@@ -7,6 +7,7 @@
 #include "lib/json_text.h"
 #include "lib/mem.h"
 #include "lib/text.h"
+#include <assert.h>
 #include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -65,6 +66,7 @@ void log_at(enum log_level level, const char *format, ...)
 	char when[32], *message;
 	va_list args;
 
+	assert((size_t)level < sizeof level_names / sizeof level_names[0]);
 	if (level > log_most)
 		return;
 	va_start(args, format);

@@ -51,6 +51,7 @@ static size_t find_slot(const struct map *map, const char *key, uint64_t hash)
 {
 	size_t slot = hash & (map->slot_count - 1);
 
+	assert(map->used < map->slot_count); /* an empty slot ends the search */
 	for (;; slot = (slot + 1) & (map->slot_count - 1)) {
 		uint32_t at = map->slots[slot];
 		if (at == SLOT_EMPTY)
@@ -69,6 +70,7 @@ static void rebuild(struct map *map)
 	for (size_t i = 0; i < map->used; i++)
 		if (map->entries[i].key != NULL)
 			map->entries[kept++] = map->entries[i];
+	assert(kept == map->count);
 	map->used = kept;
 	while (slot_count < (map->count + 1) * 4)
 		slot_count *= 2;
@@ -128,6 +130,7 @@ void *map_remove(struct map *map, const char *key)
 
 	if (entry == NULL)
 		return NULL;
+	assert(map->count > 0);
 	void *value = entry->value;
 	free(entry->key);
 	*entry = (struct entry){.key = NULL};

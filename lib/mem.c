@@ -1,5 +1,6 @@
 /* Allocation that cannot fail: running out of memory aborts. Any thread. */
 #include "lib/mem.h"
+#include <assert.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -40,6 +41,8 @@ void *xrealloc(void *old, size_t size)
 	return checked(realloc(old, size > 0 ? size : 1));
 }
 
+static_assert((MEM_APART & (MEM_APART - 1)) == 0, "aligned_alloc() takes powers of two");
+
 void *xcalloc_apart(size_t size)
 {
 	size_t whole = (size + MEM_APART - 1) / MEM_APART * MEM_APART;
@@ -79,6 +82,7 @@ char *xasprintf(const char *format, ...)
 
 void xgrow(void **items, size_t *capacity, size_t need, size_t size)
 {
+	assert(*capacity == 0 || *items != NULL);
 	if (need <= *capacity)
 		return;
 	size_t grown = *capacity > 0 ? *capacity : 8;

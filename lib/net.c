@@ -2,6 +2,7 @@
 #include "lib/net.h"
 #include "lib/text.h"
 #include <arpa/inet.h>
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -21,6 +22,7 @@ bool ip_parse(const char *text, struct ip *ret)
 
 void ip_format(const struct ip *ip, char out[static IP_TEXT_MAX])
 {
+	assert(ip->family == 0 || ip->family == 4 || ip->family == 6);
 	out[0] = '\0';
 	if (ip->family != 0)
 		inet_ntop(ip->family == 4 ? AF_INET : AF_INET6, ip->bytes, out, IP_TEXT_MAX);
@@ -81,6 +83,7 @@ void prefix_format(const struct prefix *prefix, char out[static PREFIX_TEXT_MAX]
 	char address[IP_TEXT_MAX];
 
 	ip_format(&prefix->ip, address);
+	assert(prefix->length <= ip_bits(&prefix->ip));
 	snprintf(out, PREFIX_TEXT_MAX, "%s/%u", address, prefix->length);
 }
 

@@ -33,6 +33,7 @@ void publish_reader_done(struct publish_reader *reader)
 {
 	urcu_qsbr_unregister_thread();
 	pthread_mutex_lock(&readers_lock);
+	assert(reader->slot >= 0 && reader->slot < PUBLISH_READERS_MAX);
 	assert(readers[reader->slot] == reader);
 	readers[reader->slot] = NULL;
 	pthread_mutex_unlock(&readers_lock);

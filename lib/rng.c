@@ -3,6 +3,7 @@
  * thread, no locks.
  */
 #include "lib/rng.h"
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -21,6 +22,7 @@ void rng_seed(struct rng *rng, uint64_t seed)
 		z = (z ^ z >> 27) * 0x94d049bb133111ebu;
 		rng->s[i] = z ^ z >> 31;
 	}
+	assert(rng->s[0] != 0 || rng->s[1] != 0); /* such a state would never leave 0 */
 }
 
 void rng_seed_from_system(struct rng *rng)

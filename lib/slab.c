@@ -11,6 +11,7 @@
 #define STEP ((size_t)8)
 #define CLASSES (SLAB_SIZE_MAX / STEP)
 #define REGION_OCTETS ((size_t)1 << 20)
+static_assert(SLAB_SIZE_MAX % STEP == 0, "each size has its class");
 
 struct region {
 	struct slab *slab;
@@ -57,6 +58,7 @@ static void put_in_list(struct region *region)
 
 static void take_from_list(struct region *region)
 {
+	assert(region->previous != NULL || *list_of(region) == region);
 	if (region->previous != NULL)
 		region->previous->next = region->next;
 	else
@@ -94,6 +96,7 @@ void *slab_alloc(struct slab *slab, size_t size)
 	struct region *region = slab->with_room[size / STEP - 1];
 	if (region == NULL)
 		region = region_new(slab, size);
+	assert(region->size == size && has_room(region));
 	void *piece = region->released;
 	if (piece != NULL) {
 		region->released = *(void **)piece;
@@ -112,6 +115,8 @@ void slab_release(void *piece)
 	struct region *region = (struct region *)((uintptr_t)piece & ~(uintptr_t)(REGION_OCTETS - 1));
 	bool had_room = has_room(region);
 
+	assert(region->used > 0);
+	assert((size_t)((uint8_t *)piece - (uint8_t *)region) < region->fresh); /* it was given out */
 	*(void **)piece = region->released;
 	region->released = piece;
 	region->used--;
