@@ -88,6 +88,7 @@ static const struct row rows[] = {
 	{RR_ANY, "ANY", ""},
 	{256, "URI", "22*"},
 	{RR_CAA, "CAA", "1t*"},
+	{258, "AVC", "S"},
 };
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 

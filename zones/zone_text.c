@@ -311,6 +311,10 @@ static bool read_rdata(struct source *source, uint16_t type, size_t first, struc
 	char mnemonic[16];
 
 	rrtype_to_text(type, mnemonic);
+	if (first == entry->count && type == 42 /* APL */) { /* a list that may be empty, RFC 3123 §4 */
+		*ret = (struct rdata){(const uint8_t *)"", 0};
+		return true;
+	}
 	if (first == entry->count) {
 		fail(source, "%s record without data", mnemonic);
 		return false;

@@ -98,7 +98,7 @@ class Peer(wire.Server):
         text, command = PEERS[label](folder, port, zones)
         program = shutil.which(command[0], path=PATH)
         self.log = folder / f"{label}.log"
-        self.process = None
+        self.process, self.ident = None, 0
         if not program:
             raise FileNotFoundError(f"{command[0]} is not installed (tools/setup --test)")
         (folder / "knot").mkdir(exist_ok=True)
@@ -122,7 +122,9 @@ class Peer(wire.Server):
         raise OSError(f"{self.label} did not start:\n{self.log.read_text(errors='replace')[-2000:]}")
 
     def serves(self, zone):
-        reply = wire.Reply(self.ask_udp(wire.query(1, wire.name_to_wire(zone), "SOA", 1232), tries=1, timeout=0.3))
+        self.ident = self.ident % 65535 + 1  # a late reply is to another question
+        message = wire.query(self.ident, wire.name_to_wire(zone), "SOA", 1232)
+        reply = wire.Reply(self.ask_udp(message, tries=1, timeout=0.3))
         return reply.rcode == "NOERROR" and "aa" in reply.flags
 
     def stop(self):
@@ -136,10 +138,10 @@ class Peer(wire.Server):
                 self.process.wait()
 
 
-def start(folder, ports, zones):
+def start(folder, ports, zones, labels=tuple(PEERS)):
     """The peers that run, each with .zones that it serves."""
     running = []
-    for label, port in zip(PEERS, ports):
+    for label, port in zip(labels, ports):
         peer = None
         try:
             peer = Peer(label, pathlib.Path(folder), port, zones)

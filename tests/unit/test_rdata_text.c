@@ -150,6 +150,22 @@ static void long_texts_may_be_broken(void **state)
 	EXPECT_ALL(cases);
 }
 
+static void types_written_like_others(void **state)
+{
+	static const struct expected cases[] = {
+		{"MB y", "0179017a00"},
+		{"MR y.", "017900"},
+		{"X25 311061700956", "0c333131303631373030393536"},
+		{"ISDN 15 004", "02313503303034"},
+		{"ISDN 15", "023135"},
+		{"ISDN 1 2 3", "'3' behind the last field, subaddress"},
+		{"AVC a b", "01610162"},
+		{"SIG A 8 2 60 1 2 3 z. AAAA", "000108020000003c00000001000000020003017a00000000"},
+	};
+
+	EXPECT_ALL(cases);
+}
+
 static void any_type_in_generic_form(void **state)
 {
 	static const struct expected cases[] = {
@@ -192,9 +208,10 @@ static int free_reader(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_missing_field_is_named), cmocka_unit_test(what_is_too_much_is_named),
-		cmocka_unit_test(a_wrong_field_is_named),   cmocka_unit_test(names_of_any_character),
-		cmocka_unit_test(long_texts_may_be_broken), cmocka_unit_test(any_type_in_generic_form),
+		cmocka_unit_test(a_missing_field_is_named),  cmocka_unit_test(what_is_too_much_is_named),
+		cmocka_unit_test(a_wrong_field_is_named),    cmocka_unit_test(names_of_any_character),
+		cmocka_unit_test(types_written_like_others), cmocka_unit_test(long_texts_may_be_broken),
+		cmocka_unit_test(any_type_in_generic_form),
 	};
 	return cmocka_run_group_tests(tests, make_reader, free_reader);
 }

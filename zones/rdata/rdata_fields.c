@@ -73,6 +73,7 @@ static const struct syntax syntaxes[] = {
 	{109, "address"},
 	{256, "#priority,#weight,target"},
 	{RR_CAA, "#flags,tag,value"},
+	{258, "text+"},
 };
 
 static const char *text_of(uint16_t type)

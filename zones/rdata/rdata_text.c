@@ -307,6 +307,25 @@ static const char *read_binding(struct rdata_text *text, uint16_t type, const st
 	return fits ? NULL : "more than 65535 octets";
 }
 
+/* Types that the scanner has no text of, written like one that it has. */
+static uint16_t written_like(uint16_t type)
+{
+	switch (type) {
+	case 7: /* MB */
+	case 8: /* MG */
+	case 9: /* MR */
+		return RR_NS;
+	case 19:  /* X25 */
+	case 20:  /* ISDN */
+	case 258: /* AVC */
+		return RR_TXT;
+	case 24: /* SIG */
+		return RR_RRSIG;
+	default:
+		return type;
+	}
+}
+
 const char *rdata_text_read(struct rdata_text *text, uint16_t type, const struct zone_word *words,
 			    size_t count, struct rdata *ret)
 {
@@ -323,7 +342,7 @@ const char *rdata_text_read(struct rdata_text *text, uint16_t type, const struct
 	else if (type == RR_SVCB || type == RR_HTTPS)
 		reason = read_binding(text, type, &fields, words, count, &rdata);
 	else
-		reason = scan_words(text, type, &fields, words, count, &rdata);
+		reason = scan_words(text, written_like(type), &fields, words, count, &rdata);
 	if (reason)
 		return reason;
 	if (!rdata_check(type, rdata.octets, rdata.length, text->reason))
