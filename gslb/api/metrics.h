@@ -1,4 +1,4 @@
-/* The page /metrics (reference/configuration.md, "Metrics"): Prometheus text 0.0.4. Control thread. */
+/* The page /metrics: docs/metrics.md has its families. Control thread. */
 #pragma once
 #include "gslb/control/server.h"
 #include <event2/buffer.h>

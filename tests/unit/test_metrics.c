@@ -93,6 +93,12 @@ struct row_read {
 	double value;
 };
 
+struct family_read {
+	char name[64], type[16];
+};
+
+static struct family_read families[64];
+static size_t family_count;
 static struct row_read *samples;
 static size_t sample_count, sample_capacity;
 
@@ -104,26 +110,31 @@ static size_t span_name(const char *text)
 	return isdigit((unsigned char)*text) ? 0 : length;
 }
 
-/* label="value",… up to the closing brace; returns what follows it. */
+/* label="value" and the comma behind it. */
+static const char *skip_label(const char *at)
+{
+	size_t length = span_name(at);
+	assert_true(length > 0);
+	at += length;
+	assert_memory_equal(at, "=\"", 2);
+	for (at += 2; *at != '"'; at++) {
+		assert_true(*at != '\0' && *at != '\n');
+		if (*at == '\\') {
+			at++;
+			assert_true(*at == '\\' || *at == '"' || *at == 'n');
+		}
+	}
+	return at[1] == ',' ? at + 2 : at + 1;
+}
+
+/* Up to the closing brace; returns what follows it. */
 static const char *skip_labels(const char *at)
 {
-	for (;;) {
-		size_t length = span_name(at);
-		assert_true(length > 0);
-		at += length;
-		assert_memory_equal(at, "=\"", 2);
-		for (at += 2; *at != '"'; at++) {
-			assert_true(*at != '\0' && *at != '\n');
-			if (*at == '\\') {
-				at++;
-				assert_true(*at == '\\' || *at == '"' || *at == 'n');
-			}
-		}
-		at++;
-		if (*at == '}')
-			return at + 1;
-		assert_int_equal(*at++, ',');
-	}
+	do
+		at = skip_label(at);
+	while (*at != '}');
+	assert_int_not_equal(at[-1], ',');
+	return at + 1;
 }
 
 /* The sample belongs to the family that the last TYPE line named. */
@@ -172,7 +183,7 @@ static void scrape(void)
 	char family[64] = "", helped[64] = "", type[16] = "", seen[4096] = " ";
 	struct evbuffer *page = evbuffer_new();
 	metrics_render(&server, page);
-	sample_count = 0;
+	sample_count = family_count = 0;
 	char *line;
 	size_t length = evbuffer_get_length(page);
 	assert_int_equal(evbuffer_pullup(page, -1)[length - 1], '\n');
@@ -186,6 +197,10 @@ static void scrape(void)
 			if (strstr(seen, word))
 				fail_msg("two groups of %s", family);
 			strcat(strcat(seen, family), " ");
+			assert_true(family_count < sizeof families / sizeof families[0]);
+			struct family_read *read = &families[family_count++];
+			snprintf(read->name, sizeof(read->name), "%s", family);
+			snprintf(read->type, sizeof(read->type), "%s", type);
 		} else {
 			assert_true(type[0] != '\0');
 			read_sample(line, family, type);
@@ -362,6 +377,80 @@ static void test_geo_labels_are_escaped(void **state)
 	atomic_store(&published.current, NULL);
 }
 
+/* ---- docs/metrics.md ---- */
+
+#define PAGE_SIZE 65536
+
+/* "transport, type" of the family's samples, without the bound of a bucket; "–" where there are none. */
+static const char *labels_of(const char *family, char out[static 256])
+{
+	size_t length = strlen(family);
+	for (size_t i = 0; i < sample_count; i++) {
+		if (strncmp(samples[i].name, family, length) != 0 ||
+		    (samples[i].name[length] != '\0' && strcmp(samples[i].name + length, "_count") != 0))
+			continue;
+		out[0] = '\0';
+		for (const char *at = samples[i].labels; *at; at = skip_label(at)) {
+			size_t used = strlen(out);
+			snprintf(out + used, 256 - used, "%s%.*s", used ? ", " : "", (int)span_name(at), at);
+		}
+		return out[0] ? out : "–";
+	}
+	fail_msg("no sample of %s", family);
+	return NULL;
+}
+
+static char *read_page(const char *name, char text[static PAGE_SIZE])
+{
+	char *path = xasprintf("%s/%s", getenv("GSLB_SOURCE"), name);
+	FILE *file = fopen(path, "r");
+	assert_non_null(file);
+	text[fread(text, 1, PAGE_SIZE - 1, file)] = '\0';
+	fclose(file);
+	free(path);
+	return text;
+}
+
+/* Every family stands on the page with its type and its labels, and no other. */
+static void test_the_page_says_what_there_is(void **state)
+{
+	struct place_file file = {.path = (char *)"/geo/a.mmdb", .built_unix_s = 1700000000, .prefixes = 9};
+	struct places places = {.file_count = 1, .files = &file};
+	struct world world = {.places = &places};
+	struct control_row row = {.region = "eu", .share = 40, .expires_mono_ms = clock_mono_ms() + 3600000};
+	controls_put(server.controls, &row);
+	atomic_store(&published.current, &world);
+	scrape();
+	atomic_store(&published.current, NULL);
+	static char text[PAGE_SIZE];
+	const char *page = read_page("docs/metrics.md", text);
+	size_t rows = 0;
+	for (size_t i = 0; i < family_count; i++) {
+		char wanted[400], labels[256];
+		snprintf(wanted, sizeof(wanted), "\n| `%s` | %s | %s | ", families[i].name, families[i].type,
+			 labels_of(families[i].name, labels));
+		if (!strstr(page, wanted))
+			fail_msg("docs/metrics.md has no row %s", wanted + 1);
+	}
+	for (const char *at = page; (at = strstr(at, "\n| `")); at++)
+		rows++;
+	assert_int_equal(rows, family_count);
+}
+
+static void test_the_page_names_alerts_that_there_are(void **state)
+{
+	static char text[PAGE_SIZE], rules[PAGE_SIZE];
+	size_t count = 0;
+	read_page("packaging/prometheus/gslb.rules.yml", rules);
+	for (const char *at = read_page("docs/metrics.md", text); (at = strstr(at, "`Gslb")); at++, count++) {
+		char alert[80];
+		snprintf(alert, sizeof(alert), "- alert: %.*s\n", (int)strcspn(at + 1, "`"), at + 1);
+		if (!strstr(rules, alert))
+			fail_msg("no %s", alert);
+	}
+	assert_true(count > 10);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -372,6 +461,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_health, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_controls, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_geo_labels_are_escaped, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_the_page_says_what_there_is, setup, teardown),
+		cmocka_unit_test(test_the_page_names_alerts_that_there_are),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 	free(samples);
