@@ -6,6 +6,7 @@
 #include "lib/mem.h"
 #include "store/store.h"
 #include "store/store_backup.h"
+#include <assert.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -28,6 +29,7 @@ void api_backup_free(struct api_backup *job)
 static void finish(struct api_backup *job, int fd, int64_t octets, const struct err_list *errors)
 {
 	struct http_reply reply;
+	assert(job->api->backup == job && (fd < 0 || octets > 0));
 	http_reply_init(&reply);
 	if (fd < 0) {
 		http_reply_errors(&reply, HTTP_PROBLEM_UNAVAILABLE, errors);
@@ -55,6 +57,7 @@ static void on_turn(evutil_socket_t none, short what, void *user)
 	struct err_list errors = {0};
 	int64_t octets = 0;
 	int fd = -1;
+	assert(job->api->backup == job);
 	enum store_backup_step step = store_backup_step(job->backup, &errors);
 	if (step == STORE_BACKUP_MORE) {
 		go_on_later(job);

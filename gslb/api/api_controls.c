@@ -5,6 +5,7 @@
 #include "gslb/api/api_internal.h"
 
 #include "lib/mem.h"
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +18,7 @@ static const char *const change_words[] = {"region", "service", "share", "for", 
 /* As gslbctl calls it, so that the audit reads like the operator's shell history. */
 static const char *verb_of(const struct control_request *wanted)
 {
+	assert(wanted->share >= SHARE_RESTORE && wanted->share <= 100);
 	if (wanted->address)
 		return wanted->share == 0 ? "vip drain" : "vip restore";
 	if (wanted->share == SHARE_DOWN)
@@ -48,6 +50,9 @@ static void change_one(struct http_request *request, struct http_reply *reply,
 		return;
 	enum change_outcome outcome =
 		change_controls(api_server(request), wanted, 1, &requester, verb_of(wanted), &errors);
+	/* What is in the fleet's store of controls is what was asked for. */
+	assert(outcome != CHANGE_DONE ||
+	       (wanted->share == SHARE_RESTORE) == !present_row(api_server(request), wanted));
 	if (outcome == CHANGE_DONE)
 		api_reply_version(request, reply, is_new ? 201 : 200,
 				  version_of(present_row(api_server(request), wanted)));
@@ -92,6 +97,7 @@ static bool find_vip(const struct http_request *request, struct http_reply *repl
 		     char address[static IP_TEXT_MAX], struct control_request *ret)
 {
 	struct ip ip;
+	assert(request->argument_count == 2);
 	if (!ip_parse(request->argument[1], &ip)) {
 		http_reply_problem(reply, HTTP_PROBLEM_NOT_FOUND, NULL, "'%s' is no address",
 				   request->argument[1]);
@@ -122,6 +128,7 @@ void api_delete_vip(struct http_request *request, struct http_reply *reply)
 
 static struct control_request find_region(const struct http_request *request)
 {
+	assert(request->argument_count == 1 || request->argument_count == 2);
 	return (struct control_request){
 		.region = request->argument[0],
 		.service = request->argument_count > 1 ? request->argument[1] : NULL,
@@ -184,6 +191,7 @@ static void run_batch(struct http_request *request, struct http_reply *reply, co
 		read_change(request, doc, node, wanted, count, &wanted[count], errors);
 		count++;
 	}
+	assert(count == changes->count);
 	enum change_outcome outcome = CHANGE_INVALID;
 	struct requester requester = api_requester(request);
 	if (!err_has_errors(errors))

@@ -5,6 +5,7 @@
 
 #include "gslb/api/explain.h"
 #include "lib/mem.h"
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -134,6 +135,7 @@ static void read_what_ifs(struct question_reader *reader)
 	reader->address = xcalloc(list->count + 1, sizeof(*reader->address));
 	for (const struct doc_node *node = list->first; node; node = node->next, count++)
 		read_what_if(reader, node, reader->address[count], &reader->what_if[count]);
+	assert(count == list->count);
 	reader->question.what_if = reader->what_if;
 	reader->question.what_if_count = count;
 }

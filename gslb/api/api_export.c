@@ -4,6 +4,7 @@
  */
 #include "gslb/api/api_internal.h"
 #include "lib/mem.h"
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,8 +50,10 @@ static void finish(struct api_export *job)
 {
 	struct api_export **link = &job->api->exports;
 	struct http_reply reply;
-	while (*link != job)
+	while (*link != job) {
+		assert(*link); /* it is in the list until it has finished */
 		link = &(*link)->next;
+	}
 	*link = job->next;
 	http_reply_init(&reply);
 	reply_export(job->output, &reply);
@@ -76,6 +79,7 @@ static void go_on_later(struct api_export *job)
 static void on_turn(evutil_socket_t none, short what, void *user)
 {
 	struct api_export *job = user;
+	assert(job->output && job->api->exports);
 	if (job->fleet != server_fleet(job->api->server) ||
 	    job->fleet_version != server_fleet_version(job->api->server)) {
 		job->restarts++;

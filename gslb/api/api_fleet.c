@@ -3,6 +3,7 @@
  */
 #include "gslb/api/api_internal.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -11,6 +12,7 @@
 
 static struct fleet_object *find_tenant(const struct http_request *request)
 {
+	assert(request->argument_count == 1);
 	return fleet_get(server_fleet(api_server(request)), FLEET_TENANT, request->argument[0]);
 }
 
@@ -65,6 +67,7 @@ static void put_tenant(struct http_request *request, struct http_reply *reply, c
 		api_reply_outcome(request, reply, outcome, &errors);
 	} else {
 		const struct fleet_object *tenant = find_tenant(request);
+		assert(tenant && tenant->source == FLEET_STORE && result.added + result.changed <= 1);
 		api_reply_version(request, reply, result.added ? 201 : 200, fleet_object_version(tenant));
 	}
 	fleet_result_done(&result);
@@ -98,6 +101,7 @@ void api_delete_tenant(struct http_request *request, struct http_reply *reply)
 	fleet_change_remove(change, FLEET_TENANT, id);
 	enum change_outcome outcome = change_fleet(api_server(request), change, false, &requester,
 						   "tenant remove", id, &result, &errors);
+	assert(outcome != CHANGE_DONE || !find_tenant(request));
 	if (outcome == CHANGE_DONE)
 		api_reply_version(request, reply, 200, server_fleet_version(api_server(request)));
 	else

@@ -39,6 +39,7 @@ void api_exports_free(struct api_export *exports); /* api_export.c; before fleet
 
 extern const struct http_route api_routes[]; /* api_routes.c */
 extern const size_t api_route_count;
+extern const char api_openapi_text[]; /* openapi.json, as served */
 
 /* ---- changes (api_change.c) ---- */
 
@@ -88,6 +89,7 @@ void api_view_vip(const struct server *server, const struct fleet_service *servi
 
 http_handler api_get_tenant, api_put_tenant, api_delete_tenant; /* api_fleet.c */
 http_handler api_post_apply, api_post_reload;
+http_handler api_get_openapi;					/* api_openapi.c */
 http_handler api_get_backup;					/* api_backup.c */
 http_handler api_get_export;					/* api_export.c */
 http_handler api_get_tail;					/* api_tail.c */

@@ -1,11 +1,13 @@
 /* Members of JSON bodies that know the fleet and controls. Control thread. */
 #include "gslb/api/api_internal.h"
 #include "lib/text.h"
+#include <assert.h>
 #include <string.h>
 
 const char *api_member_object(const struct fleet *fleet, enum fleet_kind kind, const struct doc *doc,
 			      const struct doc_node *node, const char *key, struct err_list *errors)
 {
+	assert((unsigned)kind < FLEET_KINDS);
 	const char *id = http_body_text(doc, node, key, NAME_TEXT_MAX, errors);
 	if (!id || fleet_get(fleet, kind, id))
 		return id;

@@ -14,6 +14,7 @@ const struct http_route api_routes[] = {
 	{"GET", "metrics", NONE, api_get_metrics, PLAIN},
 	{"GET", "healthz", NONE, api_get_healthz, PLAIN},
 	{"GET", "readyz", NONE, api_get_readyz, PLAIN},
+	{"GET", "v1/openapi.json", NONE, api_get_openapi, ALWAYS},
 	{"GET", "v1/status", NONE, api_get_status, ALWAYS},
 	{"GET", "v1/regions", PAGE, api_get_regions, LOADED},
 	{"GET", "v1/services", PAGE, api_get_services, LOADED},

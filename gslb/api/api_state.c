@@ -10,6 +10,7 @@
 #include "lib/json_text.h"
 #include "lib/mem.h"
 #include "lib/text.h"
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,13 +84,14 @@ void api_get_status(struct http_request *request, struct http_reply *reply)
 
 /* ---- regions, services, zones ---- */
 
-struct tally { /* over VIPs that no VIP control drains, as "Healthy share" of configuration.md */
+struct tally { /* over VIPs that no VIP control drains, as docs/decision.md, "Healthy share" */
 	unsigned vips, states[VIP_STATES];
 	double weight, configured;
 };
 
 static void tally_add(struct tally *tally, const struct api_vip *vip)
 {
+	assert((unsigned)vip->state < VIP_STATES);
 	tally->vips++;
 	tally->states[vip->state]++;
 	if (vip->control && vip->control->share == 0)
@@ -100,6 +102,8 @@ static void tally_add(struct tally *tally, const struct api_vip *vip)
 
 static json_t *view_tally(const struct tally *tally)
 {
+	assert(tally->states[VIP_UP] + tally->states[VIP_DOWN] + tally->states[VIP_UNKNOWN] == tally->vips);
+	assert(tally->weight <= tally->configured);
 	double healthy = tally->configured > 0 ? tally->weight / tally->configured : 0;
 	return json_pack("{s:i, s:i, s:i, s:i, s:f}", "vips", (int)tally->vips, "up",
 			 (int)tally->states[VIP_UP], "down", (int)tally->states[VIP_DOWN], "unknown",
@@ -181,6 +185,7 @@ static void reply_objects(struct http_request *request, struct http_reply *reply
 	struct fleet_object **found = xcalloc(page.limit + 1, sizeof(struct fleet_object *));
 	size_t count = fleet_page(server_fleet(api_server(request)), kind, page.after, page.limit + 1, found);
 	bool is_more = count > page.limit;
+	assert(count <= page.limit + 1);
 	if (is_more)
 		count = page.limit;
 	json_t *items = json_array();

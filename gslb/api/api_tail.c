@@ -12,6 +12,7 @@
 #include "lib/text.h"
 #include "zones/rcode.h"
 #include "zones/rrtype.h"
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -57,6 +58,7 @@ static uint64_t count_lost(const struct api_tail *tail)
 static uint32_t common_tenant(const struct api_tail *tail)
 {
 	const struct listener *first = LIST_FIRST(&tail->listeners), *listener;
+	assert(first && tail->count > 0);
 	LIST_FOREACH(listener, &tail->listeners, link)
 	if (!*listener->tenant || strcmp(listener->tenant, first->tenant) != 0)
 		return SAMPLE_ANY;
@@ -98,6 +100,7 @@ static const char *service_of(const struct api_tail *tail, const struct sample *
 static const char *region_of(const struct api_tail *tail, const struct sample *sample)
 {
 	const struct world *world = server_world(tail->server);
+	assert(sample->region == SAMPLE_NO_REGION || sample->region < REGIONS_MAX);
 	if (sample->region == SAMPLE_NO_REGION || !*world->plan->region_id[sample->region])
 		return NULL;
 	return world->plan->region_id[sample->region];
@@ -122,6 +125,7 @@ static void time_text(const struct sample *sample, char out[static 40])
 static json_t *addresses_json(const struct sample *sample)
 {
 	json_t *list = json_array();
+	assert(sample->address_count <= SAMPLE_ADDRESSES);
 	for (unsigned i = 0; i < sample->address_count; i++) {
 		char text[IP_TEXT_MAX];
 		ip_format(&sample->address[i], text);
@@ -199,6 +203,7 @@ static void tell(const struct api_tail *tail, const struct sample *sample)
 
 static void listener_free(struct api_tail *tail, struct listener *listener)
 {
+	assert(tail->count > 0);
 	LIST_REMOVE(listener, link);
 	evbuffer_free(listener->lines);
 	free(listener);
@@ -209,6 +214,7 @@ static void listener_free(struct api_tail *tail, struct listener *listener)
 static void send_lines(struct api_tail *tail, struct listener *listener)
 {
 	unsigned lines = listener->lines_this_turn;
+	assert(lines <= LINES_A_TURN);
 	listener->lines_this_turn = 0;
 	if (listener->dropped > 0)
 		add_line(listener->lines, json_pack("{s:I}", "dropped", (json_int_t)listener->dropped));
@@ -264,6 +270,7 @@ void api_tail_free(struct api_tail *tail)
 		return;
 	for (struct listener *listener; (listener = LIST_FIRST(&tail->listeners));)
 		listener_free(tail, listener);
+	assert(tail->count == 0);
 	event_free(tail->timer);
 	free(tail);
 }

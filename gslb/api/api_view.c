@@ -8,6 +8,7 @@
 #include "lib/clock.h"
 #include "lib/json_text.h"
 #include "lib/text.h"
+#include <assert.h>
 #include <inttypes.h>
 
 json_t *api_view_time(int64_t unix_ms)
@@ -47,6 +48,7 @@ json_t *api_view_control(const struct control_row *row)
 	if (!row)
 		return json_null();
 	char version[24];
+	assert(row->share == SHARE_DOWN || (row->share >= 0 && row->share <= 100));
 	snprintf(version, sizeof(version), "%" PRId64, row->since_unix_ms);
 	json_t *share = row->share == SHARE_DOWN ? json_string("down") : json_integer(row->share);
 	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "share", share, "since",
@@ -58,6 +60,7 @@ json_t *api_view_control(const struct control_row *row)
 void api_view_vip(const struct server *server, const struct fleet_service *service,
 		  const struct fleet_vips *vips, size_t at, struct api_vip *ret)
 {
+	assert(at < vips->count);
 	const struct fleet_vip *vip = &vips->vips[at];
 	char address[IP_TEXT_MAX];
 	ip_format(&vip->ip, address);

@@ -2,6 +2,7 @@
 #include "gslb/api/api_internal.h"
 #include "lib/json_text.h"
 #include "lib/mem.h"
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,7 @@ static int compare_vips(const void *a, const void *b)
 static json_t *view_vip(const struct api_vip *vip)
 {
 	char address[IP_TEXT_MAX];
+	assert((unsigned)vip->state < VIP_STATES && vip->score >= 0 && vip->score <= 1);
 	ip_format(&vip->vip->ip, address);
 	json_t *view = json_pack("{s:o, s:o, s:o, s:o, s:f, s:o, s:o, s:o}", "region", json_text(vip->region),
 				 "service", json_text(vip->service), "address", json_text(address), "state",
@@ -63,6 +65,7 @@ static bool append_vips(const struct server *server, const struct fleet_service 
 	for (size_t r = 0; r < service->vip_region_count; r++)
 		for (size_t v = 0; v < service->vips[r].count; v++)
 			api_view_vip(server, service, &service->vips[r], v, &vips[count++]);
+	assert(count == total && json_array_size(items) <= limit);
 	qsort(vips, count, sizeof(*vips), compare_vips);
 	for (at = 0; at < count; at++) {
 		if (cursor && !is_after(&vips[at], cursor))
@@ -80,6 +83,7 @@ static void reply_vips(struct http_reply *reply, json_t *items, bool is_more)
 	char next[64 + 64 + IP_TEXT_MAX];
 	const char *service, *region, *address;
 	if (is_more) {
+		assert(json_array_size(items) > 0);
 		const json_t *last = json_array_get(items, json_array_size(items) - 1);
 		json_unpack((json_t *)last, "{s:s, s:s, s:s}", "service", &service, "region", &region,
 			    "address", &address);

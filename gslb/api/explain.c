@@ -1,5 +1,5 @@
 /*
- * Tells the server's own decision as JSON (configuration.md, "explain reply"). It decides nothing: the
+ * Tells the server's own decision as JSON (Explanation in openapi.json). It decides nothing: the
  * words are read off what resolve() left behind. Control thread.
  */
 #include "gslb/api/explain.h"
@@ -11,6 +11,7 @@
 #include "lib/json_text.h"
 #include "lib/mem.h"
 #include "lib/rng.h"
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -144,6 +145,7 @@ static double vip_weight(const struct plan_vip *vip)
 static json_t *vip_json(const struct plan_vip *vip)
 {
 	char address[IP_TEXT_MAX];
+	assert((unsigned)vip->state < VIP_STATES && vip->score <= SCORE_FULL);
 	ip_format(&vip->ip, address);
 	return json_pack("{s:o, s:o, s:f, s:o, s:i}", "address", json_text(address), "state",
 			 json_text(fleet_vip_state_word[vip->state]), "score",
@@ -168,10 +170,13 @@ static json_t *region_json(const struct story *story, const char *id)
 {
 	const struct fleet_region *fleet_region =
 		(const struct fleet_region *)fleet_get(server_fleet(story->server), FLEET_REGION, id);
+	assert(fleet_region); /* a service names no region that is not there */
 	unsigned number = fleet_region->object.number;
+	assert(number < REGIONS_MAX);
 	const struct plan_service *plan = story->plan;
 	const struct plan_region *region =
 		plan->slot[number] == UINT8_MAX ? NULL : &plan->regions[plan->slot[number]];
+	assert(!region || region->number == number);
 	int tier = tier_of(story, number);
 	enum region_reason reason = region_reason(story, id, region, tier);
 	bool is_candidate = tier >= 0 && region && region->share != SHARE_DOWN;
@@ -371,6 +376,7 @@ static void find_tenant(struct story *story, uint64_t random)
 	const struct answer *answer = story->answer;
 	if (answer->tenant == INDEX_NONE)
 		return;
+	assert(answer->node && answer->node->policy < story->world->plan->policy_count);
 	const struct policy *policy = &story->world->plan->policies[answer->node->policy];
 	story->tenant = world_builder_tenant(server_builder(story->server), answer->tenant);
 	story->service = (const struct fleet_service *)fleet_get(server_fleet(story->server), FLEET_SERVICE,

@@ -1,4 +1,4 @@
-/* explain and what-if: the server's own decision, told as JSON (configuration.md, "explain reply"). */
+/* explain and what-if: the server's own decision, told as JSON (Explanation in openapi.json). */
 #pragma once
 #include "gslb/control/server.h"
 #include "gslb/decide/vip_input.h"

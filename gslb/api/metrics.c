@@ -12,11 +12,17 @@
 #include "lib/exposition.h"
 #include "lib/mem.h"
 #include "zones/rcode.h"
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define TRANSPORTS 2
 #define PROBE_BUCKETS 16
+static_assert(sizeof((struct stats *)NULL)->transport == TRANSPORTS * sizeof(struct stats_transport),
+	      "one name each");
+static_assert(sizeof((struct health_entry *)NULL)->latency_bucket ==
+		      PROBE_BUCKETS * sizeof(*((struct health_entry *)NULL)->latency_bucket),
+	      "a bound for each but the last");
 
 static const char *const transport_name[TRANSPORTS] = {"udp", "tcp"};
 
@@ -31,6 +37,7 @@ struct page {
 static uint64_t sum_at(const struct page *page, size_t offset)
 {
 	uint64_t sum = 0;
+	assert(offset % _Alignof(counter) == 0 && offset + sizeof(counter) <= sizeof(struct stats));
 	for (size_t i = 0; i < page->stats_count; i++)
 		sum += counter_read((const counter *)((const char *)page->stats[i] + offset));
 	return sum;
@@ -232,6 +239,7 @@ static int compare_most_first(const void *a, const void *b)
 /* The heap's root is the least of the hundred: most tenants are compared with it alone. */
 static void sift_down(struct tenant_count *heap, size_t count, size_t at)
 {
+	assert(count <= METRICS_TENANTS && at < count);
 	for (;;) {
 		size_t least = at;
 		for (size_t child = 2 * at + 1; child <= 2 * at + 2 && child < count; child++)

@@ -32,7 +32,7 @@ class Install(unittest.TestCase):
     def test_all_is_there(self):
         for name in ("bin/gslbd", "bin/gslbctl", "gslbd.service", "sysusers.d/gslb.conf", "tmpfiles.d/gslb.conf",
                      "gslb/node.yaml", "gslb/fleet.yaml", "doc/gslb/LICENSE", "doc/gslb/README.md",
-                     "man8/gslbd.8", "man1/gslbctl.1", "completions/gslbctl.bash", "doc/gslb/docs/first-steps.md", "doc/gslb/docs/operations.md",
+                     "man8/gslbd.8", "man1/gslbctl.1", "completions/gslbctl.bash", "doc/gslb/docs/first-steps.md", "doc/gslb/docs/operations.md", "doc/gslb/docs/openapi.json",
                      "examples/fleet.yaml", "examples/prometheus/gslb.rules.yml", "examples/grafana/gslb.json"):
             self.assertTrue(self.find(name).stat().st_size > 0)
 

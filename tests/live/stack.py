@@ -18,14 +18,20 @@ import tempfile
 import time
 import unittest
 
-import dns
-
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
+sys.path.insert(0, str(ROOT / "tests/support"))
+
+import dns  # noqa: E402
+import openapi  # noqa: E402
+
 BUILD = pathlib.Path(os.environ.get("GSLB_BUILD", ROOT / "build"))
 GSLBD = BUILD / "gslb" / "gslbd"
 GSLBCTL = BUILD / "tools" / "gslbctl"
 GEO_DATA = pathlib.Path(os.environ.get("GSLB_GEO_DATA", ROOT / "geo-data"))
+
+# What the API promises: every reply that a test reads is held against it.
+CONTRACT = openapi.Contract(json.loads((BUILD / "gslb/api/openapi.json").read_text()))
 
 # Sanitizers keep what was freed: then memory tells nothing.
 IS_SANITIZED = GSLBD.exists() and b"__asan_init" in GSLBD.read_bytes()
@@ -129,7 +135,44 @@ class Crowd:
         self.process.stdout.close()
 
 
-class UnixConnection(http.client.HTTPConnection):
+# gslbctl prints the reply to these calls unchanged.
+CALLS = {"status": ("GET", "/v1/status"), "regions": ("GET", "/v1/regions"), "vips": ("GET", "/v1/vips"),
+         "tenants": ("GET", "/v1/tenants"), "audit": ("GET", "/v1/audit"), "explain": ("POST", "/v1/explain")}
+
+
+def check_reply(method, target, status, headers, body, is_plain=False):
+    errors = CONTRACT.errors(method, target, status, headers, body, is_plain)
+    if errors:
+        raise AssertionError(f"{method} {target}: not as openapi.json has it: {errors[:10]}")
+
+
+class ApiResponse(http.client.HTTPResponse):
+    """A reply that fails the test when the API's description does not have it."""
+
+    def read(self, amt=None):
+        body = super().read(amt)
+        if amt is None:
+            check_reply(self.connection.method, self.connection.target, self.status, self.headers, body,
+                        self.connection.is_plain)
+        return body
+
+
+class ApiConnection(http.client.HTTPConnection):
+    is_plain = True  # to admin.http
+
+    def putrequest(self, method, url, *words, **more):
+        self.method, self.target = method, url
+        super().putrequest(method, url, *words, **more)
+
+    def response_class(self, *words, **more):
+        response = ApiResponse(*words, **more)
+        response.connection = self
+        return response
+
+
+class UnixConnection(ApiConnection):
+    is_plain = False
+
     def __init__(self, path, timeout=10):
         super().__init__("localhost", timeout=timeout)
         self.path = path
@@ -264,6 +307,8 @@ class Stack:
         if code is not None and done.returncode != code:
             raise AssertionError(f"gslbctl {' '.join(words)}: exit {done.returncode}, not {code}\n"
                                  f"{done.stdout}{done.stderr}\n{self.log()[-2000:]}")
+        if done.returncode == 0 and words[0] in CALLS and "json" in words and "table" not in words:
+            check_reply(*CALLS[words[0]], 200, {"Content-Type": "application/json"}, done.stdout.encode())
         return done
 
     def api(self, method, path, body=None, headers=None):
@@ -275,7 +320,7 @@ class Stack:
             connection.request(method, path, data, {**kind, **(headers or {})})
             reply = connection.getresponse()
             text = reply.read()
-            if "json" in reply.headers.get("Content-Type", ""):
+            if text and reply.headers.get("Content-Type", "").endswith("json"):
                 return reply.status, json.loads(text)
             return reply.status, text.decode()
         finally:
@@ -288,7 +333,7 @@ class Stack:
 
     @staticmethod
     def page_at(host, port, path):
-        connection = http.client.HTTPConnection(host, port, timeout=5)
+        connection = ApiConnection(host, port, timeout=5)
         try:
             connection.request("GET", path)
             reply = connection.getresponse()

@@ -11,66 +11,12 @@ import unittest
 import yaml
 
 import stack
+from json_schema import errors_of  # stack knows where it is
 
 try:
     import jsonschema
 except ImportError:
     jsonschema = None
-
-IS_TYPE = {"object": dict, "array": list, "string": str, "integer": int, "number": (int, float), "boolean": bool,
-           "null": type(None)}
-
-
-def errors_of(schema, value, root, where="$"):
-    """What is wrong with the value, for the words of draft 2020-12 that our schemas use."""
-    found = []
-
-    def wrong(text):
-        found.append(f"{where}: {text}")
-
-    def has_type(name):
-        return isinstance(value, IS_TYPE[name]) and (name == "boolean" or not isinstance(value, bool))
-    for word, wanted in schema.items():
-        if word == "$ref":
-            found += errors_of(root["$defs"][wanted.removeprefix("#/$defs/")], value, root, where)
-        elif word == "type" and not any(has_type(name) for name in ([wanted] if isinstance(wanted, str) else wanted)):
-            wrong(f"not of type {wanted}")
-        elif word == "const" and (value != wanted or isinstance(value, bool) != isinstance(wanted, bool)):
-            wrong(f"not {wanted}")
-        elif word == "enum" and value not in wanted:
-            wrong(f"none of {wanted}")
-        elif word == "anyOf" and all(errors_of(one, value, root) for one in wanted):
-            wrong("fits none of the forms")
-        elif word == "pattern" and isinstance(value, str) and not re.search(wanted, value):
-            wrong(f"does not match {wanted}")
-        elif word in ("minimum", "maximum") and has_type("number") and \
-                (value < wanted if word == "minimum" else value > wanted):
-            wrong(f"{word} {wanted}")
-        elif re.fullmatch("(min|max)(Length|Items|Properties)", word) and \
-                isinstance(value, {"L": str, "I": list, "P": dict}[word[3]]) and \
-                (len(value) < wanted if word[:3] == "min" else len(value) > wanted):
-            wrong(f"{word} {wanted}")
-        elif word == "required" and isinstance(value, dict):
-            found += [f"{where}: {key} is missing" for key in wanted if key not in value]
-        elif word == "propertyNames" and isinstance(value, dict):
-            for key in value:
-                found += errors_of(wanted, key, root, f"{where}.{key}")
-        elif word == "additionalProperties" and isinstance(value, dict):
-            for key in value:
-                if key not in schema.get("properties", {}):
-                    found += [f"{where}: unknown key {key}"] if wanted is False else \
-                        errors_of(wanted, value[key], root, f"{where}.{key}")
-        elif word == "properties" and isinstance(value, dict):
-            for key in value:
-                if key in wanted:
-                    found += errors_of(wanted[key], value[key], root, f"{where}.{key}")
-        elif word == "prefixItems" and isinstance(value, list):
-            for one, item in zip(wanted, value):
-                found += errors_of(one, item, root, where)
-        elif word == "items" and isinstance(value, list):
-            for at, item in enumerate(value):
-                found += errors_of(wanted, item, root, f"{where}[{at}]")
-    return found
 
 
 class TextLoader(yaml.SafeLoader):
