@@ -455,7 +455,7 @@ static void want_nothing(struct health_book *book)
 
 void health_book_configure(struct health_book *book, unsigned concurrency)
 {
-	assert((book->concurrency > 0) == (book->checker != NULL));
+	assert((book->concurrency > 0) == !!book->checker);
 	if (concurrency == book->concurrency)
 		return;
 	if (concurrency == 0 || book->concurrency == 0) {

@@ -48,7 +48,7 @@ struct notify {
 
 static bool is_busy(const struct notify *notify)
 {
-	return notify->child != 0 || notify->connection != NULL;
+	return notify->child != 0 || notify->connection;
 }
 
 static void finish(struct notify *notify, bool is_good)
@@ -138,7 +138,7 @@ static void start_command(struct notify *notify, const char *line)
 {
 	int ends[2];
 	pid_t child;
-	assert(notify->settings->exec[notify->settings->exec_count] == NULL);
+	assert(!notify->settings->exec[notify->settings->exec_count]);
 	int error = pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0 ? 0 : errno;
 	if (!error) {
 		/* Only our end must not block; a fresh pipe takes a line at once. */

@@ -18,7 +18,7 @@ static char *resolve(const char *directory_of, const char *path)
 {
 	const char *slash = strrchr(directory_of, '/');
 
-	if (path[0] == '/' || slash == NULL)
+	if (path[0] == '/' || !slash)
 		return xstrdup(path);
 	return xasprintf("%.*s/%s", (int)(slash - directory_of), directory_of, path);
 }
@@ -36,8 +36,8 @@ static void read_exec(const struct doc_reader *reader, const struct doc_node *va
 			value->count, WORDS_MAX);
 		return;
 	}
-	settings->exec = xcalloc(value->count + 1, sizeof(*settings->exec));
-	for (const struct doc_node *item = value->first; item != NULL; item = item->next) {
+	settings->exec = xcalloc(value->count + 1, sizeof *settings->exec);
+	for (const struct doc_node *item = value->first; item; item = item->next) {
 		if (!doc_read_text(reader, item, "a word of the command", &word))
 			return;
 		bool is_path = settings->exec_count == 0;
@@ -58,8 +58,7 @@ static bool take_url(struct notify_settings *settings, const struct evhttp_uri *
 	char text[IP_TEXT_MAX];
 	char *address = NULL;
 
-	if (scheme == NULL || strcasecmp(scheme, "http") != 0 || host == NULL || port == 0 ||
-	    evhttp_uri_get_userinfo(uri) != NULL)
+	if (!scheme || strcasecmp(scheme, "http") != 0 || !host || port == 0 || evhttp_uri_get_userinfo(uri))
 		return false;
 	address = host[0] == '[' ? xstrndup(host + 1, strcspn(host + 1, "]")) : xstrdup(host);
 	bool is_address = ip_parse(address, &ip);
@@ -70,8 +69,8 @@ static bool take_url(struct notify_settings *settings, const struct evhttp_uri *
 	settings->post_address = xstrdup(text);
 	settings->post_port = port < 0 ? 80 : (uint16_t)port;
 	settings->post_host = xasprintf(ip.family == 6 ? "[%s]:%u" : "%s:%u", text, settings->post_port);
-	settings->post_target = xasprintf("%s%s%s", path == NULL || path[0] == '\0' ? "/" : path,
-					  query == NULL ? "" : "?", query == NULL ? "" : query);
+	settings->post_target = xasprintf("%s%s%s", !path || path[0] == '\0' ? "/" : path, query ? "?" : "",
+					  query ? query : "");
 	return true;
 }
 
@@ -83,12 +82,12 @@ static void read_post(const struct doc_reader *reader, const struct doc_node *va
 	if (!doc_read_text(reader, value, "a URL", &text))
 		return;
 	struct evhttp_uri *uri = evhttp_uri_parse(text);
-	if (uri == NULL || !take_url(settings, uri))
+	if (!uri || !take_url(settings, uri))
 		doc_err(reader->errors, reader->doc, value,
 			"must be a plain URL with an address, as http://127.0.0.1:9000/hook");
 	else
 		settings->post = xstrdup(text);
-	if (uri != NULL)
+	if (uri)
 		evhttp_uri_free(uri);
 }
 
@@ -101,7 +100,7 @@ void notify_settings_read(const struct doc_reader *reader, const struct doc_node
 
 	if (!doc_read_mapping(reader, value, notify_keys, &draft))
 		return;
-	bool has_exec = doc_get(value, "exec") != NULL, has_post = doc_get(value, "post") != NULL;
+	bool has_exec = doc_get(value, "exec"), has_post = doc_get(value, "post");
 	if (has_exec == has_post)
 		doc_err(reader->errors, reader->doc, value, "needs one of 'exec' and 'post'");
 }

@@ -352,7 +352,7 @@ static void drop(struct resolve_names *names, struct lookup *lookup)
 
 static void drop_unwanted(struct resolve_names *names, bool forgets)
 {
-	struct lookup **unwanted = xcalloc(map_count(names->lookups) + 1, sizeof(*unwanted)), *lookup;
+	struct lookup **unwanted = xcalloc(map_count(names->lookups) + 1, sizeof *unwanted), *lookup;
 	size_t count = 0;
 	for (size_t at = 0; (lookup = map_next(names->lookups, &at, NULL));)
 		if (!lookup->is_wanted)

@@ -37,7 +37,7 @@ static void free_row(struct control_row *row)
 
 struct controls *controls_new(void)
 {
-	struct controls *controls = xcalloc(1, sizeof(*controls));
+	struct controls *controls = xcalloc(1, sizeof *controls);
 	controls->rows = map_new();
 	return controls;
 }
@@ -58,11 +58,11 @@ void controls_put(struct controls *controls, const struct control_row *row)
 {
 	char key[CONTROLS_KEY_MAX];
 	assert(row->region[0] && row->share >= SHARE_DOWN && row->share <= 100);
-	struct control_row *copy = xmemdup(row, sizeof(*row));
+	struct control_row *copy = xmemdup(row, sizeof *row);
 	copy->reason = xstrdup(row->reason ? row->reason : "");
 	copy->author = xstrdup(row->author ? row->author : "");
 	controls_key(row->region, row->service, row->address, key);
-	assert(strlen(key) < sizeof(key) - 1); /* whole, so that no two objects share one */
+	assert(strlen(key) < sizeof key - 1); /* whole, so that no two objects share one */
 	free_row(map_put(controls->rows, key, copy));
 }
 

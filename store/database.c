@@ -126,7 +126,7 @@ static bool set_up(struct database *database, struct err_list *errors)
 
 static struct database *new_database(const char *path)
 {
-	struct database *database = xcalloc(1, sizeof(*database));
+	struct database *database = xcalloc(1, sizeof *database);
 	database->path = xstrdup(path);
 	return database;
 }
@@ -178,7 +178,7 @@ void database_close(struct database *database)
 	if (!database)
 		return;
 	/* A statement that is still there would keep the file open, and its lock. */
-	assert(sqlite3_next_stmt(database->sqlite, NULL) == NULL);
+	assert(!sqlite3_next_stmt(database->sqlite, NULL));
 	sqlite3_close(database->sqlite);
 	free(database->path);
 	free(database);

@@ -36,7 +36,7 @@ static const struct migration {
 	    "WITHOUT ROWID;"},
 };
 _Static_assert(DATABASE_APPLICATION == 1735617634, "the first step's text says the same");
-_Static_assert(sizeof(migrations) / sizeof(*migrations) == MIGRATIONS_FORMAT, "a step from each format");
+_Static_assert(sizeof migrations / sizeof *migrations == MIGRATIONS_FORMAT, "a step from each format");
 
 bool migrations_read_format(struct database *database, int64_t *ret)
 {
@@ -57,7 +57,7 @@ bool migrations_read_format(struct database *database, int64_t *ret)
 static bool run_step(struct database *database, const struct migration *migration)
 {
 	char set_format[80];
-	snprintf(set_format, sizeof(set_format), "UPDATE meta SET value = %d WHERE name = 'format'",
+	snprintf(set_format, sizeof set_format, "UPDATE meta SET value = %d WHERE name = 'format'",
 		 migration->from_format + 1);
 	return database_run(database, migration->sql) && database_run(database, set_format);
 }

@@ -29,7 +29,7 @@ static bool make_directory(const char *state_dir, struct err_list *errors)
 static void tell_owner(const char *state_dir, int fd, struct err_list *errors)
 {
 	char pid[16] = "";
-	ssize_t length = pread(fd, pid, sizeof(pid) - 1, 0);
+	ssize_t length = pread(fd, pid, sizeof pid - 1, 0);
 	pid[length > 0 ? length : 0] = '\0';
 	pid[strcspn(pid, "\n")] = '\0';
 	err_add(errors, state_dir, 0, 0,
@@ -42,8 +42,8 @@ static void tell_owner(const char *state_dir, int fd, struct err_list *errors)
 static void write_owner(int fd)
 {
 	char pid[16];
-	int length = snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
-	assert(length > 0 && (size_t)length < sizeof(pid));
+	int length = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
+	assert(length > 0 && (size_t)length < sizeof pid);
 	if (ftruncate(fd, 0) == 0 && pwrite(fd, pid, (size_t)length, 0) < 0)
 		errno = 0;
 }

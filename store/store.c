@@ -227,7 +227,7 @@ static void note_files(struct store *store)
 		struct stat status = {0};
 		store->files[i].path = xasprintf("%s%s", store->database->path, i == 0 ? "" : "-wal");
 		if (stat(store->files[i].path, &status) < 0)
-			memset(&status, 0, sizeof(status));
+			memset(&status, 0, sizeof status);
 		store->files[i].device = status.st_dev;
 		store->files[i].inode = status.st_ino;
 	}
@@ -262,7 +262,7 @@ struct store *store_open(const char *state_dir, struct err_list *errors)
 	int lock_fd = state_dir_lock(state_dir, errors);
 	if (lock_fd < 0)
 		return NULL;
-	struct store *store = xcalloc(1, sizeof(*store));
+	struct store *store = xcalloc(1, sizeof *store);
 	store->lock_fd = lock_fd;
 	store->state_dir = xstrdup(state_dir);
 	char *path = state_dir_store(state_dir);
@@ -346,9 +346,9 @@ bool store_each_control(struct store *store, store_control_fn *fn, void *user)
 			.reason = xstrdup(column_text(statement, 6)),
 			.author = xstrdup(column_text(statement, 7)),
 		};
-		snprintf(row.region, sizeof(row.region), "%s", column_text(statement, 0));
-		snprintf(row.service, sizeof(row.service), "%s", column_text(statement, 1));
-		snprintf(row.address, sizeof(row.address), "%s", column_text(statement, 2));
+		snprintf(row.region, sizeof row.region, "%s", column_text(statement, 0));
+		snprintf(row.service, sizeof row.service, "%s", column_text(statement, 1));
+		snprintf(row.address, sizeof row.address, "%s", column_text(statement, 2));
 		fn(user, &row);
 		free(row.reason);
 		free(row.author);
@@ -510,7 +510,7 @@ bool store_each_health(struct store *store, store_health_fn *fn, void *user)
 			.changed_unix_ms = sqlite3_column_int64(statement, 2),
 			.seen_unix_ms = sqlite3_column_int64(statement, 3),
 		};
-		snprintf(row.target, sizeof(row.target), "%s", column_text(statement, 0));
+		snprintf(row.target, sizeof row.target, "%s", column_text(statement, 0));
 		fn(user, &row);
 	}
 	sqlite3_reset(statement);

@@ -31,7 +31,7 @@ static void add_error(const struct store_backup *backup, struct err_list *errors
 
 struct store_backup *store_backup_start(struct database *database, struct err_list *errors)
 {
-	struct store_backup *backup = xcalloc(1, sizeof(*backup));
+	struct store_backup *backup = xcalloc(1, sizeof *backup);
 	backup->path = xasprintf("%s.backup", database->path);
 	unlink(backup->path); /* left over from a kill */
 	if (sqlite3_open_v2(backup->path, &backup->copy,

@@ -151,7 +151,7 @@ static bool set_aside(const char *store)
 {
 	static const char *const parts[] = {"", "-wal"};
 	bool is_done = true;
-	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
 		char *from = xasprintf("%s%s", store, parts[i]);
 		char *to = xasprintf("%s.before-restore%s", store, parts[i]);
 		is_done = is_done && (unlink(to) == 0 || errno == ENOENT) &&
@@ -167,7 +167,7 @@ static bool remove_logs(const char *store)
 {
 	static const char *const parts[] = {"-wal", "-shm"};
 	bool is_done = true;
-	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
 		char *path = xasprintf("%s%s", store, parts[i]);
 		is_done = is_done && (unlink(path) == 0 || errno == ENOENT);
 		free(path);
@@ -204,7 +204,7 @@ static bool put_in_place(const char *state_dir, const char *fresh, struct err_li
 static void remove_fresh(const char *fresh)
 {
 	static const char *const parts[] = {"", "-wal", "-shm", "-journal"};
-	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
 		char *path = xasprintf("%s%s", fresh, parts[i]);
 		unlink(path);
 		free(path);

@@ -37,7 +37,7 @@ static inline const char *in_directory(const char *name)
 static int setup(void **state)
 {
 	log_init("test", LOG_FORMAT_TEXT, LOG_LEVEL_ERROR);
-	snprintf(directory, sizeof(directory), "/tmp/gslb-store-XXXXXX");
+	snprintf(directory, sizeof directory, "/tmp/gslb-store-XXXXXX");
 	fleet = fleet_new();
 	apply_good(fleet, FLEET_BASE,
 		   "regions: {eu: {at: [50, 8]}}\n"

@@ -14,9 +14,9 @@ static struct control_row row(const char *region, const char *service, const cha
 	static char reason[] = "test", author[] = "uid:1";
 	struct control_row made = {
 		.share = share, .expires_mono_ms = expires_mono_ms, .reason = reason, .author = author};
-	snprintf(made.region, sizeof(made.region), "%s", region);
-	snprintf(made.service, sizeof(made.service), "%s", service);
-	snprintf(made.address, sizeof(made.address), "%s", address);
+	snprintf(made.region, sizeof made.region, "%s", region);
+	snprintf(made.service, sizeof made.service, "%s", service);
+	snprintf(made.address, sizeof made.address, "%s", address);
 	return made;
 }
 

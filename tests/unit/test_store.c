@@ -13,7 +13,7 @@ static char seen[1024];
 static void note_object(void *user, enum fleet_kind kind, const char *id, const char *json, uint64_t version)
 {
 	size_t used = strlen(seen);
-	snprintf(seen + used, sizeof(seen) - used, "%s %s %llu %s\n", fleet_kind_name[kind], id,
+	snprintf(seen + used, sizeof seen - used, "%s %s %llu %s\n", fleet_kind_name[kind], id,
 		 (unsigned long long)version, json);
 }
 
@@ -69,7 +69,7 @@ static void test_removed_and_base_objects(void **state)
 static void note_control(void *user, const struct control_row *row)
 {
 	size_t used = strlen(seen);
-	snprintf(seen + used, sizeof(seen) - used, "%s/%s/%s %d %lld %lld %s %s\n", row->region, row->service,
+	snprintf(seen + used, sizeof seen - used, "%s/%s/%s %d %lld %lld %s %s\n", row->region, row->service,
 		 row->address, row->share, (long long)row->expires_unix_ms, (long long)row->since_unix_ms,
 		 row->reason, row->author);
 }
@@ -142,7 +142,7 @@ static void test_audit_pages(void **state)
 static void note_health(void *user, const struct store_health_row *row)
 {
 	size_t used = strlen(seen);
-	snprintf(seen + used, sizeof(seen) - used, "%s %d %lld %lld\n", row->target, (int)row->state,
+	snprintf(seen + used, sizeof seen - used, "%s %d %lld %lld\n", row->target, (int)row->state,
 		 (long long)row->changed_unix_ms, (long long)row->seen_unix_ms);
 }
 
@@ -206,12 +206,12 @@ static void test_directory_is_made(void **state)
 	char path[128];
 	struct stat status;
 	struct err_list errors = {0};
-	snprintf(path, sizeof(path), "%s/gslb.db", directory); /* a name that the teardown removes */
+	snprintf(path, sizeof path, "%s/gslb.db", directory); /* a name that the teardown removes */
 	struct store *store = store_open(path, &errors);
 	assert_non_null(store);
 	char file[160];
 	for (size_t i = 0; i < 2; i++) { /* all customers, also where the directory was made by hand */
-		snprintf(file, sizeof(file), "%s/gslb.db%s", path, i > 0 ? "-wal" : "");
+		snprintf(file, sizeof file, "%s/gslb.db%s", path, i > 0 ? "-wal" : "");
 		assert_int_equal(stat(file, &status), 0);
 		assert_int_equal(status.st_mode & 0777, 0640);
 	}
@@ -219,14 +219,14 @@ static void test_directory_is_made(void **state)
 	assert_int_equal(stat(path, &status), 0);
 	assert_int_equal(status.st_mode & 0777, 0750);
 	char inner[160];
-	snprintf(inner, sizeof(inner), "%s/gslb.db", path);
+	snprintf(inner, sizeof inner, "%s/gslb.db", path);
 	unlink(inner);
-	snprintf(inner, sizeof(inner), "%s/gslb.lock", path);
+	snprintf(inner, sizeof inner, "%s/gslb.lock", path);
 	unlink(inner);
-	snprintf(path, sizeof(path), "%s/absent/deeper", directory);
+	snprintf(path, sizeof path, "%s/absent/deeper", directory);
 	must_refuse(path, "cannot be created", "No such file");
 	write_file("gslb.lock", "", 0);
-	snprintf(path, sizeof(path), "%s/gslb.lock", directory);
+	snprintf(path, sizeof path, "%s/gslb.lock", directory);
 	must_refuse(path, "not a directory", "");
 	must_refuse("/proc/self", "cannot be written", "");
 }
@@ -246,7 +246,7 @@ static void test_second_owner_is_refused(void **state)
 		_exit(0); /* without closing: the kernel drops the lock */
 	}
 	char pid[32];
-	snprintf(pid, sizeof(pid), "pid %ld", (long)child);
+	snprintf(pid, sizeof pid, "pid %ld", (long)child);
 	assert_int_equal(read(ready[0], &byte, 1), 1);
 	must_refuse(directory, "in use by another process", pid);
 	must_refuse(directory, "node.state_dir", "");
@@ -264,11 +264,11 @@ static void test_second_owner_is_refused(void **state)
 static void test_file_that_is_no_database(void **state)
 {
 	char garbage[8192];
-	memset(garbage, 'x', sizeof(garbage));
-	write_file("gslb.db", garbage, sizeof(garbage));
+	memset(garbage, 'x', sizeof garbage);
+	write_file("gslb.db", garbage, sizeof garbage);
 	must_refuse(directory, "damaged", "move it away");
 	char path[128];
-	snprintf(path, sizeof(path), "%s/gslb.db", directory);
+	snprintf(path, sizeof path, "%s/gslb.db", directory);
 	unlink(path);
 	mkdir(path, 0700);
 	must_refuse(directory, "cannot be opened", "");
@@ -278,7 +278,7 @@ static void run_sql(const char *sql)
 {
 	sqlite3 *db;
 	char path[128];
-	snprintf(path, sizeof(path), "%s/gslb.db", directory);
+	snprintf(path, sizeof path, "%s/gslb.db", directory);
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
 	sqlite3_close(db);
@@ -297,7 +297,7 @@ static void test_newer_format(void **state)
 	must_refuse(directory, "upgrade gslb, or go back to a backup of this version",
 		    "gslbctl restore FILE");
 	char kept[32], *path = NULL;
-	snprintf(kept, sizeof(kept), "gslb.db.format-%d", MIGRATIONS_FORMAT);
+	snprintf(kept, sizeof kept, "gslb.db.format-%d", MIGRATIONS_FORMAT);
 	write_file(kept, "", 0); /* what the upgrade left here */
 	path = xasprintf("gslbctl restore %s/%s", directory, kept);
 	must_refuse(directory, "as it was before the upgrade", path);
@@ -309,16 +309,16 @@ static void test_damaged_page(void **state)
 	struct store *store = must_open();
 	for (unsigned n = 0; n < 200; n++) {
 		char id[16];
-		snprintf(id, sizeof(id), "t%u", n);
+		snprintf(id, sizeof id, "t%u", n);
 		put_tenant(store, id, n + 1);
 	}
 	store_close(store); /* moves the log into the file */
 	char path[128], noise[4096];
-	snprintf(path, sizeof(path), "%s/gslb.db", directory);
+	snprintf(path, sizeof path, "%s/gslb.db", directory);
 	int fd = open(path, O_WRONLY);
-	memset(noise, 0x5a, sizeof(noise));
+	memset(noise, 0x5a, sizeof noise);
 	for (off_t page = 2; page < 8; page++)
-		assert_int_equal(pwrite(fd, noise, sizeof(noise), page * 4096), sizeof(noise));
+		assert_int_equal(pwrite(fd, noise, sizeof noise, page * 4096), sizeof noise);
 	close(fd);
 	must_refuse(directory, "damaged", "backup");
 }

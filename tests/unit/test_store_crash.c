@@ -14,8 +14,8 @@
 static bool commit_numbered(struct store *store, uint32_t n)
 {
 	char yaml[80], reason[16], author[] = "uid:1";
-	snprintf(yaml, sizeof(yaml), "tenants: {t%u: {zone: z.example, service: shop}}\n", n);
-	snprintf(reason, sizeof(reason), "%u", n);
+	snprintf(yaml, sizeof yaml, "tenants: {t%u: {zone: z.example, service: shop}}\n", n);
+	snprintf(reason, sizeof reason, "%u", n);
 	struct err_list errors = {0};
 	struct fleet_result result = {0};
 	struct fleet_change *fleet_change = fleet_change_new(FLEET_STORE);
@@ -47,7 +47,7 @@ static void write_until_killed(uint32_t first, int acknowledge)
 	struct err_list errors = {0};
 	struct store *store = store_open(directory, &errors);
 	for (uint32_t n = first; store && commit_numbered(store, n); n++)
-		if (write(acknowledge, &n, sizeof(n)) != sizeof(n))
+		if (write(acknowledge, &n, sizeof n) != sizeof n)
 			break;
 	_exit(1);
 }
@@ -58,7 +58,7 @@ static void count_object(void *user, enum fleet_kind kind, const char *id, const
 	char expected[16];
 	(*count)++;
 	assert_int_equal(version, *count);
-	snprintf(expected, sizeof(expected), "t%u", *count);
+	snprintf(expected, sizeof expected, "t%u", *count);
 	assert_string_equal(id, expected);
 }
 
@@ -97,13 +97,13 @@ static void test_kill_loses_nothing_acknowledged(void **state)
 			write_until_killed(acknowledged + 1, pipe_fd[1]);
 		close(pipe_fd[1]);
 		for (int i = 0; i < CHANGES_A_ROUND; i++)
-			assert_int_equal(read(pipe_fd[0], &acknowledged, sizeof(acknowledged)),
-					 sizeof(acknowledged));
+			assert_int_equal(read(pipe_fd[0], &acknowledged, sizeof acknowledged),
+					 sizeof acknowledged);
 		/* The moment is what is random here: somewhere inside the changes that follow. */
 		struct timespec moment = {.tv_nsec = (long)(rng_next(&rng) % 4000000)};
 		nanosleep(&moment, NULL);
 		kill(child, SIGKILL);
-		while (read(pipe_fd[0], &acknowledged, sizeof(acknowledged)) == sizeof(acknowledged))
+		while (read(pipe_fd[0], &acknowledged, sizeof acknowledged) == sizeof acknowledged)
 			continue;
 		close(pipe_fd[0]);
 		int status;

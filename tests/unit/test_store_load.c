@@ -20,7 +20,7 @@ static int setup(void **state)
 {
 	struct err_list errors = {0};
 
-	snprintf(directory, sizeof(directory), "/tmp/gslb-load-XXXXXX");
+	snprintf(directory, sizeof directory, "/tmp/gslb-load-XXXXXX");
 	if (mkdtemp(directory) == NULL)
 		return -1;
 	store = store_open(directory, &errors);
@@ -35,9 +35,9 @@ static int teardown(void **state)
 
 	store_close(store);
 	fleet_free(fleet);
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
 		char path[128];
-		snprintf(path, sizeof(path), "%s/%s", directory, names[i]);
+		snprintf(path, sizeof path, "%s/%s", directory, names[i]);
 		unlink(path);
 	}
 	return rmdir(directory);
