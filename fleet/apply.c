@@ -243,9 +243,13 @@ static void claim_names(struct fleet *fleet, struct fleet_object *object)
 	if (object->kind != FLEET_TENANT)
 		return;
 	/* The first owner keeps the name; validation reports the second. */
-	for (struct fleet_tenant_name at = {0}; next_claim(tenant, &at);)
-		if (names_get(fleet->tenants, at.name) == NULL)
-			names_put(fleet->tenants, at.name, tenant);
+	for (struct fleet_tenant_name at = {0}; next_claim(tenant, &at);) {
+		if (names_get(fleet->tenants, at.name) != NULL)
+			continue;
+		names_put(fleet->tenants, at.name, tenant);
+		if (name_is_wildcard(at.name))
+			names_put(fleet->wildcards, at.name + WILDCARD_LABEL, tenant);
+	}
 }
 
 static void give_up_names(struct fleet *fleet, struct fleet_object *object)
@@ -256,9 +260,13 @@ static void give_up_names(struct fleet *fleet, struct fleet_object *object)
 		names_remove(fleet->zones, ((struct fleet_zone *)object)->name.octets);
 	if (object->kind != FLEET_TENANT)
 		return;
-	for (struct fleet_tenant_name at = {0}; next_claim(tenant, &at);)
-		if (names_get(fleet->tenants, at.name) == tenant)
-			names_remove(fleet->tenants, at.name);
+	for (struct fleet_tenant_name at = {0}; next_claim(tenant, &at);) {
+		if (names_get(fleet->tenants, at.name) != tenant)
+			continue;
+		names_remove(fleet->tenants, at.name);
+		if (name_is_wildcard(at.name))
+			names_remove(fleet->wildcards, at.name + WILDCARD_LABEL);
+	}
 }
 
 static void share_terms(struct fleet *fleet, struct fleet_object *object)

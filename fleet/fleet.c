@@ -1,6 +1,7 @@
 /* The collections of a fleet: by kind, by name, in pages. Control thread. */
 #include "fleet/fleet_internal.h"
 #include "lib/mem.h"
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,7 @@ struct fleet *fleet_new(void)
 	fleet->kinds = xcalloc(FLEET_KINDS, sizeof(*fleet->kinds));
 	fleet->zones = names_new();
 	fleet->tenants = names_new();
+	fleet->wildcards = names_new();
 	fleet->terms = fleet_terms_pool_new();
 	fleet->slab = slab_new();
 	return fleet;
@@ -35,6 +37,7 @@ void fleet_free(struct fleet *fleet)
 	free(fleet->kinds);
 	names_free(fleet->zones);
 	names_free(fleet->tenants);
+	names_free(fleet->wildcards);
 	fleet_terms_pool_free(fleet->terms);
 	slab_free(fleet->slab);
 	for (size_t i = 0; i < fleet->file_count; i++)
@@ -138,4 +141,29 @@ const struct fleet_tenant *fleet_other_owner(const struct fleet *fleet, const st
 	if (owner == NULL || owner == tenant)
 		owner = implied_owner(fleet, name);
 	return owner != tenant ? owner : NULL;
+}
+
+struct fleet_tenant *fleet_closest_wildcard(const struct fleet *fleet, const uint8_t *name,
+					    size_t apex_length, const uint8_t **ret_top)
+{
+	const uint8_t *top = name;
+
+	assert(name_length(name) >= apex_length);
+	for (size_t length = name_length(name); length > apex_length; length -= *top + 1u, top += *top + 1) {
+		struct fleet_tenant *tenant = names_get(fleet->wildcards, top + *top + 1);
+		bool is_wildcard_itself = top == name && name_is_wildcard(name);
+		if (tenant == NULL || is_wildcard_itself)
+			continue;
+		*ret_top = top;
+		return tenant;
+	}
+	return NULL;
+}
+
+struct fleet_tenant *fleet_wildcard_above(const struct fleet *fleet, const uint8_t *name,
+					  const uint8_t **ret_top)
+{
+	const struct fleet_zone *zone = names_enclosing(fleet->zones, name);
+
+	return zone != NULL ? fleet_closest_wildcard(fleet, name, zone->name.length, ret_top) : NULL;
 }

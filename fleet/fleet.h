@@ -99,7 +99,8 @@ struct fleet_map {
 	size_t rule_count;
 	struct fleet_map_rule {
 		enum map_rule_kind kind;
-		char *key; /* as written */
+		char *key;	       /* as written */
+		uint32_t line, column; /* of the key, in a base object; else 0 */
 		struct prefix prefix;
 		uint32_t asn;
 		char country[3], continent[3], subdivision[12];
@@ -243,6 +244,13 @@ uint64_t fleet_object_version(const struct fleet_object *object);
 /* The tenant that holds this host or domain (lower-case wire name), or NULL. */
 struct fleet_tenant *fleet_tenant_of(const struct fleet *fleet, const uint8_t *name);
 
+/* The tenant whose wildcard is the closest one above the name, in the name's zone; NULL: none has one. Where
+ * the name or one above it exists below the wildcard, the wildcard does not answer (RFC 4592 §2.2.1).
+ * *ret_top: the end of `name` that is one label longer than what the wildcard stands for: names end there
+ * that it would cover. Not the wildcard's own name. */
+struct fleet_tenant *fleet_wildcard_above(const struct fleet *fleet, const uint8_t *name,
+					  const uint8_t **ret_top);
+
 /* ---- changes: parse → check against the fleet → all or nothing ---- */
 
 struct fleet_change;
@@ -289,6 +297,12 @@ bool fleet_apply(struct fleet *fleet, struct fleet_change *change, uint64_t vers
 /* Undoes the last apply: for a store that could not be written. Before fleet_result_done. */
 void fleet_revert(struct fleet *fleet, struct fleet_result *result);
 void fleet_result_done(struct fleet_result *result);
+
+/* ---- what can hardly be meant ---- */
+
+/* Warns, in a fleet that was applied, of steering that names regions where the service has no VIP, and of
+ * wildcards that other names hide. */
+void fleet_warn(const struct fleet *fleet, struct err_list *errors);
 
 /* ---- writing ---- */
 

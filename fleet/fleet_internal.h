@@ -82,10 +82,13 @@ bool fleet_tenant_is_implied(const struct fleet_tenant *tenant, const uint8_t *n
 
 /* ---- the fleet ---- */
 
+#define WILDCARD_LABEL 2 /* octets of "*." in wire form */
+
 struct fleet {
 	struct fleet_collection *kinds; /* FLEET_KINDS */
 	struct names *zones;		/* apex → struct fleet_zone */
 	struct names *tenants;		/* written host, or domain → struct fleet_tenant */
+	struct names *wildcards;	/* what stands behind "*." in one of those → struct fleet_tenant */
 	struct fleet_terms_pool *terms;
 	struct slab *slab;    /* of tenants */
 	uint64_t validations; /* so far */
@@ -94,6 +97,9 @@ struct fleet {
 	bool has_open_result; /* applied, but neither done nor reverted */
 };
 
+/* As fleet_wildcard_above(), for a name of the zone whose apex has so many octets. */
+struct fleet_tenant *fleet_closest_wildcard(const struct fleet *fleet, const uint8_t *name,
+					    size_t apex_length, const uint8_t **ret_top);
 /* A tenant other than this one that holds the name, or NULL. */
 const struct fleet_tenant *fleet_other_owner(const struct fleet *fleet, const struct fleet_tenant *tenant,
 					     const uint8_t *name);

@@ -35,6 +35,11 @@ void names_free(struct names *names)
 	free(names);
 }
 
+size_t names_count(const struct names *names)
+{
+	return names->count;
+}
+
 /* The slot that holds the name, or the empty one where it belongs. */
 static size_t find(const struct names *names, const uint8_t *name, uint64_t hash)
 {

@@ -6,7 +6,8 @@
 struct names;
 
 struct names *names_new(void);
-void names_free(struct names *names);				 /* NULL is fine */
+void names_free(struct names *names); /* NULL is fine */
+size_t names_count(const struct names *names);
 void *names_get(const struct names *names, const uint8_t *name); /* NULL: absent */
 /* The value of the name itself or of the closest name above it, or NULL. */
 void *names_enclosing(const struct names *names, const uint8_t *name);

@@ -221,6 +221,13 @@ static void print_answer(const json_t *reply)
 		       json_integer_value(scope) > 0 ? "all of that prefix" : "everybody");
 }
 
+static void print_hidden_wildcard(const json_t *hidden)
+{
+	if (json_is_object(hidden))
+		printf("hidden   the wildcard %s of tenant %s does not answer here, because %s exists\n",
+		       text_of(hidden, "wildcard"), text_of(hidden, "tenant"), text_of(hidden, "by"));
+}
+
 static void print_story(const json_t *reply)
 {
 	const json_t *query = get(reply, "query");
@@ -239,6 +246,7 @@ static void print_story(const json_t *reply)
 	} else {
 		puts("kind     no served zone holds this name");
 	}
+	print_hidden_wildcard(get(reply, "hidden_wildcard"));
 	print_answer(reply);
 }
 

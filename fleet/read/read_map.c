@@ -210,6 +210,8 @@ static void read_rule(const struct doc_reader *reader, const struct doc_node *no
 	char prefix[PREFIX_TEXT_MAX];
 
 	rule->key = arena_strndup(fleet_object_arena(&map->object), node->key, strlen(node->key));
+	rule->line = node->key_line;
+	rule->column = node->key_column;
 	if (!parse_key(node->key, rule)) {
 		report_key(reader, node);
 	} else if (rule->country[0] != '\0') {

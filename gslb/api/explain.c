@@ -351,6 +351,30 @@ static json_t *ttl_json(const struct story *story)
 			 json_text(words_ttl_reason(ttl_why(story, last->ttl))));
 }
 
+/* ---- the wildcard that would have answered ---- */
+
+/* RFC 4592 §2.2.1: a wildcard covers no name that exists, nor any below such a name. */
+static json_t *hidden_wildcard_json(const struct story *story)
+{
+	char wildcard[NAME_TEXT_MAX], by[NAME_TEXT_MAX];
+	const struct name *asked = &story->request->name;
+	const uint8_t *top, *name = asked->octets;
+	const struct fleet_tenant *tenant = fleet_wildcard_above(server_fleet(story->server), name, &top);
+	if (!tenant || tenant == story->tenant)
+		return json_null();
+	size_t length = asked->length;
+	while (name != top && !index_get(story->world->index, name, length, name_hash(name, length))) {
+		length -= *name + 1u;
+		name += *name + 1;
+	}
+	struct name covering;
+	name_wildcard_of(top + *top + 1, &covering); /* it is there, so it fits */
+	name_to_text(covering.octets, wildcard);
+	name_to_text(name, by);
+	return json_pack("{s:o, s:o, s:o}", "tenant", json_text(tenant->object.id), "wildcard",
+			 json_text(wildcard), "by", json_text(by));
+}
+
 /* ---- the whole ---- */
 
 /* Of the name that was decided: where the chain ended, and at a wildcard what was asked, not the node's. */
@@ -406,6 +430,7 @@ static json_t *tell(struct story *story)
 			    text_or_null(story->service ? story->service->object.id : NULL));
 	json_object_set_new(reply, "zone", text_or_null(zone));
 	json_object_set_new(reply, "kind", json_text(kind));
+	json_object_set_new(reply, "hidden_wildcard", hidden_wildcard_json(story));
 	json_object_set_new(reply, "policy", policy_json(story));
 	json_object_set_new(reply, "regions", regions_json(story));
 	json_object_set_new(reply, "step",

@@ -238,6 +238,34 @@ static void test_a_suspended_wildcard(void **state)
 	}
 }
 
+static void expect_hidden(const char *name, const char *kind, const char *expected)
+{
+	json_t *reply = ask_a(name);
+	expect(reply, "kind", kind);
+	expect(reply, "hidden_wildcard", expected);
+	json_decref(reply);
+}
+
+static void test_a_hidden_wildcard(void **state)
+{
+	rig_apply(&rig,
+		  "tenants: {wild: {zone: app.test, service: flat, hosts: [\"*.wild\"]},\n"
+		  "          deep: {zone: app.test, service: flat, hosts: [a.b.wild]}}",
+		  NULL);
+	expect_hidden("x.wild.app.test", "\"tenant\"", "null");
+	expect_hidden("www.app.test", "\"static\"", "null");
+	expect_hidden("*.wild.app.test", "\"tenant\"", "null");
+	/* Below a name that exists, at one that exists only because of those below it, and at the name. */
+	expect_hidden("x.b.wild.app.test", "\"none\"",
+		      "{\"tenant\":\"wild\",\"wildcard\":\"*.wild.app.test.\",\"by\":\"b.wild.app.test.\"}");
+	expect_hidden("b.wild.app.test", "\"static\"",
+		      "{\"tenant\":\"wild\",\"wildcard\":\"*.wild.app.test.\",\"by\":\"b.wild.app.test.\"}");
+	expect_hidden(
+		"a.b.wild.app.test", "\"tenant\"",
+		"{\"tenant\":\"wild\",\"wildcard\":\"*.wild.app.test.\",\"by\":\"a.b.wild.app.test.\"}");
+	expect_hidden("wild.elsewhere.test", "\"none\"", "null");
+}
+
 static json_t *ask_at_the_end_of_a_chain(unsigned number)
 {
 	char client[32];
@@ -498,6 +526,7 @@ int main(void)
 		TEST(test_a_chain_ends_with_the_tenants_decision),
 		TEST(test_a_suspended_tenant),
 		TEST(test_a_suspended_wildcard),
+		TEST(test_a_hidden_wildcard),
 		TEST(test_a_suspended_wildcard_behind_a_chain),
 		TEST(test_reasons_of_place),
 		TEST(test_reasons_of_state),
