@@ -39,6 +39,11 @@ static void print_clients(const json_t *clients)
 {
 	static const char *const heads[] = {"CONTINENT", "CLIENT", "COUNTRY", "AT", "FROM"};
 	struct ctl_table table;
+	if (json_array_size(clients) == 1) {
+		puts("\nNo geo file and no location says where anybody is: all clients are without "
+		     "location.");
+		return;
+	}
 	ctl_table_init(&table, heads, 5);
 	for (size_t i = 0; i < json_array_size(clients); i++) {
 		const json_t *client = json_array_get(clients, i), *at = json_object_get(client, "at");

@@ -54,9 +54,11 @@ static void print_status(const json_t *status)
 	print_row("http", ctl_words(json_object_get(listeners, "http")));
 	print_row("socket", ctl_words(json_object_get(listeners, "socket")));
 	const json_t *evidence = json_object_get(status, "evidence");
-	print_row("health", xasprintf("%s, %lld unknown",
-				      json_is_true(json_object_get(evidence, "frozen")) ? "evidence frozen"
-											: "evidence fresh",
+	const char *state =
+		json_is_true(json_object_get(evidence, "frozen")) ? "evidence frozen" : "evidence fresh";
+	if (json_is_null(json_object_get(status, "vantage")))
+		state = "nobody probes (no 'probes' in node.yaml)";
+	print_row("health", xasprintf("%s, %lld unknown", state,
 				      (long long)json_integer_value(json_object_get(evidence, "unknown"))));
 	print_geo(json_object_get(status, "geo"));
 }

@@ -76,6 +76,8 @@ void api_get_status(struct http_request *request, struct http_reply *reply)
 			    json_integer((json_int_t)fleet_count(server_fleet(server), FLEET_TENANT)));
 	json_object_set_new(body, "listeners", view_listeners(api_of(request)));
 	json_object_set_new(body, "bus", json_string("embedded"));
+	const struct node_config *node = &server_config(server)->node;
+	json_object_set_new(body, "vantage", node->has_probes ? json_text(node->vantage) : json_null());
 	json_object_set_new(body, "evidence",
 			    json_pack("{s:b, s:I}", "frozen", health_book_is_frozen(server_health(server)),
 				      "unknown", (json_int_t)count_unknown(server)));

@@ -205,7 +205,8 @@ struct service_view {
 	const struct plan_service *plan;
 	const struct order *order;
 	region_set candidates;
-	int down; /* region number, -1: none */
+	int down;	     /* region number, -1: none */
+	size_t first_client; /* CONTINENTS: nobody has a location */
 	const char *const *region_id;
 };
 
@@ -269,7 +270,7 @@ static json_t *service_json(const struct plan_build *build, struct service_view 
 		plans[down] = plan_build_service(&without, view->service, &next_ms);
 	}
 	json_t *rows = json_array();
-	for (size_t i = 0; i < CLIENTS; i++) {
+	for (size_t i = view->first_client; i < CLIENTS; i++) {
 		for (int down = -1; down < REGIONS_MAX; down++) {
 			view->down = down;
 			view->plan = plans[down < 0 ? REGIONS_MAX : down];
@@ -299,6 +300,15 @@ static void count_names(const struct fleet *fleet)
 			fleet_vips_resolve(&service->vips[r], one_address, NULL);
 }
 
+/* Without geography the rows of the continents would tell of clients that there are not. */
+static bool is_anybody_located(const struct places *places)
+{
+	for (size_t i = 0; i < places->place_count; i++)
+		if (place_is_located(&places->places[i]))
+			return true;
+	return false;
+}
+
 json_t *check_table(struct fleet *fleet, struct places *geo)
 {
 	struct stand_in clients[CLIENTS] = {0};
@@ -310,6 +320,7 @@ json_t *check_table(struct fleet *fleet, struct places *geo)
 			place_at_centroid(i, &clients[i]);
 	clients[CONTINENTS] =
 		(struct stand_in){.family = 4, .key = STAND_IN_ADDRESS + ((address_key)CONTINENTS << 96)};
+	size_t first_client = is_anybody_located(laid) ? 0 : CONTINENTS;
 	struct places *places = places_of(clients);
 
 	/* No controls, and nothing is known: every VIP counts as up. */
@@ -325,12 +336,13 @@ json_t *check_table(struct fleet *fleet, struct places *geo)
 	at = 0;
 	for (struct fleet_object *object; (object = fleet_next(fleet, FLEET_SERVICE, &at));) {
 		struct service_view view = {.service = (const struct fleet_service *)object,
-					    .region_id = region_id};
+					    .region_id = region_id,
+					    .first_client = first_client};
 		view.candidates = steering_candidates(fleet, view.service);
 		view.order = order_cache_get(orders, fleet, view.service, view.candidates, places);
 		json_array_append_new(services, service_json(&build, &view, clients));
 	}
-	for (size_t i = 0; i < CLIENTS; i++)
+	for (size_t i = first_client; i < CLIENTS; i++)
 		json_array_append_new(stand_ins, client_json(i, &clients[i]));
 	order_cache_free(orders);
 	places_unref(places);

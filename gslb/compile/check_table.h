@@ -8,6 +8,7 @@
 #include <jansson.h>
 
 /* Of a good fleet, whose VIPs by name it resolves to a stand-in, and its geography without `locations:`.
+ * Where nothing says where anybody is, the only client is the one without location, whose continent is null.
  * {clients: [{continent, address, at, country, from}], services: [{service, order,
  * rows: [{continent, down, step, tiers: [[region]]}]}]}; new reference. tiers[0] answers. */
 json_t *check_table(struct fleet *fleet, struct places *geo);

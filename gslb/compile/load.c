@@ -73,6 +73,7 @@ static void compile_orders(struct load_previous *previous, struct load_parts *re
 		ret->laid = steering_lay_locations(ret->places, ret->fleet);
 		ret->orders = order_cache_new();
 	}
+	ret->facts = place_facts_new(ret->laid);
 	struct order_cache *wanted = order_cache_new();
 	order_cache_want_all(ret->orders, ret->fleet, ret->laid, wanted);
 	order_cache_compile(wanted);
@@ -94,8 +95,14 @@ void load_run(const struct load_files *files, enum load_depth depth, struct load
 	*ret = (struct load_parts){.fleet = load_fleet(files, errors)};
 	if (!err_has_errors(errors) || depth == LOAD_CHECK)
 		load_geo(files, previous, ret, errors);
-	if (!err_has_errors(errors) && depth == LOAD_ALL)
+	if (err_has_errors(errors))
+		return;
+	if (depth == LOAD_ALL) {
 		compile_orders(previous, ret);
+		return;
+	}
+	ret->laid = steering_lay_locations(ret->places, ret->fleet);
+	ret->facts = place_facts_new(ret->laid);
 }
 
 void load_parts_done(struct load_parts *parts)
@@ -104,6 +111,7 @@ void load_parts_done(struct load_parts *parts)
 	order_cache_free(parts->orders);
 	places_unref(parts->laid);
 	places_unref(parts->places);
+	place_facts_free(parts->facts);
 	free(parts->geo_signature);
 	memset(parts, 0, sizeof *parts);
 }

@@ -5,6 +5,7 @@
 #pragma once
 #include "fleet/fleet.h"
 #include "gslb/compile/order_cache.h"
+#include "gslb/compile/place_facts.h"
 
 struct load_files { /* paths */
 	size_t fleet_count, geo_count;
@@ -16,7 +17,8 @@ struct load_parts {
 	struct places *places;	    /* geo files, without `locations:` */
 	struct places *laid;	    /* with the base's `locations:` laid over; may be `places` */
 	uint64_t locations_hash;    /* of those in `laid` */
-	struct order_cache *orders; /* compiled over `laid` for the base's services and tenants */
+	struct place_facts *facts;  /* of `laid` */
+	struct order_cache *orders; /* LOAD_ALL: compiled over `laid` for the base's services and tenants */
 	char *geo_signature;
 };
 void load_parts_done(struct load_parts *parts);

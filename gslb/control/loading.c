@@ -63,7 +63,9 @@ static void lay_locations(struct load_parts *parts)
 	if (hash == parts->locations_hash)
 		return;
 	places_unref(parts->laid);
+	place_facts_free(parts->facts);
 	parts->laid = steering_lay_locations(parts->places, parts->fleet);
+	parts->facts = place_facts_new(parts->laid);
 	parts->locations_hash = hash;
 }
 
@@ -103,6 +105,7 @@ static void compile_orders(struct loading *loading)
 	}
 	order_cache_free(loading->wanted);
 	loading->wanted = NULL;
+	node_files_warn(&loading->files);
 	finish(loading);
 }
 

@@ -1,6 +1,44 @@
 /* Configuration, then what load.c reads. Any one thread. */
 #include "gslb/control/node_files.h"
+#include "gslb/compile/load_warn.h"
+#include <assert.h>
 #include <string.h>
+
+static bool has_check(const struct fleet_service *service)
+{
+	if (service->check)
+		return true;
+	for (size_t r = 0; r < service->vip_region_count; r++)
+		for (size_t v = 0; v < service->vips[r].written_count; v++)
+			if (service->vips[r].written[v].check)
+				return true;
+	return false;
+}
+
+static void warn_of_checks(struct node_files *files)
+{
+	const struct node_config *node = &files->config->node;
+	const struct fleet_object *object;
+	size_t count = 0;
+	if (node->has_probes)
+		return;
+	for (size_t at = 0; (object = fleet_next(files->parts.fleet, FLEET_SERVICE, &at));)
+		count += has_check((const struct fleet_service *)object);
+	if (count > 0)
+		err_warn(
+			&files->errors, node->path, 0, 0,
+			"no 'probes': nobody runs the checks of %zu service%s, so that a VIP that is down is "
+			"answered like one that is up",
+			count, count == 1 ? "" : "s");
+}
+
+void node_files_warn(struct node_files *files)
+{
+	assert(files->config && !err_has_errors(&files->errors));
+	warn_of_checks(files);
+	load_warn(&files->parts, &files->errors);
+	err_sort(&files->errors);
+}
 
 void node_files_read(const char *config_path, enum load_depth depth, struct load_previous *previous,
 		     struct node_files *ret)
@@ -16,6 +54,8 @@ void node_files_read(const char *config_path, enum load_depth depth, struct load
 			err_warn(&ret->errors, node->path, 0, 0,
 				 "node.region: no region '%s' in the fleet yet", node->region);
 	}
+	if (depth == LOAD_CHECK && !err_has_errors(&ret->errors))
+		node_files_warn(ret);
 	err_sort(&ret->errors);
 }
 

@@ -14,4 +14,7 @@ struct node_files {
 /* Takes what it can use out of `previous`. The fleet is NULL where anything is wrong with it. */
 void node_files_read(const char *config_path, enum load_depth depth, struct load_previous *previous,
 		     struct node_files *ret);
+/* Adds warnings of what can hardly be meant, where nothing is wrong: once all is there, with the store's
+ * objects too. For LOAD_CHECK node_files_read has done it. */
+void node_files_warn(struct node_files *files);
 void node_files_done(struct node_files *files);

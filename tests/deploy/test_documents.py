@@ -20,6 +20,7 @@ BUILD = pathlib.Path(os.environ.get("GSLB_BUILD", ROOT / "build"))
 NODE = "node: {name: n, state_dir: s, KEY}\ndns: {listen: [\"127.0.0.1@0\"]}\n"
 DNS = "node: {name: n, state_dir: s}\ndns: {listen: [\"127.0.0.1@0\"], KEY}\n"
 TOP = "node: {name: n, state_dir: s}\ndns: {listen: [\"127.0.0.1@0\"]}\nKEY\n"
+RUN = "fleet: [fleet.yaml]\nprobes: {vantage: here}"  # what a fleet with checks needs
 SERVICE = "services: {s: {KEY}}\nregions: {eu: {at: [1, 1]}}\n"
 SECTIONS = {
     "The top": ("daemon/config.c gslb/control/gslb_config.c", "common_keys gslb_keys", TOP),
@@ -98,7 +99,7 @@ class Documents(stack.StackTest):
     def errors_of(self, text):
         with tempfile.TemporaryDirectory(prefix="gslb-documents-") as directory:
             directory = pathlib.Path(directory)
-            node, fleet = (text, None) if text.startswith("node:") else (TOP.replace("KEY", "fleet: [fleet.yaml]"), text)
+            node, fleet = (text, None) if text.startswith("node:") else (TOP.replace("KEY", RUN), text)
             (directory / "node.yaml").write_text(node)
             if fleet:
                 (directory / "fleet.yaml").write_text(fleet)

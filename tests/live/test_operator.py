@@ -100,6 +100,25 @@ class Effective(stack.StackTest):
         self.assertRegex(out, r"(?m)^mapped +NA +us +us \(last-resort\)$")
         self.assertRegex(out, r"(?m)^single +EU +eu +no address$")
 
+    def test_without_geography(self):
+        """No row for a continent when nothing says where anybody is, and each rule that waits for it is told."""
+        world = stack.World(steering={"order": "map", "map": "world"})
+        del world.fleet["locations"]
+        world.fleet["maps"] = {"world": {"EU": ["us"], "country:SG": ["ap"], "as:64500": ["ap"],
+                                         "default": ["nearest", "us", "eu", "ap"]}}
+        made = self.use(stack.Stack(world.fleet))
+        done = made.ctl("check", str(made.directory / "node.yaml"))
+        self.assertEqual([line.split(": ", 2)[2] for line in done.stderr.splitlines()],
+                         [f"map 'world': '{key}' matches no client: no geo file and no location has {what}"
+                          for key, what in (("EU", "a continent"), ("country:SG", "a country"),
+                                            ("as:64500", "an AS number"))])
+        self.assertIn("all clients are without location", done.stdout)
+        self.assertEqual([line.split()[1:] for line in done.stdout.splitlines() if line.startswith("shop")],
+                         [["(unknown)", "-", "eu", ">", "us", ">", "ap"], ["(unknown)", "eu", "us", ">", "ap"],
+                          ["(unknown)", "us", "eu", ">", "ap"], ["(unknown)", "ap", "eu", ">", "us"]])
+        table = json.loads(made.ctl("check", str(made.directory / "node.yaml"), "-o", "json").stdout)["effective"][0]
+        self.assertEqual([client["continent"] for client in table["clients"]], [None])
+
     def test_wrong(self):
         bad = self.stack.directory / "bad-node.yaml"
         bad.write_text(pathlib.Path(self.node).read_text().replace('"fleet.yaml"', '"none.yaml"'))

@@ -85,6 +85,18 @@ class Start(stack.StackTest):
         stack.until(lambda: is_open(self.dns_port), 5, "the DNS port")
         self.assertLess(time.monotonic() - before, 1)
 
+    def test_checks_that_nobody_runs(self):
+        """Told in the log, by check and by status: what is down is answered like what is up."""
+        world = stack.World()
+        made = self.use(stack.Stack(world.fleet, node={"probes": None}))
+        made.start()
+        self.assertIn("warning: node.yaml: no 'probes': nobody runs the checks of 1 service",
+                      made.log().replace(f"{made.directory}/", ""))
+        done = made.ctl("check", str(made.directory / "node.yaml"))
+        self.assertIn("node.yaml: warning: no 'probes': nobody runs the checks of 1 service", done.stderr)
+        self.assertRegex(made.ctl("status").stdout, r"(?m)^health +nobody probes \(no 'probes' in node.yaml\), 3 unknown$")
+        self.assertIsNone(made.api("GET", "/v1/status")[1]["vantage"])
+
     def test_stored_state_opens_at_once(self):
         made = self.prepare(mode="ok", interval="500ms", timeout="500ms")
         made.origins[self.world.vips["eu"][0]].set("500")

@@ -602,6 +602,7 @@ static void test_status(void **state)
 	expect("geo", "[{\"file\":\"city.mmdb\",\"built\":\"1970-01-01T00:00:01Z\",\"prefixes\":9}]");
 	expect("listeners", "{\"dns\":[\"127.0.0.1@5353\"],\"http\":null,\"socket\":\"/run/gslb.sock\"}");
 	expect("evidence", "{\"frozen\":false,\"unknown\":0}");
+	expect("vantage", "null");
 	atomic_store(&published.current, NULL);
 }
 

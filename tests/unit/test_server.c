@@ -265,7 +265,8 @@ static void test_a_reload_takes_everything_over(void **state)
 	uint64_t version = server_fleet_version(rig.server), epoch = rig_world(&rig)->epoch;
 	assert_string_equal(ask("acme.app.test"), "NXDOMAIN");
 	rig_write(&rig, "fleet.yaml", FLEET "tenants: {acme: {zone: app.test, service: shop}}\n");
-	rig_write(&rig, "node.yaml", NODE "dns: {listen: [\"127.0.0.1@0\"], edns_size: 4000}\n");
+	rig_write(&rig, "node.yaml",
+		  NODE "dns: {listen: [\"127.0.0.1@0\"], edns_size: 4000}\nprobes: {vantage: here}\n");
 	assert_true(rig_reload(&rig));
 	assert_string_equal(rig.reload_errors, "");
 	assert_string_equal(ask("acme.app.test"), "NOERROR 192.0.2.1");
