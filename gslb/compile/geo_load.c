@@ -176,6 +176,24 @@ static void set_subdivision(const MMDB_entry_data_s *data, struct place *place)
 	place->subdivision[length] = '\0';
 }
 
+/* "AS64500" as IPinfo's files have it, or the digits alone; else nothing. */
+static uint32_t asn_of_text(const char *text, size_t length)
+{
+	uint64_t asn = 0;
+	if (length > 2 && (text[0] == 'A' || text[0] == 'a') && (text[1] == 'S' || text[1] == 's')) {
+		text += 2;
+		length -= 2;
+	}
+	if (length == 0 || length > 10)
+		return 0;
+	for (size_t i = 0; i < length; i++) {
+		if (text[i] < '0' || text[i] > '9')
+			return 0;
+		asn = asn * 10 + (uint64_t)(text[i] - '0');
+	}
+	return asn <= UINT32_MAX ? (uint32_t)asn : 0;
+}
+
 static void set_asn(const MMDB_entry_data_s *data, struct place *place)
 {
 	if (data->type == MMDB_DATA_TYPE_UINT32)
@@ -184,6 +202,8 @@ static void set_asn(const MMDB_entry_data_s *data, struct place *place)
 		place->asn = data->uint16;
 	else if (data->type == MMDB_DATA_TYPE_UINT64 && data->uint64 <= UINT32_MAX)
 		place->asn = (uint32_t)data->uint64;
+	else if (data->type == MMDB_DATA_TYPE_UTF8_STRING)
+		place->asn = asn_of_text(data->utf8_string, data->data_size);
 }
 
 static void read_nested(struct walk *walk, uint32_t offset, struct place *place)
@@ -211,7 +231,7 @@ static void read_flat(struct walk *walk, uint32_t offset, struct place *place)
 		set_code(&data, place->continent);
 	if (GET(walk, offset, &data, "state1"))
 		set_subdivision(&data, place);
-	if (GET(walk, offset, &data, "autonomous_system_number"))
+	if (GET(walk, offset, &data, "autonomous_system_number") || GET(walk, offset, &data, "asn"))
 		set_asn(&data, place);
 	bool has_both = GET(walk, offset, &data, "latitude") && GET(walk, offset, &longitude, "longitude");
 	set_at(walk, offset, has_both, &data, &longitude, place);

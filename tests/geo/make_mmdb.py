@@ -220,6 +220,14 @@ def main(folder):
         ("198.51.100.0/24", {"autonomous_system_number": Uint16(64500)}),
         ("2001:db8:1::/48", {"autonomous_system_number": 4200000001}),
     ], record_size=32, kind="ASN")
+    put("text-asn.mmdb", [  # as IPinfo writes it
+        ("8.8.8.0/24", {"asn": "AS15169", "as_name": "Example", "country": "United States", "country_code": "US",
+                        "continent": "North America", "continent_code": "NA"}),
+        ("8.8.9.0/24", {"asn": "AS4294967295"}), ("8.8.10.0/24", {"asn": "64500", "country_code": "DE"}),
+        ("8.8.11.0/24", {"asn": "AS4294967296", "country_code": "DE"}), ("8.8.12.0/24", {"asn": "AS", "country_code": "DE"}),
+        ("8.8.13.0/24", {"asn": "AS1x", "country_code": "DE"}), ("8.8.14.0/24", {"asn": "", "country_code": "DE"}),
+        ("2001:db8::/32", {"asn": "as64501"}),
+    ], kind="ipinfo_lite.mmdb")
     put("flat-city-v4.mmdb", [
         ("1.0.0.0/24", flat("AU", (-27.4767, 153.017), "Queensland")),
         ("1.0.1.0/24", flat("CN", (26.0745, 119.2965), "Fujian-福建")),

@@ -60,7 +60,8 @@ def fields_of(record):
     country = record.get("country_code") or (record.get("country") or {}).get("iso_code")
     continent = record.get("continent_code") or (record.get("continent") or {}).get("code")
     subdivision = record.get("state1") or (record.get("subdivisions") or [{}])[0].get("iso_code")
-    asn = record.get("autonomous_system_number") or record.get("traits", {}).get("autonomous_system_number")
+    asn = (record.get("autonomous_system_number") or record.get("traits", {}).get("autonomous_system_number")
+           or record.get("asn"))
     if country:
         place["country"] = country.upper()
     if continent:
@@ -68,7 +69,7 @@ def fields_of(record):
     if subdivision:
         place["subdivision"] = subdivision
     if asn:
-        place["asn"] = asn
+        place["asn"] = int(str(asn).upper().removeprefix("AS"))
     return place
 
 

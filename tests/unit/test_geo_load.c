@@ -176,6 +176,25 @@ static void the_first_file_that_knows_a_field_wins(void **state)
 	places_unref(places);
 }
 
+static void as_numbers_may_be_text(void **state)
+{
+	struct places *places = load("text-asn.mmdb", NULL, NULL);
+	assert_int_equal(find(places, "8.8.8.8")->asn, 15169);
+	assert_string_equal(find(places, "8.8.8.8")->country, "US");
+	assert_string_equal(find(places, "8.8.8.8")->continent, "NA");
+	assert_int_equal(find(places, "8.8.9.1")->asn, UINT32_MAX);
+	assert_int_equal(find(places, "8.8.10.1")->asn, 64500);
+	assert_int_equal(find(places, "2001:db8::1")->asn, 64501);
+	/* Not a number of an AS: too large, none, with a letter, empty. The rest of the record counts. */
+	for (unsigned i = 11; i <= 14; i++) {
+		char address[16];
+		snprintf(address, sizeof(address), "8.8.%u.1", i);
+		assert_int_equal(find(places, address)->asn, 0);
+		assert_string_equal(find(places, address)->country, "DE");
+	}
+	places_unref(places);
+}
+
 static void records_above_the_ipv4_tree_hold_for_it(void **state)
 {
 	struct places *places = load("whole-v6.mmdb", NULL, NULL);
@@ -295,6 +314,7 @@ int main(void)
 		cmocka_unit_test(nested_city),
 		cmocka_unit_test(flat_cities_of_both_families),
 		cmocka_unit_test(the_first_file_that_knows_a_field_wins),
+		cmocka_unit_test(as_numbers_may_be_text),
 		cmocka_unit_test(records_above_the_ipv4_tree_hold_for_it),
 		cmocka_unit_test(useless_files_are_named_with_the_reason),
 		cmocka_unit_test(every_cut_of_a_file_is_an_error),
