@@ -83,9 +83,9 @@ struct fleet_check {
 	char *expect_text; /* as written: "200-399,418" */
 };
 
-/* An ordered list of tiers of region ids, or `nearest`. */
+/* An ordered list of tiers of region ids; `nearest`; or a list that begins with it: the nearest of these. */
 struct fleet_tiers {
-	bool is_nearest;
+	bool is_nearest;       /* of all candidates where `count` is 0 */
 	bool has_nested_tiers; /* written [[a, b], [c]] */
 	size_t count;
 	struct fleet_tier_item {

@@ -135,9 +135,11 @@ static void check_to_json(const struct fleet_check *check, json_t *json)
 
 static json_t *tiers_to_json(const struct fleet_tiers *tiers)
 {
-	if (tiers->is_nearest)
+	if (tiers->is_nearest && tiers->count == 0)
 		return json_string("nearest");
 	json_t *list = json_array(), *tier = list;
+	if (tiers->is_nearest)
+		json_array_append_new(list, json_string("nearest"));
 	for (size_t i = 0; i < tiers->count; i++) {
 		if (tiers->has_nested_tiers && tiers->items[i].starts_tier) {
 			tier = json_array();

@@ -66,8 +66,8 @@ static void walk_map(const struct fleet_map *map, const struct walk *walk)
 			}
 			if (tiers->has_nested_tiers)
 				snprintf(path, sizeof(path), "/%s/%zu/%zu", key, tier, place);
-			else
-				snprintf(path, sizeof(path), "/%s/%zu", key, i);
+			else /* behind `nearest`, where that begins the list */
+				snprintf(path, sizeof(path), "/%s/%zu", key, i + tiers->is_nearest);
 			visit(walk, FLEET_REGION, tiers->items[i].region, path);
 		}
 	}

@@ -23,6 +23,9 @@ extern const char *const fleet_last_resort_word[LAST_RESORT_ADDRESSES + 1];
 /* In order of precedence. */
 enum map_rule_kind { MAP_PREFIX, MAP_ASN, MAP_SUBDIVISION, MAP_COUNTRY, MAP_CONTINENT, MAP_DEFAULT };
 
+/* Different lists [nearest, …] that the prefix and AS rules of a map may have: each costs a table. */
+#define FLEET_NEAREST_LISTS_MAX 16
+
 enum vip_state { VIP_DOWN, VIP_UP, VIP_UNKNOWN, VIP_STATES };
 extern const char *const fleet_vip_state_word[VIP_STATES + 1];
 

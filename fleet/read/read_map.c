@@ -44,10 +44,32 @@ static void read_nested(const struct doc_reader *reader, const struct doc_node *
 	}
 }
 
+static bool is_nearest_word(const struct doc_node *node)
+{
+	return node->kind == DOC_SCALAR && strcmp(node->text, "nearest") == 0;
+}
+
+/* [nearest, a, b]: in the order of distance, so that tiers have no place in it. */
+static void read_nearest_of(const struct doc_reader *reader, const struct doc_node *value,
+			    struct fleet_tiers *tiers, struct arena *arena)
+{
+	tiers->is_nearest = true;
+	if (value->count == 1)
+		doc_err(reader->errors, reader->doc, value,
+			"names no region behind nearest; nearest alone, without a list, is of all regions");
+	for (const struct doc_node *item = value->first->next; item != NULL; item = item->next) {
+		if (item->kind == DOC_SEQUENCE)
+			doc_err(reader->errors, reader->doc, item,
+				"must be a region: the order of [nearest, a, b] is that of the distances");
+		else
+			add_item(reader, item, tiers, true, arena);
+	}
+}
+
 static void read_items(const struct doc_reader *reader, const struct doc_node *value,
 		       struct fleet_tiers *tiers, struct arena *arena)
 {
-	if (value->kind == DOC_SCALAR && strcmp(value->text, "nearest") == 0) {
+	if (is_nearest_word(value)) {
 		tiers->is_nearest = true;
 		return;
 	}
@@ -55,6 +77,10 @@ static void read_items(const struct doc_reader *reader, const struct doc_node *v
 				  "a list of regions, a list of tiers [[a, b], [c]], or nearest"))
 		return;
 	tiers->items = arena_alloc(arena, (FLEET_REGIONS_MAX + 1) * sizeof(*tiers->items));
+	if (value->first != NULL && is_nearest_word(value->first)) {
+		read_nearest_of(reader, value, tiers, arena);
+		return;
+	}
 	for (const struct doc_node *item = value->first; item != NULL; item = item->next)
 		if (item->kind == DOC_SEQUENCE)
 			tiers->has_nested_tiers = true;
@@ -226,6 +252,45 @@ static void read_rule(const struct doc_reader *reader, const struct doc_node *no
 	read_tiers(reader, node, &rule->tiers, fleet_object_arena(&map->object));
 }
 
+/* Also in another order. */
+static bool is_same_set(const struct fleet_tiers *a, const struct fleet_tiers *b)
+{
+	size_t found = 0;
+
+	for (size_t i = 0; a->count == b->count && i < a->count; i++)
+		for (size_t j = 0; j < b->count; j++)
+			found += strcmp(a->items[i].region, b->items[j].region) == 0;
+	return a->count == b->count && found == a->count;
+}
+
+static void check_nearest_lists(const struct doc_reader *reader, const struct doc_node *node,
+				const struct fleet_map *map)
+{
+	const struct fleet_tiers *lists[FLEET_NEAREST_LISTS_MAX];
+	size_t count = 0;
+
+	for (size_t i = 0; i < map->rule_count; i++, node = node->next) {
+		const struct fleet_map_rule *rule = &map->rules[i];
+		bool needs_table = rule->kind == MAP_PREFIX || rule->kind == MAP_ASN;
+		if (!needs_table || !rule->tiers.is_nearest || rule->tiers.count == 0)
+			continue;
+		size_t at = 0;
+		while (at < count && !is_same_set(lists[at], &rule->tiers))
+			at++;
+		if (at < count)
+			continue;
+		if (count == FLEET_NEAREST_LISTS_MAX) {
+			doc_err(reader->errors, reader->doc, node,
+				"is one too many: the prefixes and AS numbers of a map have at most %d "
+				"different "
+				"lists [nearest, a, b]",
+				FLEET_NEAREST_LISTS_MAX);
+			return;
+		}
+		lists[count++] = &rule->tiers;
+	}
+}
+
 struct fleet_object *fleet_read_map(const struct doc_reader *reader, const struct doc_node *node,
 				    const char *id)
 {
@@ -237,6 +302,7 @@ struct fleet_object *fleet_read_map(const struct doc_reader *reader, const struc
 					 (node->count + 1) * sizeof(*map->rules));
 		for (const struct doc_node *item = node->first; item != NULL; item = item->next)
 			read_rule(reader, item, map, prefixes);
+		check_nearest_lists(reader, node->first, map);
 		map_free(prefixes);
 		if (doc_get(node, "default") == NULL)
 			doc_err(reader->errors, reader->doc, node, "missing key 'default'");

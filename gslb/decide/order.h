@@ -27,7 +27,7 @@ struct map_rule {
 	char country[3];      /* MAP_COUNTRY, MAP_SUBDIVISION */
 	char continent[3];    /* MAP_CONTINENT */
 	char subdivision[12]; /* MAP_SUBDIVISION */
-	bool is_nearest;      /* the value is `nearest` (all candidates), else tiers */
+	bool is_nearest; /* by distance: of the regions in `tiers`, of all candidates where it is empty */
 	struct tiers tiers;
 };
 

@@ -19,14 +19,27 @@ struct compiler {
 	struct order *order;
 	const struct order_spec *spec; /* the order's */
 	const struct places *places;
-	struct intern tiers;		     /* of struct tiers */
-	struct intern outcomes;		     /* of struct order_outcome */
-	uint32_t listed;		     /* tiers: one region each, as listed */
-	uint32_t *nearest;		     /* tiers of each place, or NOT_YET */
-	uint32_t *rule_tiers;		     /* of each rule that is not `nearest` */
-	bool is_needed[NEED_COUNT];	     /* whether the resolver's place can change the tiers */
-	bool has_prefix_or_asn, has_nearest; /* among the rules */
-	bool places_are_nearest; /* the rules for places put every place in the order of distance */
+	struct intern tiers;	/* of struct tiers */
+	struct intern outcomes; /* of struct order_outcome */
+	uint32_t listed;	/* tiers: one region each, as listed */
+	region_set candidates;	/* the bits of those listed */
+	uint32_t *nearest;	/* tiers of each place among all candidates, or NOT_YET */
+	struct intern some;	/* of struct some_near: of each place among some of them */
+	uint32_t *some_nearest; /* tiers of each */
+	size_t some_capacity;
+	uint32_t *rule_tiers; /* of each rule that is not `nearest` */
+	unsigned near_count;
+	region_set near[ORDER_NEAR_MAX]; /* which regions the n-th NEED_NEAREST is about */
+	region_set asked;		 /* ASK_NEAREST: among which */
+	bool is_needed[NEED_COUNT];	 /* whether the resolver's place can change the tiers */
+	bool has_prefix_or_asn;		 /* among the rules */
+	/* What the rules for places need; a NEED_NEAREST where they put every place in that order. */
+	enum order_need place_need;
+};
+
+struct some_near {
+	region_set regions;
+	uint64_t place;
 };
 
 /* ---- tiers ---- */
@@ -44,20 +57,22 @@ static uint32_t put_tiers(struct compiler *compiler, const struct tiers *tiers)
 	return intern_put(&compiler->tiers, &clean);
 }
 
-static uint32_t put_listed(struct compiler *compiler, bool one_tier)
+static uint32_t put_listed(struct compiler *compiler, region_set regions, bool one_tier)
 {
-	struct tiers tiers = {.count = compiler->spec->listed_count};
-	for (unsigned i = 0; i < tiers.count; i++)
-		tiers.item[i] = compiler->spec->listed[i] | (one_tier && i > 0 ? 0 : TIER_START);
+	struct tiers tiers = {.count = 0};
+	for (unsigned i = 0; i < compiler->spec->listed_count; i++) {
+		uint8_t region = compiler->spec->listed[i];
+		bool starts_tier = !one_tier || tiers.count == 0;
+		if (regions >> region & 1)
+			tiers.item[tiers.count++] = region | (starts_tier ? TIER_START : 0);
+	}
 	return put_tiers(compiler, &tiers);
 }
 
 /* A rule's tiers without the regions that are no candidates; a tier left empty vanishes. */
 static uint32_t put_rule(struct compiler *compiler, const struct map_rule *rule)
 {
-	region_set left = 0;
-	for (unsigned i = 0; i < compiler->spec->listed_count; i++)
-		left |= (region_set)1 << compiler->spec->listed[i];
+	region_set left = compiler->candidates;
 	struct tiers tiers = {.count = 0};
 	uint8_t start = TIER_START;
 	for (unsigned i = 0; i < rule->tiers.count; i++) {
@@ -72,20 +87,22 @@ static uint32_t put_rule(struct compiler *compiler, const struct map_rule *rule)
 	return put_tiers(compiler, &tiers);
 }
 
-static uint32_t put_nearest(struct compiler *compiler, const struct place *place)
+static uint32_t put_nearest(struct compiler *compiler, region_set regions, const struct place *place)
 {
 	const struct order_spec *spec = compiler->spec;
 	double latitude, longitude, distance[REGIONS_MAX];
 	if (!place_coordinates(place, &latitude, &longitude))
-		return compiler->listed;
-	struct tiers tiers = {.count = spec->listed_count};
+		return put_listed(compiler, regions, false);
+	struct tiers tiers = {.count = 0};
 	/* Insertion keeps the order of listed among equal distances. */
 	for (unsigned i = 0; i < spec->listed_count; i++) {
 		uint8_t region = spec->listed[i];
+		if (!(regions >> region & 1))
+			continue;
 		double d = place_distance_km(latitude, longitude, spec->latitude[region],
 					     spec->longitude[region]);
 		d = order_biased_km(d, spec->bias[region]);
-		unsigned at = i;
+		unsigned at = tiers.count++;
 		for (; at > 0 && distance[at - 1] > d; at--) {
 			distance[at] = distance[at - 1];
 			tiers.item[at] = tiers.item[at - 1];
@@ -103,18 +120,65 @@ static uint32_t put_nearest(struct compiler *compiler, const struct place *place
 	return put_tiers(compiler, &tiers);
 }
 
-static uint32_t nearest_of(struct compiler *compiler, uint32_t place)
+static uint32_t nearest_of_all(struct compiler *compiler, uint32_t place)
 {
 	if (compiler->nearest[place] == NOT_YET)
-		compiler->nearest[place] = put_nearest(compiler, &compiler->places->places[place]);
+		compiler->nearest[place] =
+			put_nearest(compiler, compiler->candidates, &compiler->places->places[place]);
 	return compiler->nearest[place];
+}
+
+static uint32_t nearest_of(struct compiler *compiler, region_set regions, uint32_t place)
+{
+	if (regions == compiler->candidates)
+		return nearest_of_all(compiler, place);
+	struct some_near wanted = {.regions = regions, .place = place};
+	size_t known = compiler->some.count;
+	uint32_t number = intern_put(&compiler->some, &wanted);
+	if (compiler->some.count > known) {
+		xgrow((void **)&compiler->some_nearest, &compiler->some_capacity, compiler->some.count,
+		      sizeof(*compiler->some_nearest));
+		compiler->some_nearest[number] =
+			put_nearest(compiler, regions, &compiler->places->places[place]);
+	}
+	return compiler->some_nearest[number];
+}
+
+/* Among which candidates a `nearest` rule chooses. */
+static region_set near_regions(const struct compiler *compiler, const struct map_rule *rule)
+{
+	region_set named = 0;
+	for (unsigned i = 0; i < rule->tiers.count; i++)
+		named |= (region_set)1 << (rule->tiers.item[i] & (TIER_START - 1));
+	return rule->tiers.count > 0 ? named & compiler->candidates : compiler->candidates;
 }
 
 static uint32_t tiers_of(struct compiler *compiler, const struct map_rule *rule, uint32_t place)
 {
 	if (rule->is_nearest)
-		return nearest_of(compiler, place);
+		return nearest_of(compiler, near_regions(compiler, rule), place);
 	return compiler->rule_tiers[rule - compiler->spec->rules];
+}
+
+/* ---- needs ---- */
+
+static void add_near(struct compiler *compiler, region_set regions)
+{
+	for (unsigned i = 0; i < compiler->near_count; i++)
+		if (compiler->near[i] == regions)
+			return;
+	assert(compiler->near_count < ORDER_NEAR_MAX);
+	compiler->near[compiler->near_count++] = regions;
+}
+
+static enum order_need need_of(const struct compiler *compiler, region_set regions)
+{
+	unsigned number = 0;
+	while (compiler->near[number] != regions) {
+		number++;
+		assert(number < compiler->near_count);
+	}
+	return (enum order_need)(NEED_NEAREST + number);
 }
 
 /* ---- outcomes ---- */
@@ -126,21 +190,24 @@ static uint32_t outcome_of(struct compiler *compiler, enum question question, ui
 	const struct place *place = &compiler->places->places[number];
 	struct order_outcome outcome = {.need = NEED_NOTHING};
 	if (question == ASK_NEAREST || spec->kind == ORDER_NEAREST) {
-		outcome.tiers = nearest_of(compiler, number);
-		outcome.need = NEED_NEAREST;
+		outcome.tiers = nearest_of(compiler, compiler->asked, number);
+		outcome.need = need_of(compiler, compiler->asked);
 	} else {
 		const struct map_rule *rule = prefix_rule;
 		if (!rule && question == ASK_ALL)
 			rule = order_rules_by_asn(spec, place->asn);
-		outcome.need = !rule ? NEED_PLACE : rule->is_nearest ? NEED_NEAREST : NEED_NOTHING;
+		if (!rule)
+			outcome.need = NEED_PLACE;
+		else if (rule->is_nearest)
+			outcome.need = need_of(compiler, near_regions(compiler, rule));
 		if (!rule)
 			rule = order_rules_by_place(spec, place);
 		outcome.tiers = tiers_of(compiler, rule, number);
 	}
 	if (place_is_located(place) || !compiler->is_needed[outcome.need])
 		outcome.need = NEED_NOTHING;
-	if (outcome.need == NEED_PLACE && compiler->places_are_nearest)
-		outcome.need = NEED_NEAREST; /* one need for one behaviour, so that leaves fold */
+	if (outcome.need == NEED_PLACE)
+		outcome.need = compiler->place_need; /* one need for one behaviour, so that leaves fold */
 	return intern_put(&compiler->outcomes, &outcome);
 }
 
@@ -154,24 +221,31 @@ static uint32_t place_rule_tiers(struct compiler *compiler, uint32_t place)
  * changes nothing, and unlocated prefixes fold with the others. */
 static void find_needs(struct compiler *compiler)
 {
-	bool is_map = compiler->spec->kind == ORDER_MAP;
-	bool uses_nearest = !is_map || compiler->has_nearest;
+	bool is_map = compiler->spec->kind == ORDER_MAP, is_same[ORDER_NEAR_MAX];
 	uint32_t nowhere = is_map ? place_rule_tiers(compiler, PLACE_NONE) : compiler->listed;
-	compiler->places_are_nearest = is_map && uses_nearest && nowhere == compiler->listed;
+	uint32_t listed[ORDER_NEAR_MAX];
+	for (unsigned n = 0; n < compiler->near_count; n++) {
+		listed[n] = put_listed(compiler, compiler->near[n], false);
+		is_same[n] = is_map && nowhere == listed[n];
+	}
 	for (uint32_t i = 1; i < compiler->places->place_count; i++) {
 		if (!place_is_located(&compiler->places->places[i]))
 			continue;
-		uint32_t nearest = uses_nearest ? nearest_of(compiler, i) : compiler->listed;
-		if (nearest != compiler->listed)
-			compiler->is_needed[NEED_NEAREST] = true;
-		if (!is_map)
-			continue;
-		uint32_t here = place_rule_tiers(compiler, i);
+		uint32_t here = is_map ? place_rule_tiers(compiler, i) : nowhere;
 		if (here != nowhere)
 			compiler->is_needed[NEED_PLACE] = true;
-		if (here != nearest)
-			compiler->places_are_nearest = false;
+		for (unsigned n = 0; n < compiler->near_count; n++) {
+			uint32_t nearest = nearest_of(compiler, compiler->near[n], i);
+			if (nearest != listed[n])
+				compiler->is_needed[NEED_NEAREST + n] = true;
+			if (nearest != here)
+				is_same[n] = false;
+		}
 	}
+	compiler->place_need = NEED_PLACE;
+	for (unsigned n = 0; n < compiler->near_count; n++)
+		if (is_same[n])
+			compiler->place_need = (enum order_need)(NEED_NEAREST + n);
 }
 
 /* ---- sweep ---- */
@@ -247,31 +321,36 @@ static bool has_need(const struct compiler *compiler, enum order_need need)
 	return false;
 }
 
+static void build_for_need(struct compiler *compiler, enum order_need need, enum question question)
+{
+	struct order *order = compiler->order;
+	if (!has_need(compiler, need))
+		return;
+	build_table(compiler, question, &order->by_need[need]);
+	order->resolver_table[need] = &order->by_need[need];
+}
+
+/* Where the main table answers the same question, it serves for the resolver, too. */
 static void compile_tables(struct compiler *compiler)
 {
 	struct order *order = compiler->order;
 	const struct order_spec *spec = compiler->spec;
 	find_needs(compiler);
+	compiler->asked = compiler->candidates;
 	build_table(compiler, ASK_ALL, &order->main);
-	bool main_is_nearest = spec->kind == ORDER_NEAREST;
-	bool main_is_places = spec->kind == ORDER_MAP && !compiler->has_prefix_or_asn;
-	if (main_is_nearest || !has_need(compiler, NEED_NEAREST)) {
-		order->resolver_table[NEED_NEAREST] = &order->main;
-	} else {
-		build_table(compiler, ASK_NEAREST, &order->by_need[NEED_NEAREST]);
-		order->resolver_table[NEED_NEAREST] = &order->by_need[NEED_NEAREST];
+	for (unsigned need = 0; need < NEED_COUNT; need++)
+		order->resolver_table[need] = &order->main;
+	for (unsigned n = 0; spec->kind != ORDER_NEAREST && n < compiler->near_count; n++) {
+		compiler->asked = compiler->near[n];
+		build_for_need(compiler, (enum order_need)(NEED_NEAREST + n), ASK_NEAREST);
 	}
-	if (main_is_places || !has_need(compiler, NEED_PLACE)) {
-		order->resolver_table[NEED_PLACE] = &order->main;
-	} else {
-		build_table(compiler, ASK_PLACE_RULES, &order->by_need[NEED_PLACE]);
-		order->resolver_table[NEED_PLACE] = &order->by_need[NEED_PLACE];
-	}
+	if (compiler->has_prefix_or_asn)
+		build_for_need(compiler, NEED_PLACE, ASK_PLACE_RULES);
 }
 
 static void compile_constant(struct compiler *compiler, bool one_tier)
 {
-	struct order_outcome outcome = {.tiers = put_listed(compiler, one_tier)};
+	struct order_outcome outcome = {.tiers = put_listed(compiler, compiler->candidates, one_tier)};
 	compiler->order->main.whole[0] = intern_put(&compiler->outcomes, &outcome);
 	compiler->order->main.whole[1] = compiler->order->main.whole[0];
 }
@@ -297,25 +376,48 @@ bool order_is_constant(const struct order_spec *spec)
 	       (spec->kind == ORDER_NEAREST && spec->listed_count <= 1);
 }
 
+static void compiler_init(struct compiler *compiler)
+{
+	const struct order_spec *spec = compiler->spec;
+	size_t place_count = compiler->places->place_count;
+	intern_init(&compiler->tiers, sizeof(struct tiers));
+	intern_init(&compiler->outcomes, sizeof(struct order_outcome));
+	intern_init(&compiler->some, sizeof(struct some_near));
+	for (unsigned i = 0; i < spec->listed_count; i++)
+		compiler->candidates |= (region_set)1 << spec->listed[i];
+	compiler->listed = put_listed(compiler, compiler->candidates, false);
+	compiler->nearest = xmalloc(place_count * sizeof(*compiler->nearest));
+	memset(compiler->nearest, 0xff, place_count * sizeof(*compiler->nearest));
+	compiler->rule_tiers = xcalloc(spec->rule_count + 1, sizeof(*compiler->rule_tiers));
+	if (spec->kind == ORDER_NEAREST)
+		add_near(compiler, compiler->candidates);
+	for (size_t i = 0; i < spec->rule_count; i++) {
+		const struct map_rule *rule = &spec->rules[i];
+		compiler->rule_tiers[i] = put_rule(compiler, rule);
+		if (rule->kind > MAP_ASN)
+			continue;
+		compiler->has_prefix_or_asn = true;
+		if (rule->is_nearest)
+			add_near(compiler, near_regions(compiler, rule));
+	}
+}
+
+static void compiler_done(struct compiler *compiler)
+{
+	free(compiler->nearest);
+	free(compiler->some_nearest);
+	free(compiler->rule_tiers);
+	intern_done(&compiler->some);
+	intern_done(&compiler->tiers);
+	intern_done(&compiler->outcomes);
+}
+
 struct order *order_compile(const struct order_spec *spec, const struct places *places)
 {
 	assert(spec->listed_count <= REGIONS_MAX);
 	struct order *order = copy_spec(spec);
 	struct compiler compiler = {.order = order, .spec = &order->spec, .places = places};
-	intern_init(&compiler.tiers, sizeof(struct tiers));
-	intern_init(&compiler.outcomes, sizeof(struct order_outcome));
-	compiler.listed = put_listed(&compiler, false);
-	compiler.nearest = xmalloc(places->place_count * sizeof(*compiler.nearest));
-	memset(compiler.nearest, 0xff, places->place_count * sizeof(*compiler.nearest));
-	compiler.rule_tiers = xcalloc(order->spec.rule_count + 1, sizeof(*compiler.rule_tiers));
-	for (size_t i = 0; i < order->spec.rule_count; i++) {
-		compiler.rule_tiers[i] = put_rule(&compiler, &order->spec.rules[i]);
-		if (order->spec.rules[i].kind <= MAP_ASN)
-			compiler.has_prefix_or_asn = true;
-		if (order->spec.rules[i].is_nearest)
-			compiler.has_nearest = true;
-	}
-
+	compiler_init(&compiler);
 	if (order_is_constant(spec))
 		compile_constant(&compiler, spec->kind == ORDER_NONE);
 	else
@@ -329,10 +431,7 @@ struct order *order_compile(const struct order_spec *spec, const struct places *
 		xmemdup(compiler.outcomes.items, compiler.outcomes.count * sizeof(struct order_outcome));
 	for (size_t i = 0; i < order->outcome_count; i++) /* from numbers */
 		order->outcomes[i].tiers *= (uint32_t)sizeof(struct tiers);
-	free(compiler.nearest);
-	free(compiler.rule_tiers);
-	intern_done(&compiler.tiers);
-	intern_done(&compiler.outcomes);
+	compiler_done(&compiler);
 	return order;
 }
 

@@ -31,12 +31,15 @@ struct order_table {
 	uint8_t *nodes; /* when finished, at the beginning of a cache line */
 };
 
+/* Sets of regions among which an address without location may want the nearest. */
+#define ORDER_NEAR_MAX (1 + FLEET_NEAREST_LISTS_MAX)
+
 /* What else a leaf wants to know, when the client's own prefix has no location. */
 enum order_need {
 	NEED_NOTHING,
 	NEED_PLACE,   /* the rules for places, by the resolver's location */
-	NEED_NEAREST, /* distances from the resolver's location */
-	NEED_COUNT,
+	NEED_NEAREST, /* distances from the resolver's location, of all candidates or the n-th list of them */
+	NEED_COUNT = NEED_NEAREST + ORDER_NEAR_MAX,
 };
 
 struct order_outcome {

@@ -24,15 +24,18 @@ REGIONS = {"eu": {"at": [50.11, 8.68]}, "us": {"at": [38.95, -77.45]}, "uw": {"a
 LISTED = ["us", "eu", "sa", "ap", "uw"]
 MAP = {"EU": ["eu", "us"], "NA": "nearest", "country:BR": [["sa", "us"], "eu"], "country:CN": [],
        "subdivision:US-California": ["uw"], "AS": ["ap", ["eu", "us"]], "81.0.0.0/9": "nearest",
-       "81.2.0.0/16": ["eu"], "2600::/12": ["us", "uw"], "2600:1f00::/24": "nearest", "default": ["us", "eu"]}
+       "81.2.0.0/16": ["eu"], "OC": ["nearest", "sa", "uw", "ap"], "country:FR": ["nearest", "us", "sa"],
+       "81.3.0.0/16": ["nearest", "ap", "us"], "10.0.0.0/8": ["nearest", "eu", "us"],
+       "2600::/12": ["us", "uw"], "2600:1f00::/24": "nearest", "default": ["us", "eu"]}
 CASES = [
     ("nearest", CITY, {"order": "nearest", "tolerance": 0}, 3000),
     ("nearest within 1000 km", CITY, {"order": "nearest", "tolerance": 1000}, 1500),
     ("nearest with bias", CITY, {"order": "nearest", "tolerance": 300,
                                  "bias": {"us": -99, "uw": 40, "eu": 99, "ap": -7, "sa": 0}}, 1500),
     ("map", CITY, {"order": "map", "tolerance": 500, "map": MAP}, 3000),
-    ("map by country", COUNTRY, {"order": "map", "map": {**MAP, "NA": ["us"], "81.0.0.0/9": ["ap"],
-                                                         "2600:1f00::/24": ["uw"]}}, 1500),
+    ("map by country", COUNTRY, {"order": "map", "map": {**MAP, "NA": ["us"], "OC": ["ap"], "country:FR": ["us"],
+                                                         "81.0.0.0/9": ["ap"], "81.3.0.0/16": ["us"],
+                                                         "10.0.0.0/8": ["eu"], "2600:1f00::/24": ["uw"]}}, 1500),
 ]
 
 

@@ -5,7 +5,8 @@ Reads the same MMDB files by python3-maxminddb and evaluates the rules of config
 it shares no code with gslbd. SPEC.json:
 
   {"regions": {"eu": {"at": [50.1, 8.7]}, ...}, "order": "nearest|listed|map|none", "tolerance": km,
-   "candidates": ["eu", ...], "bias": {"eu": 20}, "map": {"EU": ["eu", ["us", "ap"]], "as:64500": "nearest", "default": []},
+   "candidates": ["eu", ...], "bias": {"eu": 20},
+   "map": {"EU": ["eu", ["us", "ap"]], "as:64500": "nearest", "NA": ["nearest", "us", "eu"], "default": []},
    "locations": {"10.1.0.0/16": {"at": [..], "country": "DE", ...}}, "centroids": {"DE": [51, 9]}}
 
 oracle.py SPEC.json [DB.mmdb ...] < clients: a line of input is `address` or `address resolver`; a line
@@ -104,12 +105,13 @@ class Oracle:
     def is_located(place):
         return any(field in place for field in ("at", "country", "continent", "subdivision"))
 
-    def nearest(self, place):
+    def nearest(self, place, among=None):
+        candidates = [region for region in self.candidates if among is None or region in among]
         at = place.get("at") or self.spec.get("centroids", {}).get(place.get("country"))
         if not at:
-            return [[region] for region in self.candidates]
+            return [[region] for region in candidates]
         left = sorted((biased(distance_km(at, self.regions[region]), self.bias.get(region, 0)), i, region)
-                      for i, region in enumerate(self.candidates))
+                      for i, region in enumerate(candidates))
         tiers = []
         while left:
             bound = left[0][0] + self.tolerance
@@ -144,6 +146,8 @@ class Oracle:
         value = self.rule(address, own, place)
         if value == "nearest":
             return self.nearest(place)
+        if value[:1] == ["nearest"]:
+            return self.nearest(place, value[1:])
         tiers = [[tier] if isinstance(tier, str) else tier for tier in value]
         tiers = [[region for region in tier if region in self.candidates] for tier in tiers]
         return [tier for tier in tiers if tier]

@@ -40,6 +40,10 @@ static void read_tiers(const json_t *value, struct map_rule *rule)
 	size_t i, j;
 	json_t *item, *inner;
 	json_array_foreach (value, i, item) {
+		if (json_is_string(item) && strcmp(json_string_value(item), "nearest") == 0) {
+			rule->is_nearest = true;
+			continue;
+		}
 		if (json_is_string(item)) {
 			rule->tiers.item[rule->tiers.count++] =
 				region_number(json_string_value(item)) | TIER_START;

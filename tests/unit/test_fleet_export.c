@@ -149,6 +149,29 @@ static void test_json_leaves_defaults_out(void **state)
 	fleet_free(fleet);
 }
 
+static void test_nearest_of_a_list(void **state)
+{
+	struct fleet *fleet = fleet_new();
+	static const char document[] = "regions: {eu: {at: [1, 2]}, us: {at: [3, 4]}}\n"
+				       "maps: {m: {EU: [nearest, us, eu], AF: nearest, default: [us, eu]}}\n";
+
+	apply_good(fleet, FLEET_STORE, document);
+	assert_json(fleet, FLEET_MAP, "m",
+		    "{\"EU\":[\"nearest\",\"us\",\"eu\"],\"AF\":\"nearest\",\"default\":[\"us\",\"eu\"]}");
+	const struct fleet_map *map = (const struct fleet_map *)fleet_get(fleet, FLEET_MAP, "m");
+	assert_true(map->rules[0].tiers.is_nearest);
+	assert_int_equal(map->rules[0].tiers.count, 2);
+	assert_string_equal(map->rules[0].tiers.items[0].region, "us");
+	char *yaml = fleet_export_yaml(fleet, false);
+	assert_int_equal(apply_good(fleet, FLEET_STORE, yaml).unchanged, 3);
+	assert_int_equal(
+		apply_good(fleet, FLEET_STORE, "maps: {m: {EU: [us, eu], AF: nearest, default: [us, eu]}}")
+			.changed,
+		1);
+	free(yaml);
+	fleet_free(fleet);
+}
+
 static void test_values_and_defaults(void **state)
 {
 	struct fleet *fleet = fleet_new();
@@ -239,6 +262,7 @@ int main(void)
 		cmocka_unit_test(test_export_comes_back_unchanged),
 		cmocka_unit_test(test_export_in_steps_is_the_same),
 		cmocka_unit_test(test_json_leaves_defaults_out),
+		cmocka_unit_test(test_nearest_of_a_list),
 		cmocka_unit_test(test_values_and_defaults),
 		cmocka_unit_test(test_zone_files),
 	};

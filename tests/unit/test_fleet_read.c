@@ -206,6 +206,12 @@ static const struct broken broken[] = {
 	 "  m: {default: eu}\n",
 	 "f:2:16: must be a list of regions, a list of tiers [[a, b], [c]], or nearest, not a value\n"},
 	{"maps:\n"
+	 "  m: {default: [nearest], EU: [nearest, [eu]], AF: [nearest, eu, U!, eu]}\n",
+	 "f:2:16: names no region behind nearest; nearest alone, without a list, is of all regions\n"
+	 "f:2:41: must be a region: the order of [nearest, a, b] is that of the distances\n"
+	 "f:2:66: 'U!' must be an id (1 to 63 of a-z, 0-9 and inner hyphens)\n"
+	 "f:2:70: region 'eu' is listed twice\n"},
+	{"maps:\n"
 	 "  m: {default: nearest, XX: []}\n",
 	 "f:2:25: unknown map key 'XX'; a key is a prefix, as:N, subdivision:US-CA, country:BR, a continent "
 	 "(AF, AN, AS, EU, NA, OC, SA) or default\n"},
@@ -476,6 +482,40 @@ static void test_odd_values_are_warned_of_at_their_place(void **state)
 	}
 }
 
+/* Each different list of a prefix or AS rule costs a table of its own. */
+static void test_lists_of_nearest_are_bounded(void **state)
+{
+	for (unsigned count = FLEET_NEAREST_LISTS_MAX; count <= FLEET_NEAREST_LISTS_MAX + 1; count++) {
+		struct fleet *fleet = fleet_new();
+		char *text = NULL;
+		size_t size;
+		FILE *out = open_memstream(&text, &size);
+		fputs("regions: {a: {at: [0, 0]}", out);
+		for (unsigned i = 0; i < count; i++)
+			fprintf(out, ", r%u: {at: [0, %u]}", i, i);
+		fputs("}\nmaps:\n  m:\n    default: [nearest, a, r0]\n    \"country:DE\": [nearest, r1, "
+		      "r0]\n",
+		      out);
+		for (unsigned i = 0; i < count; i++) /* each twice: the order of a list does not matter */
+			fprintf(out,
+				"    \"as:%u\": [nearest, a, r%u]\n    10.%u.0.0/16: [nearest, r%u, a]\n",
+				64500 + i, i, i, i);
+		fclose(out);
+		struct fleet_result result;
+		char *errors = apply_yaml(fleet, FLEET_BASE, text, &result);
+		assert_string_equal(
+			errors,
+			count == FLEET_NEAREST_LISTS_MAX
+				? ""
+				: "f:38:17: is one too many: the prefixes and AS numbers of a map have "
+				  "at most 16 different lists [nearest, a, b]\n");
+		free(errors);
+		free(text);
+		fleet_result_done(&result);
+		fleet_free(fleet);
+	}
+}
+
 static void test_many_odd_values_are_one_warning(void **state)
 {
 	struct fleet *fleet = fleet_new();
@@ -505,6 +545,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_error_is_told_at_its_place),
 		cmocka_unit_test(test_odd_values_are_warned_of_at_their_place),
+		cmocka_unit_test(test_lists_of_nearest_are_bounded),
 		cmocka_unit_test(test_many_odd_values_are_one_warning),
 	};
 

@@ -122,6 +122,10 @@ static const struct broken broken[] = {
 	 "AAAA, HTTPS and SVCB and admits no CNAME or DNAME\n"
 	 "f:11:57: unknown state 'off'; one of active, suspended\n"},
 	{"regions: {eu: {at: [1, 2]}}\n"
+	 "maps: {m: {EU: [nearest, eu, ue], default: [nearest, us, eu]}}\n",
+	 "f:2:30: unknown region 'ue'; there is eu\n"
+	 "f:2:54: unknown region 'us'; there is eu\n"},
+	{"regions: {eu: {at: [1, 2]}}\n"
 	 "services:\n"
 	 "  s: {steering: {bias: {ue: -5}}}\n",
 	 "f:3:25: unknown region 'ue'; there is eu\n"},

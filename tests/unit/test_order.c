@@ -360,6 +360,37 @@ static void a_rule_may_say_nearest(void **state)
 	places_unref(places);
 }
 
+static void a_rule_may_say_nearest_of_some(void **state)
+{
+	struct location list[] = {at("10.0.0.0/8", 48.85, 2.35), at("11.0.0.0/8", 40.7, -74.0),
+				  at("12.0.0.0/8", 1.3, 103.8)};
+	struct places *places = places_from(list, 3);
+	struct tiers eu_and_ap = {.count = 3, .item = {AP | TIER_START, 5 | TIER_START, EU | TIER_START}};
+	struct map_rule rules[] = {
+		{.kind = MAP_PREFIX, .is_nearest = true, .tiers = eu_and_ap},
+		{.kind = MAP_DEFAULT, .is_nearest = true, .tiers = {.count = 1, .item = {US | TIER_START}}},
+	};
+	assert_true(prefix_parse("0.0.0.0/4", &rules[0].prefix));
+	struct order_spec s = spec(ORDER_MAP);
+	s.rules = rules, s.rule_count = 2;
+	struct order *order = order_compile(&s, places);
+	expect(order, "10.0.0.1", NULL, "eu|ap", 7, false); /* as for New York */
+	expect(order, "12.0.0.1", NULL, "ap|eu", 8, false);
+	/* The distance may be that of the resolver; without any the order is that of steering.regions. */
+	expect(order, "1.0.0.1", "12.0.0.1", "ap|eu", 5, true);
+	expect(order, "1.0.0.1", NULL, "eu|ap", 5, false);
+	/* Nearest of one. */
+	expect(order, "200.0.0.1", "10.0.0.1", "us", 1, false);
+	order_unref(order);
+	/* Of none that is a candidate. */
+	rules[0].tiers = (struct tiers){.count = 1, .item = {5 | TIER_START}};
+	order = order_compile(&s, places);
+	expect(order, "10.0.0.1", NULL, "", 4, false);
+	expect(order, "1.0.0.1", "10.0.0.1", "", 4, false);
+	order_unref(order);
+	places_unref(places);
+}
+
 static void a_map_names_only_candidates(void **state)
 {
 	struct places *places = places_new_empty();
@@ -415,6 +446,7 @@ int main(void)
 		cmocka_unit_test(without_geography_everybody_gets_the_list),
 		cmocka_unit_test(map_takes_the_most_specific_rule),
 		cmocka_unit_test(a_rule_may_say_nearest),
+		cmocka_unit_test(a_rule_may_say_nearest_of_some),
 		cmocka_unit_test(a_map_names_only_candidates),
 		cmocka_unit_test(equal_neighbours_fold),
 	};

@@ -179,12 +179,26 @@ static const struct map_rule *naive_rule(const struct fleet *fleet, const struct
 	return NULL;
 }
 
-static struct tiers naive_nearest(const struct order_spec *spec, const struct place *place)
+static bool is_named(const struct map_rule *rule, uint8_t region)
 {
-	struct tiers tiers = {.count = spec->listed_count};
+	for (unsigned i = 0; i < rule->tiers.count; i++)
+		if ((rule->tiers.item[i] & (TIER_START - 1)) == region)
+			return true;
+	return false;
+}
+
+/* Of the candidates that the rule names; of all where there is no rule, or it names none. */
+static struct tiers naive_nearest(const struct order_spec *spec, const struct map_rule *rule,
+				  const struct place *place)
+{
+	struct tiers tiers = {.count = 0};
 	double latitude, longitude, nearest = 0;
 	bool is_placed = place_coordinates(place, &latitude, &longitude), is_used[REGIONS_MAX] = {false};
-	for (unsigned n = 0; n < spec->listed_count; n++) {
+	for (unsigned i = 0; i < spec->listed_count; i++) {
+		is_used[i] = rule && rule->tiers.count > 0 && !is_named(rule, spec->listed[i]);
+		tiers.count += !is_used[i];
+	}
+	for (unsigned n = 0; n < tiers.count; n++) {
 		unsigned best = UINT32_MAX;
 		double best_distance = 0;
 		for (unsigned i = 0; i < spec->listed_count; i++) {
@@ -219,10 +233,10 @@ static struct tiers naive_tiers(const struct fleet *fleet, const struct ip *clie
 			place = theirs;
 	}
 	if (fleet->spec.kind == ORDER_NEAREST)
-		return naive_nearest(&fleet->spec, &place);
+		return naive_nearest(&fleet->spec, NULL, &place);
 	const struct map_rule *rule = naive_rule(fleet, client, &own, &place);
 	if (rule->is_nearest)
-		return naive_nearest(&fleet->spec, &place);
+		return naive_nearest(&fleet->spec, rule, &place);
 	struct tiers tiers = {.count = 0};
 	unsigned tier = 0, last = 0;
 	for (unsigned i = 0; i < rule->tiers.count; i++) {
