@@ -176,18 +176,15 @@ static void find_place(void *user, const struct fleet_reference *reference)
 static const char *canonical_id(const struct doc_reader *reader, enum fleet_kind kind,
 				const struct doc_node *node, const char *id, char out[static NAME_TEXT_MAX])
 {
-	char quoted[TEXT_QUOTE_MAX];
+	char quoted[TEXT_QUOTE_MAX], what[TEXT_QUOTE_MAX + 32];
 	struct prefix prefix;
 	struct name name;
 
 	text_quote(id, quoted);
 	if (kind == FLEET_ZONE) {
-		const char *reason = name_from_text(id, NULL, &name);
-		if (reason != NULL) {
-			doc_err_key(reader->errors, reader->doc, node, "%s is not the name of a zone: %s",
-				    quoted, reason);
+		snprintf(what, sizeof(what), "%s is not the name of a zone", quoted);
+		if (!fleet_read_name(reader, node, FLEET_READ_AT_KEY, what, id, NULL, &name))
 			return NULL;
-		}
 		name_to_text(name.octets, out);
 		return out;
 	}

@@ -178,11 +178,16 @@ void *fleet_object_new(size_t size, enum fleet_kind kind, const char *id);
 struct arena *fleet_object_arena(const struct fleet_object *object);
 bool fleet_read_at(const struct doc_reader *reader, const struct doc_node *node, double *ret_latitude,
 		   double *ret_longitude);
+enum fleet_read_part { FLEET_READ_AT_VALUE, FLEET_READ_AT_KEY };
+/* name_from_text() of a text that stands at the value or the key of `node`; false, with an error that begins
+ * with `what`: it is no name. */
+bool fleet_read_name(const struct doc_reader *reader, const struct doc_node *node, enum fleet_read_part part,
+		     const char *what, const char *text, const struct name *origin, struct name *ret);
 bool fleet_read_country(const struct doc_reader *reader, const struct doc_node *node, char ret[static 3]);
 bool fleet_is_country(const char *text); /* two capital letters */
 /* Warns of letters that are the code of no country of ISO 3166-1: no client is ever there. */
-void fleet_warn_of_country(const struct doc_reader *reader, const struct doc_node *node, bool is_at_key,
-			   const char country[static 3]);
+void fleet_warn_of_country(const struct doc_reader *reader, const struct doc_node *node,
+			   enum fleet_read_part part, const char country[static 3]);
 bool fleet_is_subdivision(const char *text); /* one to three of A-Z, 0-9 */
 /* A list of ids, each once, at most `max`; `what` is one of them ("region"). *ret in the arena. */
 bool fleet_read_ids(const struct doc_reader *reader, const struct doc_node *node, const char *what,

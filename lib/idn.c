@@ -5,6 +5,7 @@
 #include "lib/idn.h"
 #include "lib/mem.h"
 #include <idn2.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -93,4 +94,20 @@ const char *idn_to_ascii(const char *name, char ret[static IDN_TEXT_MAX])
 	memcpy(ret, out, used);
 	ret[used] = '\0';
 	return NULL;
+}
+
+bool idn_hint(const char *name, struct idn_hint *ret)
+{
+	if (idn_is_ascii(name))
+		return false;
+	const char *reason = idn_to_ascii(name, ret->meant);
+	if (reason)
+		ret->meant[0] = '\0';
+	if (reason)
+		snprintf(ret->reason, sizeof(ret->reason),
+			 "it has letters beyond ASCII, and no form in ASCII: %s", reason);
+	else
+		snprintf(ret->reason, sizeof(ret->reason),
+			 "it has letters beyond ASCII; resolvers ask for '%s'", ret->meant);
+	return true;
 }

@@ -241,7 +241,7 @@ static void read_rule(const struct doc_reader *reader, const struct doc_node *no
 	if (!parse_key(node->key, rule)) {
 		report_key(reader, node);
 	} else if (rule->country[0] != '\0') {
-		fleet_warn_of_country(reader, node, true, rule->country);
+		fleet_warn_of_country(reader, node, FLEET_READ_AT_KEY, rule->country);
 	} else if (rule->kind == MAP_PREFIX) {
 		/* The document refuses equal keys; a prefix can be written in more than one way. */
 		prefix_format(&rule->prefix, prefix);

@@ -31,8 +31,8 @@ bool fleet_is_country(const char *text)
 	return strlen(text) == 2 && isupper((unsigned char)text[0]) && isupper((unsigned char)text[1]);
 }
 
-void fleet_warn_of_country(const struct doc_reader *reader, const struct doc_node *node, bool is_at_key,
-			   const char country[static 3])
+void fleet_warn_of_country(const struct doc_reader *reader, const struct doc_node *node,
+			   enum fleet_read_part part, const char country[static 3])
 {
 	static const char topic[] = "unknown country";
 	const char *meant = country_meant(country);
@@ -44,10 +44,11 @@ void fleet_warn_of_country(const struct doc_reader *reader, const struct doc_nod
 		snprintf(hint, sizeof(hint), "; did you mean '%s'?", meant);
 	else if (country_is_continent(country))
 		snprintf(hint, sizeof(hint), "; '%s' is a continent", country);
-	struct err *err = is_at_key ? doc_warn_key(reader->errors, topic, reader->doc, node,
-						   "ISO 3166-1 has no country '%s'%s", country, hint)
-				    : doc_warn(reader->errors, topic, reader->doc, node,
-					       "ISO 3166-1 has no country '%s'%s", country, hint);
+	struct err *err = part == FLEET_READ_AT_KEY
+				  ? doc_warn_key(reader->errors, topic, reader->doc, node,
+						 "ISO 3166-1 has no country '%s'%s", country, hint)
+				  : doc_warn(reader->errors, topic, reader->doc, node,
+					     "ISO 3166-1 has no country '%s'%s", country, hint);
 	if (err != NULL)
 		err_set_nearest(err, meant);
 }
@@ -70,7 +71,7 @@ bool fleet_read_country(const struct doc_reader *reader, const struct doc_node *
 		doc_err(reader->errors, reader->doc, node, "must be %s", what);
 		return false;
 	}
-	fleet_warn_of_country(reader, node, false, text);
+	fleet_warn_of_country(reader, node, FLEET_READ_AT_VALUE, text);
 	memcpy(ret, text, 3);
 	return true;
 }

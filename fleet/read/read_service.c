@@ -1,5 +1,6 @@
 /* Documents → services. Control thread. */
 #include "fleet/fleet_internal.h"
+#include "lib/idn.h"
 #include "lib/text.h"
 #include <stdlib.h>
 #include <string.h>
@@ -294,12 +295,30 @@ static bool looks_like_name(const char *text)
 	return has_letter;
 }
 
+/* A name that has letters beyond ASCII is told what resolvers ask for instead. */
+static bool report_not_ascii(const struct doc_reader *reader, const struct doc_node *value, const char *text)
+{
+	char quoted[TEXT_QUOTE_MAX];
+	struct idn_hint hint;
+
+	if (!idn_hint(text, &hint))
+		return false;
+	text_quote(text, quoted);
+	struct err *err = doc_err(reader->errors, reader->doc, value, "%s must be a host name: %s", quoted,
+				  hint.reason);
+	if (hint.meant[0] != '\0')
+		err_set_nearest(err, hint.meant);
+	return true;
+}
+
 static void set_name(const struct doc_reader *reader, const struct doc_node *value, struct vip_draft *draft,
 		     const char *text)
 {
 	char quoted[TEXT_QUOTE_MAX], absolute[NAME_TEXT_MAX];
 	struct name name;
 
+	if (report_not_ascii(reader, value, text))
+		return;
 	text_quote(text, quoted);
 	if (!looks_like_name(text) || name_from_text(text, NULL, &name) != NULL) {
 		doc_err(reader->errors, reader->doc, value, "%s must be a host name", quoted);
@@ -346,6 +365,8 @@ static void read_address_or_name(const struct doc_reader *reader, const struct d
 		set_name(reader, value, draft, text);
 		return;
 	}
+	if (report_not_ascii(reader, value, text))
+		return;
 	char quoted[TEXT_QUOTE_MAX];
 	text_quote(text, quoted);
 	doc_err(reader->errors, reader->doc, value,

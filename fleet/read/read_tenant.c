@@ -21,10 +21,8 @@ static void read_tenant_zone(const struct doc_reader *reader, const struct doc_n
 
 	if (!doc_read_text(reader, value, "the name of a zone", &text))
 		return;
-	const char *reason = name_from_text(text, NULL, &draft->zone);
-	if (reason != NULL)
-		doc_err(reader->errors, reader->doc, value, "must be the name of a zone: %s", reason);
-	draft->has_zone = reason == NULL;
+	draft->has_zone = fleet_read_name(reader, value, FLEET_READ_AT_VALUE, "must be the name of a zone",
+					  text, NULL, &draft->zone);
 }
 
 static void read_tenant_service(const struct doc_reader *reader, const struct doc_node *value, void *target)
@@ -110,13 +108,13 @@ static bool read_name(const struct doc_reader *reader, const struct doc_node *no
 
 	if (!doc_read_text(reader, node, "a name", &text))
 		return false;
-	const char *reason = name_from_text(text, origin, ret);
-	if (reason == NULL && has_stray_star(ret))
-		reason = "'*' stands only as the whole left label";
-	if (reason != NULL)
-		doc_err(reader->errors, reader->doc, node, "must be a %s name: %s",
-			origin != NULL ? "host" : "domain", reason);
-	return reason == NULL;
+	const char *what = origin != NULL ? "must be a host name" : "must be a domain name";
+	if (!fleet_read_name(reader, node, FLEET_READ_AT_VALUE, what, text, origin, ret))
+		return false;
+	if (!has_stray_star(ret))
+		return true;
+	doc_err(reader->errors, reader->doc, node, "%s: '*' stands only as the whole left label", what);
+	return false;
 }
 
 /* A list of names; NULL with errors. */

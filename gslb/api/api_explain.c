@@ -4,6 +4,7 @@
 #include "gslb/api/api_internal.h"
 
 #include "gslb/api/explain.h"
+#include "lib/idn.h"
 #include "lib/mem.h"
 #include <assert.h>
 #include <stdlib.h>
@@ -29,8 +30,13 @@ static void read_name(struct question_reader *reader)
 	if (!text)
 		return;
 	const char *fault = *text ? name_from_text(text, NULL, &reader->question.name) : "it is empty";
-	if (fault)
-		doc_err(reader->errors, reader->doc, doc_get(root, "name"), "no domain name: %s", fault);
+	struct idn_hint hint = {.meant = ""};
+	if (!fault)
+		return;
+	struct err *err = doc_err(reader->errors, reader->doc, doc_get(root, "name"), "no domain name: %s",
+				  idn_hint(text, &hint) ? hint.reason : fault);
+	if (*hint.meant)
+		err_set_nearest(err, hint.meant);
 }
 
 static void read_type(struct question_reader *reader)

@@ -447,6 +447,38 @@ static void test_every_error_is_told_at_its_place(void **state)
 	}
 }
 
+static const struct broken beyond_ascii[] = {
+	{"zones: {b\u00fccher.test: {text: x}}\n", "f:1:9: 'b\u00fccher.test' is not the name of a zone: it "
+						   "has letters beyond ASCII; resolvers ask for "
+						   "'xn--bcher-kva.test'\n"},
+	{"services: {s: {}}\n"
+	 "tenants:\n"
+	 "  t: {zone: b\u00fccher.test, service: s}\n",
+	 "f:3:13: must be the name of a zone: it has letters beyond ASCII; resolvers ask for "
+	 "'xn--bcher-kva.test'\n"},
+	{"zones: {z.test: {text: \"@ 60 SOA ns h 1 2 3 4 5\\n@ 60 NS ns.x.\\n\"}}\n"
+	 "services: {s: {}}\n"
+	 "tenants:\n"
+	 "  t: {zone: z.test, service: s, hosts: [b\u00fccher, \"*.B\u00dcCHER\"], domains: "
+	 "[www.stra\u00dfe.example]}\n",
+	 "f:4:41: must be a host name: it has letters beyond ASCII; resolvers ask for 'xn--bcher-kva'\n"
+	 "f:4:49: must be a host name: it has letters beyond ASCII; resolvers ask for '*.xn--bcher-kva'\n"
+	 "f:4:72: must be a domain name: it has letters beyond ASCII; resolvers ask for "
+	 "'www.xn--strae-oqa.example'\n"},
+	{"regions: {eu: {at: [1, 2]}}\n"
+	 "services:\n"
+	 "  s: {vips: {eu: [lb.b\u00fccher.test, {name: b\u00fccher.test}]}}\n",
+	 "f:3:19: 'lb.b\u00fccher.test' must be a host name: it has letters beyond ASCII; resolvers ask for "
+	 "'lb.xn--bcher-kva.test'\n"
+	 "f:3:42: 'b\u00fccher.test' must be a host name: it has letters beyond ASCII; resolvers ask for "
+	 "'xn--bcher-kva.test'\n"},
+};
+
+static void test_names_beyond_ascii_are_told_what_is_meant(void **state)
+{
+	assert_all_broken(beyond_ascii, sizeof(beyond_ascii) / sizeof(beyond_ascii[0]));
+}
+
 struct odd {
 	const char *text;
 	const char *warnings; /* as err_print writes them; the document is called f */
@@ -544,6 +576,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_error_is_told_at_its_place),
+		cmocka_unit_test(test_names_beyond_ascii_are_told_what_is_meant),
 		cmocka_unit_test(test_odd_values_are_warned_of_at_their_place),
 		cmocka_unit_test(test_lists_of_nearest_are_bounded),
 		cmocka_unit_test(test_many_odd_values_are_one_warning),

@@ -87,6 +87,23 @@ static void ascii_is_told_from_the_rest(void **state)
 	assert_false(idn_is_ascii("a\x80"));
 }
 
+static void a_hint_names_what_resolvers_ask_for(void **state)
+{
+	struct idn_hint hint = {.reason = "untouched"};
+	assert_false(idn_hint("plain.example", &hint));
+	assert_string_equal(hint.reason, "untouched");
+	assert_true(idn_hint("*.b\xc3\xbc"
+			     "cher",
+			     &hint));
+	assert_string_equal(hint.meant, "*.xn--bcher-kva");
+	assert_string_equal(hint.reason, "it has letters beyond ASCII; resolvers ask for '*.xn--bcher-kva'");
+	assert_true(idn_hint("b\xfc"
+			     "cher",
+			     &hint));
+	assert_string_equal(hint.meant, "");
+	assert_string_equal(hint.reason, "it has letters beyond ASCII, and no form in ASCII: not UTF-8");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -94,6 +111,7 @@ int main(void)
 		cmocka_unit_test(what_has_no_a_label_says_why),
 		cmocka_unit_test(the_longest_text_fits_and_no_longer),
 		cmocka_unit_test(ascii_is_told_from_the_rest),
+		cmocka_unit_test(a_hint_names_what_resolvers_ask_for),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
