@@ -7,6 +7,7 @@
 #include "lib/mem.h"
 #include "zones/negative.h"
 #include "zones/rrtype.h"
+#include "zones/target.h"
 #include "zones/zone_text.h"
 #include <assert.h>
 #include <stdlib.h>
@@ -258,6 +259,24 @@ static uint8_t *put32(uint8_t *to, uint32_t value)
 	return put16(put16(to, value >> 16), value);
 }
 
+/* "MX 10 192.0.2.1" is a name relative to the zone, and nobody finds a server there. */
+static void check_targets(struct builder *builder, const struct owner *owner, const struct rrset *set,
+			  struct record *const *records)
+{
+	char type[16], name[NAME_TEXT_MAX];
+	const uint8_t *target;
+
+	for (size_t i = 0; i < set->count; i++) {
+		if (!target_is_address(set, records[i]->rdata, &builder->zone->name, &target))
+			continue;
+		rrtype_to_text(set->type, type);
+		name_to_text(target, name);
+		char *text = xasprintf("%s points to the name %s; an address cannot stand there", type, name);
+		warn(builder, records[i]->file, records[i]->line, owner->node->name, text);
+		free(text);
+	}
+}
+
 static const struct rrset *make_set(struct builder *builder, const struct owner *owner,
 				    struct record *const *records, size_t count, const struct rrset *next)
 {
@@ -287,6 +306,7 @@ static const struct rrset *make_set(struct builder *builder, const struct owner 
 			      .wire_length = (uint32_t)length,
 			      .wire = to};
 	rrset_set_layout(set);
+	check_targets(builder, owner, set, records);
 	for (size_t i = 0; i < count; i++) {
 		to = put16(to, 0xc00c);
 		to = put16(to, set->type);

@@ -56,6 +56,23 @@ static void warned(void **state)
 		 "t:5: warning: w.z.: TTL differs from that of the other records of the set; the lowest is "
 		 "used\n"},
 		{"@ 60 SOA ns h 1 2 3 4 5\n", "t:1: warning: z.: no NS record at the apex\n"},
+		{SOA_NS "@ 60 NS 192.0.2.53\n@ 60 MX 10 192.0.2.1.\n_sip._tcp 60 SRV 1 1 5060 2001:db8::1\n",
+		 "t:4: warning: z.: MX points to the name 192.0.2.1.; an address cannot stand there\n"
+		 "t:3: warning: z.: NS points to the name 192.0.2.53.z.; an address cannot stand there\n"
+		 "t:5: warning: _sip._tcp.z.: SRV points to the name 2001:db8::1.z.; an address cannot stand "
+		 "there\n"},
+		{SOA_NS
+		 "a 60 CNAME 10.0.0.1\nb 60 DNAME 10.0.0.2\nc 60 PTR 10.0.0.3\nd 60 HTTPS 1 10.0.0.4\n",
+		 "t:3: warning: a.z.: CNAME points to the name 10.0.0.1.z.; an address cannot stand there\n"
+		 "t:4: warning: b.z.: DNAME points to the name 10.0.0.2.z.; an address cannot stand there\n"
+		 "t:5: warning: c.z.: PTR points to the name 10.0.0.3.z.; an address cannot stand there\n"
+		 "t:6: warning: d.z.: HTTPS points to the name 10.0.0.4.z.; an address cannot stand there\n"},
+		/* Digits that are a name: of a provider, of too few labels or too large, and what is no
+		   target. */
+		{SOA_NS "a 60 PTR 4.3.2.1.dyn.isp.example.\nb 60 CNAME 3.2.1\nc 60 MX 10 300.0.0.1\nd 60 TXT "
+			"192.0.2.1\n"
+			"e 60 CNAME 1.2.3.4.e\nf 60 MX 0 .\n",
+		 ""},
 		{SOA_NS "c 60 NS ns.c\nns.c 60 A 192.0.2.1\nns.c 60 TXT dead\n",
 		 "t:5: warning: ns.c.z.: below a delegation, occluded\n"},
 		{SOA_NS "c 60 NS ns.c\nx.c 60 NS ns.c\n",
