@@ -151,6 +151,7 @@ struct fleet_service {
 		struct fleet_vip *vips; /* addresses alone: what is answered and probed now */
 		bool has_names;
 		struct fleet_vip *resolved; /* own memory of `vips`, once names were looked up */
+		size_t left_out;	    /* addresses of names for which `vips` has no room */
 	} * vips;
 };
 

@@ -4,6 +4,7 @@
  */
 #include "fleet/fleet_internal.h"
 #include "lib/mem.h"
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,9 +28,9 @@ static bool is_same(const struct fleet_vips *vips, const struct fleet_vip *now, 
 
 /* Addresses as written come first, so that a name never takes the place of one. */
 static size_t expand(const struct fleet_vips *vips, fleet_addresses_fn *addresses, void *user,
-		     struct fleet_vip *out)
+		     struct fleet_vip *out, size_t *ret_left_out)
 {
-	size_t count = 0;
+	size_t count = 0, left_out = 0;
 	for (size_t i = 0; i < vips->written_count; i++)
 		if (!vips->written[i].name)
 			out[count++] = vips->written[i];
@@ -37,15 +38,20 @@ static size_t expand(const struct fleet_vips *vips, fleet_addresses_fn *addresse
 		const struct fleet_vip *from = &vips->written[i];
 		const struct ip *ips = NULL;
 		size_t known = from->name ? addresses(user, from->name, &ips) : 0, first = count;
-		for (size_t a = 0; a < known && count < FLEET_VIPS_PER_REGION_MAX; a++) {
+		for (size_t a = 0; a < known; a++) {
 			if (has_address(out, count, &ips[a]))
 				continue; /* another VIP has it: one address is one VIP */
+			if (count == FLEET_VIPS_PER_REGION_MAX) {
+				left_out++;
+				continue;
+			}
 			out[count] = *from;
 			out[count++].ip = ips[a];
 		}
 		for (size_t a = first; a < count; a++)
 			out[a].shares = (uint8_t)(count - first);
 	}
+	*ret_left_out = left_out;
 	return count;
 }
 
@@ -54,7 +60,8 @@ bool fleet_vips_resolve(struct fleet_vips *vips, fleet_addresses_fn *addresses, 
 	if (!vips->has_names)
 		return false;
 	struct fleet_vip *now = xcalloc(FLEET_VIPS_PER_REGION_MAX, sizeof(*now));
-	size_t count = expand(vips, addresses, user, now);
+	size_t count = expand(vips, addresses, user, now, &vips->left_out);
+	assert(count <= FLEET_VIPS_PER_REGION_MAX);
 	if (is_same(vips, now, count)) {
 		free(now);
 		return false;

@@ -31,6 +31,7 @@ struct lookup { /* one name */
 		unsigned family; /* 4 or 6 */
 		int status;
 		int ttl_s;
+		size_t answered; /* addresses in the answer; `seen` has no room for more than its own */
 		struct addresses seen;
 	} question[2];
 	unsigned pending; /* questions under way */
@@ -38,6 +39,7 @@ struct lookup { /* one name */
 	size_t joined_count;
 	struct ip joined[2 * ADDRESSES_MAX]; /* both families of known */
 	bool is_known, is_wanted, is_failing;
+	bool is_cut;	 /* some of its addresses have no room, and that was told */
 	bool is_leaving; /* freed by its last answer */
 };
 
@@ -150,13 +152,36 @@ static size_t addresses_of(void *user, const char *name, const struct ip **ret)
 	return lookup->joined_count;
 }
 
+static void log_lines(struct err_list *warnings)
+{
+	for (size_t i = 0; i < warnings->count; i++) {
+		char *line = err_line(warnings, i);
+		log_warning("%s", line);
+		free(line);
+	}
+	err_done(warnings);
+}
+
 bool resolve_names_fill(const struct resolve_names *names, const struct fleet *fleet)
 {
+	struct err_list warnings = {0};
 	bool is_changed = false;
 	struct fleet_service *service;
-	for (size_t at = 0; (service = (void *)fleet_next(fleet, FLEET_SERVICE, &at));)
-		for (size_t r = 0; r < service->vip_region_count; r++)
-			is_changed |= fleet_vips_resolve(&service->vips[r], addresses_of, names->lookups);
+	for (size_t at = 0; (service = (void *)fleet_next(fleet, FLEET_SERVICE, &at));) {
+		for (size_t r = 0; r < service->vip_region_count; r++) {
+			struct fleet_vips *vips = &service->vips[r];
+			if (!fleet_vips_resolve(vips, addresses_of, names->lookups))
+				continue;
+			is_changed = true;
+			if (vips->left_out > 0)
+				err_warn_topic(
+					&warnings, "addresses left out", NULL, 0, 0,
+					"service %s: region %s has room for %zu VIPs; %zu addresses of "
+					"its names are left out",
+					service->object.id, vips->region, vips->count, vips->left_out);
+		}
+	}
+	log_lines(&warnings);
 	return is_changed;
 }
 
@@ -206,17 +231,21 @@ static int compare_addresses(const void *a, const void *b)
 	return memcmp(((const struct ip *)a)->bytes, ((const struct ip *)b)->bytes, 16);
 }
 
-/* Resolvers turn the order around; what counts is the set. */
+/* Resolvers turn the order around; what counts is the set, and of one that is too large those that come
+ * first by value, so that it stays the same. */
 static void take_addresses(struct question *question, const struct ares_addrinfo *info)
 {
 	struct addresses *seen = &question->seen;
+	struct ip *all = NULL;
+	size_t capacity = 0;
 	question->ttl_s = NAME_TTL_MAX_S;
-	seen->count = 0;
+	question->answered = 0;
 	for (const struct ares_addrinfo_node *node = info->nodes; node; node = node->ai_next) {
 		struct ip ip = ip_from_sockaddr(node->ai_addr);
-		if (ip.family != question->family || seen->count == ADDRESSES_MAX)
+		if (ip.family != question->family)
 			continue;
-		seen->ip[seen->count++] = ip;
+		xgrow((void **)&all, &capacity, question->answered + 1, sizeof *all);
+		all[question->answered++] = ip;
 		if (node->ai_ttl < question->ttl_s)
 			question->ttl_s = node->ai_ttl;
 	}
@@ -225,7 +254,25 @@ static void take_addresses(struct question *question, const struct ares_addrinfo
 			question->ttl_s = alias->ttl;
 	if (question->ttl_s < NAME_TTL_MIN_S)
 		question->ttl_s = NAME_TTL_MIN_S;
-	qsort(seen->ip, seen->count, sizeof *seen->ip, compare_addresses);
+	if (question->answered > 0)
+		qsort(all, question->answered, sizeof *all, compare_addresses);
+	seen->count = question->answered < ADDRESSES_MAX ? question->answered : ADDRESSES_MAX;
+	if (seen->count > 0)
+		memcpy(seen->ip, all, seen->count * sizeof *all);
+	free(all);
+}
+
+/* Told once, until the name has no more than fit. */
+static void tell_cut(struct lookup *lookup)
+{
+	size_t most = 0;
+	for (unsigned row = 0; row < 2; row++)
+		if (lookup->question[row].answered > most)
+			most = lookup->question[row].answered;
+	if (most > ADDRESSES_MAX && !lookup->is_cut)
+		log_warning("name %s has %zu addresses of one family; the first %d by value are used",
+			    lookup->name, most, ADDRESSES_MAX);
+	lookup->is_cut = most > ADDRESSES_MAX;
 }
 
 static bool is_same(const struct addresses *a, const struct addresses *b)
@@ -274,6 +321,7 @@ static void finish(struct lookup *lookup)
 		log_warning("name %s: %s; its last addresses stay", lookup->name, ares_strerror(failure));
 	lookup->is_failing = failure != ARES_SUCCESS;
 	evtimer_add(lookup->timer, &(const struct timeval){.tv_sec = wait_s});
+	tell_cut(lookup);
 	bool was_known = lookup->is_known;
 	lookup->is_known = true;
 	if (take_answers(lookup)) {
@@ -289,7 +337,7 @@ static void on_answer(void *user, int status, int timeouts, struct ares_addrinfo
 	struct question *question = user;
 	struct lookup *lookup = question->lookup;
 	question->status = status;
-	question->seen.count = 0;
+	question->seen.count = question->answered = 0;
 	if (status == ARES_SUCCESS && info)
 		take_addresses(question, info);
 	if (info)

@@ -63,6 +63,14 @@ class Names(stack.StackTest):
         stack.until(lambda: self.vips(server) == [self.eu[0]], what="the way back")
         self.assertEqual(server.ctl("export", "--source", "all").stdout.count(f"lb.{LB}."), 1)
 
+    def test_a_name_with_too_many_addresses(self):
+        """64 are used, the same ones whatever order the resolver has, and the log says how many there are."""
+        pool = [f"127.{i // 200 + 2}.{i % 200 + 1}.9" for i in range(200)]
+        server = self.start(*(f"lb IN A {address}" for address in reversed(pool)))
+        first = sorted(pool, key=lambda address: [int(part) for part in address.split(".")])[:64]
+        self.assertEqual(self.vips(server), sorted(first))
+        self.assertEqual(server.log().count(f"name lb.{LB}. has 200 addresses of one family; the first 64"), 1)
+
     def test_a_failure_keeps_the_last_addresses(self):
         server = self.start(*(f"lb IN A {address}" for address in self.eu))
         self.assertEqual(self.vips(server), self.eu)

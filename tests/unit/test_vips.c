@@ -99,6 +99,10 @@ static void a_region_never_holds_more_than_64(void **state)
 	assert_true(fleet_vips_resolve(vips, addresses, known));
 	assert_int_equal(vips->count, 64);
 	assert_int_equal(vips->vips[63].shares, 63);
+	assert_int_equal(vips->left_out, 80 - 63);
+	known[0].count = 63;
+	assert_false(fleet_vips_resolve(vips, addresses, known));
+	assert_int_equal(vips->left_out, 0);
 }
 
 int main(void)
