@@ -27,7 +27,7 @@ static bool start_serving(void *user, struct err_list *errors)
 		.listen_count = node->listen_count,
 		.workers = node->workers,
 		.pins_cpus = node->pins_cpus,
-		.socket_buffer_bytes = node->socket_buffer_bytes,
+		.sockets = {.buffer_bytes = node->socket_buffer_bytes, .has_freebind = node->has_freebind},
 		.world = &gslbd->world,
 	};
 	gslbd->workers = workers_start(&config, errors);

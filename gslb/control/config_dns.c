@@ -97,6 +97,11 @@ static void read_pin_cpus(const struct doc_reader *reader, const struct doc_node
 	doc_read_bool(reader, value, &((struct gslb_config *)target)->pins_cpus);
 }
 
+static void read_freebind(const struct doc_reader *reader, const struct doc_node *value, void *target)
+{
+	doc_read_bool(reader, value, &((struct gslb_config *)target)->has_freebind);
+}
+
 static void read_socket_buffer(const struct doc_reader *reader, const struct doc_node *value, void *target)
 {
 	uint64_t bytes;
@@ -322,6 +327,7 @@ static void read_rrl(const struct doc_reader *reader, const struct doc_node *val
 
 static const struct doc_key dns_keys[] = {
 	{"listen", read_listen, true},
+	{"freebind", read_freebind},
 	{"workers", read_workers},
 	{"pin_cpus", read_pin_cpus},
 	{"socket_buffer", read_socket_buffer},
@@ -393,6 +399,8 @@ const char *config_dns_restart_only_difference(const struct gslb_config *a, cons
 {
 	if (!is_same_listen(a, b))
 		return "dns.listen";
+	if (a->has_freebind != b->has_freebind)
+		return "dns.freebind";
 	if (a->workers_auto != b->workers_auto || (!a->workers_auto && a->workers != b->workers))
 		return "dns.workers";
 	if (a->pins_cpus != b->pins_cpus)

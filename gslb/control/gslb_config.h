@@ -16,6 +16,7 @@ struct gslb_config {
 	unsigned workers; /* `auto` resolved to the usable cores */
 	bool pins_cpus;
 	unsigned socket_buffer_bytes;
+	bool has_freebind;
 	struct serve_settings settings;
 	bool has_nsid;		       /* else it is the node's name */
 	double rrl_rate;	       /* responses a second for a prefix, all workers together */
@@ -27,6 +28,6 @@ struct gslb_config {
 /* NULL when the file cannot be read or parsed; else see config_read. */
 struct gslb_config *gslb_config_load(const char *path, struct err_list *errors);
 void gslb_config_free(struct gslb_config *config); /* NULL is fine */
-/* The first restart-only key (node, bus, and of dns listen, workers, pin_cpus, socket_buffer) that differs,
- * or NULL. */
+/* The first restart-only key (node, bus, and of dns listen, freebind, workers, pin_cpus, socket_buffer) that
+ * differs, or NULL. */
 const char *gslb_config_restart_only_difference(const struct gslb_config *a, const struct gslb_config *b);

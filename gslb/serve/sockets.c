@@ -35,8 +35,16 @@ static void set_buffer(int fd, int forced, int option, int bytes)
 		set_option(fd, SOL_SOCKET, option, bytes);
 }
 
+static bool set_freebind(int fd, int family)
+{
+	int on = 1;
+	return family == AF_INET ? setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &on, sizeof on) == 0
+				 : setsockopt(fd, IPPROTO_IPV6, IPV6_FREEBIND, &on, sizeof on) == 0;
+}
+
 /* Bound with SO_REUSEPORT or SO_REUSEADDR (`reuse`). */
-static int open_bound(const struct sockaddr_storage *address, socklen_t length, int type, int reuse)
+static int open_bound(const struct sockaddr_storage *address, socklen_t length, int type, int reuse,
+		      bool has_freebind)
 {
 	int fd = socket(address->ss_family, type | SOCK_CLOEXEC, 0);
 	if (fd < 0)
@@ -45,6 +53,8 @@ static int open_bound(const struct sockaddr_storage *address, socklen_t length, 
 	bool is_set = setsockopt(fd, SOL_SOCKET, reuse, &on, sizeof on) == 0;
 	if (is_set && address->ss_family == AF_INET6)
 		is_set = setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) == 0;
+	if (is_set && has_freebind)
+		is_set = set_freebind(fd, address->ss_family);
 	if (is_set && bind(fd, (const struct sockaddr *)address, length) == 0)
 		return fd;
 	int reason = errno;
@@ -53,13 +63,14 @@ static int open_bound(const struct sockaddr_storage *address, socklen_t length, 
 	return -1;
 }
 
-int sockets_open_udp(const struct sockaddr_storage *address, socklen_t length, unsigned buffer_bytes)
+int sockets_open_udp(const struct sockaddr_storage *address, socklen_t length,
+		     const struct sockets_settings *settings)
 {
-	int fd = open_bound(address, length, SOCK_DGRAM, SO_REUSEPORT);
+	int fd = open_bound(address, length, SOCK_DGRAM, SO_REUSEPORT, settings->has_freebind);
 	if (fd < 0)
 		return -1;
-	set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, (int)buffer_bytes);
-	set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, (int)buffer_bytes);
+	set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, (int)settings->buffer_bytes);
+	set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, (int)settings->buffer_bytes);
 	/* Path MTU messages can be forged to make us fragment: replies are small enough without them (RFC
 	 * 9715 §3.1, §7) */
 	if (address->ss_family == AF_INET) {
@@ -78,11 +89,12 @@ int sockets_open_udp(const struct sockaddr_storage *address, socklen_t length, u
 	return -1;
 }
 
-int sockets_open_tcp(const struct sockaddr_storage *address, socklen_t length, bool is_first)
+int sockets_open_tcp(const struct sockaddr_storage *address, socklen_t length,
+		     const struct sockets_settings *settings, bool is_first)
 {
 	int on = 1;
 	int fd = open_bound(address, length, SOCK_STREAM | SOCK_NONBLOCK,
-			    is_first ? SO_REUSEADDR : SO_REUSEPORT);
+			    is_first ? SO_REUSEADDR : SO_REUSEPORT, settings->has_freebind);
 	if (fd < 0)
 		return -1;
 	/* replies go at once; accepted sockets inherit it */
@@ -95,7 +107,7 @@ int sockets_open_tcp(const struct sockaddr_storage *address, socklen_t length, b
 	return -1;
 }
 
-bool sockets_open_pair(const struct listen_address *wanted, unsigned buffer_bytes,
+bool sockets_open_pair(const struct listen_address *wanted, const struct sockets_settings *settings,
 		       struct sockaddr_storage *ret_bound, int *ret_udp, int *ret_tcp)
 {
 	struct sockaddr_storage asked = wanted->sockaddr;
@@ -103,12 +115,12 @@ bool sockets_open_pair(const struct listen_address *wanted, unsigned buffer_byte
 	for (int attempt = 0;; attempt++) {
 		struct sockaddr_storage bound = asked;
 		socklen_t length = wanted->length;
-		int udp = sockets_open_udp(&asked, length, buffer_bytes);
+		int udp = sockets_open_udp(&asked, length, settings);
 		if (udp < 0)
 			return false;
 		int tcp = -1;
 		if (getsockname(udp, (struct sockaddr *)&bound, &length) == 0)
-			tcp = sockets_open_tcp(&bound, length, true);
+			tcp = sockets_open_tcp(&bound, length, settings, true);
 		if (tcp >= 0) {
 			*ret_bound = bound;
 			*ret_udp = udp;

@@ -72,7 +72,7 @@ static bool bind_listener(struct workers *workers, const struct workers_config *
 	const struct listen_address *wanted = &config->listen[number];
 	struct sockaddr_storage *bound = &workers->listeners[number];
 	int udp, tcp;
-	if (!sockets_open_pair(wanted, config->socket_buffer_bytes, bound, &udp, &tcp))
+	if (!sockets_open_pair(wanted, &config->sockets, bound, &udp, &tcp))
 		return false;
 	for (unsigned w = 0;; w++) {
 		size_t place = w * workers->listener_count + number;
@@ -80,10 +80,10 @@ static bool bind_listener(struct workers *workers, const struct workers_config *
 		workers->tcp_sockets[place] = tcp;
 		if (tcp < 0 || w + 1 == config->workers)
 			return tcp >= 0;
-		udp = sockets_open_udp(bound, wanted->length, config->socket_buffer_bytes);
+		udp = sockets_open_udp(bound, wanted->length, &config->sockets);
 		if (udp < 0)
 			return false;
-		tcp = sockets_open_tcp(bound, wanted->length, false);
+		tcp = sockets_open_tcp(bound, wanted->length, &config->sockets, false);
 	}
 }
 
@@ -175,9 +175,9 @@ static void warn_of_buffers(const struct workers *workers, const struct workers_
 	unsigned receive_bytes, send_bytes;
 	char wanted[24], receive[24], send[24];
 	sockets_granted(workers->udp[0]->socket, &receive_bytes, &send_bytes);
-	if (receive_bytes >= config->socket_buffer_bytes && send_bytes >= config->socket_buffer_bytes)
+	if (receive_bytes >= config->sockets.buffer_bytes && send_bytes >= config->sockets.buffer_bytes)
 		return;
-	text_from_bytes(config->socket_buffer_bytes, wanted);
+	text_from_bytes(config->sockets.buffer_bytes, wanted);
 	text_from_bytes(receive_bytes, receive);
 	text_from_bytes(send_bytes, send);
 	err_warn(errors, NULL, 0, 0,
@@ -208,10 +208,14 @@ struct workers *workers_start(const struct workers_config *config, struct err_li
 	bool is_bound = true;
 	for (size_t i = 0; i < config->listen_count; i++)
 		if (!bind_listener(workers, config, i)) {
-			const char *reason = strerror(errno);
+			const char *
+				reason = strerror(errno),
+			       *hint = errno == EADDRNOTAVAIL
+					       ? "; dns.freebind: true listens on an address that comes later"
+					       : "";
 			char text[64];
 			listen_format((const struct sockaddr *)&config->listen[i].sockaddr, true, text);
-			err_add(errors, NULL, 0, 0, "cannot listen on %s: %s", text, reason);
+			err_add(errors, NULL, 0, 0, "cannot listen on %s: %s%s", text, reason, hint);
 			is_bound = false;
 		}
 	if (is_bound) {

@@ -4,6 +4,7 @@
  */
 #pragma once
 #include "gslb/serve/answer.h"
+#include "gslb/serve/sockets.h"
 #include "lib/err.h"
 #include "lib/net.h"
 #include "lib/publish.h"
@@ -11,10 +12,10 @@
 struct workers_config {
 	const struct listen_address *listen;
 	size_t listen_count;
-	unsigned workers;	      /* 1..256 */
-	bool pins_cpus;		      /* each worker's UDP threads to one CPU, in turn */
-	unsigned socket_buffer_bytes; /* of each UDP socket, to receive and to send */
-	const struct publish *world;  /* of struct world; the limits of TCP stand in its settings */
+	unsigned workers; /* 1..256 */
+	bool pins_cpus;	  /* each worker's UDP threads to one CPU, in turn */
+	struct sockets_settings sockets;
+	const struct publish *world; /* of struct world; the limits of TCP stand in its settings */
 };
 
 struct workers;

@@ -85,6 +85,11 @@ def free_port(address="127.0.0.1"):
             return tcp.getsockname()[1]
 
 
+def can_unshare(*flags):
+    """Whether a namespace of one's own can be had here."""
+    return subprocess.run(["unshare", *flags, "true"], capture_output=True).returncode == 0
+
+
 class Origin:
     """A real HTTP server in its own process."""
 

@@ -12,10 +12,6 @@ import unittest
 import stack
 
 
-def can_unshare():
-    return subprocess.run(["unshare", "-rm", "true"], capture_output=True).returncode == 0
-
-
 class Disk(stack.StackTest):
     def prepare(self):
         world = stack.World()
@@ -89,7 +85,7 @@ class Disk(stack.StackTest):
         made.limits = {}
         self.check_space_again(made, accepted, refused)
 
-    @unittest.skipUnless(can_unshare(), "needs a mount namespace")
+    @unittest.skipUnless(stack.can_unshare("-rm"), "needs a mount namespace")
     def test_disk_is_full(self):
         made = self.prepare()
         disk = made.directory / "disk"
@@ -116,7 +112,7 @@ class Disk(stack.StackTest):
         self.assertEqual(made.answer("between", stack.CLIENTS["eu"]), self.vips["us"])
         self.check_space_again(made, accepted, refused)
 
-    @unittest.skipUnless(can_unshare(), "needs a mount namespace")
+    @unittest.skipUnless(stack.can_unshare("-rm"), "needs a mount namespace")
     def test_read_only_directory_at_start(self):
         made = self.prepare()
         script = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"'

@@ -6,6 +6,8 @@ import re
 import signal
 import socket
 import struct
+import subprocess
+import unittest
 
 import dns
 import stack
@@ -82,6 +84,33 @@ class Sockets(stack.StackTest):
             client.close()
         stack.until(lambda: metric(made, "gslb_dns_kernel_dropped_total", transport="tcp") > 0, 10, "the counter")
         self.assertEqual(made.answer("static", None), ["192.0.2.80"])
+
+    @unittest.skipUnless(stack.can_unshare("-rn"), "needs a network namespace")
+    def test_an_address_that_comes_later(self):
+        """dns.freebind, in a network of its own: the address is there only when the server has long been ready."""
+        world = stack.World()
+        del world.fleet["services"]["shop"]["check"]
+        made = self.use(stack.Stack(world.fleet, node={
+            "probes": None, "admin": {"socket": "gslb.sock"}, "dns": {"listen": ["192.0.2.53@5300"]}}))
+        made.node["admin"].pop("http", None)
+        made.write()
+        made.wrapper = ["unshare", "-rn", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
+        made.spawn()
+        self.assertEqual(made.process.wait(10), 1)
+        self.assertIn("cannot listen on 192.0.2.53@5300: Cannot assign requested address; dns.freebind: true",
+                      made.log())
+        made.node["dns"]["freebind"] = True
+        made.write()
+        made.spawn()
+        stack.until(lambda: "ready: answering" in made.log(), what="gslbd being ready")
+        inside = ["nsenter", "-t", str(made.process.pid), "-U", "--preserve-credentials", "-n"]
+
+        def ask(*more):
+            return subprocess.run([*inside, "dig", "+short", "+time=1", "+tries=1", "@192.0.2.53", "-p", "5300", *more,
+                                   NAME], capture_output=True, text=True, timeout=20).stdout.strip()
+        self.assertNotEqual(ask(), "192.0.2.80")
+        subprocess.run([*inside, "ip", "address", "add", "192.0.2.53/32", "dev", "lo"], check=True)
+        self.assertEqual([ask(), ask("+tcp")], ["192.0.2.80"] * 2)
 
     def test_less_buffer_than_asked_for_is_said_once(self):
         said = "of dns.socket_buffer 512MiB the kernel grants "

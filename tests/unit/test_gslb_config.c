@@ -260,6 +260,7 @@ static void test_defaults(void **state)
 	assert_int_equal(config->listen[0].sockaddr.ss_family, AF_INET6);
 	assert_false(config->workers_auto || config->node.has_admin_http || config->node.has_probes);
 	assert_int_equal(config->workers, 1);
+	assert_false(config->has_freebind);
 	assert_false(config->pins_cpus);
 	assert_int_equal(config->socket_buffer_bytes, 4 << 20);
 	assert_int_equal(config->start_wait_ms, 10000);
@@ -302,6 +303,7 @@ static const char everything[] =
 	"geo: [c.mmdb]\n"
 	"dns:\n"
 	"  listen: [127.0.0.1@0, 127.0.0.1@0, \"::1@53\"]\n"
+	"  freebind: true\n"
 	"  workers: auto\n"
 	"  pin_cpus: true\n"
 	"  socket_buffer: 64KiB\n"
@@ -323,6 +325,7 @@ static void test_every_key(void **state)
 	assert_string_equal(config->node.geo[0], "c.mmdb");
 	assert_int_equal(config->listen_count, 3);
 	assert_string_equal(config->listen_written[2], "::1@53");
+	assert_true(config->has_freebind);
 	assert_true(config->workers_auto);
 	assert_in_range(config->workers, 1, 256);
 	assert_true(config->pins_cpus);
@@ -373,6 +376,7 @@ static void test_restart_only_keys(void **state)
 		{"192.0.2.53@53", "192.0.2.53@54", "node"},
 		{"::1@53", "::1@54", "dns.listen"},
 		{"127.0.0.1@0, ", "", "dns.listen"},
+		{"freebind: true", "freebind: false", "dns.freebind"},
 		{"auto", "2", "dns.workers"},
 		{"pin_cpus: true", "pin_cpus: false", "dns.pin_cpus"},
 		{"64KiB", "65KiB", "dns.socket_buffer"},

@@ -11,6 +11,8 @@
 
 #define BUFFER_BYTES (64 << 10)
 
+static const struct sockets_settings usual = {.buffer_bytes = BUFFER_BYTES};
+
 static struct listen_address address(const char *text)
 {
 	struct listen_address listen;
@@ -18,10 +20,10 @@ static struct listen_address address(const char *text)
 	return listen;
 }
 
-static void open_pair(unsigned buffer_bytes, struct listen_address *ret_bound, int *ret_udp, int *ret_tcp)
+static void open_pair(struct listen_address *ret_bound, int *ret_udp, int *ret_tcp)
 {
 	*ret_bound = address("127.0.0.1@0");
-	assert_true(sockets_open_pair(ret_bound, buffer_bytes, &ret_bound->sockaddr, ret_udp, ret_tcp));
+	assert_true(sockets_open_pair(ret_bound, &usual, &ret_bound->sockaddr, ret_udp, ret_tcp));
 }
 
 static void test_buffers(void **state)
@@ -29,7 +31,7 @@ static void test_buffers(void **state)
 	struct listen_address bound;
 	int udp, tcp;
 	unsigned receive_bytes, send_bytes;
-	open_pair(BUFFER_BYTES, &bound, &udp, &tcp);
+	open_pair(&bound, &udp, &tcp);
 	sockets_granted(udp, &receive_bytes, &send_bytes);
 	assert_int_equal(receive_bytes, BUFFER_BYTES);
 	assert_int_equal(send_bytes, BUFFER_BYTES);
@@ -44,7 +46,7 @@ static void test_dropped_datagrams(void **state)
 	struct listen_address bound;
 	int udp, tcp;
 	char packet[OCTETS] = {0};
-	open_pair(BUFFER_BYTES, &bound, &udp, &tcp);
+	open_pair(&bound, &udp, &tcp);
 	assert_int_equal(sockets_dropped(udp), 0);
 	int client = client_udp(&bound.sockaddr);
 	for (unsigned i = 0; i < SENT; i++)
@@ -64,14 +66,14 @@ static void test_who_shares(void **state)
 {
 	struct listen_address bound;
 	int udp, tcp;
-	open_pair(BUFFER_BYTES, &bound, &udp, &tcp);
-	assert_int_equal(sockets_open_tcp(&bound.sockaddr, bound.length, true), -1);
+	open_pair(&bound, &udp, &tcp);
+	assert_int_equal(sockets_open_tcp(&bound.sockaddr, bound.length, &usual, true), -1);
 	assert_int_equal(errno, EADDRINUSE);
-	int second = sockets_open_tcp(&bound.sockaddr, bound.length, false);
+	int second = sockets_open_tcp(&bound.sockaddr, bound.length, &usual, false);
 	assert_true(second >= 0);
 	struct sockaddr_storage other;
 	int other_udp, other_tcp;
-	assert_false(sockets_open_pair(&bound, BUFFER_BYTES, &other, &other_udp, &other_tcp));
+	assert_false(sockets_open_pair(&bound, &usual, &other, &other_udp, &other_tcp));
 	assert_int_equal(errno, EADDRINUSE);
 	close(second);
 	close(udp);
@@ -90,6 +92,24 @@ static void test_any_address(void **state)
 	}
 }
 
+/* The documentation prefixes are on no machine (RFC 5737, RFC 3849). */
+static void test_an_address_that_comes_later(void **state)
+{
+	static const char *const texts[] = {"192.0.2.53@0", "2001:db8::53@0"};
+	struct sockets_settings free_to_bind = usual;
+	free_to_bind.has_freebind = true;
+	for (unsigned i = 0; i < 2; i++) {
+		struct listen_address wanted = address(texts[i]);
+		struct sockaddr_storage bound;
+		int udp, tcp;
+		assert_false(sockets_open_pair(&wanted, &usual, &bound, &udp, &tcp));
+		assert_int_equal(errno, EADDRNOTAVAIL);
+		assert_true(sockets_open_pair(&wanted, &free_to_bind, &bound, &udp, &tcp));
+		close(udp);
+		close(tcp);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -97,6 +117,7 @@ int main(void)
 		cmocka_unit_test(test_dropped_datagrams),
 		cmocka_unit_test(test_who_shares),
 		cmocka_unit_test(test_any_address),
+		cmocka_unit_test(test_an_address_that_comes_later),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -52,7 +52,7 @@ static void start_threads(const char *settings, unsigned threads)
 	struct workers_config config = {.listen = &listen,
 					.listen_count = 1,
 					.workers = threads,
-					.socket_buffer_bytes = 1 << 20,
+					.sockets = {.buffer_bytes = 1 << 20},
 					.world = &published};
 	struct err_list errors = {0};
 	workers = workers_start(&config, &errors);

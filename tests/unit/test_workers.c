@@ -38,7 +38,7 @@ static void start(const struct listen_address *listen, size_t count, unsigned ud
 	struct workers_config config = {.listen = listen,
 					.listen_count = count,
 					.workers = udp_workers,
-					.socket_buffer_bytes = 1 << 20,
+					.sockets = {.buffer_bytes = 1 << 20},
 					.world = &published};
 	struct err_list errors = {0};
 	workers = workers_start(&config, &errors);
@@ -175,7 +175,7 @@ static void test_address_in_use(void **state)
 	struct workers_config config = {.listen = listen,
 					.listen_count = 2,
 					.workers = 2,
-					.socket_buffer_bytes = 1 << 20,
+					.sockets = {.buffer_bytes = 1 << 20},
 					.world = &published};
 	struct err_list errors = {0};
 	int before = dup(0), after;
@@ -213,7 +213,7 @@ static void test_too_many_threads(void **state)
 	struct workers_config config = {.listen = listen,
 					.listen_count = 8,
 					.workers = 256,
-					.socket_buffer_bytes = 1 << 20,
+					.sockets = {.buffer_bytes = 1 << 20},
 					.world = &published};
 	struct err_list errors = {0};
 	assert_null(workers_start(&config, &errors));
