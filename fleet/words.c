@@ -1,6 +1,7 @@
 /* The words for steering and states, as documents, API, metrics and tools have them. Constant. */
 #include "fleet/words.h"
 #include "checker/probe_spec.h"
+#include <assert.h>
 #include <stddef.h>
 
 const char *const fleet_order_word[] = {[ORDER_NEAREST] = "nearest",
@@ -8,6 +9,22 @@ const char *const fleet_order_word[] = {[ORDER_NEAREST] = "nearest",
 					[ORDER_MAP] = "map",
 					[ORDER_NONE] = "none",
 					[ORDER_KINDS] = NULL};
+
+bool fleet_order_uses_place(enum order_kind order)
+{
+	switch (order) {
+	case ORDER_NEAREST:
+	case ORDER_MAP:
+		return true;
+	case ORDER_LISTED:
+	case ORDER_NONE:
+		return false;
+	case ORDER_KINDS:
+		break;
+	}
+	assert(!"no such order");
+	return false;
+}
 
 const char *const fleet_split_word[] = {
 	[SPLIT_STICKY] = "sticky", [SPLIT_RANDOM] = "random", [SPLITS] = NULL};

@@ -4,9 +4,11 @@
  * tools show them. Needs nothing of the fleet, so that gslb/decide may include it. Constant.
  */
 #pragma once
+#include <stdbool.h>
 
 enum order_kind { ORDER_NEAREST, ORDER_LISTED, ORDER_MAP, ORDER_NONE, ORDER_KINDS };
 extern const char *const fleet_order_word[ORDER_KINDS + 1]; /* ends with NULL, as all of these do */
+bool fleet_order_uses_place(enum order_kind order);	    /* whether it asks where a client is */
 
 enum split { SPLIT_STICKY, SPLIT_RANDOM, SPLITS };
 extern const char *const fleet_split_word[SPLITS + 1];

@@ -85,11 +85,9 @@ static bool knows_family(const struct places *places, unsigned family)
 static bool goes_by_place(const struct fleet *fleet)
 {
 	const struct fleet_object *object;
-	for (size_t at = 0; (object = fleet_next(fleet, FLEET_SERVICE, &at));) {
-		enum order_kind order = ((const struct fleet_service *)object)->order;
-		if (order == ORDER_NEAREST || order == ORDER_MAP)
+	for (size_t at = 0; (object = fleet_next(fleet, FLEET_SERVICE, &at));)
+		if (fleet_order_uses_place(((const struct fleet_service *)object)->order))
 			return true;
-	}
 	return false;
 }
 

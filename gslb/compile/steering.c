@@ -64,7 +64,7 @@ void steering_order_spec(const struct fleet *fleet, const struct fleet_service *
 {
 	memset(ret, 0, sizeof *ret); /* specs are compared octet by octet */
 	ret->kind = service->order;
-	bool uses_distance = service->order == ORDER_NEAREST || service->order == ORDER_MAP;
+	bool uses_distance = fleet_order_uses_place(service->order);
 	ret->tolerance_km = uses_distance ? service->tolerance_km : 0;
 	for (size_t i = 0; uses_distance && i < service->bias_count; i++) {
 		const struct fleet_object *object = fleet_get(fleet, FLEET_REGION, service->bias[i].region);
