@@ -304,6 +304,10 @@ void fleet_result_done(struct fleet_result *result);
 /* Warns, in a fleet that was applied, of steering that names regions where the service has no VIP, and of
  * wildcards that other names hide. */
 void fleet_warn(const struct fleet *fleet, struct err_list *errors);
+/* The same of what a change has touched, before fleet_result_done. Of a wildcard that it brings above names
+ * that exist nothing is said: that would take a walk over all tenants. */
+void fleet_warn_of_change(const struct fleet *fleet, const struct fleet_result *result,
+			  struct err_list *errors);
 
 /* ---- writing ---- */
 

@@ -142,19 +142,55 @@ static void check_service(struct region_names *names, const struct fleet_service
 		check_map(names, service, with_vips, listed & with_vips);
 }
 
+static struct region_names names_begin(const struct fleet *fleet, struct err_list *errors)
+{
+	return (struct region_names){
+		.fleet = fleet,
+		.errors = errors,
+		.map_rules = xcalloc(fleet_number_end(fleet, FLEET_MAP) + 1, sizeof(uint64_t *))};
+}
+
+static void names_end(struct region_names *names)
+{
+	for (size_t i = 0; i < fleet_number_end(names->fleet, FLEET_MAP); i++)
+		free(names->map_rules[i]);
+	free(names->map_rules);
+}
+
 static void check_services(const struct fleet *fleet, struct err_list *errors)
 {
-	size_t map_count = fleet_number_end(fleet, FLEET_MAP);
-	struct region_names names = {.fleet = fleet,
-				     .errors = errors,
-				     .map_rules = xcalloc(map_count + 1, sizeof(*names.map_rules))};
+	struct region_names names = names_begin(fleet, errors);
 	const struct fleet_object *object;
 
 	for (size_t at = 0; (object = fleet_next(fleet, FLEET_SERVICE, &at)) != NULL;)
 		check_service(&names, (const struct fleet_service *)object);
-	for (size_t i = 0; i < map_count; i++)
-		free(names.map_rules[i]);
-	free(names.map_rules);
+	names_end(&names);
+}
+
+/* Each once, also where both it and its map are touched. */
+static void check_touched_services(const struct fleet *fleet, const struct fleet_result *result,
+				   struct err_list *errors)
+{
+	bool *is_touched[] = {xcalloc(fleet_number_end(fleet, FLEET_SERVICE) + 1, sizeof(bool)),
+			      xcalloc(fleet_number_end(fleet, FLEET_MAP) + 1, sizeof(bool))};
+	struct region_names names = names_begin(fleet, errors);
+	const struct fleet_object *object;
+
+	for (size_t i = 0; i < result->touched_count; i++) {
+		const struct fleet_touched *touched = &result->touched[i];
+		if (touched->after != NULL && (touched->kind == FLEET_SERVICE || touched->kind == FLEET_MAP))
+			is_touched[touched->kind == FLEET_MAP][touched->after->number] = true;
+	}
+	for (size_t at = 0; (object = fleet_next(fleet, FLEET_SERVICE, &at)) != NULL;) {
+		const struct fleet_service *service = (const struct fleet_service *)object;
+		const struct fleet_object *map =
+			service->order == ORDER_MAP ? fleet_get(fleet, FLEET_MAP, service->map) : NULL;
+		if (is_touched[0][object->number] || (map != NULL && is_touched[1][map->number]))
+			check_service(&names, service);
+	}
+	names_end(&names);
+	free(is_touched[0]);
+	free(is_touched[1]);
 }
 
 /* ---- hidden wildcards ---- */
@@ -285,27 +321,65 @@ static void report_hidden(const struct wildcard_walk *walk, struct err_list *err
 	}
 }
 
+static struct wildcard_walk walk_begin(const struct fleet *fleet)
+{
+	return (struct wildcard_walk){.fleet = fleet,
+				      .by_parent = names_new(),
+				      .zone_has_wildcard =
+					      xcalloc(fleet_number_end(fleet, FLEET_ZONE) + 1, sizeof(bool))};
+}
+
+static void walk_end(struct wildcard_walk *walk, struct err_list *errors)
+{
+	report_hidden(walk, errors);
+	names_free(walk->by_parent);
+	free(walk->zone_has_wildcard);
+	free(walk->all);
+}
+
 static void check_wildcards(const struct fleet *fleet, struct err_list *errors)
 {
 	const struct fleet_object *object;
 
 	if (names_count(fleet->wildcards) == 0)
 		return;
-	struct wildcard_walk walk = {.fleet = fleet, .by_parent = names_new()};
-	walk.zone_has_wildcard =
-		xcalloc(fleet_number_end(fleet, FLEET_ZONE) + 1, sizeof(*walk.zone_has_wildcard));
+	struct wildcard_walk walk = walk_begin(fleet);
 	for (size_t at = 0; (object = fleet_next(fleet, FLEET_TENANT, &at)) != NULL;)
 		visit_tenant(&walk, (const struct fleet_tenant *)object);
 	for (size_t at = 0; (object = fleet_next(fleet, FLEET_ZONE, &at)) != NULL;)
 		visit_zone(&walk, (const struct fleet_zone *)object);
-	report_hidden(&walk, errors);
-	names_free(walk.by_parent);
-	free(walk.zone_has_wildcard);
-	free(walk.all);
+	walk_end(&walk, errors);
+}
+
+static void check_touched_names(const struct fleet *fleet, const struct fleet_result *result,
+				struct err_list *errors)
+{
+	if (names_count(fleet->wildcards) == 0)
+		return;
+	struct wildcard_walk walk = walk_begin(fleet);
+	memset(walk.zone_has_wildcard, true,
+	       fleet_number_end(fleet, FLEET_ZONE)); /* as far as one can know */
+	for (size_t i = 0; i < result->touched_count; i++) {
+		const struct fleet_object *after = result->touched[i].after;
+		if (after != NULL && after->kind == FLEET_TENANT)
+			visit_tenant(&walk, (const struct fleet_tenant *)after);
+		else if (after != NULL && after->kind == FLEET_ZONE)
+			visit_zone(&walk, (const struct fleet_zone *)after);
+	}
+	walk_end(&walk, errors);
 }
 
 void fleet_warn(const struct fleet *fleet, struct err_list *errors)
 {
 	check_services(fleet, errors);
 	check_wildcards(fleet, errors);
+}
+
+void fleet_warn_of_change(const struct fleet *fleet, const struct fleet_result *result,
+			  struct err_list *errors)
+{
+	assert(result->fleet == fleet || result->touched_count == 0);
+	if (result->structure_changed)
+		check_touched_services(fleet, result, errors);
+	check_touched_names(fleet, result, errors);
 }

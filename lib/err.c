@@ -220,29 +220,46 @@ void err_print(const struct err_list *list, FILE *out)
 	}
 }
 
-json_t *err_to_json(const struct err_list *list)
+static json_t *item_to_json(const struct err_list *list, size_t index)
+{
+	const struct err *err = &list->items[index];
+	size_t dropped = dropped_behind(list, index);
+	json_t *object = json_object();
+
+	if (err->pointer != NULL)
+		json_object_set_new(object, "pointer", json_text(err->pointer));
+	if (err->file != NULL)
+		json_object_set_new(object, "file", json_text(err->file));
+	if (err->line > 0)
+		json_object_set_new(object, "line", json_integer(err->line));
+	if (err->line > 0 && err->column > 0)
+		json_object_set_new(object, "column", json_integer(err->column));
+	char *message = dropped > 0 ? xasprintf("%s (and %zu more like this)", err->message, dropped) : NULL;
+	json_object_set_new(object, "message", json_text(message != NULL ? message : err->message));
+	free(message);
+	if (err->nearest != NULL)
+		json_object_set_new(object, "nearest", json_text(err->nearest));
+	return object;
+}
+
+static json_t *items_to_json(const struct err_list *list, bool are_warnings)
 {
 	json_t *array = json_array();
 
-	for (size_t i = 0; i < list->count; i++) {
-		const struct err *err = &list->items[i];
-		if (err->is_warning)
-			continue;
-		json_t *object = json_object();
-		if (err->pointer != NULL)
-			json_object_set_new(object, "pointer", json_text(err->pointer));
-		if (err->file != NULL)
-			json_object_set_new(object, "file", json_text(err->file));
-		if (err->line > 0)
-			json_object_set_new(object, "line", json_integer(err->line));
-		if (err->line > 0 && err->column > 0)
-			json_object_set_new(object, "column", json_integer(err->column));
-		json_object_set_new(object, "message", json_text(err->message));
-		if (err->nearest != NULL)
-			json_object_set_new(object, "nearest", json_text(err->nearest));
-		json_array_append_new(array, object);
-	}
+	for (size_t i = 0; i < list->count; i++)
+		if (list->items[i].is_warning == are_warnings)
+			json_array_append_new(array, item_to_json(list, i));
 	return array;
+}
+
+json_t *err_to_json(const struct err_list *list)
+{
+	return items_to_json(list, false);
+}
+
+json_t *err_warnings_to_json(const struct err_list *list)
+{
+	return items_to_json(list, true);
 }
 
 static void release(struct err *err)

@@ -53,5 +53,6 @@ const char *err_first_message(const struct err_list *list);
 void err_print(const struct err_list *list, FILE *out);
 /* [{file,line,column,message,nearest} | {pointer,message,nearest}], warnings left out; new reference */
 json_t *err_to_json(const struct err_list *list);
+json_t *err_warnings_to_json(const struct err_list *list); /* the same of warnings alone */
 void err_move(struct err_list *to, struct err_list *from); /* appends and empties `from` */
 void err_done(struct err_list *list);

@@ -68,6 +68,8 @@ void ctl_print_refusal(const struct ctl_http_reply *reply, const char *source);
 /* The same for a reply that may say 404: *ret_is_missing then and nothing is printed. */
 bool ctl_call_or_missing(const struct ctl *ctl, const struct ctl_http_request *request,
 			 struct ctl_http_reply *ret, bool *ret_is_missing);
+/* What a reply says of a change that was accepted, but can hardly be meant; on standard error. */
+void ctl_print_warnings(const json_t *reply, const char *source);
 /* Sends `body` (consumed, may be NULL) and prints the reply with -o json; else `done` as a line. */
 enum ctl_exit ctl_change(const struct ctl *ctl, const char *method, const char *path, json_t *body,
 			 const char *done);

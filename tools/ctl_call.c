@@ -13,7 +13,8 @@ static const char *text_of(const json_t *object, const char *key)
 	return text ? text : "";
 }
 
-static void print_error(const json_t *error, const char *source)
+/* `mark` stands before the message. */
+static void print_error(const json_t *error, const char *source, const char *mark)
 {
 	const char *file = text_of(error, "file");
 	json_int_t line = json_integer_value(json_object_get(error, "line"));
@@ -28,8 +29,15 @@ static void print_error(const json_t *error, const char *source)
 		fprintf(stderr, "%lld:", (long long)column);
 	if (*text_of(error, "pointer"))
 		fprintf(stderr, "%s:", text_of(error, "pointer"));
-	fprintf(stderr, "%s%s\n",
-		*file || line || *text_of(error, "pointer") ? " " : "gslbctl: ", text_of(error, "message"));
+	fprintf(stderr, "%s%s%s\n", *file || line || *text_of(error, "pointer") ? " " : "gslbctl: ", mark,
+		text_of(error, "message"));
+}
+
+void ctl_print_warnings(const json_t *reply, const char *source)
+{
+	const json_t *warnings = json_object_get(reply, "warnings");
+	for (size_t i = 0; i < json_array_size(warnings); i++)
+		print_error(json_array_get(warnings, i), source, "warning: ");
 }
 
 void ctl_print_refusal(const struct ctl_http_reply *reply, const char *source)
@@ -47,7 +55,7 @@ void ctl_print_refusal(const struct ctl_http_reply *reply, const char *source)
 	if (json_array_size(errors) == 0)
 		fprintf(stderr, "gslbctl: %s\n", *detail ? detail : text_of(problem, "title"));
 	for (size_t i = 0; i < json_array_size(errors); i++)
-		print_error(json_array_get(errors, i), source);
+		print_error(json_array_get(errors, i), source, "");
 	json_decref(problem);
 }
 
@@ -123,6 +131,7 @@ enum ctl_exit ctl_change(const struct ctl *ctl, const char *method, const char *
 		if (epoch)
 			printf(" (epoch %lld)", (long long)epoch);
 		putchar('\n');
+		ctl_print_warnings(json, NULL);
 		json_decref(json);
 	}
 	ctl_http_reply_done(&reply);

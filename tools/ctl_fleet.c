@@ -229,7 +229,8 @@ char *ctl_read_file(const char *path, size_t most, const char *advice, size_t *r
 	return text;
 }
 
-static enum ctl_exit print_applied(const struct ctl *ctl, const struct ctl_http_reply *reply, bool is_dry)
+static enum ctl_exit print_applied(const struct ctl *ctl, const struct ctl_http_reply *reply, bool is_dry,
+				   const char *source)
 {
 	if (ctl->output == CTL_JSON) {
 		ctl_print_reply(reply);
@@ -244,6 +245,7 @@ static enum ctl_exit print_applied(const struct ctl *ctl, const struct ctl_http_
 		printf("%s%lld %s", i ? ", " : "",
 		       (long long)json_integer_value(json_object_get(counts, keys[i])), keys[i]);
 	putchar('\n');
+	ctl_print_warnings(counts, source);
 	json_decref(counts);
 	return CTL_DONE;
 }
@@ -270,12 +272,13 @@ enum ctl_exit ctl_fleet_apply(struct ctl *ctl)
 			ending && strcmp(ending, ".json") == 0 ? "application/json" : "application/yaml",
 	};
 	struct ctl_http_reply reply;
-	bool is_done = ctl_call(ctl, &request, strcmp(file, "-") == 0 ? "standard input" : file, &reply);
+	const char *source = strcmp(file, "-") == 0 ? "standard input" : file;
+	bool is_done = ctl_call(ctl, &request, source, &reply);
 	free(path);
 	free(text);
 	if (!is_done)
 		return CTL_FAILED;
-	enum ctl_exit code = print_applied(ctl, &reply, is_dry);
+	enum ctl_exit code = print_applied(ctl, &reply, is_dry, source);
 	ctl_http_reply_done(&reply);
 	return code;
 }

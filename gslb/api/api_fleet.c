@@ -111,6 +111,24 @@ void api_delete_tenant(struct http_request *request, struct http_reply *reply)
 	err_done(&errors);
 }
 
+/* What was accepted, but can hardly be meant. */
+static void add_warnings(json_t *body, const struct err_list *errors)
+{
+	json_t *warnings = err_warnings_to_json(errors);
+	if (json_array_size(warnings) > 0)
+		json_object_set(body, "warnings", warnings);
+	json_decref(warnings);
+}
+
+static json_t *counts_json(const struct fleet_result *result, const struct err_list *errors)
+{
+	json_t *body = json_pack("{s:I, s:I, s:I, s:I}", "added", (json_int_t)result->added, "changed",
+				 (json_int_t)result->changed, "removed", (json_int_t)result->removed,
+				 "unchanged", (json_int_t)result->unchanged);
+	add_warnings(body, errors);
+	return body;
+}
+
 /* ---- apply ---- */
 
 /* By Content-Type where it names one of the two, else by the first character that is no space. */
@@ -138,15 +156,13 @@ static void apply(struct http_request *request, struct http_reply *reply, const 
 	if (prune && !err_has_errors(&errors)) /* what could not be read would count as not named */
 		fleet_change_prune(change);
 	enum change_outcome outcome = change_as_read(request, change, dry_run, "apply", "", &result, &errors);
+	if (outcome == CHANGE_DONE && !dry_run)
+		fleet_warn_of_change(server_fleet(api_server(request)), &result, &errors);
 	err_sort(&errors);
 	if (outcome != CHANGE_DONE)
 		api_reply_outcome(request, reply, outcome, &errors);
 	else
-		http_reply_json(reply, 200,
-				json_pack("{s:I, s:I, s:I, s:I}", "added", (json_int_t)result.added,
-					  "changed", (json_int_t)result.changed, "removed",
-					  (json_int_t)result.removed, "unchanged",
-					  (json_int_t)result.unchanged));
+		http_reply_json(reply, 200, counts_json(&result, &errors));
 	fleet_result_done(&result);
 	fleet_change_free(change);
 	err_done(&errors);
@@ -182,12 +198,14 @@ static void on_reloaded(void *user, const struct err_list *errors)
 	const struct server *server = ((const struct api *)deferred->user)->server;
 	struct http_reply reply;
 	http_reply_init(&reply);
-	if (err_has_errors(errors))
+	if (err_has_errors(errors)) {
 		http_reply_errors(&reply, HTTP_PROBLEM_INVALID, errors);
-	else
-		http_reply_json(&reply, 200,
-				json_pack("{s:I, s:I}", "epoch", (json_int_t)server_epoch(server),
-					  "fleet_version", (json_int_t)server_fleet_version(server)));
+	} else {
+		json_t *body = json_pack("{s:I, s:I}", "epoch", (json_int_t)server_epoch(server),
+					 "fleet_version", (json_int_t)server_fleet_version(server));
+		add_warnings(body, errors);
+		http_reply_json(&reply, 200, body);
+	}
 	deferred->finish(deferred, &reply);
 	http_reply_done(&reply);
 }

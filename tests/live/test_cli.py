@@ -238,6 +238,19 @@ class Cli(stack.StackTest):
         self.wrong(["apply", "-f", "/nonexistent"], 1, "/nonexistent")
         self.wrong(["export", "--source", "everything"], 2, "everything")
 
+    def test_what_can_hardly_be_meant_is_told(self):
+        path = self.stack.directory / "odd.yaml"
+        path.write_text('maps: {odd: {"country:UK": [eu], default: [us]}}\n'
+                        "services:\n"
+                        "  odd: {steering: {order: map, map: odd}, vips: {us: [192.0.2.9]}}\n")
+        done = self.ctl("apply", "-f", str(path))
+        self.assertIn("2 added", done.stdout)
+        self.assertEqual(sorted(done.stderr.splitlines()), [
+            f"{path}:1:14: warning: ISO 3166-1 has no country 'UK'; did you mean 'GB'?",
+            "gslbctl: warning: map 'odd', 'country:UK': service 'odd' has no VIP in these regions, so that it gives "
+            "these clients no address"])
+        self.assertEqual(self.ctl("apply", "-f", "-", "--prune", text_in="maps: {}\nservices: {}").stderr, "")
+
     def test_check(self):
         self.ctl("check", str(self.stack.directory / "node.yaml"))
         self.ctl("check", str(self.stack.directory / "fleet.yaml"))

@@ -84,6 +84,11 @@ static void json_has_pointer_or_file_and_no_warnings(void **state)
 				  "{\"pointer\":\"/a~1b\",\"message\":\"bad ? byte\"}]");
 	free(text);
 	json_decref(json);
+	json = err_warnings_to_json(&list);
+	text = json_dumps(json, JSON_COMPACT);
+	assert_string_equal(text, "[{\"file\":\"f.yaml\",\"line\":1,\"column\":1,\"message\":\"odd\"}]");
+	free(text);
+	json_decref(json);
 	err_done(&list);
 }
 

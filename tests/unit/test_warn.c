@@ -174,6 +174,53 @@ static void wildcards_go_with_their_tenants(void **state)
 	fleet_free(fleet);
 }
 
+static void expect_of_change(struct fleet *fleet, const char *document, const char *expected)
+{
+	struct fleet_change *change = fleet_change_new(FLEET_STORE);
+	struct err_list errors = {0};
+	struct fleet_result result;
+
+	add_yaml(change, "f", document, &errors);
+	assert_true(fleet_apply(fleet, change, 2, false, &result, &errors));
+	fleet_warn_of_change(fleet, &result, &errors);
+	char *warnings = print_errors(&errors);
+	assert_string_equal(warnings, expected);
+	free(warnings);
+	fleet_result_done(&result);
+	fleet_change_free(change);
+}
+
+static void a_change_is_warned_of_what_it_touches(void **state)
+{
+	struct fleet *fleet = fleet_new();
+
+	apply_good(fleet, FLEET_BASE,
+		   REGIONS SERVICE ZONE "\"}}\n"
+					"tenants:\n"
+					"  wild: {zone: t.test, service: s, hosts: [\"*.w\"]}\n"
+					"  old: {zone: t.test, service: s, hosts: [old.w]}\n");
+	expect_of_change(fleet, "maps: {m: {EU: [us, ap], default: [us]}}\n", "");
+	expect_of_change(fleet,
+			 "services: {n: {vips: {us: [192.0.2.7]}, steering: {order: map, map: m}},\n"
+			 "           o: {vips: {us: [192.0.2.7]}, steering: {order: map, map: m}}}\n",
+			 "warning: service 'n': its map 'm' names 'ap', where it has no VIP\n"
+			 "warning: service 'o': its map 'm' names 'ap', where it has no VIP\n");
+	expect_of_change(fleet, "services: {n: {vips: {us: [192.0.2.8]}, steering: {order: map, map: m}}}\n",
+			 "warning: service 'n': its map 'm' names 'ap', where it has no VIP\n");
+	expect_of_change(
+		fleet, "maps: {m: {EU: [eu], default: [us]}}\n",
+		"warning: map 'm', 'EU': service 'n' has no VIP in these regions, so that it gives these "
+		"clients no address\n"
+		"warning: map 'm', 'EU': service 'o' has no VIP in these regions, so that it gives these "
+		"clients no address\n");
+	expect_of_change(
+		fleet, "tenants: {new: {zone: t.test, service: s, hosts: [a.b.w, new]}}\n",
+		"f:5:3: warning: tenant 'wild': its wildcard '*.w.t.test.' does not answer 'b.w.t.test.' and "
+		"what is below, because of 'a.b.w.t.test.' of tenant 'new'\n");
+	expect_of_change(fleet, "tenants: {plain: {zone: t.test, service: s}}\n", "");
+	fleet_free(fleet);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -184,6 +231,7 @@ int main(void)
 		cmocka_unit_test(zones_and_domains_hide_wildcards_too),
 		cmocka_unit_test(names_that_hide_nothing),
 		cmocka_unit_test(wildcards_go_with_their_tenants),
+		cmocka_unit_test(a_change_is_warned_of_what_it_touches),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
