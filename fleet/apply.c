@@ -57,6 +57,9 @@ static void touch(struct apply *apply, enum fleet_kind kind, struct fleet_object
 {
 	struct fleet_result *result = apply->result;
 
+	assert(kind < FLEET_KINDS && (before != NULL || after != NULL));
+	assert(before == NULL || before->kind == kind);
+	assert(after == NULL || (after->kind == kind && after->is_staged));
 	xgrow((void **)&result->touched, &apply->touched_capacity, result->touched_count + 1,
 	      sizeof(*result->touched));
 	result->touched[result->touched_count++] =
@@ -102,11 +105,13 @@ static void stage_put(struct apply *apply, struct fleet_stage *stage)
 	struct fleet_object *existing = fleet_collection_get(&apply->fleet->kinds[stage->kind], stage->id);
 	const char *kind = fleet_kind_name[stage->kind];
 
+	assert(object->kind == stage->kind && !object->is_staged);
 	if (existing != NULL && fleet_object_equal(existing, object)) {
 		apply->result->unchanged++;
 		return;
 	}
 	if (names_path(apply, object)) {
+		assert(stage->place_count == 1);
 		refuse(apply, FLEET_REFUSED_INVALID, stage, &stage->places[0], "/file",
 		       "'file' is only for the node's own fleet files; use 'text'");
 		return;
@@ -206,6 +211,7 @@ static void load_zone(struct apply *apply, struct fleet_stage *stage)
 	struct fleet_zone *zone = (struct fleet_zone *)stage->object;
 	struct err_list errors = {0};
 
+	assert(zone->zone == NULL && (zone->path == NULL) != (zone->text == NULL));
 	zone->zone = zone_load(&zone->name, zone->path, zone->text,
 			       stage->file != NULL ? stage->file : stage->id, &errors);
 	if (zone->path == NULL)
@@ -408,6 +414,7 @@ static void hand_over(struct apply *apply)
 		struct fleet_stage *stage = &change->stages[i];
 		if (stage->object == NULL || !stage->object->is_staged)
 			continue;
+		assert(stage->action == STAGE_PUT);
 		stage->object->is_staged = false;
 		stage->object = NULL;
 	}
@@ -476,6 +483,7 @@ void fleet_result_done(struct fleet_result *result)
 {
 	if (result->fleet == NULL)
 		return;
+	assert(result->fleet->has_open_result);
 	for (size_t i = 0; i < result->touched_count; i++)
 		fleet_object_free(result->touched[i].before);
 	result->fleet->has_open_result = false;

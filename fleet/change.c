@@ -4,6 +4,7 @@
 #include "lib/map.h"
 #include "lib/mem.h"
 #include "lib/text.h"
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,11 +69,13 @@ const struct fleet_stage *fleet_change_find(const struct fleet_change *change, e
 {
 	uintptr_t at = (uintptr_t)map_get(change->by_id[kind], id);
 
+	assert(at <= change->count);
 	return at > 0 ? &change->stages[at - 1] : NULL;
 }
 
 static struct fleet_stage *stage_new(struct fleet_change *change, enum fleet_kind kind, const char *id)
 {
+	assert(kind < FLEET_KINDS);
 	xgrow((void **)&change->stages, &change->capacity, change->count + 1, sizeof(*change->stages));
 	struct fleet_stage *stage = &change->stages[change->count++];
 	*stage = (struct fleet_stage){.kind = kind, .id = xstrdup(id)};
@@ -154,6 +157,7 @@ static void find_place(void *user, const struct fleet_reference *reference)
 	const struct doc_node *node = finder->node, *found;
 	char path[PATH_OCTETS_MAX], *rest = path, *step;
 
+	assert(strlen(reference->path) < sizeof(path));
 	snprintf(path, sizeof(path), "%s", reference->path);
 	strsep(&rest, "/"); /* before the first slash */
 	for (size_t depth = 0; depth < PATH_DEPTH && (step = strsep(&rest, "/")) != NULL; depth++) {
@@ -245,6 +249,8 @@ static void stage_put(struct fleet_change *change, const struct doc_reader *read
 	}
 	size_t errors = reader->errors->errors;
 	struct fleet_object *object = readers[kind](reader, node, id);
+	assert(object != NULL || reader->errors->errors > errors);
+	assert(object == NULL || (object->kind == kind && strcmp(object->id, id) == 0));
 	struct fleet_stage *stage = stage_new(change, kind, id);
 	stage->action = reader->errors->errors == errors ? STAGE_PUT : STAGE_BROKEN;
 	stage->object = object;
@@ -283,8 +289,10 @@ static void read_section(const struct doc_reader *reader, const struct doc_node 
 	struct fleet_change *change = ((struct section *)target)->change;
 	int kind = 0;
 
-	while (strcmp(fleet_kind_key[kind], value->key) != 0)
+	while (strcmp(fleet_kind_key[kind], value->key) != 0) {
 		kind++;
+		assert(kind < FLEET_KINDS); /* document_keys has no other */
+	}
 	change->is_named[kind] = true;
 	if (value->kind == DOC_SCALAR && !value->is_quoted && value->length == 0)
 		return; /* "tenants:" with nothing in it */

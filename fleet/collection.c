@@ -32,6 +32,7 @@ static struct fleet_object *in_slot(const struct fleet_collection *collection, s
 {
 	uint32_t number = collection->slots[slot];
 
+	assert(slot < collection->slot_count && number <= collection->end);
 	return number > 0 ? collection->objects[number - 1] : NULL;
 }
 
@@ -41,6 +42,7 @@ static size_t find_slot(const struct fleet_collection *collection, const char *i
 	size_t slot = home_of(collection, id);
 	const struct fleet_object *object;
 
+	assert(collection->count < collection->slot_count); /* else no slot is empty, and this never ends */
 	while ((object = in_slot(collection, slot)) != NULL && strcmp(object->id, id) != 0)
 		slot = (slot + 1) & (collection->slot_count - 1);
 	return slot;
@@ -172,6 +174,7 @@ size_t fleet_collection_page(struct fleet_collection *collection, const char *af
 		fill_window(collection, after, limit > WINDOW_OBJECTS ? limit : WINDOW_OBJECTS);
 		first = 0;
 	}
+	assert(first <= window->count);
 	size_t count = window->count - first < limit ? window->count - first : limit;
 	if (count > 0)
 		memcpy(ret, window->objects + first, count * sizeof(*ret));
@@ -236,6 +239,7 @@ void fleet_collection_add(struct fleet_collection *collection, struct fleet_obje
 		      sizeof(*collection->objects));
 		collection->objects[collection->end++] = NULL;
 	}
+	assert(number < UINT32_MAX);
 	collection->first_free = number + 1;
 	object->number = (uint32_t)number;
 	put(collection, object);
@@ -245,7 +249,7 @@ void fleet_collection_replace(struct fleet_collection *collection, struct fleet_
 {
 	const struct fleet_object *old = fleet_collection_get(collection, object->id);
 
-	assert(old != NULL);
+	assert(old != NULL && old != object && old->kind == object->kind);
 	object->number = old->number;
 	window_replace(&collection->window, object->id, object);
 	collection->objects[object->number] = object;
@@ -253,6 +257,7 @@ void fleet_collection_replace(struct fleet_collection *collection, struct fleet_
 
 void fleet_collection_remove(struct fleet_collection *collection, const struct fleet_object *object)
 {
+	assert(collection->count > 0 && collection->objects[object->number] == object);
 	clear_slot(collection, object->id);
 	collection->objects[object->number] = NULL;
 	window_replace(&collection->window, object->id, NULL);

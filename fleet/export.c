@@ -4,6 +4,7 @@
  */
 #include "fleet/fleet_internal.h"
 #include "lib/mem.h"
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <yaml.h>
@@ -166,6 +167,7 @@ static void emit_object(struct fleet_export *output, const struct fleet_object *
 	bool is_block = output->kind == FLEET_SERVICE || output->kind == FLEET_ZONE;
 	json_t *json = fleet_object_to_json(object);
 
+	assert(object->kind == output->kind);
 	if (!output->has_begun) {
 		emit_text(output, fleet_kind_key[output->kind]);
 		begin_mapping(output, YAML_BLOCK_MAPPING_STYLE);
@@ -180,6 +182,7 @@ static void end_kind(struct fleet_export *output)
 {
 	yaml_event_t event;
 
+	assert(output->kind < FLEET_KINDS);
 	if (output->has_begun)
 		end_mapping(output);
 	output->has_begun = false;

@@ -67,6 +67,7 @@ struct fleet_object *fleet_numbered(const struct fleet *fleet, enum fleet_kind k
 {
 	const struct fleet_collection *collection = &fleet->kinds[kind];
 
+	assert(kind < FLEET_KINDS);
 	return number < collection->end ? collection->objects[number] : NULL;
 }
 
@@ -84,6 +85,7 @@ struct fleet_object *fleet_next(const struct fleet *fleet, enum fleet_kind kind,
 {
 	const struct fleet_collection *collection = &fleet->kinds[kind];
 
+	assert(kind < FLEET_KINDS);
 	while (*at < collection->end) {
 		struct fleet_object *object = collection->objects[(*at)++];
 		if (object != NULL)
@@ -119,6 +121,7 @@ static struct fleet_tenant *implied_owner(const struct fleet *fleet, const uint8
 {
 	char id[64];
 
+	assert(*name < sizeof(id));
 	memcpy(id, name + 1, *name);
 	id[*name] = '\0';
 	struct fleet_object *object = fleet_collection_get(&fleet->kinds[FLEET_TENANT], id);

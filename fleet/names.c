@@ -2,6 +2,7 @@
  * thread. */
 #include "fleet/names.h"
 #include "lib/mem.h"
+#include <assert.h>
 #include <stdlib.h>
 
 struct slot {
@@ -45,6 +46,7 @@ static size_t find(const struct names *names, const uint8_t *name, uint64_t hash
 {
 	size_t at = hash & names->mask;
 
+	assert(names->count <= names->mask); /* a slot is empty, so the search ends */
 	for (; names->slots[at].name != NULL; at = (at + 1) & names->mask)
 		if (names->slots[at].hash == hash && name_equal(names->slots[at].name, name))
 			break;
@@ -90,6 +92,7 @@ void names_put(struct names *names, const uint8_t *name, void *value)
 	uint64_t hash = hash_of(name);
 	size_t at = find(names, name, hash);
 
+	assert(value != NULL); /* that is what names_get() says of an absent name */
 	if (names->slots[at].name == NULL) {
 		if ((names->count + 1) * 3 > (names->mask + 1) * 2) {
 			grow(names);

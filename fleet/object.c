@@ -1,6 +1,7 @@
 /* Life and sameness of one object. Control thread. */
 #include "fleet/fleet_internal.h"
 #include "lib/mem.h"
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +10,7 @@
 
 void *fleet_object_new(size_t size, enum fleet_kind kind, const char *id)
 {
+	assert(kind < FLEET_KINDS && kind != FLEET_ZONE && kind != FLEET_LOCATION && kind != FLEET_TENANT);
 	struct arena *arena = arena_new();
 	char *block = arena_alloc(arena, ARENA_HEAD + size);
 	struct fleet_object *object = (struct fleet_object *)(block + ARENA_HEAD);
@@ -23,6 +25,7 @@ struct arena *fleet_object_arena(const struct fleet_object *object)
 {
 	struct arena *arena;
 
+	assert(object->kind != FLEET_ZONE && object->kind != FLEET_LOCATION && object->kind != FLEET_TENANT);
 	memcpy(&arena, (const char *)object - ARENA_HEAD, sizeof(arena));
 	return arena;
 }

@@ -1,5 +1,6 @@
 /* What in an object refers to other objects or claims a name, and where it stands. Control thread. */
 #include "fleet/fleet_internal.h"
+#include <assert.h>
 #include <string.h>
 
 #define PATH_MAX_OCTETS 2304 /* a map's key of a prefix or a region's id, escaped, and indexes */
@@ -21,6 +22,7 @@ void fleet_pointer_escape(const char *text, char *out, size_t size)
 			out[at++] = *text;
 		}
 	}
+	assert(at < size);
 	out[at] = '\0';
 }
 

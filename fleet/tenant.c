@@ -5,6 +5,7 @@
  */
 #include "fleet/fleet_internal.h"
 #include "lib/mem.h"
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,6 +43,7 @@ struct fleet_tenant *fleet_tenant_new(const char *id, struct fleet_terms *terms,
 		size += strlen(written[i]) + 1;
 	if (size < sizeof(struct fleet_tenant))
 		size = sizeof(struct fleet_tenant);
+	assert(terms != NULL && host_count <= UINT16_MAX && domain_count <= UINT16_MAX);
 	struct fleet_tenant *tenant = xmalloc(size);
 	memset(tenant, 0, sizeof(*tenant));
 	tenant->object.kind = FLEET_TENANT;
@@ -55,6 +57,7 @@ struct fleet_tenant *fleet_tenant_new(const char *id, struct fleet_terms *terms,
 	at = put_names(at, domains, domain_count);
 	for (size_t i = 0; i < stored; i++)
 		at = put(at, written[i], strlen(written[i]) + 1);
+	assert(at <= (char *)tenant + size);
 	return tenant;
 }
 
@@ -82,6 +85,7 @@ static const uint8_t *own_name(const struct fleet_tenant *tenant, struct name *o
 {
 	size_t id_length = strlen(tenant->object.id), zone_length = name_length(tenant->terms->zone);
 
+	assert(1 + id_length + zone_length <= NAME_MAX_OCTETS);
 	out->length = (uint8_t)(1 + id_length + zone_length);
 	out->octets[0] = (uint8_t)id_length;
 	memcpy(out->octets + 1, tenant->object.id, id_length);
@@ -91,6 +95,7 @@ static const uint8_t *own_name(const struct fleet_tenant *tenant, struct name *o
 
 bool fleet_tenant_next_name(const struct fleet_tenant *tenant, struct fleet_tenant_name *at)
 {
+	assert(at->passed <= (size_t)tenant->host_count + tenant->domain_count);
 	if (at->passed == (size_t)tenant->host_count + tenant->domain_count)
 		return false;
 	at->is_domain = at->passed >= tenant->host_count;
@@ -133,6 +138,7 @@ struct fleet_tenant *fleet_tenant_settle(struct fleet_tenant *tenant, struct sla
 	size_t size = size_of(tenant), where_at = (size + 7) & ~(size_t)7;
 	size_t whole = is_base ? where_at + sizeof(struct fleet_where) : size;
 
+	assert(!tenant->is_settled);
 	if (whole > SLAB_SIZE_MAX)
 		return tenant;
 	struct fleet_tenant *settled = slab_alloc(slab, whole);

@@ -104,6 +104,7 @@ struct fleet_terms *fleet_terms_new(const struct fleet_terms *from)
 	terms->tier = put(&at, from->tier, text_size(from->tier));
 	terms->regions = put_texts(&lists, &at, from->regions, from->region_count);
 	terms->tags = put_texts(&lists, &at, from->tags, from->tag_count);
+	assert(at == life->bytes + length && lists == (char **)(life + 1) + list_count);
 	life->hash = hash_bytes(life->bytes, length, terms->is_suspended);
 	return terms;
 }
@@ -161,6 +162,7 @@ static void leave_pool(struct fleet_terms *terms)
 	for (at = bucket_of(terms->life->pool, terms); *at != terms;)
 		at = &(*at)->life->next;
 	*at = terms->life->next;
+	assert(terms->life->pool->count > 0);
 	terms->life->pool->count--;
 	terms->life->pool = NULL;
 }
@@ -201,6 +203,7 @@ struct fleet_terms *fleet_terms_share(struct fleet_terms_pool *pool, struct flee
 
 void fleet_terms_unref(struct fleet_terms *terms)
 {
+	assert(terms->life->references > 0);
 	if (--terms->life->references > 0)
 		return;
 	leave_pool(terms);

@@ -7,6 +7,7 @@
 #include "lib/mem.h"
 #include "lib/text.h"
 #include "zones/rrtype.h"
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,6 +30,7 @@ static __attribute__((format(printf, 4, 5))) void fail(struct fleet_validation *
 		abort();
 	va_end(args);
 	if (stage != NULL) {
+		assert(stage->object == object);
 		const struct fleet_place *place = validation->place < stage->place_count
 							  ? &stage->places[validation->place]
 							  : &stage->place;
@@ -90,6 +92,7 @@ static void fail_unknown(struct fleet_validation *validation, const struct fleet
 		fail(validation, reference, NULL, "unknown %s '%s'", kind, reference->id);
 		return;
 	}
+	assert(reference->role == REFERENCE_OBJECT && reference->kind < FLEET_KINDS);
 	validation->nearest_left--;
 	const char **ids = xcalloc(NEAREST_AMONG_MAX, sizeof(*ids));
 	size_t count = collect_ids(validation, reference->kind, ids);

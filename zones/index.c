@@ -39,12 +39,14 @@ static size_t node_octets(size_t name_octets)
 
 static void shard_unref(struct shard *shard)
 {
+	assert(shard == &empty_shard || shard->references > 0);
 	if (shard != &empty_shard && --shard->references == 0)
 		free(shard);
 }
 
 static struct shard *shard_new(uint32_t slots, size_t data_octets)
 {
+	assert(slots > 0 && (slots & (slots - 1)) == 0);
 	size_t head = sizeof(struct shard) + slots * sizeof(struct slot);
 	struct shard *shard = xmalloc(head + data_octets);
 
@@ -58,6 +60,7 @@ static void put_slot(struct shard *shard, uint32_t fingerprint, size_t offset)
 {
 	uint32_t at = fingerprint & shard->mask;
 
+	assert(shard->count <= shard->mask && offset % 8 == 0); /* a slot is free, so that the search ends */
 	while (shard->slots[at].offset)
 		at = (at + 1) & shard->mask;
 	assert(offset / 8 <= UINT32_MAX);
@@ -80,6 +83,7 @@ static struct shard *shard_rebuild(const struct shard *old, uint32_t slots)
 		shard->used += octets;
 		shard->count++;
 	}
+	assert(shard->count == old->count && shard->used <= shard->capacity);
 	return shard;
 }
 
@@ -87,6 +91,7 @@ static void replace_shard(struct index_edit *edit, unsigned number, struct shard
 {
 	struct shard_entry *entry = &edit->index->shards[number];
 
+	assert(edit->is_own[number] && shard->references == 1);
 	shard_unref(entry->shard);
 	*entry = (struct shard_entry){shard, shard->mask};
 }
@@ -150,6 +155,7 @@ static struct node *insert(struct index_edit *edit, const uint8_t *name, size_t 
 		shard->capacity = capacity;
 		edit->index->shards[number].shard = shard;
 	}
+	assert(shard->used + octets <= shard->capacity && shard->references == 1);
 	struct node *node = (struct node *)((uint8_t *)shard + shard->used);
 	memset(node, 0, octets);
 	node->zone = zone;
@@ -187,6 +193,7 @@ static void erase(struct index_edit *edit, const uint8_t *name, size_t length)
 		hole = at;
 	}
 	shard->slots[hole] = (struct slot){0, 0};
+	assert(shard->count > 0 && edit->index->names > 0);
 	shard->count--;
 	shard->waste += (uint32_t)node_octets(length);
 	edit->index->names--;
@@ -198,6 +205,7 @@ static void erase(struct index_edit *edit, const uint8_t *name, size_t length)
 
 static void zone_set_unref(struct zone_set *set)
 {
+	assert(!set || set->references > 0);
 	if (!set || --set->references)
 		return;
 	for (size_t i = 0; i < set->count; i++)
@@ -254,6 +262,7 @@ static void insert_zone(struct index_edit *edit, const struct zone *zone)
 			continue;
 		struct node *parent = writable(edit, from->name + *from->name + 1,
 					       (size_t)from->name_length - *from->name - 1);
+		assert(parent); /* a zone has its empty non-terminals as nodes */
 		parent->children++;
 		if (name_is_wildcard(from->name))
 			parent->flags |= NODE_HAS_WILDCARD;
@@ -370,6 +379,7 @@ static struct node *create(struct index_edit *edit, const struct name *name)
 		octets += *octets + 1;
 	}
 	struct node *parent = writable(edit, octets, length);
+	assert(parent && parent->zone == zone);
 	parent->children++;
 	parent->flags |= is_below_wildcard ? NODE_HAS_WILDCARD : 0;
 	return writable(edit, name->octets, name->length);
@@ -383,6 +393,7 @@ static void prune(struct index_edit *edit, const struct name *name)
 
 	for (;;) {
 		const struct node *node = get(edit->index, octets, length);
+		assert(node); /* an apex at the latest ends the walk */
 		if (node->flags & NODE_STATIC || node->children || node->policy != INDEX_NONE)
 			return;
 		erase(edit, octets, length);
@@ -390,6 +401,7 @@ static void prune(struct index_edit *edit, const struct name *name)
 		length -= *octets + 1u;
 		octets += *octets + 1;
 		struct node *parent = writable(edit, octets, length);
+		assert(parent && parent->children > 0);
 		parent->children--;
 		if (was_wildcard)
 			parent->flags &= (uint16_t)~NODE_HAS_WILDCARD;
@@ -403,6 +415,7 @@ void index_edit_set_tenant(struct index_edit *edit, const struct name *name, uin
 	if (policy == INDEX_NONE && !exists)
 		return;
 	struct node *node = exists ? writable(edit, name->octets, name->length) : create(edit, name);
+	assert(policy == INDEX_NONE || tenant != INDEX_NONE);
 	node->policy = policy;
 	node->tenant = policy == INDEX_NONE ? INDEX_NONE : tenant;
 	if (policy == INDEX_NONE)
@@ -481,6 +494,7 @@ struct index *index_ref(struct index *index)
 
 void index_unref(struct index *index)
 {
+	assert(!index || index->references > 0);
 	if (!index || --index->references)
 		return;
 	for (unsigned i = 0; i < SHARDS; i++)

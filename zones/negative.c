@@ -6,6 +6,7 @@
 #include "zones/negative.h"
 #include "lib/arena.h"
 #include "lib/bytes.h"
+#include <assert.h>
 #include <string.h>
 
 #define HEAD_OCTETS 12 /* owner as a pointer, TYPE, CLASS, TTL, RDLENGTH */
@@ -40,6 +41,7 @@ static bool find_suffix(const struct name *name, const uint8_t *suffix, size_t *
 
 static void put_pointer(struct record *record, enum zone_base base, size_t offset)
 {
+	assert(record->pointer_count < ZONE_NEGATIVE_POINTERS);
 	record->pointers[record->pointer_count++] = (struct zone_pointer){
 		.at = (uint16_t)record->length, .offset = (uint16_t)offset, .base = base};
 	record->length += 2;
@@ -62,6 +64,7 @@ static size_t put_name(struct record *record, const struct zone *zone, const uin
 			break;
 	}
 	kept = (size_t)(label - name.octets);
+	assert(record->length + kept + 2 <= sizeof record->octets);
 	memcpy(record->octets + record->length, octets, kept);
 	record->length += kept;
 	if (is_in_question)
@@ -89,6 +92,7 @@ void negative_compress(struct zone *zone)
 	put_name(&record, zone, rname, &before, HEAD_OCTETS, kept);
 	bytes_put16(record.octets + 10, (uint16_t)(record.length - HEAD_OCTETS + ZONE_SOA_NUMBERS));
 
+	assert(record.length <= UINT16_MAX);
 	zone->negative = arena_dup(zone->arena, record.octets, record.length);
 	zone->negative_length = (uint16_t)record.length;
 	zone->negative_pointer_count = (uint8_t)record.pointer_count;

@@ -2,6 +2,7 @@
 #include "zones/target.h"
 #include "lib/net.h"
 #include "zones/rrtype.h"
+#include <assert.h>
 #include <string.h>
 
 #define IPV4_LABELS 4
@@ -61,6 +62,7 @@ bool target_is_address(const struct rrset *set, const uint8_t *rdata, const stru
 	/* In trees of digits (RFC 1035 §3.5, RFC 2317, RFC 3596 §2.5) aliases lead to digits. */
 	if (set->type == RR_CNAME && name_is_below(apex->octets, arpa))
 		return false;
+	assert(name_length(rest) <= NAME_MAX_OCTETS);
 	struct name lower = {.length = (uint8_t)name_length(rest)};
 	memcpy(lower.octets, rest, lower.length);
 	name_lower(lower.octets, lower.length);

@@ -136,6 +136,7 @@ static uint32_t add_owner(struct builder *builder, const uint8_t *name, size_t l
 		length -= *name + 1u;
 		name += *name + 1;
 		uint32_t parent = owner_number(builder, name, length, &is_new);
+		assert(parent != child && parent < builder->owner_count);
 		builder->owners[child].parent = parent;
 		child = parent;
 	}
@@ -243,6 +244,7 @@ static size_t sort_records(struct builder *builder, const struct owner *owner)
 		if (!builder->sorted[i]->is_dropped)
 			builder->sorted[kept++] = builder->sorted[i];
 	}
+	assert(kept > 0 && kept <= count);
 	qsort(builder->sorted, kept, sizeof(*builder->sorted), compare_order);
 	return kept;
 }
@@ -316,6 +318,7 @@ static const struct rrset *make_set(struct builder *builder, const struct owner 
 		memcpy(to, records[i]->rdata, records[i]->length);
 		to += records[i]->length;
 	}
+	assert(to == set->wire + length);
 	return set;
 }
 
@@ -440,6 +443,7 @@ static const struct owner *covering(const struct builder *builder, const struct 
 {
 	const struct owner *top = NULL;
 
+	assert(owner >= builder->owners && owner < builder->owners + builder->owner_count);
 	while (owner->parent != NONE) {
 		owner = &builder->owners[owner->parent];
 		if (owner->node->flags & (ZONE_NODE_CUT | ZONE_NODE_DNAME))
@@ -556,6 +560,7 @@ struct zone *zone_load(const struct name *name, const char *path, const char *te
 				  .errors_before = errors->errors,
 				  .file = path ? path : label};
 
+	assert((path == NULL) != (text == NULL));
 	zone->references = 1;
 	zone->arena = arena;
 	zone->name = *name;
@@ -601,6 +606,7 @@ static struct rrset *copy_soa(struct zone *zone)
 void zone_renew_serial(struct zone *zone, uint32_t serial)
 {
 	const struct rrset *current = zone_soa(zone);
+	assert(current->type == RR_SOA && current->wire_length == zone->soa->wire_length);
 	unsigned turn = current == zone->soa_copies[0];
 	if (!zone->soa_copies[turn])
 		zone->soa_copies[turn] = copy_soa(zone);
@@ -617,6 +623,7 @@ struct zone *zone_ref(struct zone *zone)
 
 void zone_unref(struct zone *zone)
 {
+	assert(!zone || zone->references > 0);
 	if (zone && --zone->references == 0)
 		arena_free(zone->arena);
 }
@@ -637,6 +644,7 @@ const struct zone_node *zone_find(const struct zone *zone, const uint8_t *name,
 				  const struct zone_node **ret_cut)
 {
 	size_t length = name_length(name);
+	assert(length >= zone->name.length);
 	const struct zone_node *found = get(zone, name, length), *cut = NULL;
 
 	/* from the parent up to the apex; the topmost cut wins */

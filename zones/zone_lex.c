@@ -1,6 +1,7 @@
 /* See zone_lex.h. Control path. */
 #include "zones/zone_lex.h"
 #include "lib/mem.h"
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,6 +50,7 @@ static const char *read_escape(struct zone_lex *lex)
 {
 	const char *p = lex->at + 1;
 
+	assert(*lex->at == '\\');
 	if (p == lex->end || *p == '\n' || *p == '\r')
 		return "'\\' at the end of a line";
 	if (is_digit(*p)) {
@@ -100,6 +102,7 @@ static bool ends_word(char c)
 /* Quoted text is a word of its own, whatever stands next to it. */
 static const char *read_word(struct zone_lex *lex, struct zone_entry *entry, bool is_multiline)
 {
+	assert(lex->at < lex->end && entry->count <= lex->words_capacity);
 	if (entry->count == lex->words_capacity)
 		xgrow((void **)&lex->words, &lex->words_capacity, entry->count + 1, sizeof(*lex->words));
 	lex->words[entry->count] = (struct zone_word){

@@ -451,6 +451,7 @@ static void include(struct source *source)
 		reader->depth++;
 		set_origin(reader, &origin);
 		read_text(reader, arena_strndup(reader->text->arena, path, strlen(path)), bytes, length);
+		assert(reader->depth > 0);
 		reader->depth--;
 		set_origin(reader, &origin_before);
 		reader->owner = owner_before;

@@ -3,6 +3,7 @@
 #include "lib/country.h"
 #include "lib/map.h"
 #include "lib/text.h"
+#include <assert.h>
 #include <ctype.h>
 #include <string.h>
 
@@ -24,6 +25,7 @@ static void add_item(const struct doc_reader *reader, const struct doc_node *nod
 		doc_err(reader->errors, reader->doc, node, "at most %d regions", FLEET_REGIONS_MAX);
 		return;
 	}
+	assert(tiers->items != NULL && tiers->count < FLEET_REGIONS_MAX);
 	tiers->items[tiers->count++] = (struct fleet_tier_item){
 		.region = arena_strndup(arena, id, strlen(id)), .starts_tier = starts_tier};
 }
@@ -114,6 +116,7 @@ static bool parse_subdivision(const char *text, struct fleet_map_rule *rule)
 	country[2] = '\0';
 	if (!fleet_is_country(country) || !fleet_is_subdivision(text + 3))
 		return false;
+	assert(strlen(text + 3) < sizeof(rule->subdivision));
 	memcpy(rule->country, country, 3);
 	snprintf(rule->subdivision, sizeof(rule->subdivision), "%s", text + 3);
 	return true;
@@ -287,6 +290,7 @@ static void check_nearest_lists(const struct doc_reader *reader, const struct do
 				FLEET_NEAREST_LISTS_MAX);
 			return;
 		}
+		assert(count < FLEET_NEAREST_LISTS_MAX);
 		lists[count++] = &rule->tiers;
 	}
 }
@@ -302,6 +306,7 @@ struct fleet_object *fleet_read_map(const struct doc_reader *reader, const struc
 					 (node->count + 1) * sizeof(*map->rules));
 		for (const struct doc_node *item = node->first; item != NULL; item = item->next)
 			read_rule(reader, item, map, prefixes);
+		assert(map->rule_count == node->count);
 		check_nearest_lists(reader, node->first, map);
 		map_free(prefixes);
 		if (doc_get(node, "default") == NULL)

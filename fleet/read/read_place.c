@@ -2,6 +2,7 @@
 #include "fleet/fleet_internal.h"
 #include "lib/country.h"
 #include "lib/mem.h"
+#include <assert.h>
 #include <ctype.h>
 #include <string.h>
 
@@ -110,6 +111,7 @@ bool fleet_read_ids(const struct doc_reader *reader, const struct doc_node *node
 	}
 	if (!is_good)
 		return false;
+	assert(count == node->count && count <= max);
 	*ret = ids;
 	*ret_count = count;
 	return true;
@@ -194,6 +196,7 @@ static void read_location_subdivision(const struct doc_reader *reader, const str
 		doc_err(reader->errors, reader->doc, value, "must be %s", what);
 		return;
 	}
+	assert(strlen(text) < sizeof(location->subdivision));
 	location->has_subdivision = true;
 	snprintf(location->subdivision, sizeof(location->subdivision), "%s", text);
 }
@@ -206,6 +209,7 @@ static void read_location_continent(const struct doc_reader *reader, const struc
 
 	if (!doc_read_word(reader, value, "continent", country_continents, NULL, &word))
 		return;
+	assert(word < COUNTRY_CONTINENTS);
 	location->has_continent = true;
 	memcpy(location->continent, country_continents[word], 3);
 }
@@ -239,7 +243,9 @@ struct fleet_object *fleet_read_location(const struct doc_reader *reader, const 
 
 	location->object.kind = FLEET_LOCATION;
 	location->object.id = memcpy(location + 1, id, length);
-	if (prefix_parse(id, &location->prefix) && doc_read_mapping(reader, node, location_keys, location))
+	bool is_prefix = prefix_parse(id, &location->prefix);
+	assert(is_prefix); /* it is canonical */
+	if (is_prefix && doc_read_mapping(reader, node, location_keys, location))
 		return &location->object;
 	fleet_object_free(&location->object);
 	return NULL;

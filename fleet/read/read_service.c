@@ -2,6 +2,7 @@
 #include "fleet/fleet_internal.h"
 #include "lib/idn.h"
 #include "lib/text.h"
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,6 +67,7 @@ static void read_ttl(const struct doc_reader *reader, const struct doc_node *val
 			"must be MIN..MAX; the first is the greater here");
 		return;
 	}
+	assert(min > 0 && max <= TTL_SECONDS_MAX);
 	service->ttl_min = min;
 	service->ttl_max = max;
 }
@@ -77,8 +79,10 @@ static void read_order(const struct doc_reader *reader, const struct doc_node *v
 	static const char *const later[] = {"latency", NULL};
 	unsigned word;
 
-	if (doc_read_word(reader, value, "order", fleet_order_word, later, &word))
-		((struct fleet_service *)target)->order = (enum order_kind)word;
+	if (!doc_read_word(reader, value, "order", fleet_order_word, later, &word))
+		return;
+	assert(word < ORDER_KINDS);
+	((struct fleet_service *)target)->order = (enum order_kind)word;
 }
 
 static void read_map(const struct doc_reader *reader, const struct doc_node *value, void *target)
@@ -127,6 +131,7 @@ static void read_region_bias(const struct doc_reader *reader, const struct doc_n
 			BIAS_MAX, BIAS_MAX);
 		return;
 	}
+	assert(service->bias_count < FLEET_REGIONS_MAX);
 	struct fleet_bias *bias = &service->bias[service->bias_count++];
 	bias->region = arena_strndup(arena_of(service), node->key, strlen(node->key));
 	bias->percent = (int8_t)(is_negative ? -(int)size : (int)size);
@@ -213,6 +218,7 @@ static void add_resort(const struct doc_reader *reader, const struct doc_node *n
 			"is one too many: at most %d addresses of a family", FLEET_RESORT_MAX);
 	else
 		service->resort[service->resort_count++] = ip;
+	assert(service->resort_count <= 2 * FLEET_RESORT_MAX);
 }
 
 static void read_resort(const struct doc_reader *reader, const struct doc_node *value,
@@ -432,6 +438,7 @@ static void read_vip(const struct doc_reader *reader, const struct doc_node *nod
 	if (name != NULL && doc_get(node, "address") != NULL)
 		doc_err_key(reader->errors, reader->doc, name, "a VIP has an address or a name, not both");
 	check_twice(reader, node, vips, draft.vip);
+	assert(draft.vip->name == NULL || draft.vip->ip.family == 0 || err_has_errors(reader->errors));
 	vips->has_names |= draft.vip->name != NULL;
 	vips->written_count++;
 }
@@ -455,6 +462,7 @@ static void read_region_vips(const struct doc_reader *reader, const struct doc_n
 {
 	struct fleet_vips *vips = &service->vips[service->vip_region_count];
 
+	assert(service->vip_region_count < FLEET_REGIONS_MAX);
 	if (!text_is_id(node->key)) {
 		doc_err_key(reader->errors, reader->doc, node, "must be the id of a region");
 		return;
@@ -471,6 +479,7 @@ static void read_region_vips(const struct doc_reader *reader, const struct doc_n
 	for (const struct doc_node *item = node->first; item != NULL; item = item->next)
 		read_vip(reader, item, vips, arena_of(service));
 	take_addresses(vips, arena_of(service));
+	assert(vips->count <= vips->written_count && vips->written_count == node->count);
 	service->vip_region_count++;
 }
 

@@ -1,6 +1,7 @@
 /* Documents → tenants. Control thread. */
 #include "fleet/fleet_internal.h"
 #include "lib/mem.h"
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -159,8 +160,11 @@ static struct fleet_tenant *pack_tenant(const struct tenant_draft *draft, const 
 	};
 	const char **written = NULL;
 
+	assert(lists->region_count <= UINT16_MAX &&
+	       lists->tag_count <= UINT16_MAX); /* as the terms hold them */
 	if (lists->hosts != NULL) {
 		const struct doc_node *node = draft->hosts->first;
+		assert(lists->host_count == draft->hosts->count);
 		written = arena_alloc(draft->arena, (lists->host_count + 1) * sizeof(*written));
 		for (size_t i = 0; i < lists->host_count; i++, node = node->next)
 			written[i] = node->text;
@@ -215,6 +219,7 @@ static void check_repeated(const struct doc_reader *reader, const struct tenant_
 {
 	size_t host_count = lists->host_count, domain_count = lists->domain_count;
 
+	assert(host_count <= FLEET_NAMES_PER_TENANT_MAX && domain_count <= FLEET_NAMES_PER_TENANT_MAX);
 	if (host_count + domain_count < 2)
 		return;
 	struct names *seen = names_new();

@@ -3,6 +3,7 @@
 #include "fleet/fleet_internal.h"
 #include "lib/mem.h"
 #include "lib/text.h"
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,6 +86,7 @@ static struct fleet_zone *pack_zone(const struct doc_reader *reader, const struc
 	const char *written = draft->file != NULL ? draft->file->text : NULL;
 	const char *text = draft->text != NULL ? draft->text->text : NULL;
 	char *path = written != NULL ? resolve_path(written, reader->doc->file) : NULL;
+	assert((written != NULL) != (text != NULL));
 	struct fleet_zone *zone = xcalloc(1, sizeof(*zone) + text_size(id) + text_size(path) +
 						     text_size(written) + text_size(text));
 	char *at = (char *)(zone + 1);
@@ -102,6 +104,8 @@ static struct fleet_zone *pack_zone(const struct doc_reader *reader, const struc
 		if (zone->text_line > 0 && strchr(text, '\n') != NULL)
 			zone->text_line++;
 	}
+	assert(at ==
+	       (char *)(zone + 1) + text_size(id) + text_size(path) + text_size(written) + text_size(text));
 	free(path);
 	return zone;
 }

@@ -103,6 +103,7 @@ static const char *read_field(const char *text, struct rdata_field *ret)
 	*ret = (struct rdata_field){.kind = mark ? kinds[mark - marks] : RDATA_FIELD_PLAIN};
 	ret->name = text + (mark != NULL);
 	size_t length = strcspn(ret->name, ",");
+	assert(length > 0);
 	char last = ret->name[length - 1];
 	ret->is_optional = last == '*' || last == '?';
 	ret->is_repeated = last == '*' || last == '+';
@@ -115,6 +116,7 @@ void rdata_fields_of(uint16_t type, struct rdata_fields *ret)
 	ret->count = 0;
 	for (const char *text = text_of(type); *text; ret->count++) {
 		assert(ret->count < RDATA_FIELDS_MAX);
+		assert(ret->count == 0 || !ret->field[ret->count - 1].is_repeated); /* only the last may be */
 		text = read_field(text, &ret->field[ret->count]);
 	}
 }
@@ -162,6 +164,7 @@ bool rdata_fields_fit(const struct rdata_fields *fields, const struct zone_word 
 		return true;
 	for (size_t i = 0; i < count && may_be(field, words[i].text); i++)
 		field++;
+	assert(field < end);
 	snprintf(reason, RDATA_REASON_MAX, "no %.*s", field->name_length, field->name);
 	return false;
 }
