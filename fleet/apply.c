@@ -1,7 +1,7 @@
 /*
- * Applying a change: work out what it touches, put that into the fleet, check the fleet as it would
- * be, and take everything back when something is wrong. Costs what the change costs; the fleet is
- * walked only when something that others refer to goes or changes. Control thread.
+ * Applies a change: finds what it touches, puts that into the fleet, checks the fleet as it would be, and
+ * takes everything back when something is wrong. The cost is that of the change: the fleet is walked only
+ * when something goes or changes to which others refer. Control thread.
  */
 #include "fleet/fleet_internal.h"
 #include "lib/mem.h"
@@ -232,7 +232,7 @@ static void load_zones(struct apply *apply)
 
 /* ---- into the fleet and out of it ---- */
 
-/* A tenant's host that its id says stands in no map: fleet_tenant_of finds it. */
+/* The host that a tenant has because of its id stands in no map: fleet_tenant_of finds it. */
 static bool next_claim(const struct fleet_tenant *tenant, struct fleet_tenant_name *at)
 {
 	bool is_left = fleet_tenant_next_name(tenant, at);
@@ -283,8 +283,8 @@ static void share_terms(struct fleet *fleet, struct fleet_object *object)
 		tenant->terms = fleet_terms_share(fleet->terms, tenant->terms);
 }
 
-/* What is removed lives on in the result until that is done, and goes back to its place when the change
- * is reverted. */
+/* A removed object lives on in the result until that is done, and returns to its place when the change is
+ * reverted. */
 static void swap_in(struct fleet *fleet, const struct fleet_result *result)
 {
 	for (size_t i = 0; i < result->touched_count; i++) {
@@ -355,8 +355,8 @@ static bool touches_zone(const struct fleet_result *result)
 	return false;
 }
 
-/* Whether objects that the change does not bring may no longer fit: something they refer to went or
- * became different, or a new zone took names over. */
+/* Whether the change may break objects that it does not bring: something to which they refer is gone or
+ * different, or a new zone takes names over. */
 static bool may_break_others(const struct fleet_result *result)
 {
 	for (size_t i = 0; i < result->touched_count; i++)

@@ -1,5 +1,5 @@
-/* Changes: documents and single objects → staged objects with the places of their references, so that
- * a document may go before the change is applied. Control thread. */
+/* Documents and single objects become staged objects, which know the places of their references: a document
+ * may be freed before its change is applied. Control thread. */
 #include "fleet/fleet_internal.h"
 #include "lib/map.h"
 #include "lib/mem.h"
@@ -150,7 +150,7 @@ static const struct doc_node *find_member(struct place_finder *finder, size_t de
 	return NULL;
 }
 
-/* Walks the path as far as the document has it. */
+/* Follows the path as far as the document has it, and notes where that is. */
 static void find_place(void *user, const struct fleet_reference *reference)
 {
 	struct place_finder *finder = user;
@@ -216,7 +216,7 @@ static void find_places(struct fleet_stage *stage, const struct doc_node *node)
 
 	fleet_each_reference(stage->object, find_place, &finder);
 	stage->place_count = finder.count;
-	/* Without the room for more: there may be millions. */
+	/* The copy has no room to spare: there may be millions. */
 	stage->places =
 		finder.count > 0 ? xmemdup(finder.places, finder.count * sizeof(*finder.places)) : NULL;
 	free(finder.places);

@@ -93,7 +93,8 @@ static int compare_ids(const void *a, const void *b)
 	return strcmp((*x)->id, (*y)->id);
 }
 
-/* A heap with the greatest id on top, but that the object at `at` may be smaller than those below it. */
+/* Repairs a heap with the greatest id on top, in which only the object at `at` may be smaller than those
+ * below it. */
 static void sift_down(struct fleet_object **heap, size_t count, size_t at)
 {
 	for (size_t child; (child = 2 * at + 1) < count; at = child) {
@@ -107,7 +108,7 @@ static void sift_down(struct fleet_object **heap, size_t count, size_t at)
 	}
 }
 
-/* The `most` smallest ids behind `after`, by one walk. */
+/* Finds the `most` smallest ids behind `after` in one walk. */
 static void fill_window(struct fleet_collection *collection, const char *after, size_t most)
 {
 	struct fleet_window *window = &collection->window;
@@ -152,7 +153,7 @@ static size_t window_place(const struct fleet_window *window, const char *id)
 	return low;
 }
 
-/* Where the page behind `after` begins in the window; false: it may begin before it. */
+/* Finds where the page behind `after` begins in the window; false: it may begin before the window. */
 static bool find_page(const struct fleet_window *window, const char *after, size_t *ret_first)
 {
 	if (!window->is_filled ||
@@ -200,7 +201,7 @@ static void window_add(struct fleet_window *window, struct fleet_object *object)
 	window->count++;
 }
 
-/* `by`: with the same id, in its place; NULL: removed. */
+/* `by` takes the place of the object with its id; NULL: that object leaves. */
 static void window_replace(struct fleet_window *window, const char *id, struct fleet_object *by)
 {
 	size_t at = window_place(window, id);

@@ -116,7 +116,7 @@ size_t fleet_page(const struct fleet *fleet, enum fleet_kind kind, const char *a
 
 /* ---- names ---- */
 
-/* The tenant that the first label is the id of, if the name is its own because of that. */
+/* The tenant whose id is the first label, if it has the name because of that. */
 static struct fleet_tenant *implied_owner(const struct fleet *fleet, const uint8_t *name)
 {
 	char id[64];

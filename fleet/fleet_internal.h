@@ -60,10 +60,10 @@ struct fleet_terms *fleet_terms_new(const struct fleet_terms *from);
 struct fleet_terms *fleet_terms_share(struct fleet_terms_pool *pool, struct fleet_terms *terms);
 void fleet_terms_unref(struct fleet_terms *terms);
 bool fleet_terms_equal(const struct fleet_terms *a, const struct fleet_terms *b);
-/* Whether they were found good in this validation before; says so from now on. */
-/* Whether it is so of all in the pool. */
+/* Whether `is_so` holds for all in the pool. */
 bool fleet_terms_all(const struct fleet_terms_pool *pool,
 		     bool (*is_so)(void *user, struct fleet_terms *terms), void *user);
+/* Whether this validation has found them good already. */
 bool fleet_terms_are_good(const struct fleet_terms *terms, uint64_t validation);
 void fleet_terms_set_good(struct fleet_terms *terms, uint64_t validation);
 
@@ -210,5 +210,5 @@ struct fleet_validation {
 /* Checks one object against the fleet as it would be. */
 void fleet_validate(struct fleet_validation *validation, const struct fleet_object *object,
 		    const struct fleet_stage *stage);
-/* Whether the terms of no tenant are wrong; errors of those that are have to be told by their tenants. */
+/* Whether no tenant's terms are wrong. Those that are, their tenants report. */
 bool fleet_validate_terms(const struct fleet_validation *validation);

@@ -11,6 +11,6 @@ size_t names_count(const struct names *names);
 void *names_get(const struct names *names, const uint8_t *name); /* NULL: absent */
 /* The value of the name itself or of the closest name above it, or NULL. */
 void *names_enclosing(const struct names *names, const uint8_t *name);
-/* Sets the value, and the key to this memory. */
+/* Sets the value. `name` becomes the key, so that its memory stays as long as the entry. */
 void names_put(struct names *names, const uint8_t *name, void *value);
 void names_remove(struct names *names, const uint8_t *name); /* absent is fine */

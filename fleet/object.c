@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* An arena's object stands behind the pointer to the arena. */
+/* An object in an arena of its own stands behind the pointer to that arena. */
 #define ARENA_HEAD 16
 
 void *fleet_object_new(size_t size, enum fleet_kind kind, const char *id)

@@ -80,7 +80,7 @@ static const uint8_t *stored_names(const struct fleet_tenant *tenant)
 	return (const uint8_t *)tenant->rest + strlen(tenant->rest) + 1;
 }
 
-/* <id>.<zone>; whoever read the tenant found that it is no longer than a name may be. */
+/* <id>.<zone>; the reader refuses a tenant whose name would be too long. */
 static const uint8_t *own_name(const struct fleet_tenant *tenant, struct name *out)
 {
 	size_t id_length = strlen(tenant->object.id), zone_length = name_length(tenant->terms->zone);
@@ -131,7 +131,7 @@ static size_t size_of(const struct fleet_tenant *tenant)
 	return (size_t)(end - (const char *)tenant);
 }
 
-/* Where a base object stands comes behind it. */
+/* Behind a base object follows where it stands. */
 struct fleet_tenant *fleet_tenant_settle(struct fleet_tenant *tenant, struct slab *slab)
 {
 	bool is_base = tenant->object.source == FLEET_BASE;

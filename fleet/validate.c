@@ -1,7 +1,7 @@
 /*
- * Checking one object against the rest of the fleet (configuration.md, "Validation" and "Static and
- * tenant records at one name"). The cost does not depend on how many tenants there are. Control
- * thread.
+ * Checks one object against the rest of the fleet: whether there is what it refers to, whether its names are
+ * its own and lie where they may, whether its regions have a VIP. The cost does not depend on how many
+ * tenants there are. Control thread.
  */
 #include "fleet/fleet_internal.h"
 #include "lib/mem.h"
@@ -14,7 +14,7 @@
 #define LISTED_MAX 8
 #define NEAREST_AMONG_MAX 20000 /* ids that are compared for one near word */
 
-/* The error at a reference of the object, or for an object that was there before at the object. */
+/* Reports at the reference, or at the object where that was there before the change. */
 static __attribute__((format(printf, 4, 5))) void fail(struct fleet_validation *validation,
 						       const struct fleet_reference *reference,
 						       const char *nearest, const char *format, ...)
@@ -56,8 +56,8 @@ static __attribute__((format(printf, 4, 5))) void fail(struct fleet_validation *
 
 /* ---- references ---- */
 
-/* The change brings an object that could not be read whole: what is wrong is reported there, and the one
- * that stands under its id, if any, says nothing about what was meant. */
+/* Whether the change brings an object under this id that could not be read whole. Its own errors are
+ * reported; an object that stands under the id now says nothing about what was meant. */
 static bool is_broken(const struct fleet_validation *validation, enum fleet_kind kind, const char *id)
 {
 	const struct fleet_stage *stage = fleet_change_find(validation->change, kind, id);
@@ -65,7 +65,7 @@ static bool is_broken(const struct fleet_validation *validation, enum fleet_kind
 	return stage != NULL && stage->action == STAGE_BROKEN;
 }
 
-/* The ids of a kind, those of objects that are broken among them. */
+/* Collects the ids of a kind, also of objects that are broken. */
 static size_t collect_ids(const struct fleet_validation *validation, enum fleet_kind kind, const char **ids)
 {
 	const struct fleet_change *change = validation->change;
@@ -82,7 +82,7 @@ static size_t collect_ids(const struct fleet_validation *validation, enum fleet_
 	return count;
 }
 
-/* What was meant: the nearest id, or where none is near and they are few, all that there are. */
+/* Names the id that was meant: the nearest one, or where none is near and they are few, all. */
 static void fail_unknown(struct fleet_validation *validation, const struct fleet_reference *reference)
 {
 	const char *kind = fleet_kind_name[reference->kind];
@@ -148,8 +148,8 @@ static void check_static(struct fleet_validation *validation, const struct fleet
 		     what, text, types);
 }
 
-/* Of two that claim a name one tells: the one that comes with the change; of two such the one that writes
- * the name. Two that were there before had no quarrel then. */
+/* Of two tenants that claim a name one reports it: the one that comes with the change, and of two such the
+ * one that writes the name. Two that were there before did not clash then. */
 static void check_owner(struct fleet_validation *validation, const struct fleet_reference *reference,
 			const char *what, const char *text)
 {
@@ -255,7 +255,8 @@ static size_t term_count(const struct fleet_terms *terms)
 	       (terms->tier != NULL);
 }
 
-/* What tenants share is checked once in a validation, unless something is wrong with it: each tells that. */
+/* Terms are checked once in a validation. Where something is wrong with them, each of their tenants reports
+ * it. */
 static void check_terms(struct fleet_validation *validation, struct fleet_terms *terms, bool is_whole)
 {
 	size_t errors = validation->errors->errors;

@@ -114,7 +114,7 @@ static void read_tolerance(const struct doc_reader *reader, const struct doc_nod
 		((struct fleet_service *)target)->tolerance_km = km;
 }
 
-/* The key is a region; whether there is one is checked as a reference. */
+/* The key is a region's id; validation finds out whether there is such a region. */
 static void read_region_bias(const struct doc_reader *reader, const struct doc_node *node,
 			     struct fleet_service *service)
 {
@@ -399,7 +399,7 @@ static const struct doc_key vip_keys[] = {{"address", read_address, true},
 					  {"weight", read_weight},
 					  {"check", read_vip_check},
 					  {NULL}};
-/* With `name` the address is not what is missing. */
+/* Where `name` is given, no address is missing. */
 static const struct doc_key named_vip_keys[] = {{"address", read_address},
 						{"name", read_name},
 						{"weight", read_weight},

@@ -65,7 +65,7 @@ static void read_tags(const struct doc_reader *reader, const struct doc_node *va
 	((struct tenant_draft *)target)->tags = value;
 }
 
-/* A body that was got from the API may come back as it is. */
+/* What GET returns, PUT takes: a body may name its own id. */
 static void read_own_id(const struct doc_reader *reader, const struct doc_node *value, void *target)
 {
 	const char *id;
