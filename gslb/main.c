@@ -7,6 +7,7 @@
 #include "gslb/api/api.h"
 #include "gslb/serve/workers.h"
 #include "lib/log.h"
+#include <assert.h>
 
 struct gslbd {
 	struct event_base *base;
@@ -50,12 +51,15 @@ static struct stats *const *stats(void *user, size_t *ret_count)
 
 static uint64_t kernel_dropped(void *user, size_t listener, unsigned transport)
 {
+	assert(((struct gslbd *)user)->workers); /* else there is no listener */
 	return workers_kernel_dropped(((struct gslbd *)user)->workers, listener, (enum transport)transport);
 }
 
 static bool rebind(void *user, const struct node_config *config, struct err_list *errors)
 {
-	return api_rebind(((struct gslbd *)user)->api, config, errors);
+	struct gslbd *gslbd = user;
+	assert(gslbd->api); /* the loop turns, and so reloads come, only when it is there */
+	return api_rebind(gslbd->api, config, errors);
 }
 
 /* ---- life ---- */
