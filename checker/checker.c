@@ -160,7 +160,7 @@ static bool make_room(struct checker *checker)
 	struct checker_target *longest = TAILQ_FIRST(&checker->parting);
 	if (longest)
 		cut_parting(longest);
-	return longest != NULL;
+	return longest;
 }
 
 static const struct probe_listener listener;
@@ -271,8 +271,7 @@ static void drop_target(struct checker *checker, struct checker_target *target)
 		TAILQ_REMOVE(&checker->queue, target, line);
 	if (target->stage == TARGET_PARTING)
 		TAILQ_REMOVE(&checker->parting, target, line);
-	assert((target->probe != NULL) ==
-	       (target->stage == TARGET_ASKING || target->stage == TARGET_PARTING));
+	assert(!target->probe == (target->stage == TARGET_IDLE || target->stage == TARGET_QUEUED));
 	if (target->probe)
 		checker->in_flight--;
 	probe_cancel(target->probe);

@@ -80,7 +80,7 @@ const char *stream_reason(const struct stream *stream)
 
 static enum stream_status fail(struct stream *stream, int error, const char *reason)
 {
-	assert((error == 0) == (reason != NULL)); /* one of them tells why */
+	assert(!reason == (error != 0)); /* one of them tells why */
 	stream->is_open = false;
 	stream->error = error;
 	stream->reason = reason;

@@ -28,18 +28,18 @@ struct arena {
 
 struct arena *arena_new(void)
 {
-	struct arena *arena = xcalloc(1, sizeof(*arena));
+	struct arena *arena = xcalloc(1, sizeof *arena);
 
 	arena->block_size = ARENA_BLOCK_MIN;
-	arena->bytes = sizeof(*arena);
+	arena->bytes = sizeof *arena;
 	return arena;
 }
 
 void arena_free(struct arena *arena)
 {
-	if (arena == NULL)
+	if (!arena)
 		return;
-	for (struct block *block = arena->blocks, *next; block != NULL; block = next) {
+	for (struct block *block = arena->blocks, *next; block; block = next) {
 		next = block->next;
 		free(block);
 	}
@@ -49,10 +49,10 @@ void arena_free(struct arena *arena)
 /* Zeroed by calloc, whose fresh pages cost nothing until they are touched. */
 static struct block *block_new(struct arena *arena, size_t size)
 {
-	struct block *block = xcalloc(1, sizeof(*block) + size);
+	struct block *block = xcalloc(1, sizeof *block + size);
 
 	block->size = size;
-	arena->bytes += sizeof(*block) + size;
+	arena->bytes += sizeof *block + size;
 	return block;
 }
 
@@ -61,14 +61,14 @@ void *arena_alloc(struct arena *arena, size_t size)
 	if (size > SIZE_MAX / 2)
 		abort();
 	size = (size + ARENA_ALIGN - 1) & ~(ARENA_ALIGN - 1);
-	assert(arena->blocks == NULL || arena->used <= arena->blocks->size);
-	if (arena->blocks != NULL && size <= arena->blocks->size - arena->used) {
+	assert(!arena->blocks || arena->used <= arena->blocks->size);
+	if (arena->blocks && size <= arena->blocks->size - arena->used) {
 		void *memory = arena->blocks->data + arena->used;
 		arena->used += size;
 		return memory;
 	}
 	/* A large piece gets a block of its own behind the one being filled, whose rest stays usable. */
-	if (arena->blocks != NULL && size > arena->block_size / 4) {
+	if (arena->blocks && size > arena->block_size / 4) {
 		struct block *block = block_new(arena, size);
 		block->next = arena->blocks->next;
 		arena->blocks->next = block;

@@ -114,18 +114,18 @@ static int compare_code(const void *code, const void *country)
 
 const struct country *country_find(const char code[static 2])
 {
-	return bsearch(code, countries, sizeof(countries) / sizeof(countries[0]), sizeof(countries[0]),
+	return bsearch(code, countries, sizeof countries / sizeof countries[0], sizeof countries[0],
 		       compare_code);
 }
 
 const struct country *country_next(size_t *at)
 {
-	return *at < sizeof(countries) / sizeof(countries[0]) ? &countries[(*at)++] : NULL;
+	return *at < sizeof countries / sizeof countries[0] ? &countries[(*at)++] : NULL;
 }
 
 const char *country_meant(const char code[static 2])
 {
-	for (size_t i = 0; i < sizeof(other_codes) / sizeof(other_codes[0]); i++)
+	for (size_t i = 0; i < sizeof other_codes / sizeof other_codes[0]; i++)
 		if (memcmp(code, other_codes[i].written, 2) == 0)
 			return other_codes[i].meant;
 	return NULL;

@@ -12,22 +12,22 @@
 struct doc *doc_new(const char *file)
 {
 	struct arena *arena = arena_new();
-	struct doc *doc = arena_alloc(arena, sizeof(*doc));
+	struct doc *doc = arena_alloc(arena, sizeof *doc);
 
 	doc->arena = arena;
-	doc->file = file != NULL ? arena_strndup(arena, file, strlen(file)) : NULL;
+	doc->file = file ? arena_strndup(arena, file, strlen(file)) : NULL;
 	return doc;
 }
 
 void doc_free(struct doc *doc)
 {
-	if (doc != NULL)
+	if (doc)
 		arena_free(doc->arena);
 }
 
 struct doc_node *doc_node_new(struct doc *doc, enum doc_kind kind)
 {
-	struct doc_node *node = arena_alloc(doc->arena, sizeof(*node));
+	struct doc_node *node = arena_alloc(doc->arena, sizeof *node);
 
 	node->kind = kind;
 	return node;
@@ -35,10 +35,10 @@ struct doc_node *doc_node_new(struct doc *doc, enum doc_kind kind)
 
 void doc_node_append(struct doc_node *parent, struct doc_node **last, struct doc_node *node)
 {
-	assert(parent != NULL && node->parent == NULL && node->next == NULL);
-	assert((*last == NULL) == (parent->first == NULL));
+	assert(parent && !node->parent && !node->next);
+	assert(!*last == !parent->first);
 	node->parent = parent;
-	if (*last != NULL)
+	if (*last)
 		(*last)->next = node;
 	else
 		parent->first = node;
@@ -48,9 +48,9 @@ void doc_node_append(struct doc_node *parent, struct doc_node **last, struct doc
 
 const struct doc_node *doc_get(const struct doc_node *mapping, const char *key)
 {
-	if (mapping == NULL || mapping->kind != DOC_MAPPING)
+	if (!mapping || mapping->kind != DOC_MAPPING)
 		return NULL;
-	for (const struct doc_node *node = mapping->first; node != NULL; node = node->next)
+	for (const struct doc_node *node = mapping->first; node; node = node->next)
 		if (strcmp(node->key, key) == 0)
 			return node;
 	return NULL;
@@ -61,14 +61,14 @@ static char *pointer_of(const struct doc_node *node)
 {
 	size_t length = 0;
 
-	for (const struct doc_node *n = node; n->parent != NULL; n = n->parent)
-		length += 1 + (n->key != NULL ? 2 * strlen(n->key) : 10);
+	for (const struct doc_node *n = node; n->parent; n = n->parent)
+		length += 1 + (n->key ? 2 * strlen(n->key) : 10);
 	char *text = xmalloc(length + 1), *at = text + length;
 	*at = '\0';
-	for (; node->parent != NULL; node = node->parent) {
-		if (node->key == NULL) {
+	for (; node->parent; node = node->parent) {
+		if (!node->key) {
 			char index[16];
-			int digits = snprintf(index, sizeof(index), "%u", node->column);
+			int digits = snprintf(index, sizeof index, "%u", node->column);
 			at -= digits;
 			memcpy(at, index, (size_t)digits);
 		} else {
@@ -100,7 +100,7 @@ static struct spot at_value(const struct doc_node *node)
 
 static struct spot at_key(const struct doc_node *node)
 {
-	return node->key != NULL ? (struct spot){node, node->key_line, node->key_column} : at_value(node);
+	return node->key ? (struct spot){node, node->key_line, node->key_column} : at_value(node);
 }
 
 /* `topic` NULL: an error, else a warning. */
@@ -115,11 +115,10 @@ static __attribute__((format(printf, 5, 0))) struct err *report(struct err_list 
 
 	if (vasprintf(&message, format, args) < 0)
 		abort();
-	struct err *err = topic != NULL
-				  ? err_warn_topic(errors, topic, doc->file, spot.line, column, "%s", message)
-				  : err_add(errors, doc->file, spot.line, column, "%s", message);
+	struct err *err = topic ? err_warn_topic(errors, topic, doc->file, spot.line, column, "%s", message)
+				: err_add(errors, doc->file, spot.line, column, "%s", message);
 	free(message);
-	if (is_json && err != NULL) {
+	if (is_json && err) {
 		char *pointer = pointer_of(spot.node);
 		err_set_pointer(err, pointer);
 		free(pointer);
@@ -175,7 +174,7 @@ static size_t count_words(const char *const *words)
 {
 	size_t count = 0;
 
-	while (words != NULL && words[count] != NULL)
+	while (words && words[count])
 		count++;
 	return count;
 }
@@ -193,7 +192,7 @@ static char *list_words(const char *const *words)
 {
 	char *list = xstrdup("");
 
-	for (size_t i = 0; words[i] != NULL; i++) {
+	for (size_t i = 0; words[i]; i++) {
 		char *longer = xasprintf("%s%s%s", list, i > 0 ? ", " : "", words[i]);
 		free(list);
 		list = longer;
@@ -208,7 +207,7 @@ static void report_unknown_key(struct err_list *errors, const struct doc *doc, c
 	char quoted[TEXT_QUOTE_MAX];
 
 	text_quote(node->key, quoted);
-	if (nearest != NULL) {
+	if (nearest) {
 		struct err *err =
 			doc_err_key(errors, doc, node, "unknown key %s; did you mean '%s'?", quoted, nearest);
 		err_set_nearest(err, nearest);
@@ -227,7 +226,7 @@ void doc_check_keys(struct err_list *errors, const struct doc *doc, const struct
 
 	if (mapping->kind != DOC_MAPPING)
 		return;
-	for (const struct doc_node *node = mapping->first; node != NULL; node = node->next) {
+	for (const struct doc_node *node = mapping->first; node; node = node->next) {
 		if (is_word(node->key, words, count))
 			continue;
 		text_quote(node->key, quoted);

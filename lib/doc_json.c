@@ -41,13 +41,13 @@ static void convert_scalar(struct converter *converter, struct doc_node *node, c
 		set_text(converter, node, json_string_value(json), json_string_length(json));
 		return;
 	case JSON_INTEGER:
-		snprintf(number, sizeof(number), "%" JSON_INTEGER_FORMAT, json_integer_value(json));
+		snprintf(number, sizeof number, "%" JSON_INTEGER_FORMAT, json_integer_value(json));
 		break;
 	case JSON_REAL:
 		format_real(json_real_value(json), number);
 		break;
 	default:
-		snprintf(number, sizeof(number), "%s",
+		snprintf(number, sizeof number, "%s",
 			 json_is_true(json) ? "true" : (json_is_false(json) ? "false" : "null"));
 		break;
 	}
@@ -83,12 +83,11 @@ static struct doc_node *convert(struct converter *converter, struct doc_node *pa
 			     : json_is_array(json) ? DOC_SEQUENCE
 						   : DOC_SCALAR;
 	struct doc_node *node = doc_node_new(converter->doc, kind);
-	assert(depth <= DOC_DEPTH_MAX + 1 &&
-	       (key == NULL) == (parent == NULL || parent->kind != DOC_MAPPING));
+	assert(depth <= DOC_DEPTH_MAX + 1 && !key == (!parent || parent->kind != DOC_MAPPING));
 
-	if (key != NULL)
+	if (key)
 		node->key = arena_strndup(converter->doc->arena, key, strlen(key));
-	if (parent != NULL) {
+	if (parent) {
 		node->column = parent->count; /* the index, for pointers; see lib/doc.h */
 		doc_node_append(parent, last, node);
 	}
@@ -114,7 +113,7 @@ struct doc *doc_from_json(const char *text, size_t length, struct err_list *erro
 	}
 	/* Without JSON_ALLOW_NUL a string that holds \u0000 is refused: every text ends at its NUL. */
 	json_t *json = json_loadb(text, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
-	if (json == NULL) {
+	if (!json) {
 		struct err *err = err_add(errors, NULL, 0, 0, "JSON syntax, line %d column %d: %s",
 					  error.line, error.column, error.text);
 		err_set_pointer(err, "");

@@ -18,13 +18,13 @@ static bool is_absent(const struct doc_node *node)
 /* JSON's null says that nothing is there, never the word; in YAML it is one. */
 static bool is_json_null(const struct doc_reader *reader, const struct doc_node *node)
 {
-	return reader->doc->file == NULL && node->kind == DOC_SCALAR && !node->is_quoted &&
+	return !reader->doc->file && node->kind == DOC_SCALAR && !node->is_quoted &&
 	       strcmp(node->text, "null") == 0;
 }
 
 static const struct doc_key *find_key(const struct doc_key *keys, const char *name)
 {
-	for (; keys->name != NULL; keys++)
+	for (; keys->name; keys++)
 		if (strcmp(keys->name, name) == 0)
 			return keys;
 	return NULL;
@@ -36,9 +36,9 @@ static void report_keys(const struct doc_reader *reader, const struct doc_node *
 	const char *words[DOC_KEYS_MAX + 1], *later[DOC_KEYS_MAX + 1];
 	size_t word_count = 0, later_count = 0;
 
-	for (const struct doc_key *key = keys; key->name != NULL; key++) {
+	for (const struct doc_key *key = keys; key->name; key++) {
 		assert(key - keys < DOC_KEYS_MAX);
-		if (key->read != NULL)
+		if (key->read)
 			words[word_count++] = key->name;
 		else
 			later[later_count++] = key->name;
@@ -56,17 +56,17 @@ bool doc_read_mapping(const struct doc_reader *reader, const struct doc_node *no
 
 	if (!is_absent(node) && !doc_read_is_mapping(reader, node, "a mapping"))
 		return false;
-	for (const struct doc_node *member = node->first; member != NULL; member = member->next) {
+	for (const struct doc_node *member = node->first; member; member = member->next) {
 		const struct doc_key *key = find_key(keys, member->key);
-		if (key == NULL || key->read == NULL)
+		if (!key || !key->read)
 			has_strangers = true;
 		else
 			key->read(reader, member, target);
 	}
 	if (has_strangers)
 		report_keys(reader, node, keys);
-	for (const struct doc_key *key = keys; key->name != NULL; key++)
-		if (key->is_required && doc_get(node, key->name) == NULL)
+	for (const struct doc_key *key = keys; key->name; key++)
+		if (key->is_required && !doc_get(node, key->name))
 			doc_err(reader->errors, reader->doc, node, "missing key '%s'", key->name);
 	return reader->errors->errors == errors;
 }
@@ -130,7 +130,7 @@ static bool refuse_plain(const struct doc_reader *reader, const struct doc_node 
 {
 	char longer[120];
 
-	snprintf(longer, sizeof(longer), "%s%s", what, node->is_quoted ? ", without quotes" : "");
+	snprintf(longer, sizeof longer, "%s%s", what, node->is_quoted ? ", without quotes" : "");
 	return refuse(reader, node, longer);
 }
 
@@ -163,7 +163,7 @@ bool doc_read_uint(const struct doc_reader *reader, const struct doc_node *node,
 	uint64_t value;
 	char what[80];
 
-	snprintf(what, sizeof(what), "a plain whole number from %llu to %llu", (unsigned long long)min,
+	snprintf(what, sizeof what, "a plain whole number from %llu to %llu", (unsigned long long)min,
 		 (unsigned long long)max);
 	if (!doc_read_is_scalar(reader, node, what))
 		return false;
@@ -179,7 +179,7 @@ bool doc_read_double(const struct doc_reader *reader, const struct doc_node *nod
 	double value;
 	char what[80];
 
-	snprintf(what, sizeof(what), "a plain decimal number from %g to %g", min, max);
+	snprintf(what, sizeof what, "a plain decimal number from %g to %g", min, max);
 	if (!doc_read_is_scalar(reader, node, what))
 		return false;
 	if (node->is_quoted || !text_to_double(node->text, &value) || value < min || value > max)
@@ -203,7 +203,7 @@ static bool read_measure(const struct doc_reader *reader, const struct doc_node 
 
 	measure->print(min, least);
 	measure->print(max, most);
-	snprintf(what, sizeof(what), "%s from %s to %s", measure->what, least, most);
+	snprintf(what, sizeof what, "%s from %s to %s", measure->what, least, most);
 	if (!doc_read_is_scalar(reader, node, what))
 		return false;
 	if (!measure->parse(node->text, &value) || value < min || value > max)
@@ -255,13 +255,13 @@ bool doc_read_word(const struct doc_reader *reader, const struct doc_node *node,
 		   const char *const *words, const char *const *later, unsigned *ret)
 {
 	if (node->kind == DOC_SCALAR && strlen(node->text) == node->length) {
-		for (unsigned i = 0; words[i] != NULL; i++) {
+		for (unsigned i = 0; words[i]; i++) {
 			if (strcmp(node->text, words[i]) == 0) {
 				*ret = i;
 				return true;
 			}
 		}
-		for (unsigned i = 0; later != NULL && later[i] != NULL; i++) {
+		for (unsigned i = 0; later && later[i]; i++) {
 			if (strcmp(node->text, later[i]) == 0) {
 				doc_err(reader->errors, reader->doc, node,
 					"%s '%s' is not supported by this build", what, later[i]);

@@ -65,7 +65,7 @@ static void key_insert(struct key_table *table, const struct doc_node *node, uin
 	size_t at = hash & (table->size - 1);
 
 	assert((table->size & (table->size - 1)) == 0 && table->size <= table->capacity);
-	while (table->slots[at].node != NULL)
+	while (table->slots[at].node)
 		at = (at + 1) & (table->size - 1);
 	table->slots[at] = (struct key_slot){.node = node, .hash = hash};
 }
@@ -77,10 +77,10 @@ static void key_table_fill(struct key_table *table, const struct doc_node *mappi
 
 	while (size < (size_t)mapping->count * 4)
 		size *= 2;
-	xgrow((void **)&table->slots, &table->capacity, size, sizeof(*table->slots));
+	xgrow((void **)&table->slots, &table->capacity, size, sizeof *table->slots);
 	table->size = size;
-	memset(table->slots, 0, size * sizeof(*table->slots));
-	for (const struct doc_node *node = mapping->first; node != NULL; node = node->next)
+	memset(table->slots, 0, size * sizeof *table->slots);
+	for (const struct doc_node *node = mapping->first; node; node = node->next)
 		key_insert(table, node, hash_bytes(node->key, strlen(node->key), 0));
 }
 
@@ -90,8 +90,7 @@ static const struct doc_node *key_find(const struct frame *frame, const char *ke
 
 	if (table->size == 0)
 		return doc_get(frame->node, key);
-	for (size_t at = hash & (table->size - 1); table->slots[at].node != NULL;
-	     at = (at + 1) & (table->size - 1))
+	for (size_t at = hash & (table->size - 1); table->slots[at].node; at = (at + 1) & (table->size - 1))
 		if (table->slots[at].hash == hash && strcmp(table->slots[at].node->key, key) == 0)
 			return table->slots[at].node;
 	return NULL;
@@ -103,12 +102,12 @@ static void add_member(struct builder *builder, struct frame *frame, struct doc_
 	uint64_t hash = hash_bytes(frame->key, strlen(frame->key), 0);
 	const struct doc_node *first = key_find(frame, frame->key, hash);
 
-	assert(frame->key != NULL && frame->node->kind == DOC_MAPPING);
+	assert(frame->key && frame->node->kind == DOC_MAPPING);
 	node->key = frame->key;
 	node->key_line = frame->key_line;
 	node->key_column = frame->key_column;
 	frame->key = NULL;
-	if (first != NULL) {
+	if (first) {
 		char quoted[TEXT_QUOTE_MAX];
 		text_quote(node->key, quoted);
 		err_add(&builder->found, builder->doc->file, node->key_line, node->key_column,
@@ -131,7 +130,7 @@ static struct doc_node *add_node(struct builder *builder, enum doc_kind kind, co
 
 	node->line = (uint32_t)mark->line + 1;
 	node->column = (uint32_t)mark->column + 1;
-	if (frame == NULL)
+	if (!frame)
 		builder->doc->root = node;
 	else if (frame->node->kind == DOC_MAPPING)
 		add_member(builder, frame, node);
@@ -145,14 +144,14 @@ static bool is_key_next(const struct builder *builder)
 	if (builder->depth == 0)
 		return false;
 	const struct frame *frame = &builder->frames[builder->depth - 1];
-	return frame->node->kind == DOC_MAPPING && frame->key == NULL;
+	return frame->node->kind == DOC_MAPPING && !frame->key;
 }
 
 static void on_scalar(struct builder *builder, const char *text, size_t length, bool is_quoted,
 		      const yaml_mark_t *mark)
 {
 	/* Every text ends at its NUL: one inside would hide what follows it. */
-	if (memchr(text, '\0', length) != NULL) {
+	if (memchr(text, '\0', length)) {
 		refuse_and_stop(builder, mark, "a NUL character is not allowed");
 		return;
 	}
@@ -178,7 +177,7 @@ static void on_collection(struct builder *builder, enum doc_kind kind, const yam
 	}
 	if (builder->depth == DOC_DEPTH_MAX) {
 		char message[64];
-		snprintf(message, sizeof(message), "nested more than %d levels deep", DOC_DEPTH_MAX);
+		snprintf(message, sizeof message, "nested more than %d levels deep", DOC_DEPTH_MAX);
 		refuse_and_stop(builder, mark, message);
 		return;
 	}
@@ -206,9 +205,9 @@ static void on_document(struct builder *builder, const yaml_event_t *event)
 static void check_properties(struct builder *builder, const yaml_event_t *event, const yaml_char_t *anchor,
 			     const yaml_char_t *tag)
 {
-	if (anchor != NULL)
+	if (anchor)
 		refuse(builder, &event->start_mark, "anchors (&name) are not supported");
-	if (tag != NULL)
+	if (tag)
 		refuse(builder, &event->start_mark, "tags (!name) are not supported");
 }
 
@@ -271,7 +270,7 @@ static bool is_tab_at(const char *text, size_t length, const yaml_mark_t *mark)
 
 	for (size_t line = 0; line < mark->line; line++) {
 		text = memchr(text, '\n', (size_t)(end - text));
-		if (text == NULL)
+		if (!text)
 			return false;
 		text++;
 	}
@@ -323,7 +322,7 @@ static const struct complaint {
 
 static const struct complaint *find_complaint(const char *problem)
 {
-	for (size_t i = 0; i < sizeof(complaints) / sizeof(complaints[0]); i++)
+	for (size_t i = 0; i < sizeof complaints / sizeof complaints[0]; i++)
 		if (strcmp(complaints[i].problem, problem) == 0)
 			return &complaints[i];
 	return NULL;
@@ -332,18 +331,18 @@ static const struct complaint *find_complaint(const char *problem)
 /* Moves *mark where the parser looked too far. */
 static void describe(const yaml_parser_t *parser, yaml_mark_t *mark, char *message, size_t size)
 {
-	const char *problem = parser->problem != NULL ? parser->problem : "cannot be read";
+	const char *problem = parser->problem ? parser->problem : "cannot be read";
 	const struct complaint *complaint = find_complaint(problem);
 
-	if (complaint == NULL && parser->context != NULL)
+	if (!complaint && parser->context)
 		snprintf(message, size, "YAML syntax: %s, %s that begins at line %zu", problem,
 			 parser->context, parser->context_mark.line + 1);
-	else if (complaint != NULL && complaint->begun != NULL && parser->context_mark.line != mark->line)
+	else if (complaint && complaint->begun && parser->context_mark.line != mark->line)
 		snprintf(message, size, "YAML syntax: %s; %s begins at line %zu", complaint->message,
 			 complaint->begun, parser->context_mark.line + 1);
 	else
-		snprintf(message, size, "YAML syntax: %s", complaint != NULL ? complaint->message : problem);
-	if (complaint != NULL && complaint->is_where_it_began && parser->context != NULL)
+		snprintf(message, size, "YAML syntax: %s", complaint ? complaint->message : problem);
+	if (complaint && complaint->is_where_it_began && parser->context)
 		*mark = parser->context_mark;
 }
 
@@ -360,9 +359,9 @@ static void report_syntax(struct builder *builder, const yaml_parser_t *parser, 
 		mark = mark_of_offset(text,
 				      parser->problem_offset < length ? parser->problem_offset : length);
 	if (parser->error != YAML_READER_ERROR && is_tab_at(text, length, &mark))
-		snprintf(message, sizeof(message), "YAML syntax: a tab where only spaces may stand");
+		snprintf(message, sizeof message, "YAML syntax: a tab where only spaces may stand");
 	else
-		describe(parser, &mark, message, sizeof(message));
+		describe(parser, &mark, message, sizeof message);
 	/* At the end of a text without a final newline libyaml counts one line too many. */
 	yaml_mark_t end = mark_of_offset(text, length);
 	refuse_and_stop(builder, mark.line > end.line ? &end : &mark, message);
@@ -416,7 +415,7 @@ struct doc *doc_from_yaml(const char *name, const char *text, size_t length, str
 		return NULL;
 	}
 	root = builder.doc->root;
-	if (root == NULL || (root->kind == DOC_SCALAR && root->length == 0 && !root->is_quoted)) {
+	if (!root || (root->kind == DOC_SCALAR && root->length == 0 && !root->is_quoted)) {
 		builder.depth = 0;
 		add_node(&builder, DOC_MAPPING, &start);
 	}
@@ -439,7 +438,7 @@ static char *read_file(const char *path, size_t *ret_length, struct err_list *er
 	if (fstat(fd, &status) != 0 || S_ISREG(status.st_mode) || S_ISDIR(status.st_mode))
 		text = file_read(fd, DOC_BYTES_MAX, ret_length, &reason);
 	close(fd);
-	if (text == NULL)
+	if (!text)
 		err_add(errors, path, 0, 0, "cannot read: %s", reason);
 	return text;
 }
@@ -449,7 +448,7 @@ struct doc *doc_from_file(const char *path, struct err_list *errors)
 	size_t length;
 	char *text = read_file(path, &length, errors);
 
-	if (text == NULL)
+	if (!text)
 		return NULL;
 	struct doc *doc = doc_from_yaml(path, text, length, errors); /* refuses what is too long */
 	free(text);

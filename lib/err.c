@@ -15,10 +15,10 @@ static __attribute__((format(printf, 6, 0))) struct err *add(struct err_list *li
 
 	if (vasprintf(&message, format, args) < 0)
 		abort();
-	xgrow((void **)&list->items, &list->capacity, list->count + 1, sizeof(*list->items));
+	xgrow((void **)&list->items, &list->capacity, list->count + 1, sizeof *list->items);
 	struct err *err = &list->items[list->count++];
 	*err = (struct err){
-		.file = file != NULL ? xstrdup(file) : NULL,
+		.file = file ? xstrdup(file) : NULL,
 		.line = line,
 		.column = column,
 		.message = message,
@@ -57,7 +57,7 @@ static struct err_topic *topic_of(struct err_list *list, const char *name)
 	for (size_t i = 0; i < list->topic_count; i++)
 		if (strcmp(list->topics[i].name, name) == 0)
 			return &list->topics[i];
-	xgrow((void **)&list->topics, &list->topic_capacity, list->topic_count + 1, sizeof(*list->topics));
+	xgrow((void **)&list->topics, &list->topic_capacity, list->topic_count + 1, sizeof *list->topics);
 	struct err_topic *topic = &list->topics[list->topic_count++];
 	*topic = (struct err_topic){.name = name};
 	return topic;
@@ -84,7 +84,7 @@ struct err *err_warn_topic(struct err_list *list, const char *topic, const char 
 
 static void replace(char **field, const char *text)
 {
-	char *copy = text != NULL ? xstrdup(text) : NULL;
+	char *copy = text ? xstrdup(text) : NULL;
 
 	free(*field);
 	*field = copy;
@@ -126,13 +126,13 @@ static int compare_ranked(const void *a, const void *b)
 
 static bool is_same_file(const char *a, const char *b)
 {
-	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+	return !a || !b ? a == b : strcmp(a, b) == 0;
 }
 
 void err_sort(struct err_list *list)
 {
-	struct ranked *ranked = xcalloc(list->count, sizeof(*ranked));
-	size_t *firsts = xcalloc(list->count, sizeof(*firsts)), files = 0;
+	struct ranked *ranked = xcalloc(list->count, sizeof *ranked);
+	size_t *firsts = xcalloc(list->count, sizeof *firsts), files = 0;
 
 	for (size_t i = 0; i < list->count; i++) {
 		/* Errors of a file come in runs, so the newest file is looked at first. */
@@ -145,7 +145,7 @@ void err_sort(struct err_list *list)
 		}
 		ranked[i] = (struct ranked){.err = list->items[i], .file_rank = firsts[f - 1], .index = i};
 	}
-	qsort(ranked, list->count, sizeof(*ranked), compare_ranked);
+	qsort(ranked, list->count, sizeof *ranked, compare_ranked);
 	for (size_t i = 0; i < list->count; i++)
 		list->items[i] = ranked[i].err;
 	free(firsts);
@@ -157,10 +157,10 @@ static size_t dropped_behind(const struct err_list *list, size_t index)
 {
 	const char *topic = list->items[index].topic;
 
-	if (topic == NULL)
+	if (!topic)
 		return 0;
 	for (size_t i = index + 1; i < list->count; i++)
-		if (list->items[i].topic != NULL && strcmp(list->items[i].topic, topic) == 0)
+		if (list->items[i].topic && strcmp(list->items[i].topic, topic) == 0)
 			return 0;
 	for (size_t i = 0; i < list->topic_count; i++)
 		if (strcmp(list->topics[i].name, topic) == 0)
@@ -172,11 +172,11 @@ static size_t dropped_behind(const struct err_list *list, size_t index)
 static void write_line(const struct err_list *list, size_t index, const char *mark, FILE *out)
 {
 	const struct err *err = &list->items[index];
-	bool has_pointer = err->pointer != NULL && err->pointer[0] != '\0';
-	bool has_place = err->file != NULL || err->line > 0 || has_pointer;
+	bool has_pointer = err->pointer && err->pointer[0] != '\0';
+	bool has_place = err->file || err->line > 0 || has_pointer;
 	size_t dropped = dropped_behind(list, index);
 
-	if (err->file != NULL)
+	if (err->file)
 		fprintf(out, "%s:", err->file);
 	if (err->line > 0)
 		fprintf(out, "%u:", err->line);
@@ -196,7 +196,7 @@ char *err_line(const struct err_list *list, size_t index)
 	FILE *out = open_memstream(&text, &size);
 
 	assert(index < list->count);
-	if (out == NULL)
+	if (!out)
 		abort();
 	write_line(list, index, "", out);
 	if (fclose(out) != 0)
@@ -226,18 +226,18 @@ static json_t *item_to_json(const struct err_list *list, size_t index)
 	size_t dropped = dropped_behind(list, index);
 	json_t *object = json_object();
 
-	if (err->pointer != NULL)
+	if (err->pointer)
 		json_object_set_new(object, "pointer", json_text(err->pointer));
-	if (err->file != NULL)
+	if (err->file)
 		json_object_set_new(object, "file", json_text(err->file));
 	if (err->line > 0)
 		json_object_set_new(object, "line", json_integer(err->line));
 	if (err->line > 0 && err->column > 0)
 		json_object_set_new(object, "column", json_integer(err->column));
 	char *message = dropped > 0 ? xasprintf("%s (and %zu more like this)", err->message, dropped) : NULL;
-	json_object_set_new(object, "message", json_text(message != NULL ? message : err->message));
+	json_object_set_new(object, "message", json_text(message ? message : err->message));
 	free(message);
-	if (err->nearest != NULL)
+	if (err->nearest)
 		json_object_set_new(object, "nearest", json_text(err->nearest));
 	return object;
 }
@@ -273,16 +273,16 @@ static void release(struct err *err)
 void err_move(struct err_list *to, struct err_list *from)
 {
 	assert(to != from);
-	xgrow((void **)&to->items, &to->capacity, to->count + from->count, sizeof(*to->items));
+	xgrow((void **)&to->items, &to->capacity, to->count + from->count, sizeof *to->items);
 	for (size_t i = 0; i < from->count; i++) {
 		struct err *err = &from->items[i];
-		struct err_topic *topic = err->topic != NULL ? topic_of(to, err->topic) : NULL;
-		if (topic != NULL && topic->kept == ERR_TOPIC_MAX) {
+		struct err_topic *topic = err->topic ? topic_of(to, err->topic) : NULL;
+		if (topic && topic->kept == ERR_TOPIC_MAX) {
 			topic->dropped++;
 			release(err);
 			continue;
 		}
-		if (topic != NULL)
+		if (topic)
 			topic->kept++;
 		to->items[to->count++] = *err;
 	}

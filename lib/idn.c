@@ -78,7 +78,7 @@ const char *idn_to_ascii(const char *name, char ret[static IDN_TEXT_MAX])
 		reason = convert(&label);
 		size_t converted = strlen(label);
 		bool has_dot = name[length] == '.';
-		if (!reason && used + converted + has_dot >= sizeof(out))
+		if (!reason && used + converted + has_dot >= sizeof out)
 			reason = "name longer than 255 octets";
 		if (!reason) {
 			memcpy(out + used, label, converted);

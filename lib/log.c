@@ -41,7 +41,7 @@ static char *format_json(const char *when, enum log_level level, const char *mes
 				   "message", json_text(message));
 	char *line = record ? json_dumps(record, JSON_COMPACT) : NULL;
 	json_decref(record);
-	if (line == NULL)
+	if (!line)
 		abort();
 	char *ended = xasprintf("%s\n", line);
 	free(line);

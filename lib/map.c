@@ -31,7 +31,7 @@ struct map *map_new(void)
 
 void map_free(struct map *map)
 {
-	if (map == NULL)
+	if (!map)
 		return;
 	for (size_t i = 0; i < map->used; i++)
 		free(map->entries[i].key);
@@ -57,7 +57,7 @@ static size_t find_slot(const struct map *map, const char *key, uint64_t hash)
 		if (at == SLOT_EMPTY)
 			return slot;
 		const struct entry *entry = &map->entries[at];
-		if (entry->key != NULL && entry->hash == hash && strcmp(entry->key, key) == 0)
+		if (entry->key && entry->hash == hash && strcmp(entry->key, key) == 0)
 			return slot;
 	}
 }
@@ -68,7 +68,7 @@ static void rebuild(struct map *map)
 	size_t kept = 0, slot_count = 16;
 
 	for (size_t i = 0; i < map->used; i++)
-		if (map->entries[i].key != NULL)
+		if (map->entries[i].key)
 			map->entries[kept++] = map->entries[i];
 	assert(kept == map->count);
 	map->used = kept;
@@ -77,9 +77,9 @@ static void rebuild(struct map *map)
 	if (slot_count > SLOT_EMPTY)
 		abort();
 	free(map->slots);
-	map->slots = xmalloc(slot_count * sizeof(*map->slots));
+	map->slots = xmalloc(slot_count * sizeof *map->slots);
 	map->slot_count = slot_count;
-	memset(map->slots, 0xff, slot_count * sizeof(*map->slots));
+	memset(map->slots, 0xff, slot_count * sizeof *map->slots);
 	for (size_t i = 0; i < map->used; i++) {
 		size_t slot = map->entries[i].hash & (slot_count - 1);
 		while (map->slots[slot] != SLOT_EMPTY)
@@ -100,7 +100,7 @@ void *map_get(const struct map *map, const char *key)
 {
 	const struct entry *entry = find(map, key, hash_key(key));
 
-	return entry != NULL ? entry->value : NULL;
+	return entry ? entry->value : NULL;
 }
 
 void *map_put(struct map *map, const char *key, void *value)
@@ -108,15 +108,15 @@ void *map_put(struct map *map, const char *key, void *value)
 	uint64_t hash = hash_key(key);
 	struct entry *entry = find(map, key, hash);
 
-	assert(value != NULL); /* NULL means absent */
-	if (entry != NULL) {
+	assert(value); /* NULL means absent */
+	if (entry) {
 		void *old = entry->value;
 		entry->value = value;
 		return old;
 	}
 	if ((map->used + 1) * 2 > map->slot_count)
 		rebuild(map);
-	xgrow((void **)&map->entries, &map->capacity, map->used + 1, sizeof(*map->entries));
+	xgrow((void **)&map->entries, &map->capacity, map->used + 1, sizeof *map->entries);
 	map->entries[map->used] = (struct entry){.key = xstrdup(key), .value = value, .hash = hash};
 	map->slots[find_slot(map, key, hash)] = (uint32_t)map->used;
 	map->used++;
@@ -128,7 +128,7 @@ void *map_remove(struct map *map, const char *key)
 {
 	struct entry *entry = find(map, key, hash_key(key));
 
-	if (entry == NULL)
+	if (!entry)
 		return NULL;
 	assert(map->count > 0);
 	void *value = entry->value;
@@ -147,9 +147,9 @@ void *map_next(const struct map *map, size_t *at, const char **ret_key)
 {
 	while (*at < map->used) {
 		const struct entry *entry = &map->entries[(*at)++];
-		if (entry->key == NULL)
+		if (!entry->key)
 			continue;
-		if (ret_key != NULL)
+		if (ret_key)
 			*ret_key = entry->key;
 		return entry->value;
 	}

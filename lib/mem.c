@@ -13,7 +13,7 @@ static _Noreturn void die_out_of_memory(void)
 {
 	static const char text[] = "out of memory\n";
 
-	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0) {
+	if (write(STDERR_FILENO, text, sizeof text - 1) < 0) {
 		/* nobody is left to tell */
 	}
 	abort();
@@ -21,7 +21,7 @@ static _Noreturn void die_out_of_memory(void)
 
 static void *checked(void *memory)
 {
-	if (memory == NULL)
+	if (!memory)
 		die_out_of_memory();
 	return memory;
 }
@@ -82,7 +82,7 @@ char *xasprintf(const char *format, ...)
 
 void xgrow(void **items, size_t *capacity, size_t need, size_t size)
 {
-	assert(*capacity == 0 || *items != NULL);
+	assert(*capacity == 0 || *items);
 	if (need <= *capacity)
 		return;
 	size_t grown = *capacity > 0 ? *capacity : 8;
@@ -107,6 +107,6 @@ void *xmap(size_t size)
 
 void xunmap(void *memory, size_t size)
 {
-	if (memory != NULL)
+	if (memory)
 		munmap(memory, size > 0 ? size : 1);
 }

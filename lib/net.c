@@ -51,25 +51,25 @@ struct ip ip_cut(const struct ip *ip, unsigned bits)
 		cut.bytes[whole] &= (uint8_t)(0xff << (8 - bits % 8));
 		whole++;
 	}
-	memset(cut.bytes + whole, 0, sizeof(cut.bytes) - whole);
+	memset(cut.bytes + whole, 0, sizeof cut.bytes - whole);
 	return cut;
 }
 
 bool prefix_parse(const char *text, struct prefix *ret)
 {
 	const char *slash = strchr(text, '/');
-	size_t length = slash != NULL ? (size_t)(slash - text) : strlen(text);
+	size_t length = slash ? (size_t)(slash - text) : strlen(text);
 	char address[IP_TEXT_MAX];
 	struct ip ip;
 
-	if (length >= sizeof(address))
+	if (length >= sizeof address)
 		return false;
 	memcpy(address, text, length);
 	address[length] = '\0';
 	if (!ip_parse(address, &ip))
 		return false;
 	uint64_t bits = ip_bits(&ip);
-	if (slash != NULL && (!text_to_uint(slash + 1, &bits) || bits > ip_bits(&ip)))
+	if (slash && (!text_to_uint(slash + 1, &bits) || bits > ip_bits(&ip)))
 		return false;
 	struct ip cut = ip_cut(&ip, (unsigned)bits);
 	if (!ip_equal(&cut, &ip))
@@ -119,7 +119,7 @@ static bool listen_fill(const char *address, size_t length, const char *port, st
 	struct ip ip;
 	uint64_t number;
 
-	if (length >= sizeof(text) || !text_to_uint(port, &number) || number > 65535)
+	if (length >= sizeof text || !text_to_uint(port, &number) || number > 65535)
 		return false;
 	memcpy(text, address, length);
 	text[length] = '\0';
@@ -131,13 +131,13 @@ static bool listen_fill(const char *address, size_t length, const char *port, st
 		in->sin_family = AF_INET;
 		in->sin_port = htons((uint16_t)number);
 		memcpy(&in->sin_addr, ip.bytes, 4);
-		ret->length = sizeof(*in);
+		ret->length = sizeof *in;
 	} else {
 		struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&ret->sockaddr;
 		in6->sin6_family = AF_INET6;
 		in6->sin6_port = htons((uint16_t)number);
 		memcpy(&in6->sin6_addr, ip.bytes, 16);
-		ret->length = sizeof(*in6);
+		ret->length = sizeof *in6;
 	}
 	return true;
 }
@@ -146,7 +146,7 @@ bool listen_parse_dns(const char *text, struct listen_address *ret)
 {
 	const char *at = strchr(text, '@');
 
-	return at != NULL && listen_fill(text, (size_t)(at - text), at + 1, ret);
+	return at && listen_fill(text, (size_t)(at - text), at + 1, ret);
 }
 
 bool listen_parse_http(const char *text, struct listen_address *ret)
@@ -154,12 +154,12 @@ bool listen_parse_http(const char *text, struct listen_address *ret)
 	if (text[0] == '[') {
 		const char *end = strchr(text, ']');
 		/* Brackets are for IPv6: an address without a colon does not wear them. */
-		if (end == NULL || end[1] != ':' || memchr(text, ':', (size_t)(end - text)) == NULL)
+		if (!end || end[1] != ':' || !memchr(text, ':', (size_t)(end - text)))
 			return false;
 		return listen_fill(text + 1, (size_t)(end - text - 1), end + 2, ret);
 	}
 	const char *colon = strchr(text, ':');
-	return colon != NULL && listen_fill(text, (size_t)(colon - text), colon + 1, ret);
+	return colon && listen_fill(text, (size_t)(colon - text), colon + 1, ret);
 }
 
 void listen_format(const struct sockaddr *address, bool dns, char out[static 64])
@@ -170,11 +170,11 @@ void listen_format(const struct sockaddr *address, bool dns, char out[static 64]
 
 	if (is_ipv6) {
 		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)address;
-		inet_ntop(AF_INET6, &in6->sin6_addr, text, sizeof(text));
+		inet_ntop(AF_INET6, &in6->sin6_addr, text, sizeof text);
 		port = ntohs(in6->sin6_port);
 	} else if (address->sa_family == AF_INET) {
 		const struct sockaddr_in *in = (const struct sockaddr_in *)address;
-		inet_ntop(AF_INET, &in->sin_addr, text, sizeof(text));
+		inet_ntop(AF_INET, &in->sin_addr, text, sizeof text);
 		port = ntohs(in->sin_port);
 	}
 	if (dns)

@@ -18,7 +18,7 @@ void publish_reader_init(struct publish_reader *reader)
 
 	atomic_init(&reader->mark, 0);
 	pthread_mutex_lock(&readers_lock);
-	while (slot < PUBLISH_READERS_MAX && readers[slot] != NULL)
+	while (slot < PUBLISH_READERS_MAX && readers[slot])
 		slot++;
 	if (slot == PUBLISH_READERS_MAX)
 		abort();
@@ -64,7 +64,7 @@ void *publish_swap(struct publish *publish, void *object)
 	 * has left under the lock: what it read happens before what our caller does with it now. */
 	pthread_mutex_lock(&readers_lock);
 	for (int slot = 0; slot < PUBLISH_READERS_MAX; slot++)
-		if (readers[slot] != NULL)
+		if (readers[slot])
 			(void)atomic_load_explicit(&readers[slot]->mark, memory_order_acquire);
 	pthread_mutex_unlock(&readers_lock);
 	return previous;

@@ -32,9 +32,9 @@ void rng_seed_from_system(struct rng *rng)
 
 	/* At most 256 bytes come whole or not at all: getrandom(2). */
 	do
-		got = getrandom(&seed, sizeof(seed), 0);
+		got = getrandom(&seed, sizeof seed, 0);
 	while (got < 0 && errno == EINTR);
-	if (got != sizeof(seed))
+	if (got != sizeof seed)
 		abort();
 	rng_seed(rng, seed);
 }

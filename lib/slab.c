@@ -34,7 +34,7 @@ struct slab *slab_new(void)
 
 void slab_free(struct slab *slab)
 {
-	assert(slab == NULL || slab->region_count == 0);
+	assert(!slab || slab->region_count == 0);
 	free(slab);
 }
 
@@ -51,25 +51,25 @@ static void put_in_list(struct region *region)
 
 	region->previous = NULL;
 	region->next = *list;
-	if (*list != NULL)
+	if (*list)
 		(*list)->previous = region;
 	*list = region;
 }
 
 static void take_from_list(struct region *region)
 {
-	assert(region->previous != NULL || *list_of(region) == region);
-	if (region->previous != NULL)
+	assert(region->previous || *list_of(region) == region);
+	if (region->previous)
 		region->previous->next = region->next;
 	else
 		*list_of(region) = region->next;
-	if (region->next != NULL)
+	if (region->next)
 		region->next->previous = region->previous;
 }
 
 static bool has_room(const struct region *region)
 {
-	return region->released != NULL || region->fresh + region->size <= REGION_OCTETS;
+	return region->released || region->fresh + region->size <= REGION_OCTETS;
 }
 
 static struct region *region_new(struct slab *slab, size_t size)
@@ -81,7 +81,7 @@ static struct region *region_new(struct slab *slab, size_t size)
 	if (before > 0)
 		munmap(memory, before);
 	munmap(memory + before + REGION_OCTETS, REGION_OCTETS - before);
-	*region = (struct region){.slab = slab, .size = size, .fresh = sizeof(*region)};
+	*region = (struct region){.slab = slab, .size = size, .fresh = sizeof *region};
 	slab->region_count++;
 	put_in_list(region);
 	return region;
@@ -94,11 +94,11 @@ void *slab_alloc(struct slab *slab, size_t size)
 	assert(size > 0 && size <= SLAB_SIZE_MAX);
 	size = (size + STEP - 1) / STEP * STEP;
 	struct region *region = slab->with_room[size / STEP - 1];
-	if (region == NULL)
+	if (!region)
 		region = region_new(slab, size);
 	assert(region->size == size && has_room(region));
 	void *piece = region->released;
-	if (piece != NULL) {
+	if (piece) {
 		region->released = *(void **)piece;
 	} else {
 		piece = (uint8_t *)region + region->fresh;

@@ -73,9 +73,9 @@ const char *text_known(const char *word, const char *const *words, size_t count,
 	size_t used = 0;
 
 	out[0] = '\0';
-	if (nearest != NULL)
+	if (nearest)
 		snprintf(out, TEXT_KNOWN_MAX, "; did you mean '%s'?", nearest);
-	for (size_t i = 0; nearest == NULL && count <= LISTED_MAX && i < count && used < TEXT_KNOWN_MAX; i++)
+	for (size_t i = 0; !nearest && count <= LISTED_MAX && i < count && used < TEXT_KNOWN_MAX; i++)
 		used += (size_t)snprintf(out + used, TEXT_KNOWN_MAX - used, "%s%s",
 					 used > 0 ? ", " : "; there is ", words[i]);
 	return nearest;
@@ -213,7 +213,7 @@ static const struct unit duration_units[] = {
 
 bool text_to_duration_ms(const char *text, uint64_t *ret_ms)
 {
-	size_t count = sizeof(duration_units) / sizeof(duration_units[0]);
+	size_t count = sizeof duration_units / sizeof duration_units[0];
 
 	return take_measure(text, duration_units, count, DURATION_MS_MAX, ret_ms);
 }
@@ -232,7 +232,7 @@ static const struct unit size_units[] = {{"GiB", 1 << 30},   {"MiB", 1 << 20}, {
 
 bool text_to_bytes(const char *text, uint64_t *ret)
 {
-	return take_measure(text, size_units, sizeof(size_units) / sizeof(size_units[0]), UINT64_MAX, ret);
+	return take_measure(text, size_units, sizeof size_units / sizeof size_units[0], UINT64_MAX, ret);
 }
 
 void text_from_bytes(uint64_t bytes, char out[static 24])
@@ -324,7 +324,7 @@ void text_from_unix_ms(int64_t unix_ms, char out[static 32])
 	time_t seconds = (time_t)whole;
 	struct tm tm;
 
-	if (gmtime_r(&seconds, &tm) == NULL || strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+	if (!gmtime_r(&seconds, &tm) || strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
 		memcpy(out, "-", 2);
 }
 
