@@ -1,4 +1,4 @@
-/* What a check asks of a target, and what came of it: plain values for whoever runs or writes checks. */
+/* What a check asks of a target, and what came of it: plain values for those who run or write checks. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>

@@ -15,6 +15,6 @@ static inline bool file_was_written(const struct stat *before, const struct stat
 		before->st_mtim.tv_nsec != after->st_mtim.tv_nsec);
 }
 
-/* All that is left to read, but no more than a little over `most` octets: who has a limit sees that it was
- * passed. To be freed. NULL with a reason: not readable, or changed meanwhile (FILE_CHANGED). */
+/* All that is left to read, but no more than a little over `most` octets: a caller with a limit sees that it
+ * was passed. To be freed. NULL with a reason: not readable, or changed meanwhile (FILE_CHANGED). */
 char *file_read(int fd, size_t most, size_t *ret_length, const char **ret_reason);

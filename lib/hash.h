@@ -53,7 +53,7 @@ static inline uint64_t hash_load_tail(const uint8_t *p, size_t length)
 	       (uint64_t)p[length - 1] << 8 * (length - 1);
 }
 
-/* hash_bytes in steps, for who has the octets at hand eight at a time: start, hash_mix with each whole
+/* hash_bytes in steps, for callers that have the octets eight at a time: start, hash_mix with each whole
  * word, finish with the tail. */
 static inline uint64_t hash_start(size_t length, uint64_t seed)
 {
