@@ -18,6 +18,7 @@ enum ctl_output { CTL_TABLE, CTL_JSON };
 struct ctl_option {
 	const char *name;  /* without dashes */
 	const char *value; /* NULL: a switch */
+	bool is_file;
 };
 
 struct ctl {
@@ -26,30 +27,37 @@ struct ctl {
 	uint64_t timeout_ms;
 	enum ctl_output output;
 	bool wants_help, wants_version;
-	const struct ctl_verb *verb;
+	size_t verb_count;
+	const struct ctl_verb *const *verbs; /* the table */
+	const struct ctl_verb *verb;	     /* the one that runs; NULL: not known yet */
 	size_t arg_count;
 	const char *args[CTL_ARGS_MAX]; /* after the verb's words */
 	size_t option_count;
 	struct ctl_option options[CTL_OPTIONS_MAX];
 };
 
+/* One verb: what it takes, does and says. Its row in ctl_verbs.c makes it known. */
 struct ctl_verb {
 	const char *group; /* heading in --help */
 	const char *words; /* "tenant add" */
-	const char *args;  /* as shown to people */
-	/* Options of this verb: "service: share: prune" (a colon takes a value, a plus may repeat with
-	 * a value); those that a later part brings stand in `later`. */
+	const char *args;  /* as shown to people; NULL: none */
+	/* Options of this verb, or NULL: "service: share: prune file@". A colon takes a value, a plus values,
+	 * as it may repeat, and an at sign the name of a file; bare words are switches. Those that a later
+	 * part of the product brings stand in `later`. */
 	const char *options, *later;
 	unsigned least, most; /* arguments */
 	enum ctl_exit (*run)(struct ctl *ctl);
 	const char *help; /* one line for the list */
-	const char *more; /* for VERB --help */
+	const char *more; /* for VERB --help, or NULL */
 };
 
-/* ---- gslbctl.c ---- */
+#define CTL_LIST_OPTIONS "limit: after:"
+#define CTL_LIST_MORE                                               \
+	"  --limit N   at most N items (without it: all of them)\n" \
+	"  --after ID  those that come after ID\n"
 
-/* The table, for what is made from it. */
-const struct ctl_verb *ctl_verbs(size_t *ret_count);
+/* ---- ctl_line.c ---- */
+
 /* The first value of an option, "" for a switch, NULL: not given. */
 const char *ctl_option(const struct ctl *ctl, const char *name);
 /* for (size_t at = 0; (value = ctl_option_next(ctl, "host", &at));) */
@@ -90,34 +98,3 @@ char *ctl_path(const char *base, const char *segment);
 
 /* Whole file, or standard input for "-"; malloc'ed. NULL: told. */
 char *ctl_read_file(const char *path, size_t most, const char *advice, size_t *ret_length);
-
-/* ---- the verbs ---- */
-
-enum ctl_exit ctl_state_status(struct ctl *ctl);
-enum ctl_exit ctl_state_regions(struct ctl *ctl);
-enum ctl_exit ctl_state_vips(struct ctl *ctl);
-enum ctl_exit ctl_completion(struct ctl *ctl);
-enum ctl_exit ctl_schema(struct ctl *ctl);
-enum ctl_exit ctl_zone_check(struct ctl *ctl);
-enum ctl_exit ctl_tail(struct ctl *ctl);
-enum ctl_exit ctl_top(struct ctl *ctl);
-enum ctl_exit ctl_state_audit(struct ctl *ctl);
-enum ctl_exit ctl_state_reload(struct ctl *ctl);
-enum ctl_exit ctl_control_region_drain(struct ctl *ctl);
-enum ctl_exit ctl_control_region_force_down(struct ctl *ctl);
-enum ctl_exit ctl_control_region_restore(struct ctl *ctl);
-enum ctl_exit ctl_control_vip_drain(struct ctl *ctl);
-enum ctl_exit ctl_control_vip_restore(struct ctl *ctl);
-enum ctl_exit ctl_control_flip(struct ctl *ctl);
-enum ctl_exit ctl_fleet_tenants(struct ctl *ctl);
-enum ctl_exit ctl_fleet_tenant_add(struct ctl *ctl);
-enum ctl_exit ctl_fleet_tenant_set(struct ctl *ctl);
-enum ctl_exit ctl_fleet_tenant_remove(struct ctl *ctl);
-enum ctl_exit ctl_fleet_tenant_show(struct ctl *ctl);
-enum ctl_exit ctl_import(struct ctl *ctl);
-enum ctl_exit ctl_fleet_apply(struct ctl *ctl);
-enum ctl_exit ctl_fleet_export(struct ctl *ctl);
-enum ctl_exit ctl_backup(struct ctl *ctl);
-enum ctl_exit ctl_restore(struct ctl *ctl);
-enum ctl_exit ctl_check(struct ctl *ctl);
-enum ctl_exit ctl_explain(struct ctl *ctl);

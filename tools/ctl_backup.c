@@ -64,7 +64,7 @@ static bool fetch(const struct ctl *ctl, const char *part, struct store_summary 
 	return is_good;
 }
 
-enum ctl_exit ctl_backup(struct ctl *ctl)
+static enum ctl_exit run_backup(struct ctl *ctl)
 {
 	const char *file = ctl->args[0];
 	char *part = xasprintf("%s.part", file);
@@ -82,7 +82,22 @@ enum ctl_exit ctl_backup(struct ctl *ctl)
 	return is_good ? CTL_DONE : CTL_FAILED;
 }
 
-enum ctl_exit ctl_restore(struct ctl *ctl)
+const struct ctl_verb ctl_verb_backup = {
+	.group = "Node",
+	.words = "backup",
+	.args = "FILE",
+	.least = 1,
+	.most = 1,
+	.run = run_backup,
+	.help = "save the node's store into a file, and verify it",
+	.more = "The store holds what came by the API (objects, controls) and the audit; base documents\n"
+		"and zone files are files already. The node goes on meanwhile. An older FILE is replaced\n"
+		"once the new one is whole. --timeout is for the time in which nothing comes.\n"
+		"\n"
+		"  gslbctl backup /srv/backup/gslb-$(date +%F).db\n",
+};
+
+static enum ctl_exit run_restore(struct ctl *ctl)
 {
 	const char *state_dir = ctl_option(ctl, "state-dir"), *config_path = ctl_option(ctl, "config");
 	struct err_list errors = {0};
@@ -106,3 +121,21 @@ enum ctl_exit ctl_restore(struct ctl *ctl)
 	gslb_config_free(config);
 	return is_good ? CTL_DONE : CTL_FAILED;
 }
+
+const struct ctl_verb ctl_verb_restore = {
+	.group = "Node",
+	.words = "restore",
+	.args = "FILE",
+	.options = "config@ state-dir@ dry-run",
+	.least = 1,
+	.most = 1,
+	.run = run_restore,
+	.help = "put a backup into the state directory of a node that is stopped",
+	.more = "  --config NODE.YAML  the node whose state directory it is\n"
+		"  --state-dir DIR     or the directory itself; /var/lib/gslb when neither is given\n"
+		"  --dry-run           only verify the backup\n"
+		"\n"
+		"The backup is verified first; one of an earlier version is brought to the format of this\n"
+		"one. What the directory held stays beside it, as gslb.db.before-restore.\n"
+		"Refused while a gslbd uses the directory.\n",
+};

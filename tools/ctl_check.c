@@ -156,7 +156,7 @@ static struct doc *read_document(const char *path, struct err_list *errors)
 	return doc;
 }
 
-enum ctl_exit ctl_check(struct ctl *ctl)
+static enum ctl_exit run_check(struct ctl *ctl)
 {
 	struct err_list errors = {0};
 	struct fleet_change *change = fleet_change_new(FLEET_BASE);
@@ -192,3 +192,19 @@ enum ctl_exit ctl_check(struct ctl *ctl)
 	json_decref(effective);
 	return is_good ? CTL_DONE : CTL_FAILED;
 }
+
+const struct ctl_verb ctl_verb_check = {
+	.group = "Tenants and fleet",
+	.words = "check",
+	.args = "FILE…",
+	.least = 1,
+	.most = CTL_ARGS_MAX,
+	.run = run_check,
+	.help = "validate node.yaml or fleet documents here, without a node",
+	.more = "A file with a key of node.yaml at its top (node, dns, …) is checked with all files that it "
+		"names;\n"
+		"fleet documents are checked together, as one fleet. For a good node.yaml it prints in which "
+		"order\n"
+		"each service's regions answer a client of each continent, with all up and with each one "
+		"down.\n",
+};

@@ -1,5 +1,6 @@
 /* completion: what a shell needs to complete gslbctl's words, out of the table of verbs. One thread. */
 #include "tools/ctl.h"
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -8,59 +9,60 @@
 /* The options of a verb, as "--zone --service "; only those that take a value when `only_values`. */
 static void print_options(const char *words, bool only_values, char between)
 {
-	for (const char *at = words; *at;) {
-		size_t length = strcspn(at, " :+");
-		bool takes_value = at[length] == ':' || at[length] == '+';
-		if (length > 0 && (takes_value || !only_values))
+	for (const char *at = words ? words : ""; *at;) {
+		size_t length = strcspn(at, " :+@");
+		bool takes_value = at[length] && at[length] != ' ';
+		assert(length > 0);
+		if (takes_value || !only_values)
 			printf("--%.*s%c", (int)length, at, between);
 		at += length;
-		at += strspn(at, ":+ ");
+		at += strspn(at, ":+@ ");
 	}
 }
 
-static bool is_first_of_its_word(const struct ctl_verb *verbs, size_t at)
+static bool is_first_of_its_word(const struct ctl_verb *const *verbs, size_t at)
 {
-	size_t length = strcspn(verbs[at].words, " ");
+	size_t length = strcspn(verbs[at]->words, " ");
 	for (size_t i = 0; i < at; i++)
-		if (strncmp(verbs[i].words, verbs[at].words, length) == 0 &&
-		    strchr(" ", verbs[i].words[length]))
+		if (strncmp(verbs[i]->words, verbs[at]->words, length) == 0 &&
+		    strchr(" ", verbs[i]->words[length]))
 			return false;
 	return true;
 }
 
 /* What may come after the words "$1 $2": options of a verb, or the second words of its first. */
-static void print_list_function(const struct ctl_verb *verbs, size_t count)
+static void print_list_function(const struct ctl_verb *const *verbs, size_t count)
 {
 	puts("_gslbctl_list() {\n\tcase \"$1 $2\" in");
 	for (size_t i = 0; i < count; i++) {
-		bool is_one_word = !strchr(verbs[i].words, ' ');
-		printf(is_one_word ? "\t'%s '*) echo '" : "\t'%s') echo '", verbs[i].words);
-		print_options(verbs[i].options, false, ' ');
+		bool is_one_word = !strchr(verbs[i]->words, ' ');
+		printf(is_one_word ? "\t'%s '*) echo '" : "\t'%s') echo '", verbs[i]->words);
+		print_options(verbs[i]->options, false, ' ');
 		puts(GLOBAL_OPTIONS "' ;;");
 	}
 	for (size_t i = 0; i < count; i++) {
-		size_t length = strcspn(verbs[i].words, " ");
-		if (!verbs[i].words[length] || !is_first_of_its_word(verbs, i))
+		size_t length = strcspn(verbs[i]->words, " ");
+		if (!verbs[i]->words[length] || !is_first_of_its_word(verbs, i))
 			continue;
-		printf("\t'%.*s '*) echo '", (int)length, verbs[i].words);
+		printf("\t'%.*s '*) echo '", (int)length, verbs[i]->words);
 		for (size_t j = i; j < count; j++)
-			if (strncmp(verbs[j].words, verbs[i].words, length + 1) == 0)
-				printf("%s ", verbs[j].words + length + 1);
+			if (strncmp(verbs[j]->words, verbs[i]->words, length + 1) == 0)
+				printf("%s ", verbs[j]->words + length + 1);
 		puts("--help' ;;");
 	}
 	printf("\t*) echo '");
 	for (size_t i = 0; i < count; i++)
 		if (is_first_of_its_word(verbs, i))
-			printf("%.*s ", (int)strcspn(verbs[i].words, " "), verbs[i].words);
+			printf("%.*s ", (int)strcspn(verbs[i]->words, " "), verbs[i]->words);
 	puts(GLOBAL_OPTIONS "' ;;\n\tesac\n}");
 }
 
 /* Sets first and second from the words before the one that is being completed. */
-static void print_loop(const struct ctl_verb *verbs, size_t count)
+static void print_loop(const struct ctl_verb *const *verbs, size_t count)
 {
 	printf("\t\tcase $word in\n\t\t");
 	for (size_t i = 0; i < count; i++)
-		print_options(verbs[i].options, true, '|');
+		print_options(verbs[i]->options, true, '|');
 	puts("--socket|--output|--timeout|-o|-f) skip=1 ;;\n"
 	     "\t\t-*) ;;\n"
 	     "\t\t*) if [ -z \"$first\" ]; then first=$word; elif [ -z \"$second\" ]; then second=$word; fi "
@@ -69,7 +71,7 @@ static void print_loop(const struct ctl_verb *verbs, size_t count)
 	     "\tdone");
 }
 
-static void print_bash(const struct ctl_verb *verbs, size_t count)
+static void print_bash(const struct ctl_verb *const *verbs, size_t count)
 {
 	print_list_function(verbs, count);
 	puts("_gslbctl() {\n"
@@ -86,7 +88,7 @@ static void print_bash(const struct ctl_verb *verbs, size_t count)
 	     "complete -o default -F _gslbctl gslbctl");
 }
 
-static void print_zsh(const struct ctl_verb *verbs, size_t count)
+static void print_zsh(const struct ctl_verb *const *verbs, size_t count)
 {
 	puts("#compdef gslbctl");
 	print_list_function(verbs, count);
@@ -103,15 +105,24 @@ static void print_zsh(const struct ctl_verb *verbs, size_t count)
 	     "compdef _gslbctl gslbctl");
 }
 
-enum ctl_exit ctl_completion(struct ctl *ctl)
+static enum ctl_exit run_completion(struct ctl *ctl)
 {
-	size_t count;
-	const struct ctl_verb *verbs = ctl_verbs(&count);
 	if (strcmp(ctl->args[0], "bash") == 0)
-		print_bash(verbs, count);
+		print_bash(ctl->verbs, ctl->verb_count);
 	else if (strcmp(ctl->args[0], "zsh") == 0)
-		print_zsh(verbs, count);
+		print_zsh(ctl->verbs, ctl->verb_count);
 	else
 		return ctl_usage(ctl, "completion %s: one of bash, zsh", ctl->args[0]);
 	return CTL_DONE;
 }
+
+const struct ctl_verb ctl_verb_completion = {
+	.group = "Node",
+	.words = "completion",
+	.args = "SHELL",
+	.least = 1,
+	.most = 1,
+	.run = run_completion,
+	.help = "what bash or zsh needs to complete these words",
+	.more = "  . <(gslbctl completion bash)\n",
+};

@@ -122,7 +122,7 @@ static enum ctl_exit put(struct ctl *ctl, char *path, json_t *body, const char *
 	return code;
 }
 
-enum ctl_exit ctl_control_region_drain(struct ctl *ctl)
+static enum ctl_exit run_region_drain(struct ctl *ctl)
 {
 	json_t *body = control_body(ctl, NULL);
 	json_int_t share = json_integer_value(json_object_get(body, "share"));
@@ -134,7 +134,27 @@ enum ctl_exit ctl_control_region_drain(struct ctl *ctl)
 	return code;
 }
 
-enum ctl_exit ctl_control_region_force_down(struct ctl *ctl)
+const struct ctl_verb ctl_verb_region_drain = {
+	.group = "Steer",
+	.words = "region drain",
+	.args = "NAME",
+	.options = "service: share: for: reason:",
+	.later = "over: confirm-within: dry-run: override:",
+	.least = 1,
+	.most = 1,
+	.run = run_region_drain,
+	.help = "send a region fewer clients, or none",
+	.more = "  --share N    the part that stays, in percent (0 to 100); 0 when not given\n"
+		"  --service S  only for this service\n"
+		"  --for T      it ends by itself after T (30s, 10m, 2h)\n"
+		"  --reason R   for the audit\n"
+		"\n"
+		"A region of share 0 is still used when no other region has a healthy VIP.\n"
+		"\n"
+		"  gslbctl region drain eu --share 50 --for 30m --reason 'new kernel'\n",
+};
+
+static enum ctl_exit run_region_force_down(struct ctl *ctl)
 {
 	enum ctl_exit code = put(ctl, region_path(ctl), control_body(ctl, json_string("down")), ctl->args[0],
 				 "forced down");
@@ -143,7 +163,24 @@ enum ctl_exit ctl_control_region_force_down(struct ctl *ctl)
 	return code;
 }
 
-enum ctl_exit ctl_control_region_restore(struct ctl *ctl)
+const struct ctl_verb ctl_verb_region_force_down = {
+	.group = "Steer",
+	.words = "region force-down",
+	.args = "NAME",
+	.options = "service: for: reason:",
+	.later = "over: confirm-within: dry-run: override:",
+	.least = 1,
+	.most = 1,
+	.run = run_region_force_down,
+	.help = "never answer with a region, come what may",
+	.more = "  --service S  only for this service\n"
+		"  --for T      it ends by itself after T (30s, 10m, 2h)\n"
+		"  --reason R   for the audit\n"
+		"\n"
+		"With every region of a tenant forced down its names have no address (NODATA).\n",
+};
+
+static enum ctl_exit run_region_restore(struct ctl *ctl)
 {
 	char *path = with_reason(ctl, region_path(ctl));
 	char *done = done_words(ctl, ctl->args[0], "restored");
@@ -154,6 +191,20 @@ enum ctl_exit ctl_control_region_restore(struct ctl *ctl)
 		note_service_controls(ctl, ctl->args, 1);
 	return code;
 }
+
+const struct ctl_verb ctl_verb_region_restore = {
+	.group = "Steer",
+	.words = "region restore",
+	.args = "NAME",
+	.options = "service: reason:",
+	.later = "over: confirm-within: dry-run: override:",
+	.least = 1,
+	.most = 1,
+	.run = run_region_restore,
+	.help = "end drain or force-down",
+	.more = "  --service S  end the control of this service alone\n"
+		"  --reason R   for the audit\n",
+};
 
 /* NULL: told. */
 static char *vip_path(struct ctl *ctl)
@@ -171,7 +222,7 @@ static char *vip_path(struct ctl *ctl)
 	return path;
 }
 
-enum ctl_exit ctl_control_vip_drain(struct ctl *ctl)
+static enum ctl_exit run_vip_drain(struct ctl *ctl)
 {
 	char *path = vip_path(ctl);
 	if (!path)
@@ -182,7 +233,22 @@ enum ctl_exit ctl_control_vip_drain(struct ctl *ctl)
 	return code;
 }
 
-enum ctl_exit ctl_control_vip_restore(struct ctl *ctl)
+const struct ctl_verb ctl_verb_vip_drain = {
+	.group = "Steer",
+	.words = "vip drain",
+	.args = "REGION ADDRESS",
+	.options = "for: reason:",
+	.least = 2,
+	.most = 2,
+	.run = run_vip_drain,
+	.help = "take one VIP out of the split",
+	.more = "  --for T     it ends by itself after T (30s, 10m, 2h)\n"
+		"  --reason R  for the audit\n"
+		"\n"
+		"  gslbctl vip drain eu 192.0.2.11 --for 1h --reason 'new disk'\n",
+};
+
+static enum ctl_exit run_vip_restore(struct ctl *ctl)
 {
 	char *path = vip_path(ctl);
 	if (!path)
@@ -195,7 +261,19 @@ enum ctl_exit ctl_control_vip_restore(struct ctl *ctl)
 	return code;
 }
 
-enum ctl_exit ctl_control_flip(struct ctl *ctl)
+const struct ctl_verb ctl_verb_vip_restore = {
+	.group = "Steer",
+	.words = "vip restore",
+	.args = "REGION ADDRESS",
+	.options = "reason:",
+	.least = 2,
+	.most = 2,
+	.run = run_vip_restore,
+	.help = "put it back into the split",
+	.more = "  --reason R  for the audit\n",
+};
+
+static enum ctl_exit run_flip(struct ctl *ctl)
 {
 	if (strcmp(ctl->args[0], ctl->args[1]) == 0)
 		return ctl_usage(ctl, "flip needs two regions, not '%s' twice", ctl->args[0]);
@@ -223,3 +301,20 @@ enum ctl_exit ctl_control_flip(struct ctl *ctl)
 		note_service_controls(ctl, ctl->args, 2);
 	return code;
 }
+
+const struct ctl_verb ctl_verb_flip = {
+	.group = "Steer",
+	.words = "flip",
+	.args = "FROM TO",
+	.options = "service: for: reason:",
+	.later = "over: confirm-within: dry-run: override:",
+	.least = 2,
+	.most = 2,
+	.run = run_flip,
+	.help = "drain FROM and restore TO, in one change",
+	.more = "  --service S  only for this service\n"
+		"  --for T      both controls end by themselves after T (30s, 10m, 2h)\n"
+		"  --reason R   for the audit\n"
+		"\n"
+		"  gslbctl flip eu us --reason 'power work in Frankfurt'\n",
+};

@@ -250,7 +250,7 @@ static void print_story(const json_t *reply)
 	print_answer(reply);
 }
 
-enum ctl_exit ctl_explain(struct ctl *ctl)
+static enum ctl_exit run_explain(struct ctl *ctl)
 {
 	json_t *list = what_ifs(ctl);
 	if (!list)
@@ -289,3 +289,22 @@ enum ctl_exit ctl_explain(struct ctl *ctl)
 	json_decref(json);
 	return is_good ? CTL_DONE : CTL_FAILED;
 }
+
+const struct ctl_verb ctl_verb_explain = {
+	.group = "Look",
+	.words = "explain",
+	.args = "NAME [TYPE]",
+	.options = "client: via: what-if+",
+	.least = 1,
+	.most = 2,
+	.run = run_explain,
+	.help = "why this client gets this answer",
+	.more = "  --client ADDR|PREFIX  the client, as its subnet would come by ECS\n"
+		"  --via RESOLVER        the resolver's address\n"
+		"  --what-if X=STATE     suppose: X is a region or a VIP's address; up and down set its\n"
+		"                        health, N% and force-down its control. Repeat, or part by commas.\n"
+		"\n"
+		"  gslbctl explain acme.app.example.net --client 81.2.69.0/24\n"
+		"  gslbctl explain acme.app.example.net AAAA --client 2001:db8::/48 --what-if "
+		"eu=down,us=50%\n",
+};

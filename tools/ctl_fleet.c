@@ -9,6 +9,17 @@
 #include <string.h>
 
 #define APPLY_BYTES_MAX ((size_t)64 << 20)
+#define TENANT_OPTIONS "zone: service: tier: region+ host+ domain+ state: tag+"
+#define TENANT_MORE                                                                         \
+	"  --zone ZONE        the zone of its host names\n"                                 \
+	"  --service SERVICE  the service that answers\n"                                   \
+	"  --tier TIER        the tier whose budgets hold\n"                                \
+	"  --region REGION    an allowed region; repeat for more; none given: all\n"        \
+	"  --host HOST        a name relative to the zone (@ is the apex, * a wildcard);\n" \
+	"                     repeat for more; none given: the tenant's id\n"               \
+	"  --domain FQDN      a custom domain; repeat for more\n"                           \
+	"  --state STATE      active or suspended\n"                                        \
+	"  --tag TAG          repeat for more\n"
 
 /* ---- tenants ---- */
 
@@ -37,7 +48,7 @@ static void print_table(void *user)
 	ctl_table_print(user, 0, stdout);
 }
 
-enum ctl_exit ctl_fleet_tenants(struct ctl *ctl)
+static enum ctl_exit run_tenants(struct ctl *ctl)
 {
 	static const char *const heads[] = {"TENANT",  "ZONE",	"SERVICE", "TIER",
 					    "REGIONS", "HOSTS", "STATE",   "SOURCE"};
@@ -45,6 +56,15 @@ enum ctl_exit ctl_fleet_tenants(struct ctl *ctl)
 	ctl_table_init(&table, heads, 8);
 	return ctl_list(ctl, "/v1/tenants", "after", tenant_row, print_table, &table);
 }
+
+const struct ctl_verb ctl_verb_tenants = {
+	.group = "Tenants and fleet",
+	.words = "tenants",
+	.options = CTL_LIST_OPTIONS,
+	.run = run_tenants,
+	.help = "the tenants",
+	.more = CTL_LIST_MORE,
+};
 
 static void print_tenant(const json_t *tenant)
 {
@@ -58,7 +78,7 @@ static void print_tenant(const json_t *tenant)
 	}
 }
 
-enum ctl_exit ctl_fleet_tenant_show(struct ctl *ctl)
+static enum ctl_exit run_tenant_show(struct ctl *ctl)
 {
 	char *path = ctl_path("/v1/tenants", ctl->args[0]);
 	struct ctl_http_request request = {.method = "GET", .path = path};
@@ -77,6 +97,16 @@ enum ctl_exit ctl_fleet_tenant_show(struct ctl *ctl)
 	json_decref(tenant);
 	return is_good ? CTL_DONE : CTL_FAILED;
 }
+
+const struct ctl_verb ctl_verb_tenant_show = {
+	.group = "Tenants and fleet",
+	.words = "tenant show",
+	.args = "ID",
+	.least = 1,
+	.most = 1,
+	.run = run_tenant_show,
+	.help = "one tenant",
+};
 
 /* Writes the given options over the tenant. An empty value takes the key away. */
 static void set_from_options(const struct ctl *ctl, json_t *tenant)
@@ -137,7 +167,7 @@ static enum ctl_exit put_tenant(struct ctl *ctl, const char *path, json_t *tenan
 	return CTL_DONE;
 }
 
-enum ctl_exit ctl_fleet_tenant_add(struct ctl *ctl)
+static enum ctl_exit run_tenant_add(struct ctl *ctl)
 {
 	if (!ctl_option(ctl, "zone") || !ctl_option(ctl, "service"))
 		return ctl_usage(ctl, "tenant add needs --zone and --service");
@@ -159,7 +189,20 @@ enum ctl_exit ctl_fleet_tenant_add(struct ctl *ctl)
 	return code;
 }
 
-enum ctl_exit ctl_fleet_tenant_set(struct ctl *ctl)
+const struct ctl_verb ctl_verb_tenant_add = {
+	.group = "Tenants and fleet",
+	.words = "tenant add",
+	.args = "ID --zone ZONE --service SERVICE",
+	.options = TENANT_OPTIONS,
+	.least = 1,
+	.most = 1,
+	.run = run_tenant_add,
+	.help = "a new tenant; its name is answered at once",
+	.more = TENANT_MORE "\n"
+			    "  gslbctl tenant add acme --zone app.example.net --service shop --region eu\n",
+};
+
+static enum ctl_exit run_tenant_set(struct ctl *ctl)
 {
 	if (ctl->option_count == 0)
 		return ctl_usage(ctl, "tenant set needs something to change");
@@ -187,7 +230,24 @@ enum ctl_exit ctl_fleet_tenant_set(struct ctl *ctl)
 	return code;
 }
 
-enum ctl_exit ctl_fleet_tenant_remove(struct ctl *ctl)
+const struct ctl_verb ctl_verb_tenant_set = {
+	.group = "Tenants and fleet",
+	.words = "tenant set",
+	.args = "ID",
+	.options = TENANT_OPTIONS,
+	.least = 1,
+	.most = 1,
+	.run = run_tenant_set,
+	.help = "change what is given, keep the rest",
+	.more = TENANT_MORE
+	"\n"
+	"A repeated option replaces the whole list; --region '' (or --host '', …) empties it,\n"
+	"and --tier '' takes the tier away.\n"
+	"\n"
+	"  gslbctl tenant set acme --region eu --region us\n",
+};
+
+static enum ctl_exit run_tenant_remove(struct ctl *ctl)
 {
 	char *path = ctl_path("/v1/tenants", ctl->args[0]);
 	char *done = xasprintf("%s: removed", ctl->args[0]);
@@ -196,6 +256,16 @@ enum ctl_exit ctl_fleet_tenant_remove(struct ctl *ctl)
 	free(path);
 	return code;
 }
+
+const struct ctl_verb ctl_verb_tenant_remove = {
+	.group = "Tenants and fleet",
+	.words = "tenant remove",
+	.args = "ID",
+	.least = 1,
+	.most = 1,
+	.run = run_tenant_remove,
+	.help = "remove a tenant",
+};
 
 /* ---- documents ---- */
 
@@ -250,7 +320,7 @@ static enum ctl_exit print_applied(const struct ctl *ctl, const struct ctl_http_
 	return CTL_DONE;
 }
 
-enum ctl_exit ctl_fleet_apply(struct ctl *ctl)
+static enum ctl_exit run_apply(struct ctl *ctl)
 {
 	const char *file = ctl_option(ctl, "file");
 	bool is_dry = ctl_option(ctl, "dry-run") != NULL, prunes = ctl_option(ctl, "prune") != NULL;
@@ -283,7 +353,20 @@ enum ctl_exit ctl_fleet_apply(struct ctl *ctl)
 	return code;
 }
 
-enum ctl_exit ctl_fleet_export(struct ctl *ctl)
+const struct ctl_verb ctl_verb_apply = {
+	.group = "Tenants and fleet",
+	.words = "apply",
+	.args = "-f FILE",
+	.options = "file@ prune dry-run",
+	.run = run_apply,
+	.help = "bring in a fleet document, whole or not at all",
+	.more = "  -f, --file FILE  YAML or JSON; - reads standard input\n"
+		"  --prune          also remove objects, of the kinds that FILE names, that it does not "
+		"name\n"
+		"  --dry-run        only count what would change\n",
+};
+
+static enum ctl_exit run_export(struct ctl *ctl)
 {
 	const char *source = ctl_option(ctl, "source");
 	if (source && strcmp(source, "all") != 0 && strcmp(source, "store") != 0)
@@ -299,3 +382,13 @@ enum ctl_exit ctl_fleet_export(struct ctl *ctl)
 	ctl_http_reply_done(&reply);
 	return CTL_DONE;
 }
+
+const struct ctl_verb ctl_verb_export = {
+	.group = "Tenants and fleet",
+	.words = "export",
+	.options = "source:",
+	.run = run_export,
+	.help = "the fleet as YAML",
+	.more = "  --source store|all  what came by the API (store, the default), or the files' objects "
+		"too\n",
+};

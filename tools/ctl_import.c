@@ -286,7 +286,7 @@ static void free_lines(struct map *lines)
 	map_free(lines);
 }
 
-enum ctl_exit ctl_import(struct ctl *ctl)
+static enum ctl_exit run_tenant_import(struct ctl *ctl)
 {
 	const char *file = ctl->args[0];
 	bool is_dry = ctl_option(ctl, "dry-run") != NULL;
@@ -320,3 +320,27 @@ enum ctl_exit ctl_import(struct ctl *ctl)
 	free(text);
 	return is_good ? CTL_DONE : CTL_FAILED;
 }
+
+const struct ctl_verb ctl_verb_tenant_import = {
+	.group = "Tenants and fleet",
+	.words = "tenant import",
+	.args = "FILE",
+	.options = "dry-run zone: service: tier:",
+	.least = 1,
+	.most = 1,
+	.run = run_tenant_import,
+	.help = "many tenants out of a CSV or JSON file",
+	.more = "  --dry-run          only count what would change; each part of 5000 is tried by itself\n"
+		"  --zone ZONE        for rows that name none\n"
+		"  --service SERVICE  for rows that name none\n"
+		"  --tier TIER        for rows that name none\n"
+		"\n"
+		"FILE (- reads standard input) is CSV with a header line (id, zone, service, tier, regions,\n"
+		"hosts, domains, state, tags; several in one cell are parted by blanks or semicolons), or "
+		"JSON:\n"
+		"an array of tenants with their ids, or one tenant a line. A tenant that exists is replaced. "
+		"What\n"
+		"is refused is told with its line and does not stop the others; the exit code is 1 then.\n"
+		"\n"
+		"  gslbctl tenant import customers.csv --zone app.example.net --service shop\n",
+};

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum ctl_exit ctl_schema(struct ctl *ctl)
+static enum ctl_exit run_schema(struct ctl *ctl)
 {
 	const char *which = ctl->arg_count ? ctl->args[0] : "fleet";
 	if (strcmp(which, "node") != 0 && strcmp(which, "fleet") != 0)
@@ -12,3 +12,17 @@ enum ctl_exit ctl_schema(struct ctl *ctl)
 	fputs(strcmp(which, "node") == 0 ? ctl_schema_node : ctl_schema_fleet, stdout);
 	return CTL_DONE;
 }
+
+const struct ctl_verb ctl_verb_schema = {
+	.group = "Tenants and fleet",
+	.words = "schema",
+	.args = "[node|fleet]",
+	.most = 1,
+	.run = run_schema,
+	.help = "JSON Schema of node.yaml or of fleet documents",
+	.more = "Draft 2020-12, for editors and pipelines; fleet when neither is named. References between "
+		"objects\n"
+		"are what 'check' looks at.\n"
+		"\n"
+		"  gslbctl schema fleet > fleet.schema.json\n",
+};

@@ -84,10 +84,17 @@ static enum ctl_exit show(struct ctl *ctl, const char *path, void (*print)(const
 	return code;
 }
 
-enum ctl_exit ctl_state_status(struct ctl *ctl)
+static enum ctl_exit run_status(struct ctl *ctl)
 {
 	return show(ctl, "/v1/status", print_status);
 }
+
+const struct ctl_verb ctl_verb_status = {
+	.group = "Look",
+	.words = "status",
+	.run = run_status,
+	.help = "the node: ready, sizes, listeners, geography",
+};
 
 /* ---- lists ---- */
 
@@ -159,7 +166,7 @@ static void region_row(void *user, const json_t *item)
 	add_row(user, cells);
 }
 
-enum ctl_exit ctl_state_regions(struct ctl *ctl)
+static enum ctl_exit run_regions(struct ctl *ctl)
 {
 	static const char *const heads[] = {"REGION",	"AT",	   "COUNTRY", ">VIPS UP",
 					    ">HEALTHY", ">WEIGHT", "CONTROL"};
@@ -167,6 +174,15 @@ enum ctl_exit ctl_state_regions(struct ctl *ctl)
 	ctl_table_init(&table, heads, 7);
 	return ctl_list(ctl, "/v1/regions", "after", region_row, print_table, &table);
 }
+
+const struct ctl_verb ctl_verb_regions = {
+	.group = "Look",
+	.words = "regions",
+	.options = CTL_LIST_OPTIONS,
+	.run = run_regions,
+	.help = "regions with health and controls",
+	.more = CTL_LIST_MORE,
+};
 
 static void vip_row(void *user, const json_t *item)
 {
@@ -179,7 +195,7 @@ static void vip_row(void *user, const json_t *item)
 	add_row(user, cells);
 }
 
-enum ctl_exit ctl_state_vips(struct ctl *ctl)
+static enum ctl_exit run_vips(struct ctl *ctl)
 {
 	static const char *const heads[] = {"REGION", "SERVICE", "ADDRESS", "STATE",
 					    ">SCORE", "SINCE",	 "CONTROL", "WHY"};
@@ -187,6 +203,15 @@ enum ctl_exit ctl_state_vips(struct ctl *ctl)
 	ctl_table_init(&table, heads, 8);
 	return ctl_list(ctl, "/v1/vips", "after", vip_row, print_table, &table);
 }
+
+const struct ctl_verb ctl_verb_vips = {
+	.group = "Look",
+	.words = "vips",
+	.options = CTL_LIST_OPTIONS,
+	.run = run_vips,
+	.help = "every VIP: up or down, since when, why",
+	.more = CTL_LIST_MORE,
+};
 
 /* ---- audit ---- */
 
@@ -228,7 +253,7 @@ static void audit_row(void *user, const json_t *item)
 	add_row(user, cells);
 }
 
-enum ctl_exit ctl_state_audit(struct ctl *ctl)
+static enum ctl_exit run_audit(struct ctl *ctl)
 {
 	static const char *const heads[] = {">NO", "TIME", "AUTHOR", "VERB", "OBJECT", "CHANGE", "REASON"};
 	const char *since = ctl_option(ctl, "since");
@@ -240,7 +265,24 @@ enum ctl_exit ctl_state_audit(struct ctl *ctl)
 	return ctl_list(ctl, "/v1/audit", "since", audit_row, print_table, &table);
 }
 
-enum ctl_exit ctl_state_reload(struct ctl *ctl)
+const struct ctl_verb ctl_verb_audit = {
+	.group = "Look",
+	.words = "audit",
+	.options = "since: limit:",
+	.run = run_audit,
+	.help = "who changed what, and why",
+	.more = "  --since N  only lines after number N\n"
+		"  --limit N  at most N lines\n",
+};
+
+static enum ctl_exit run_reload(struct ctl *ctl)
 {
 	return ctl_change(ctl, "POST", "/v1/reload", NULL, "reloaded");
 }
+
+const struct ctl_verb ctl_verb_reload = {
+	.group = "Node",
+	.words = "reload",
+	.run = run_reload,
+	.help = "read all files again, all or nothing",
+};

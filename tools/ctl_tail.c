@@ -99,7 +99,7 @@ static char *query_of(const struct ctl *ctl)
 	return query;
 }
 
-enum ctl_exit ctl_tail(struct ctl *ctl)
+static enum ctl_exit run_tail(struct ctl *ctl)
 {
 	struct lines lines = {.is_json = ctl->output == CTL_JSON};
 	FILE *into = fopencookie(&lines, "w", (cookie_io_functions_t){.write = take});
@@ -119,3 +119,22 @@ enum ctl_exit ctl_tail(struct ctl *ctl)
 	free(query);
 	return is_done ? CTL_DONE : CTL_FAILED;
 }
+
+const struct ctl_verb ctl_verb_tail = {
+	.group = "Look",
+	.words = "tail",
+	.options = "tenant: region: client: count: for:",
+	.run = run_tail,
+	.help = "the queries as they come, with the decision on each",
+	.more = "  --tenant ID      only this tenant's\n"
+		"  --region REGION  only those that this region answers\n"
+		"  --client PREFIX  only clients (the subnet by ECS, else the resolver) inside PREFIX\n"
+		"  --count N        end after N lines\n"
+		"  --for T          end after T (30s, 5m)\n"
+		"\n"
+		"A sample: at some thousand a second a line says how many were not shown. With -o json a "
+		"JSON\n"
+		"object a line.\n"
+		"\n"
+		"  gslbctl tail --tenant acme --client 81.2.69.0/24 --count 20\n",
+};

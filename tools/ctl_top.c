@@ -228,7 +228,7 @@ static void print_rates(const struct ctl *ctl, const struct reading *before, con
 	json_decref(reply);
 }
 
-enum ctl_exit ctl_top(struct ctl *ctl)
+static enum ctl_exit run_top(struct ctl *ctl)
 {
 	const char *interval = ctl_option(ctl, "interval"), *count = ctl_option(ctl, "count");
 	uint64_t interval_ms = 2000, left = isatty(STDOUT_FILENO) ? UINT64_MAX : 1;
@@ -252,3 +252,13 @@ enum ctl_exit ctl_top(struct ctl *ctl)
 	reading_free(before);
 	return is_good ? CTL_DONE : CTL_FAILED;
 }
+
+const struct ctl_verb ctl_verb_top = {
+	.group = "Look",
+	.words = "top",
+	.options = "interval: count:",
+	.run = run_top,
+	.help = "queries a second by tenant, region and result",
+	.more = "  --interval T  between two tables; 2s when not given\n"
+		"  --count N     end after N tables; without it, endless on a terminal and 1 elsewhere\n",
+};

@@ -355,7 +355,7 @@ static bool read_resolver(char *written, struct dns_server *ret)
 	return true;
 }
 
-enum ctl_exit ctl_zone_check(struct ctl *ctl)
+static enum ctl_exit run_zone_check(struct ctl *ctl)
 {
 	const char *resolver = ctl_option(ctl, "resolver"), *port_text = ctl_option(ctl, "port");
 	uint64_t port = 53;
@@ -392,3 +392,24 @@ enum ctl_exit ctl_zone_check(struct ctl *ctl)
 	free(check);
 	return code;
 }
+
+const struct ctl_verb ctl_verb_zone_check = {
+	.group = "Node",
+	.words = "zone check",
+	.args = "ZONE",
+	.options = "resolver: port:",
+	.least = 1,
+	.most = 1,
+	.run = run_zone_check,
+	.help = "ask the parent and every name server of a zone whether all is well",
+	.more = "  --resolver ADDR[@PORT]  that finds the parent; the system's when not given\n"
+		"  --port N                of the name servers; 53 when not given\n"
+		"\n"
+		"Looks at the delegation at the parent, its glue, and at each address of each name server: "
+		"whether\n"
+		"it answers with authority over UDP and TCP, with which serial, and names the same servers. "
+		"No\n"
+		"gslbd is asked as such. The exit code is 1 when a problem was found.\n"
+		"\n"
+		"  gslbctl zone check app.example.net\n",
+};

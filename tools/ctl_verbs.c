@@ -1,0 +1,49 @@
+/*
+ * The table of verbs: a row for each, in the order of gslbctl --help, where those of a group stand together.
+ * What a verb takes, does and says is in the file that has ctl_verb_NAME; help, completion and manual page
+ * are made from there. One thread.
+ */
+#include "tools/ctl_verbs.h"
+#include "tools/ctl.h"
+
+#define VERBS(VERB)             \
+	VERB(status)            \
+	VERB(regions)           \
+	VERB(vips)              \
+	VERB(explain)           \
+	VERB(tail)              \
+	VERB(top)               \
+	VERB(audit)             \
+	VERB(region_drain)      \
+	VERB(region_force_down) \
+	VERB(region_restore)    \
+	VERB(vip_drain)         \
+	VERB(vip_restore)       \
+	VERB(flip)              \
+	VERB(tenants)           \
+	VERB(tenant_show)       \
+	VERB(tenant_add)        \
+	VERB(tenant_set)        \
+	VERB(tenant_remove)     \
+	VERB(tenant_import)     \
+	VERB(apply)             \
+	VERB(export)            \
+	VERB(check)             \
+	VERB(schema)            \
+	VERB(zone_check)        \
+	VERB(backup)            \
+	VERB(restore)           \
+	VERB(completion)        \
+	VERB(reload)
+
+#define DECLARE(name) extern const struct ctl_verb ctl_verb_##name;
+VERBS(DECLARE)
+
+#define ADDRESS(name) &ctl_verb_##name,
+static const struct ctl_verb *const verbs[] = {VERBS(ADDRESS)};
+
+const struct ctl_verb *const *ctl_verbs(size_t *ret_count)
+{
+	*ret_count = sizeof verbs / sizeof *verbs;
+	return verbs;
+}
