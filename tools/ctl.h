@@ -1,6 +1,6 @@
 /*
- * gslbctl: what its files share. One thread; every verb is one or a few calls of the API and ends in
- * an exit code. Usage mistakes are found before anything is sent.
+ * What the files of gslbctl share. A verb is one or a few calls of the API and ends in an exit code. Usage
+ * mistakes are found before anything is sent. One thread.
  */
 #pragma once
 #include "tools/ctl_http.h"
@@ -67,28 +67,30 @@ enum ctl_exit ctl_usage(const struct ctl *ctl, const char *format, ...) __attrib
 
 /* ---- ctl_call.c ---- */
 
-/* Calls the API. False: it is told on standard error, and with -o json a refusal stands on standard
- * output as the API sent it. `source` names the file that the body came from, or NULL. */
+/* Calls the API. False: it failed or was refused, and standard error says why; with -o json standard output
+ * has the refusal as the API sent it. `source` names the file that the body came from, or NULL. */
 bool ctl_call(const struct ctl *ctl, const struct ctl_http_request *request, const char *source,
 	      struct ctl_http_reply *ret);
-/* What the problem in the reply says, on standard error. */
+/* Prints what the problem in the reply says on standard error. */
 void ctl_print_refusal(const struct ctl_http_reply *reply, const char *source);
-/* The same for a reply that may say 404: *ret_is_missing then and nothing is printed. */
+/* The same, but 404 sets *ret_is_missing and prints nothing. */
 bool ctl_call_or_missing(const struct ctl *ctl, const struct ctl_http_request *request,
 			 struct ctl_http_reply *ret, bool *ret_is_missing);
-/* What a reply says of a change that was accepted, but can hardly be meant; on standard error. */
+/* Prints on standard error what the reply says of an accepted change that can hardly be meant. */
 void ctl_print_warnings(const json_t *reply, const char *source);
-/* Sends `body` (consumed, may be NULL) and prints the reply with -o json; else `done` as a line. */
+/* Sends `body`, which it takes over and which may be NULL. Prints the reply with -o json, else the line
+ * `done`. */
 enum ctl_exit ctl_change(const struct ctl *ctl, const char *method, const char *path, json_t *body,
 			 const char *done);
 /* The reply as JSON, or NULL after saying that the reply is not understood. */
 json_t *ctl_json(const struct ctl_http_reply *reply);
-/* Any JSON value in words: yes, no, -, a list parted by commas; malloc'ed. */
+/* Any JSON value as words for people: yes, no, a list with commas; malloc'ed. */
 char *ctl_words(const json_t *value);
 /* Prints the reply as it came. */
 void ctl_print_reply(const struct ctl_http_reply *reply);
-/* Calls `row` for every item of a list, page by page; with --limit or --after one page. With -o json
- * prints one reply. `cursor`: the option and parameter that say where to begin, "after" or "since". */
+/* Calls `row` for every item of a list, page by page, or for one page with --limit or --after; with -o json
+ * it prints one reply instead. `cursor` is the option and the parameter that say where to begin: "after" or
+ * "since". */
 enum ctl_exit ctl_list(const struct ctl *ctl, const char *path, const char *cursor,
 		       void (*row)(void *user, const json_t *item), void (*end)(void *user), void *user);
 /* A path with one more segment, percent-encoded; malloc'ed. */
@@ -96,5 +98,6 @@ char *ctl_path(const char *base, const char *segment);
 
 /* ---- ctl_fleet.c ---- */
 
-/* Whole file, or standard input for "-"; malloc'ed. NULL: told. */
+/* Reads a whole file, or standard input for "-"; malloc'ed. NULL: standard error says why, and for a file of
+ * more than `most` octets gives the advice. */
 char *ctl_read_file(const char *path, size_t most, const char *advice, size_t *ret_length);

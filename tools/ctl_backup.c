@@ -5,6 +5,7 @@
 #include "store/migrations.h"
 #include "store/store_restore.h"
 #include "tools/ctl.h"
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -36,10 +37,10 @@ static void print_summary(const struct ctl *ctl, const char *file, const char *w
 	       (long long)summary->audit_lines);
 }
 
-/* Into `part`, verified and on the disk. */
+/* Saves the store into `part`, flushes it to the disk and verifies it. False: it has printed why. */
 static bool fetch(const struct ctl *ctl, const char *part, struct store_summary *summary)
 {
-	int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600); /* it holds all customers */
+	int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600); /* it names all customers */
 	FILE *into = fd < 0 ? NULL : fdopen(fd, "w");
 	if (!into) {
 		fprintf(stderr, "%s: %s\n", part, strerror(errno));
@@ -59,6 +60,7 @@ static bool fetch(const struct ctl *ctl, const char *part, struct store_summary 
 		return false;
 	struct err_list errors = {0};
 	bool is_good = store_verify(part, summary, &errors);
+	assert(is_good == !err_has_errors(&errors));
 	err_print(&errors, stderr);
 	err_done(&errors);
 	return is_good;
@@ -114,6 +116,7 @@ static enum ctl_exit run_restore(struct ctl *ctl)
 		is_good = store_verify(ctl->args[0], &summary, &errors);
 	else if (is_good)
 		is_good = store_restore(ctl->args[0], state_dir, &summary, &errors);
+	assert(is_good == !err_has_errors(&errors)); /* nothing fails without a word */
 	err_print(&errors, stderr);
 	err_done(&errors);
 	if (is_good)

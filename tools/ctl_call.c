@@ -1,6 +1,7 @@
-/* Calls of the API: what is refused is told in full, lists are read page by page. One thread. */
+/* Calls the API: prints all that a refusal says, and reads lists page by page. One thread. */
 #include "lib/mem.h"
 #include "tools/ctl.h"
+#include <assert.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,6 +73,7 @@ static bool call(const struct ctl *ctl, const struct ctl_http_request *request, 
 {
 	struct ctl_http_reply reply;
 	char *why;
+	assert(*request->path == '/');
 	if (!ctl_http_exchange(ctl->socket_path, ctl->timeout_ms, request, &reply, &why)) {
 		fprintf(stderr, "gslbctl: %s\n", why);
 		free(why);
@@ -109,6 +111,7 @@ enum ctl_exit ctl_change(const struct ctl *ctl, const char *method, const char *
 			 const char *done)
 {
 	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+	assert(!text == !body && done);
 	json_decref(body);
 	struct ctl_http_request request = {
 		.method = method,
@@ -167,6 +170,7 @@ char *ctl_words(const json_t *value)
 	case JSON_ARRAY:
 		break;
 	}
+	assert(json_is_array(value));
 	char *list = xstrdup("");
 	for (size_t i = 0; i < json_array_size(value); i++) {
 		char *item = ctl_words(json_array_get(value, i));
@@ -188,13 +192,14 @@ char *ctl_path(const char *base, const char *segment)
 		else
 			out += sprintf(out, "%%%02X", (unsigned char)*in);
 	}
+	assert(out <= path + strlen(base) + 1 + 3 * strlen(segment));
 	*out = 0;
 	return path;
 }
 
 /* ---- lists ---- */
 
-/* `cursor`: the parameter that says where to go on, "after" or "since". */
+/* `cursor` is the parameter that says where the page begins: "after" or "since". */
 static char *page_path(const char *path, const char *limit, const char *cursor, const char *after)
 {
 	char *escaped = ctl_path("", after ? after : "");
@@ -208,7 +213,8 @@ static char *page_path(const char *path, const char *limit, const char *cursor, 
 	return page;
 }
 
-/* `next` is the id to go on from: text, or a number where the ids are numbers. NULL: the last page. */
+/* The id that the next page comes after: text, or a number where ids are numbers. NULL: this page is the
+ * last. */
 static char *next_of(const json_t *page)
 {
 	const json_t *next = json_object_get(page, "next");
@@ -255,6 +261,7 @@ enum ctl_exit ctl_list(const struct ctl *ctl, const char *path, const char *curs
 		       void (*row)(void *user, const json_t *item), void (*end)(void *user), void *user)
 {
 	const char *limit = ctl_option(ctl, "limit"), *after = ctl_option(ctl, cursor);
+	assert(!strchr(path, '?')); /* page_path() begins the query */
 	if (ctl->output == CTL_TABLE)
 		return list_as_table(ctl, path, limit, cursor, after, row, end, user);
 	char *page = limit || after ? page_path(path, limit, cursor, after) : xstrdup(path);

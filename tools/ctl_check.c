@@ -1,6 +1,6 @@
 /*
- * check FILE: what gslbd would say of node.yaml or of a fleet document, without a node; and what a good
- * node.yaml comes to, per service and continent. One thread.
+ * check FILE: says what gslbd would say of node.yaml or of fleet documents, without a node; for a good
+ * node.yaml it prints the order of regions for each service and continent. One thread.
  */
 #include "fleet/fleet.h"
 #include "gslb/compile/check_table.h"
@@ -10,6 +10,7 @@
 #include "lib/mem.h"
 #include "tools/ctl.h"
 #include "tools/ctl_table.h"
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -21,7 +22,7 @@
 static bool is_node_file(const struct doc *doc)
 {
 	static const char *const keys[] = {"node", "bus", "fleet", "geo", "dns", "admin", "probes"};
-	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
+	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
 		if (doc->root->kind == DOC_MAPPING && doc_get(doc->root, keys[i]))
 			return true;
 	return false;
@@ -44,7 +45,7 @@ static void print_clients(const json_t *clients)
 		     "location.");
 		return;
 	}
-	ctl_table_init(&table, heads, 5);
+	ctl_table_init(&table, CTL_TABLE_CELLS(heads));
 	for (size_t i = 0; i < json_array_size(clients); i++) {
 		const json_t *client = json_array_get(clients, i), *at = json_object_get(client, "at");
 		const char *from = text_of(client, "from", "no location");
@@ -55,7 +56,7 @@ static void print_clients(const json_t *clients)
 		const char *cells[] = {text_of(client, "continent", "(unknown)"),
 				       text_of(client, "address", "(any)"), text_of(client, "country", ""),
 				       where, strrchr(from, '/') ? strrchr(from, '/') + 1 : from};
-		ctl_table_row(&table, cells);
+		ctl_table_row(&table, CTL_TABLE_CELLS(cells));
 		free(where);
 	}
 	puts("\nOne client stands for each continent: of the places that the geography knows there, the one\n"
@@ -92,7 +93,7 @@ static void print_services(const json_t *services)
 {
 	static const char *const heads[] = {"SERVICE", "CONTINENT", "DOWN", "ORDER"};
 	struct ctl_table table;
-	ctl_table_init(&table, heads, 4);
+	ctl_table_init(&table, CTL_TABLE_CELLS(heads));
 	for (size_t i = 0; i < json_array_size(services); i++) {
 		const json_t *service = json_array_get(services, i), *rows = json_object_get(service, "rows");
 		for (size_t j = 0; j < json_array_size(rows); j++) {
@@ -101,7 +102,7 @@ static void print_services(const json_t *services)
 			const char *cells[] = {text_of(service, "service", ""),
 					       text_of(row, "continent", "(unknown)"),
 					       text_of(row, "down", ""), order};
-			ctl_table_row(&table, cells);
+			ctl_table_row(&table, CTL_TABLE_CELLS(cells));
 			free(order);
 		}
 	}
@@ -128,6 +129,7 @@ static void check_node(const char *path, json_t *effective, struct err_list *err
 	struct node_files files;
 	struct load_previous nothing = {0};
 	node_files_read(path, LOAD_CHECK, &nothing, &files);
+	assert(files.config || err_has_errors(&files.errors));
 	if (files.config && !err_has_errors(&files.errors)) {
 		json_t *one = check_table(files.parts.fleet, files.parts.places);
 		json_object_set_new(one, "file", json_text(path));
@@ -137,7 +139,7 @@ static void check_node(const char *path, json_t *effective, struct err_list *err
 	node_files_done(&files);
 }
 
-/* A node's files are regular ones; here a shell may hand over a pipe, too. */
+/* gslbd reads regular files alone; a shell may give gslbctl a pipe. */
 static struct doc *read_document(const char *path, struct err_list *errors)
 {
 	struct stat status;
@@ -169,7 +171,7 @@ static enum ctl_exit run_check(struct ctl *ctl)
 			fleet_change_add_document(change, doc, &errors);
 		doc_free(doc);
 	}
-	/* Also with errors: what is wrong between the documents is told in the same pass. */
+	/* Documents with errors are applied, too, so that one run also finds what is wrong between them. */
 	struct fleet *fleet = fleet_new();
 	struct fleet_result result = {0};
 	fleet_apply(fleet, change, 1, true, &result, &errors);
@@ -177,6 +179,7 @@ static enum ctl_exit run_check(struct ctl *ctl)
 	fleet_free(fleet);
 	fleet_change_free(change);
 	bool is_good = !err_has_errors(&errors);
+	assert(ctl->arg_count > 0);
 	err_sort(&errors);
 	err_print(&errors, stderr);
 	err_done(&errors);

@@ -1,4 +1,5 @@
-/* completion: what a shell needs to complete gslbctl's words, out of the table of verbs. One thread. */
+/* completion: writes a shell's functions that complete gslbctl's words, from the table of verbs. One thread.
+ */
 #include "tools/ctl.h"
 #include <assert.h>
 #include <stdio.h>
@@ -6,7 +7,7 @@
 
 #define GLOBAL_OPTIONS "--socket --output --timeout --help --version"
 
-/* The options of a verb, as "--zone --service "; only those that take a value when `only_values`. */
+/* Prints the options of a verb as "--zone --service "; with `only_values` those alone that take a value. */
 static void print_options(const char *words, bool only_values, char between)
 {
 	for (const char *at = words ? words : ""; *at;) {
@@ -30,7 +31,7 @@ static bool is_first_of_its_word(const struct ctl_verb *const *verbs, size_t at)
 	return true;
 }
 
-/* What may come after the words "$1 $2": options of a verb, or the second words of its first. */
+/* The shell function that lists what may follow the words "$1 $2": a verb's options, or its second words. */
 static void print_list_function(const struct ctl_verb *const *verbs, size_t count)
 {
 	puts("_gslbctl_list() {\n\tcase \"$1 $2\" in");
@@ -57,7 +58,7 @@ static void print_list_function(const struct ctl_verb *const *verbs, size_t coun
 	puts(GLOBAL_OPTIONS "' ;;\n\tesac\n}");
 }
 
-/* Sets first and second from the words before the one that is being completed. */
+/* The end of a shell loop that finds the verb's first and second word among the words so far. */
 static void print_loop(const struct ctl_verb *const *verbs, size_t count)
 {
 	printf("\t\tcase $word in\n\t\t");

@@ -1,19 +1,22 @@
-/* The operator's hand: region, vip and flip. One thread. */
+/* The verbs that steer: region, vip and flip. One thread. */
 #include "lib/json_text.h"
 #include "lib/mem.h"
 #include "lib/net.h"
 #include "lib/text.h"
 #include "tools/ctl.h"
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* {share, for, reason} of the options; NULL: told. share NULL: --share, or 0. */
+/* {share, for, reason} from the options; where `share` is NULL, --share or 0 is the share. NULL: a usage
+ * mistake, which is printed. */
 static json_t *control_body(struct ctl *ctl, json_t *share)
 {
 	const char *share_written = ctl_option(ctl, "share");
 	const char *duration = ctl_option(ctl, "for"), *reason = ctl_option(ctl, "reason");
 	uint64_t number = 0;
+	assert(!share || !share_written); /* a verb that fixes the share has no option for it */
 	if (share_written) {
 		size_t length = strlen(share_written);
 		bool has_sign = length > 1 && share_written[length - 1] == '%';
@@ -44,6 +47,7 @@ static json_t *control_body(struct ctl *ctl, json_t *share)
 static char *region_path(struct ctl *ctl)
 {
 	const char *service = ctl_option(ctl, "service");
+	assert(ctl->arg_count == 1);
 	char *path = ctl_path("/v1/controls/regions", ctl->args[0]);
 	if (!service)
 		return path;
@@ -54,7 +58,7 @@ static char *region_path(struct ctl *ctl)
 	return whole;
 }
 
-/* DELETE with the reason in the query. */
+/* DELETE has no body, so that the reason goes into the query. */
 static char *with_reason(struct ctl *ctl, char *path)
 {
 	const char *reason = ctl_option(ctl, "reason");
@@ -89,8 +93,8 @@ static void tell_service_controls(const json_t *region)
 	}
 }
 
-/* A service's own control on a region stands above the region's: who has just drained the region and thinks
- * it empty has to know. */
+/* A service's own control on a region overrides the region's. An operator who drains a region expects it to
+ * be empty, so each verb that steers a region names the services that do not follow. */
 static void note_service_controls(const struct ctl *ctl, const char *const *regions, size_t count)
 {
 	struct ctl_http_request request = {.method = "GET", .path = "/v1/regions"};
@@ -206,10 +210,11 @@ const struct ctl_verb ctl_verb_region_restore = {
 		"  --reason R   for the audit\n",
 };
 
-/* NULL: told. */
+/* NULL: a usage mistake, which is printed. */
 static char *vip_path(struct ctl *ctl)
 {
 	struct ip ip;
+	assert(ctl->arg_count == 2);
 	if (!ip_parse(ctl->args[1], &ip)) {
 		ctl_usage(ctl, "'%s' is not an address", ctl->args[1]);
 		return NULL;
@@ -275,6 +280,7 @@ const struct ctl_verb ctl_verb_vip_restore = {
 
 static enum ctl_exit run_flip(struct ctl *ctl)
 {
+	assert(ctl->arg_count == 2);
 	if (strcmp(ctl->args[0], ctl->args[1]) == 0)
 		return ctl_usage(ctl, "flip needs two regions, not '%s' twice", ctl->args[0]);
 	const char *service = ctl_option(ctl, "service");

@@ -1,8 +1,12 @@
-/* See the header. c-ares sends, repeats and waits; the reply is read here, as referrals need all sections. */
+/*
+ * DNS messages to one server at a time. c-ares sends, repeats and waits; the reply is read here, as a
+ * referral needs all of its sections. One thread.
+ */
 #include "tools/ctl_dns.h"
 #include "lib/mem.h"
 #include "zones/rrtype.h"
 #include <ares.h>
+#include <assert.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +22,8 @@ static unsigned get16(const uint8_t *at)
 	return (unsigned)at[0] << 8 | at[1];
 }
 
-/* Reads the (compressed) name at `at` as lower-case text with a final dot; NULL: malformed. */
+/* Reads the name at `at`, which may be compressed, as lower-case text with a final dot. Returns where it
+ * ends, or NULL when it is malformed. */
 static const uint8_t *read_name(const uint8_t *at, const uint8_t *wire, int length,
 				char out[static NAME_TEXT_MAX])
 {
@@ -64,7 +69,7 @@ static bool read_data(const uint8_t *data, unsigned size, const uint8_t *wire, i
 	}
 }
 
-/* False: malformed. */
+/* False: the message is malformed. */
 static bool read_reply(const uint8_t *wire, int length, struct dns_reply *ret)
 {
 	char ignored[NAME_TEXT_MAX];
@@ -92,14 +97,17 @@ static bool read_reply(const uint8_t *wire, int length, struct dns_reply *ret)
 			    read_data(at + 10, get16(at + 8), wire, length, &record))
 				ret->records[ret->count++] = record;
 			at += 10 + get16(at + 8);
+			assert(at <= end);
 		}
 	}
+	assert(ret->count <= DNS_RECORDS_MAX);
 	return true;
 }
 
 static void on_reply(void *user, int status, int timeouts, unsigned char *wire, int length)
 {
 	struct exchange *exchange = user;
+	assert(!exchange->is_done && (!wire || length > 0));
 	exchange->is_done = true;
 	if (wire)
 		exchange->why = read_reply(wire, length, exchange->reply) ? NULL : "malformed reply";
@@ -138,6 +146,8 @@ static void wait_for(ares_channel channel, const struct exchange *exchange)
 
 const char *dns_ask(const struct dns_server *server, const char *name, uint16_t type, struct dns_reply *ret)
 {
+	assert(!server->address || server->port > 0);
+	assert(server->timeout_ms > 0);
 	struct ares_options options = {
 		.flags = ARES_FLAG_NOCHECKRESP | ARES_FLAG_NOALIASES | ARES_FLAG_EDNS |
 			 (server->recurses ? 0 : ARES_FLAG_NORECURSE) |
@@ -165,6 +175,7 @@ const char *dns_ask(const struct dns_server *server, const char *name, uint16_t 
 	} else {
 		exchange.why = "not an address";
 	}
+	assert(exchange.is_done == is_set);
 	ares_destroy(channel);
 	return exchange.why;
 }

@@ -1,5 +1,4 @@
-/* DNS messages to one server at a time, by c-ares: for checks that look at more than an answer. One thread.
- */
+/* Asks one DNS server at a time, for checks that look at more than an answer. */
 #pragma once
 #include "lib/net.h"
 #include "zones/name.h"
@@ -24,7 +23,7 @@ struct dns_reply {
 	bool is_authoritative, is_truncated;
 	unsigned rcode;
 	size_t count;
-	struct dns_record records[DNS_RECORDS_MAX]; /* of types that are known here; more are left out */
+	struct dns_record records[DNS_RECORDS_MAX]; /* those of other types are left out */
 };
 
 struct dns_server {
@@ -34,5 +33,5 @@ struct dns_server {
 	uint64_t timeout_ms;
 };
 
-/* NULL: *ret is filled. Else why nothing came ("timeout", "refused", …). */
+/* Fills *ret and returns NULL, or returns why no reply came ("timeout", …). */
 const char *dns_ask(const struct dns_server *server, const char *name, uint16_t type, struct dns_reply *ret);

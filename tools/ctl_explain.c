@@ -1,4 +1,4 @@
-/* explain: the node's own decision, told as a story from the client to the answer. One thread. */
+/* explain: prints how the node decides, from the client to the answer. One thread. */
 #include "gslb/decide/words.h"
 #include "lib/json_text.h"
 #include "lib/mem.h"
@@ -6,13 +6,14 @@
 #include "lib/text.h"
 #include "tools/ctl.h"
 #include "tools/ctl_table.h"
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* ---- asking ---- */
 
-/* One "X=up|down|N%|force-down"; NULL: told. */
+/* Reads one "X=up|down|N%|force-down". NULL: a usage mistake, which is printed. */
 static json_t *one_what_if(const struct ctl *ctl, const char *text)
 {
 	const char *equals = strrchr(text, '=');
@@ -41,7 +42,7 @@ static json_t *one_what_if(const struct ctl *ctl, const char *text)
 	return what_if;
 }
 
-/* All of them; NULL: told. */
+/* Reads all of them. NULL: a usage mistake, which is printed. */
 static json_t *what_ifs(const struct ctl *ctl)
 {
 	json_t *list = json_array();
@@ -152,7 +153,7 @@ static void print_regions(const json_t *regions)
 	static const char *const heads[] = {"",	      "REGION",	  ">TIER", ">KM",
 					    ">SHARE", ">HEALTHY", "WHY",   "VIPS"};
 	struct ctl_table table;
-	ctl_table_init(&table, heads, 8);
+	ctl_table_init(&table, CTL_TABLE_CELLS(heads));
 	for (size_t i = 0; i < json_array_size(regions); i++) {
 		const json_t *region = json_array_get(regions, i);
 		const json_t *distance = get(region, "distance_km");
@@ -170,9 +171,7 @@ static void print_regions(const json_t *regions)
 			xstrdup(words_region_reason_meaning(text_of(region, "reason"))),
 			vips_words(get(region, "vips")),
 		};
-		ctl_table_row(&table, (const char *const *)cells);
-		for (size_t cell = 0; cell < 8; cell++)
-			free(cells[cell]);
+		ctl_table_take(&table, CTL_TABLE_CELLS(cells));
 	}
 	putchar('\n');
 	ctl_table_print(&table, 0, stdout);
@@ -255,6 +254,7 @@ static enum ctl_exit run_explain(struct ctl *ctl)
 	json_t *list = what_ifs(ctl);
 	if (!list)
 		return CTL_USAGE;
+	assert(ctl->arg_count == 1 || ctl->arg_count == 2);
 	json_t *body = json_object();
 	json_object_set_new(body, "name", json_text(ctl->args[0]));
 	json_object_set_new(body, "type", json_text(ctl->arg_count > 1 ? ctl->args[1] : "A"));
@@ -266,6 +266,7 @@ static enum ctl_exit run_explain(struct ctl *ctl)
 		json_object_set(body, "what_if", list);
 	json_decref(list);
 	char *text = json_dumps(body, JSON_COMPACT);
+	assert(text);
 	json_decref(body);
 	struct ctl_http_request request = {
 		.method = "POST",

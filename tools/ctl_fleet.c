@@ -1,8 +1,9 @@
-/* The fleet: tenants, apply, export. One thread. */
+/* The verbs that change the fleet and show it: tenants, tenant, apply, export. One thread. */
 #include "lib/json_text.h"
 #include "lib/mem.h"
 #include "tools/ctl.h"
 #include "tools/ctl_table.h"
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,20 +28,19 @@ static void tenant_row(void *user, const json_t *item)
 {
 	static const char *const keys[] = {"id",      "zone",  "service", "tier",
 					   "regions", "hosts", "state",	  "source"};
-	char *cells[8];
-	for (size_t i = 0; i < 8; i++)
+	enum { COLUMNS = sizeof keys / sizeof *keys };
+	char *cells[COLUMNS];
+	for (size_t i = 0; i < COLUMNS; i++)
 		cells[i] = ctl_words(json_object_get(item, keys[i]));
-	const char *const defaults[8] = {
+	const char *const defaults[COLUMNS] = {
 		[3] = "-", [4] = "all", [5] = json_string_value(json_object_get(item, "id")), [6] = "active"};
-	for (size_t i = 0; i < 8; i++) {
+	for (size_t i = 0; i < COLUMNS; i++) {
 		if (*cells[i] || !defaults[i])
 			continue;
 		free(cells[i]);
 		cells[i] = xstrdup(defaults[i]);
 	}
-	ctl_table_row(user, (const char *const *)cells);
-	for (size_t i = 0; i < 8; i++)
-		free(cells[i]);
+	ctl_table_take(user, CTL_TABLE_CELLS(cells));
 }
 
 static void print_table(void *user)
@@ -53,7 +53,7 @@ static enum ctl_exit run_tenants(struct ctl *ctl)
 	static const char *const heads[] = {"TENANT",  "ZONE",	"SERVICE", "TIER",
 					    "REGIONS", "HOSTS", "STATE",   "SOURCE"};
 	struct ctl_table table;
-	ctl_table_init(&table, heads, 8);
+	ctl_table_init(&table, CTL_TABLE_CELLS(heads));
 	return ctl_list(ctl, "/v1/tenants", "after", tenant_row, print_table, &table);
 }
 
@@ -70,7 +70,7 @@ static void print_tenant(const json_t *tenant)
 {
 	static const char *const keys[] = {"id",      "source", "version", "zone",  "service", "tier",
 					   "regions", "hosts",	"domains", "state", "tags"};
-	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
+	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
 		char *words = ctl_words(json_object_get(tenant, keys[i]));
 		if (*words)
 			printf("%-8s %s\n", keys[i], words);
@@ -108,7 +108,7 @@ const struct ctl_verb ctl_verb_tenant_show = {
 	.help = "one tenant",
 };
 
-/* Writes the given options over the tenant. An empty value takes the key away. */
+/* Overwrites the keys of the tenant that options name. An empty value removes its key. */
 static void set_from_options(const struct ctl *ctl, json_t *tenant)
 {
 	static const struct {
@@ -117,7 +117,7 @@ static void set_from_options(const struct ctl *ctl, json_t *tenant)
 	} keys[] = {{"zone", "zone", false},	 {"service", "service", false}, {"tier", "tier", false},
 		    {"state", "state", false},	 {"region", "regions", true},	{"host", "hosts", true},
 		    {"domain", "domains", true}, {"tag", "tags", true}};
-	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
+	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
 		size_t at = 0;
 		const char *value = ctl_option_next(ctl, keys[i].option, &at);
 		if (!value)
@@ -141,11 +141,12 @@ static void set_from_options(const struct ctl *ctl, json_t *tenant)
 	}
 }
 
-/* PUT of the whole tenant under a condition, so that nobody's change in between is overwritten. */
+/* Sends the whole tenant under a condition, so that it overwrites no change that somebody made in between. */
 static enum ctl_exit put_tenant(struct ctl *ctl, const char *path, json_t *tenant, const char *condition,
 				const char *what)
 {
 	char *text = json_dumps(tenant, JSON_COMPACT);
+	assert(text && ctl->arg_count == 1);
 	struct ctl_http_request request = {
 		.method = "PUT",
 		.path = path,
@@ -283,6 +284,7 @@ char *ctl_read_file(const char *path, size_t most, const char *advice, size_t *r
 		xgrow((void **)&text, &capacity, length + 65536, 1);
 		got = fread(text + length, 1, capacity - length, in);
 	} while (got > 0 && length <= most);
+	assert(length <= capacity);
 	bool is_bad = ferror(in) != 0;
 	int reason = errno;
 	if (in != stdin)

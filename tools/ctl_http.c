@@ -1,6 +1,7 @@
 /* HTTP over the Unix socket, by libcurl. One thread. */
 #include "tools/ctl_http.h"
 #include "lib/mem.h"
+#include <assert.h>
 #include <curl/curl.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -27,22 +28,24 @@ static size_t collect(char *data, size_t size, size_t count, void *user)
 	xgrow((void **)&body->bytes, &body->capacity, body->length + length + 1, 1);
 	memcpy(body->bytes + body->length, data, length);
 	body->length += length;
+	assert(body->length < body->capacity);
 	body->bytes[body->length] = 0;
 	return length;
 }
 
-/* libcurl only says "couldn't connect"; the operator needs the system's reason. NULL: it connects. */
+/* libcurl only says "couldn't connect"; the operator needs the system's reason. NULL: a connection is
+ * possible. */
 static const char *why_not_connected(const char *path)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	if (strlen(path) >= sizeof(address.sun_path))
+	if (strlen(path) >= sizeof address.sun_path)
 		return "the path is longer than a socket's may be (107 octets)";
 	strcpy(address.sun_path, path);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return strerror(errno);
 	const char *reason = NULL;
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0)
+	if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0)
 		reason = strerror(errno);
 	close(fd);
 	return reason;
@@ -81,6 +84,9 @@ static struct curl_slist *headers_of(const struct ctl_http_request *request)
 bool ctl_http_exchange(const char *socket_path, uint64_t timeout_ms, const struct ctl_http_request *request,
 		       struct ctl_http_reply *ret, char **ret_why)
 {
+	assert(request->method && *request->path == '/');
+	assert(request->body ? request->content_type != NULL : request->length == 0);
+	assert(!request->may_be_silent || request->into);
 	CURL *curl = curl_easy_init();
 	if (!curl)
 		abort();

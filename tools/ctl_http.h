@@ -11,10 +11,10 @@ struct ctl_http_request {
 	size_t length;
 	const char *content_type;
 	const char *condition; /* one more header line, or NULL */
-	/* Where the body of a reply of 200 goes piece by piece, or NULL. Then the timeout is for the time
-	 * without any octet, not for the whole. */
+	/* The body of a reply of 200 is written here piece by piece, unless this is NULL. The timeout then is
+	 * for the time without any octet. */
 	FILE *into;
-	bool may_be_silent; /* with `into`: for as long as it likes */
+	bool may_be_silent; /* with `into`: there is no timeout once it is connected */
 };
 
 struct ctl_http_reply {
@@ -23,7 +23,7 @@ struct ctl_http_reply {
 	size_t length;
 };
 
-/* False: nothing came back, *ret_why (malloc'ed) says why. */
+/* False: no reply came, and *ret_why (malloc'ed) says why. */
 bool ctl_http_exchange(const char *socket_path, uint64_t timeout_ms, const struct ctl_http_request *request,
 		       struct ctl_http_reply *ret, char **ret_why);
 void ctl_http_reply_done(struct ctl_http_reply *reply);

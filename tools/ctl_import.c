@@ -1,6 +1,6 @@
 /*
- * tenant import FILE: many tenants at once, in chunks of which each is one transaction of the API. What is
- * refused is taken out of its chunk and told; it does not stop the others. One thread.
+ * tenant import FILE: sends many tenants in chunks, each of which is one transaction of the API. When the API
+ * refuses a row, the import reports it, takes it out of its chunk and sends the chunk again. One thread.
  */
 #include "lib/clock.h"
 #include "lib/json_text.h"
@@ -17,7 +17,7 @@
 
 #define FILE_BYTES_MAX ((size_t)2 << 30)
 #define CHUNK_ROWS 5000
-/* Of the file; the body of a call may be a few times larger and is bounded by 64 MiB. */
+/* Octets of the file. As JSON they may be a few times as many, and a call takes 64 MiB. */
 #define CHUNK_BYTES ((size_t)8 << 20)
 #define PROGRESS_MS 200
 
@@ -68,22 +68,23 @@ static char *chunk_body(struct ctl_row *const *rows, size_t count)
 	json_t *tenants = json_object();
 	for (size_t i = 0; i < count; i++) {
 		int failed = json_object_set(tenants, rows[i]->id, rows[i]->tenant);
-		assert(!failed); /* ctl_rows lets no id pass that JSON cannot hold */
+		assert(!failed); /* ctl_rows refuses ids that JSON cannot hold */
 		(void)failed;
 	}
 	json_t *body = json_pack("{s:o}", "tenants", tenants);
 	char *text = json_dumps(body, JSON_COMPACT);
+	assert(text);
 	json_decref(body);
 	return text;
 }
 
-/* The row that "/tenants/ID/…" points to; its place in rows, or count. */
+/* The place in rows of the row that "/tenants/ID/…" points to, or `count`. */
 static size_t row_of_pointer(struct ctl_row *const *rows, size_t count, const char *pointer)
 {
 	static const char head[] = "/tenants/";
-	if (!pointer || strncmp(pointer, head, sizeof(head) - 1) != 0)
+	if (!pointer || strncmp(pointer, head, sizeof head - 1) != 0)
 		return count;
-	const char *from = pointer + sizeof(head) - 1;
+	const char *from = pointer + sizeof head - 1;
 	size_t length = 0;
 	char *id = xmalloc(strlen(from) + 1);
 	for (; *from && *from != '/'; from++) { /* RFC 6901 §4: ~1 is a slash, ~0 a tilde */
@@ -99,11 +100,11 @@ static size_t row_of_pointer(struct ctl_row *const *rows, size_t count, const ch
 	return i;
 }
 
-/* Tells of the rows that the problem points to and takes them out; returns how many are left. */
+/* Reports the rows that the problem points to and removes them; returns how many are left. */
 static size_t take_out(struct import *import, struct ctl_row **rows, size_t count, const json_t *problem)
 {
 	const json_t *errors = json_object_get(problem, "errors");
-	char **why = xcalloc(count + 1, sizeof(*why));
+	char **why = xcalloc(count + 1, sizeof *why);
 	for (size_t i = 0; i < json_array_size(errors); i++) {
 		const json_t *error = json_array_get(errors, i);
 		size_t row =
@@ -125,6 +126,7 @@ static size_t take_out(struct import *import, struct ctl_row **rows, size_t coun
 		free(why[i]);
 	}
 	free(why);
+	assert(left <= count);
 	return left;
 }
 
@@ -150,7 +152,7 @@ static void send_less(struct import *import, struct ctl_row **rows, size_t count
 		send_rows(import, rows, left);
 	} else if (count == 1) {
 		refuse(import, rows[0], detail ? detail : "refused without a reason");
-	} else { /* no row is named: one of the halves takes it on */
+	} else { /* the problem names no row: each half is tried by itself */
 		send_rows(import, rows, count / 2);
 		send_rows(import, rows + count / 2, count - count / 2);
 	}
@@ -159,6 +161,7 @@ static void send_less(struct import *import, struct ctl_row **rows, size_t count
 
 static void send_rows(struct import *import, struct ctl_row **rows, size_t count)
 {
+	assert(count <= CHUNK_ROWS);
 	if (count == 0 || import->has_stopped)
 		return;
 	char *body = chunk_body(rows, count);
@@ -177,7 +180,7 @@ static void send_rows(struct import *import, struct ctl_row **rows, size_t count
 	} else if (has_reply && (reply.status == 409 || reply.status == 413 || reply.status == 422 ||
 				 reply.status == 400)) {
 		send_less(import, rows, count, &reply);
-	} else { /* not the rows' fault: the next chunk would not fare better */
+	} else { /* the rows are not to blame: the next chunk would fail as well */
 		import->has_stopped = true;
 		if (import->shows_progress)
 			fputc('\n', stderr);
@@ -204,7 +207,7 @@ static void send_chunk(struct import *import)
 	import->row_count = 0;
 }
 
-/* What --zone, --service and --tier say, where the row says nothing. */
+/* --zone, --service and --tier fill what the row leaves out. */
 static void fill_defaults(const struct ctl *ctl, json_t *tenant)
 {
 	static const char *const keys[] = {"zone", "service", "tier"};
@@ -213,7 +216,7 @@ static void fill_defaults(const struct ctl *ctl, json_t *tenant)
 			json_object_set_new(tenant, keys[i], json_text(ctl_option(ctl, keys[i])));
 }
 
-/* True: the row goes on its way. */
+/* False: the row is refused, and reported. */
 static bool is_good_row(struct import *import, const struct ctl_row *row)
 {
 	char *why = row->why ? xstrdup(row->why) : NULL;
@@ -222,7 +225,7 @@ static bool is_good_row(struct import *import, const struct ctl_row *row)
 		if (first) {
 			why = xasprintf("it stands in line %zu already", *first);
 		} else {
-			size_t *line = xmalloc(sizeof(*line));
+			size_t *line = xmalloc(sizeof *line);
 			*line = row->line;
 			map_put(import->lines, row->id, line);
 		}
@@ -244,6 +247,7 @@ static void import_rows(struct import *import, struct ctl_rows *rows)
 			ctl_row_done(&row);
 			continue;
 		}
+		assert(row.id && row.tenant && import->row_count < CHUNK_ROWS);
 		fill_defaults(import->ctl, row.tenant);
 		import->rows[import->row_count++] = row;
 		octets += row.octets;
@@ -302,7 +306,7 @@ static enum ctl_exit run_tenant_import(struct ctl *ctl)
 		free(text);
 		return CTL_FAILED;
 	}
-	struct import *import = xcalloc(1, sizeof(*import));
+	struct import *import = xcalloc(1, sizeof *import);
 	import->ctl = ctl;
 	import->source = source;
 	import->path = is_dry ? "/v1/apply?dry_run=true" : "/v1/apply";
@@ -311,6 +315,7 @@ static enum ctl_exit run_tenant_import(struct ctl *ctl)
 	import->refused = json_array();
 	import->lines = map_new();
 	import_rows(import, &rows);
+	assert(import->row_count == 0);
 	print_summary(import, is_dry);
 	bool is_good = !import->has_stopped && json_array_size(import->refused) == 0;
 	json_decref(import->refused);

@@ -1,6 +1,6 @@
 /*
- * Reads the command line: options of all verbs and of the verb, arguments, and what is wrong with either.
- * Usage mistakes end here, before anything is sent. One thread.
+ * Reads the command line: the options that stand anywhere, the verb's own, and the arguments. It finds usage
+ * mistakes before anything is sent. One thread.
  */
 #include "tools/ctl_line.h"
 #include "lib/arena.h"
@@ -40,7 +40,7 @@ const char *ctl_option(const struct ctl *ctl, const char *name)
 	return ctl_option_next(ctl, name, &at);
 }
 
-/* 0: not among the words; else ' ' a switch, or its mark. */
+/* The mark behind the option in `words`, ' ' for a switch, 0 when it is not among them. */
 static char option_kind(const char *words, const char *name)
 {
 	size_t length = strlen(name);
@@ -56,7 +56,8 @@ static char option_kind(const char *words, const char *name)
 	return 0;
 }
 
-/* Of an option of all verbs, or of any. A name is a switch everywhere or nowhere. */
+/* The same for an option that stands anywhere or belongs to any verb. A name is a switch everywhere or
+ * nowhere. */
 static char kind_somewhere(const struct ctl *ctl, const char *name)
 {
 	char kind = option_kind(GLOBAL_OPTIONS, name);
@@ -67,7 +68,7 @@ static char kind_somewhere(const struct ctl *ctl, const char *name)
 
 const char *ctl_option_next(const struct ctl *ctl, const char *name, size_t *at)
 {
-	assert(kind_somewhere(ctl, name)); /* not a word that no verb has */
+	assert(kind_somewhere(ctl, name)); /* else the verb asks for an option that nobody can give */
 	assert(*at <= ctl->option_count);
 	while (*at < ctl->option_count) {
 		const struct ctl_option *option = &ctl->options[(*at)++];
@@ -127,7 +128,7 @@ static enum ctl_exit set_global(struct ctl *ctl, const char *name, const char *v
 
 /* ---- the line ---- */
 
-/* "--file", "-f": "file", with what follows an equals sign. NULL: no option at all. */
+/* "file" for "--file" and "-f", "file=x" for "--file=x". NULL: an unknown short option. */
 static const char *long_name(const char *argument)
 {
 	static const struct {
@@ -156,7 +157,7 @@ size_t ctl_line_words(const struct ctl *ctl, int argc, char **argv, const char *
 	return count;
 }
 
-/* Keeps a value or a switch that is known; `kind` as option_kind() says it. */
+/* Keeps a known option, whose kind is that of option_kind(). */
 static enum ctl_exit keep_option(struct ctl *ctl, const char *name, char kind, const char *value)
 {
 	assert(kind && (kind == ' ') == !value);
@@ -246,7 +247,7 @@ enum ctl_exit ctl_line_check(const struct ctl *ctl)
 	for (size_t i = 0; i < ctl->arg_count; i++) {
 		if (!*ctl->args[i])
 			return ctl_usage(ctl, "%s needs %s, and one of them is empty", verb->words, takes);
-		/* Files may have any name; what goes into JSON may not. */
+		/* Names of files are octets; all else goes into JSON, which is UTF-8. */
 		if (!text_is_utf8(ctl->args[i]) && !strstr(takes, "FILE"))
 			return ctl_usage(ctl, "'%s' is not UTF-8", ctl->args[i]);
 	}

@@ -1,11 +1,12 @@
 /*
  * Reads a file of tenants row by row, so that millions need little memory, and knows the line of each. A
- * broken row is told and the next one is read. One thread.
+ * broken row says why it is refused, and the next one is read. One thread.
  */
 #include "tools/ctl_rows.h"
 #include "lib/json_text.h"
 #include "lib/mem.h"
 #include "lib/text.h"
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,7 +17,8 @@ static const struct column {
 	{"id", false},	 {"zone", false},   {"service", false}, {"tier", false}, {"regions", true},
 	{"hosts", true}, {"domains", true}, {"state", false},	{"tags", true},
 };
-#define COLUMNS (sizeof(columns) / sizeof(columns[0]))
+#define COLUMNS (sizeof columns / sizeof *columns)
+static_assert(COLUMNS <= CTL_ROW_CELLS_MAX, "struct ctl_rows holds each column once");
 
 static const struct column *find_column(const char *name)
 {
@@ -26,9 +28,10 @@ static const struct column *find_column(const char *name)
 	return NULL;
 }
 
-/* One character forward. */
+/* Takes one octet and counts lines. */
 static char step(struct ctl_rows *rows)
 {
+	assert(rows->at < rows->end);
 	rows->line += *rows->at == '\n';
 	return *rows->at++;
 }
@@ -47,11 +50,12 @@ static void skip_line(struct ctl_rows *rows)
 
 /* ---- CSV (RFC 4180) ---- */
 
-/* One cell, without blanks around it unless they are quoted; malloc'ed. *ret_is_last: the row ends here. */
+/* Reads one cell, without the blanks around it unless they are quoted; malloc'ed. *ret_is_last: the row ends
+ * here. */
 static char *read_cell(struct ctl_rows *rows, bool *ret_is_last, const char **ret_why)
 {
 	char *cell = NULL;
-	size_t length = 0, capacity = 0, kept = 0; /* kept: blanks before it stay */
+	size_t length = 0, capacity = 0, kept = 0; /* kept: up to there blanks are quoted */
 	bool is_quoted = false, was_quoted = false;
 	*ret_is_last = true;
 	while (rows->at < rows->end) {
@@ -76,6 +80,7 @@ static char *read_cell(struct ctl_rows *rows, bool *ret_is_last, const char **re
 	}
 	if (is_quoted)
 		*ret_why = "a quote that nothing closes";
+	assert(kept <= length);
 	while (length > kept && strchr(" \t\r", cell[length - 1]))
 		length--;
 	xgrow((void **)&cell, &capacity, length + 1, 1);
@@ -129,8 +134,9 @@ static bool read_header(struct ctl_rows *rows, char **ret_why)
 		*ret_why = message;
 		return false;
 	}
+	assert(count <= COLUMNS); /* each is known, and none stands twice */
 	rows->column_count = count;
-	memcpy(rows->columns, cells, count * sizeof(cells[0]));
+	memcpy(rows->columns, cells, count * sizeof *cells);
 	return true;
 }
 
@@ -156,6 +162,7 @@ static void csv_row(struct ctl_rows *rows, struct ctl_row *ret)
 	json_t *tenant = json_object();
 	for (size_t i = 0; i < count && i < rows->column_count; i++) {
 		const struct column *column = find_column(rows->columns[i]);
+		assert(column);
 		if (!ret->why && !text_is_utf8(cells[i]))
 			ret->why = xasprintf("%s is not UTF-8; save the file as UTF-8", column->name);
 		if (strcmp(column->name, "id") == 0) {
@@ -172,7 +179,8 @@ static void csv_row(struct ctl_rows *rows, struct ctl_row *ret)
 
 /* ---- JSON ---- */
 
-/* To behind the object that begins here; false: it does not end. Braces inside of texts do not count. */
+/* Goes behind the object that begins here; braces inside of texts do not count. False: the object does not
+ * end. */
 static bool skip_object(struct ctl_rows *rows)
 {
 	size_t depth = 0;
@@ -187,6 +195,7 @@ static bool skip_object(struct ctl_rows *rows)
 			depth++;
 		else if (!is_text && (c == '}' || c == ']') && --depth == 0)
 			return true;
+		assert(depth > 0 && depth <= (size_t)(rows->at - rows->text));
 	}
 	return false;
 }
@@ -210,7 +219,7 @@ static void json_row(struct ctl_rows *rows, struct ctl_row *ret)
 	ret->tenant = tenant;
 	const char *id = json_string_value(json_object_get(tenant, "id"));
 	ret->id = id && *id ? xstrdup(id) : NULL;
-	/* What GET /v1/tenants adds to a tenant may stay in a file that came from there. */
+	/* GET /v1/tenants adds these, and its items may be imported as they are. */
 	json_object_del(tenant, "id");
 	json_object_del(tenant, "source");
 	json_object_del(tenant, "version");
@@ -230,8 +239,8 @@ bool ctl_rows_init(struct ctl_rows *rows, const char *text, size_t length, char 
 
 bool ctl_rows_next(struct ctl_rows *rows, struct ctl_row *ret)
 {
-	/* A line of commas alone is what a spreadsheet makes of an empty row; it is refused, as it says
-	 * nothing. */
+	/* Empty lines are skipped. A line of commas alone, which a spreadsheet makes of an empty row, is a
+	 * row without an id. */
 	skip_blanks(rows, rows->is_csv ? " \t\r\n" : " \t\r\n,[]");
 	if (rows->at == rows->end)
 		return false;
@@ -244,6 +253,7 @@ bool ctl_rows_next(struct ctl_rows *rows, struct ctl_row *ret)
 	ret->octets = (size_t)(rows->at - start);
 	if (!ret->why && !ret->id)
 		ret->why = xstrdup("no id");
+	assert(ret->octets > 0 && (ret->why || ret->tenant));
 	return true;
 }
 

@@ -1,4 +1,4 @@
-/* Rows of tenants out of a text: CSV with a header line, a JSON array, or JSON lines. */
+/* Reads rows of tenants from a text: CSV with a header line, a JSON array, or JSON lines. */
 #pragma once
 #include <jansson.h>
 #include <stdbool.h>
@@ -16,7 +16,7 @@ struct ctl_rows {
 
 struct ctl_row {
 	size_t line;	/* where it begins */
-	size_t octets;	/* that it takes in the text */
+	size_t octets;	/* of the text that the row takes */
 	char *id;	/* NULL: none could be read */
 	json_t *tenant; /* without its id; NULL: refused here */
 	char *why;	/* NULL, or why it is refused here */

@@ -1,4 +1,5 @@
-/* schema: what an editor or a pipeline needs to check node.yaml and fleet documents by itself. One thread. */
+/* schema: prints the JSON Schemas by which editors and pipelines check node.yaml and fleet documents. One
+ * thread. */
 #include "tools/ctl_schema.h"
 #include "tools/ctl.h"
 #include <stdio.h>

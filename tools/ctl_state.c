@@ -13,15 +13,13 @@ static void print_geo(const json_t *geo)
 {
 	static const char *const heads[] = {"GEO FILE", "BUILT", ">PREFIXES"};
 	struct ctl_table table;
-	ctl_table_init(&table, heads, 3);
+	ctl_table_init(&table, CTL_TABLE_CELLS(heads));
 	for (size_t i = 0; i < json_array_size(geo); i++) {
 		const json_t *file = json_array_get(geo, i);
 		char *cells[] = {ctl_words(json_object_get(file, "file")),
 				 ctl_words(json_object_get(file, "built")),
 				 ctl_words(json_object_get(file, "prefixes"))};
-		ctl_table_row(&table, (const char *const *)cells);
-		for (size_t cell = 0; cell < 3; cell++)
-			free(cells[cell]);
+		ctl_table_take(&table, CTL_TABLE_CELLS(cells));
 	}
 	if (table.rows == 0)
 		return;
@@ -44,9 +42,9 @@ static void print_status(const json_t *status)
 		    {"ready", "ready"},		{"epoch", "epoch"},
 		    {"fleet_version", "fleet"}, {"zones", "zones"},
 		    {"tenants", "tenants"},	{"bus", "bus"}};
-	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
 		print_row(rows[i].label, ctl_words(json_object_get(status, rows[i].key)));
-	char uptime[32]; /* of the node, not of the machine */
+	char uptime[32]; /* of the process, not of the machine */
 	ctl_table_duration((uint64_t)(json_number_value(json_object_get(status, "uptime_s")) * 1000), uptime);
 	printf("%-12s %s\n", "up for", uptime);
 	const json_t *listeners = json_object_get(status, "listeners");
@@ -63,7 +61,7 @@ static void print_status(const json_t *status)
 	print_geo(json_object_get(status, "geo"));
 }
 
-/* GET, then the reply as it came or through `print`. */
+/* Gets `path` and prints the reply: as it came with -o json, else by `print`. */
 static enum ctl_exit show(struct ctl *ctl, const char *path, void (*print)(const json_t *reply))
 {
 	struct ctl_http_request request = {.method = "GET", .path = path};
@@ -135,13 +133,6 @@ static char *controls_words(const json_t *region)
 	return words;
 }
 
-static void add_row(struct ctl_table *table, char *cells[])
-{
-	ctl_table_row(table, (const char *const *)cells);
-	for (size_t i = 0; i < table->columns; i++)
-		free(cells[i]);
-}
-
 static char *percent_words(const json_t *fraction)
 {
 	return json_is_number(fraction) ? xasprintf("%.0f%%", json_number_value(fraction) * 100)
@@ -163,7 +154,7 @@ static void region_row(void *user, const json_t *item)
 		ctl_words(json_object_get(item, "weight")),
 		controls_words(item),
 	};
-	add_row(user, cells);
+	ctl_table_take(user, CTL_TABLE_CELLS(cells));
 }
 
 static enum ctl_exit run_regions(struct ctl *ctl)
@@ -171,7 +162,7 @@ static enum ctl_exit run_regions(struct ctl *ctl)
 	static const char *const heads[] = {"REGION",	"AT",	   "COUNTRY", ">VIPS UP",
 					    ">HEALTHY", ">WEIGHT", "CONTROL"};
 	struct ctl_table table;
-	ctl_table_init(&table, heads, 7);
+	ctl_table_init(&table, CTL_TABLE_CELLS(heads));
 	return ctl_list(ctl, "/v1/regions", "after", region_row, print_table, &table);
 }
 
@@ -192,7 +183,7 @@ static void vip_row(void *user, const json_t *item)
 		percent_words(json_object_get(item, "score")),	 ctl_words(json_object_get(item, "since")),
 		control_words(json_object_get(item, "control")), ctl_words(json_object_get(item, "reason")),
 	};
-	add_row(user, cells);
+	ctl_table_take(user, CTL_TABLE_CELLS(cells));
 }
 
 static enum ctl_exit run_vips(struct ctl *ctl)
@@ -200,7 +191,7 @@ static enum ctl_exit run_vips(struct ctl *ctl)
 	static const char *const heads[] = {"REGION", "SERVICE", "ADDRESS", "STATE",
 					    ">SCORE", "SINCE",	 "CONTROL", "WHY"};
 	struct ctl_table table;
-	ctl_table_init(&table, heads, 8);
+	ctl_table_init(&table, CTL_TABLE_CELLS(heads));
 	return ctl_list(ctl, "/v1/vips", "after", vip_row, print_table, &table);
 }
 
@@ -222,7 +213,7 @@ static char *share_words(const json_t *control)
 				      : xstrdup(share ? json_string_value(share) : "-");
 }
 
-/* "100% -> 50%" for controls; other objects are too long for a table: -o json has them. */
+/* "100% -> 50%" for a control. Other objects are too long for a table; -o json has them. */
 static char *change_words(const json_t *before, const json_t *after)
 {
 	if (!json_object_get(before, "share") && !json_object_get(after, "share")) {
@@ -250,7 +241,7 @@ static void audit_row(void *user, const json_t *item)
 		change_words(json_object_get(item, "before"), json_object_get(item, "after")),
 		ctl_words(json_object_get(item, "reason")),
 	};
-	add_row(user, cells);
+	ctl_table_take(user, CTL_TABLE_CELLS(cells));
 }
 
 static enum ctl_exit run_audit(struct ctl *ctl)
@@ -261,7 +252,7 @@ static enum ctl_exit run_audit(struct ctl *ctl)
 	if (since && !text_to_uint(since, &number))
 		return ctl_usage(ctl, "--since %s: not a number", since);
 	struct ctl_table table;
-	ctl_table_init(&table, heads, 7);
+	ctl_table_init(&table, CTL_TABLE_CELLS(heads));
 	return ctl_list(ctl, "/v1/audit", "since", audit_row, print_table, &table);
 }
 

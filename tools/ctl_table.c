@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-/* Characters, not octets: UTF-8 continuation octets take no column. */
+/* Counts characters: continuation octets of UTF-8 take no column. */
 static size_t width_of(const char *text)
 {
 	size_t width = 0;
@@ -14,28 +14,38 @@ static size_t width_of(const char *text)
 	return width;
 }
 
-/* What a server or an operator wrote must not steer the terminal. */
+/* Text of a server or an operator must not control the terminal. */
 static void print_safely(const char *text, FILE *out)
 {
 	for (; *text; text++)
 		fputc((unsigned char)*text < ' ' || *text == 127 ? '?' : *text, out);
 }
 
-void ctl_table_init(struct ctl_table *table, const char *const *heads, size_t columns)
+void ctl_table_init(struct ctl_table *table, const char *const *heads, size_t count)
 {
-	assert(columns <= CTL_TABLE_COLUMNS);
-	*table = (struct ctl_table){.columns = columns};
-	for (size_t i = 0; i < columns; i++)
+	assert(count > 0 && count <= CTL_TABLE_COLUMNS);
+	*table = (struct ctl_table){.columns = count};
+	for (size_t i = 0; i < count; i++) {
+		assert(heads[i]);
 		table->heads[i] = heads[i];
+	}
 }
 
-void ctl_table_row(struct ctl_table *table, const char *const *cells)
+void ctl_table_row(struct ctl_table *table, const char *const *cells, size_t count)
 {
 	size_t used = table->rows * table->columns;
-	xgrow((void **)&table->cells, &table->capacity, used + table->columns, sizeof(char *));
-	for (size_t i = 0; i < table->columns; i++)
+	assert(count == table->columns);
+	xgrow((void **)&table->cells, &table->capacity, used + count, sizeof *table->cells);
+	for (size_t i = 0; i < count; i++)
 		table->cells[used + i] = xstrdup(cells[i] && *cells[i] ? cells[i] : "-");
 	table->rows++;
+}
+
+void ctl_table_take(struct ctl_table *table, char *const *cells, size_t count)
+{
+	ctl_table_row(table, (const char *const *)cells, count);
+	for (size_t i = 0; i < count; i++)
+		free(cells[i]);
 }
 
 static void print_line(const struct ctl_table *table, const char *const *cells, const size_t *widths,
@@ -45,6 +55,7 @@ static void print_line(const struct ctl_table *table, const char *const *cells, 
 	for (size_t i = 0; i < table->columns; i++) {
 		bool is_right = table->heads[i][0] == '>';
 		const char *cell = cells == table->heads && is_right ? cells[i] + 1 : cells[i];
+		assert(widths[i] >= width_of(cell));
 		int blanks = (int)(widths[i] - width_of(cell));
 		if (is_right)
 			fprintf(out, "%*s", blanks, "");

@@ -12,10 +12,15 @@ struct ctl_table {
 	char **cells;
 };
 
-/* heads are borrowed until the table is printed */
-void ctl_table_init(struct ctl_table *table, const char *const *heads, size_t columns);
-/* Copies `columns` texts; NULL and "" show as "-". */
-void ctl_table_row(struct ctl_table *table, const char *const *cells);
+/* An array and the number of its elements, which each row has to have. */
+#define CTL_TABLE_CELLS(array) (array), sizeof(array) / sizeof *(array)
+
+/* The table borrows `heads` until it is printed. */
+void ctl_table_init(struct ctl_table *table, const char *const *heads, size_t count);
+/* Copies the texts; NULL and "" show as "-". */
+void ctl_table_row(struct ctl_table *table, const char *const *cells, size_t count);
+/* The same of malloc'ed texts, which the table takes over. */
+void ctl_table_take(struct ctl_table *table, char *const *cells, size_t count);
 /* Prints head and rows, ended by a newline each, without blanks at line ends; empties the table. */
 void ctl_table_print(struct ctl_table *table, unsigned indent, FILE *out);
 

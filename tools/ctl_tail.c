@@ -1,6 +1,8 @@
-/* tail: the node's queries as they come, a line each. One thread; it ends by --count, --for or a signal. */
+/* tail: prints the node's queries as they come, one a line, until --count, --for or a signal ends it. One
+ * thread. */
 #include "lib/mem.h"
 #include "tools/ctl.h"
+#include <assert.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,13 +70,14 @@ static ssize_t take(void *cookie, const char *data, size_t size)
 			print_line(lines, lines->text + used, (size_t)(end - lines->text) - used);
 			used = (size_t)(end - lines->text) + 1;
 		}
+		assert(used <= lines->length && lines->length <= lines->capacity);
 		memmove(lines->text, lines->text + used, lines->length - used);
 		lines->length -= used;
 	}
-	return fflush(stdout) == 0 ? (ssize_t)size : 0; /* 0: nobody reads us any more */
+	return fflush(stdout) == 0 ? (ssize_t)size : 0; /* 0 ends the call: standard output is gone */
 }
 
-/* "?tenant=acme&limit=5" of the options that are given; malloc'ed. */
+/* "?tenant=acme&limit=5" for the given options; malloc'ed. */
 static char *query_of(const struct ctl *ctl)
 {
 	static const struct {
@@ -85,7 +88,7 @@ static char *query_of(const struct ctl *ctl)
 		      {"count", "limit"},
 		      {"for", "for"}};
 	char *query = xstrdup("");
-	for (size_t i = 0; i < sizeof(params) / sizeof(params[0]); i++) {
+	for (size_t i = 0; i < sizeof params / sizeof *params; i++) {
 		const char *value = ctl_option(ctl, params[i].option);
 		if (!value)
 			continue;

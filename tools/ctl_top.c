@@ -1,4 +1,4 @@
-/* top: what the node answers a second, from two readings of its counters. One thread. */
+/* top: computes rates of queries from two readings of the node's counters. One thread. */
 #include "lib/clock.h"
 #include "lib/json_text.h"
 #include "lib/map.h"
@@ -6,6 +6,7 @@
 #include "lib/text.h"
 #include "tools/ctl.h"
 #include "tools/ctl_table.h"
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,7 @@
 
 static const struct view {
 	const char *metric, *key; /* key: in JSON */
-	const char *labels[2];	  /* NULL: one is enough */
+	const char *labels[2];	  /* the second may be NULL */
 	const char *heads[3];
 } views[] = {
 	{"gslb_dns_queries_total", "transports", {"transport"}, {"TRANSPORT", ">PER SECOND"}},
@@ -27,9 +28,9 @@ static const struct view {
 	{"gslb_dns_tenant_queries_total", "tenants", {"tenant"}, {"TENANT", ">PER SECOND"}},
 	{"gslb_dns_dropped_total", "dropped", {"reason"}, {"DROPPED", ">PER SECOND"}},
 };
-#define VIEWS (sizeof(views) / sizeof(views[0]))
+#define VIEWS (sizeof views / sizeof *views)
 
-/* One row of a view: its labels' values and the counter's value, or its growth a second. */
+/* A row of a view: the values of its labels, and the counter's value or its growth a second. */
 struct row {
 	char *label[2];
 	double value;
@@ -63,6 +64,7 @@ static void reading_free(struct reading *reading)
 static char *label_of(const char *labels, const char *name)
 {
 	size_t length = strlen(name);
+	assert(*labels == '{' && length > 0); /* so that each place found has an octet before it */
 	for (const char *at = labels; (at = strstr(at, name)); at += length) {
 		if ((at[-1] != '{' && at[-1] != ',') || strncmp(at + length, "=\"", 2) != 0)
 			continue;
@@ -86,7 +88,7 @@ static void add_value(struct map *rows, char *first, char *second, double value)
 		free(first);
 		free(second);
 	} else {
-		row = xcalloc(1, sizeof(*row));
+		row = xcalloc(1, sizeof *row);
 		row->label[0] = first;
 		row->label[1] = second;
 		map_put(rows, key, row);
@@ -115,14 +117,14 @@ static void read_line(struct reading *reading, const char *line)
 	}
 }
 
-/* NULL: told. */
+/* NULL: ctl_call() has printed why. */
 static struct reading *read_counters(const struct ctl *ctl)
 {
 	struct ctl_http_request request = {.method = "GET", .path = "/metrics"};
 	struct ctl_http_reply reply;
 	if (!ctl_call(ctl, &request, NULL, &reply))
 		return NULL;
-	struct reading *reading = xcalloc(1, sizeof(*reading));
+	struct reading *reading = xcalloc(1, sizeof *reading);
 	reading->at_ms = clock_mono_ms();
 	for (size_t i = 0; i < VIEWS; i++)
 		reading->rows[i] = map_new();
@@ -144,21 +146,23 @@ static int by_value(const void *a, const void *b)
 	return order ? order : strcmp(first->label[1], second->label[1]);
 }
 
-/* What grew, the fastest first; the labels stay the reading's. Returns how many. */
+/* The rows that grew, the fastest first; their labels stay the reading's. Returns how many. */
 static size_t rates_of(const struct reading *before, const struct reading *now, size_t view, struct row **ret)
 {
-	struct row *rows = xcalloc(map_count(now->rows[view]) + 1, sizeof(*rows));
+	assert(view < VIEWS && now->at_ms >= before->at_ms);
+	struct row *rows = xcalloc(map_count(now->rows[view]) + 1, sizeof *rows);
 	double seconds = (double)(now->at_ms - before->at_ms) / 1000;
 	size_t at = 0, count = 0;
 	const char *key;
 	for (const struct row *row; (row = map_next(now->rows[view], &at, &key));) {
 		const struct row *old = map_get(before->rows[view], key);
 		double grown = row->value - (old ? old->value : 0);
-		/* After a restart of the node the counters begin again. */
+		/* Less than before: the node was restarted. */
 		if (grown > 0 && seconds > 0)
 			rows[count++] = (struct row){{row->label[0], row->label[1]}, grown / seconds};
 	}
-	qsort(rows, count, sizeof(*rows), by_value);
+	assert(count <= map_count(now->rows[view]));
+	qsort(rows, count, sizeof *rows, by_value);
 	*ret = rows;
 	return count;
 }
@@ -167,13 +171,14 @@ static void print_view(const struct view *view, const struct row *rows, size_t c
 {
 	struct ctl_table table;
 	size_t columns = view->labels[1] ? 3 : 2;
+	assert(view->labels[0] && view->heads[columns - 1] && (columns == 3 || !view->heads[2]));
 	if (count == 0)
 		return;
 	ctl_table_init(&table, view->heads, columns);
 	for (size_t i = 0; i < count && i < ROWS; i++) {
 		char *rate = xasprintf("%.1f", rows[i].value);
 		const char *cells[3] = {rows[i].label[0], columns == 3 ? rows[i].label[1] : rate, rate};
-		ctl_table_row(&table, cells);
+		ctl_table_row(&table, cells, columns);
 		free(rate);
 	}
 	putchar('\n');

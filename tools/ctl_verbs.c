@@ -1,7 +1,7 @@
 /*
- * The table of verbs: a row for each, in the order of gslbctl --help, where those of a group stand together.
- * What a verb takes, does and says is in the file that has ctl_verb_NAME; help, completion and manual page
- * are made from there. One thread.
+ * The table of verbs: one row each, in the order of gslbctl --help, those of a group together. The file that
+ * defines ctl_verb_NAME says what the verb takes and does; help, completion and the manual page follow from
+ * that. One thread.
  */
 #include "tools/ctl_verbs.h"
 #include "tools/ctl.h"

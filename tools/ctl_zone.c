@@ -1,6 +1,6 @@
 /*
- * zone check: a zone as the world finds it, from its parent's delegation to every name server. It asks the
- * servers themselves; no gslbd is needed. One thread.
+ * zone check: looks at a zone as the world finds it, from its parent's delegation to every name server. It
+ * asks the servers themselves and needs no gslbd. One thread.
  */
 #include "lib/json_text.h"
 #include "lib/mem.h"
@@ -10,6 +10,7 @@
 #include "tools/ctl_table.h"
 #include "zones/rcode.h"
 #include "zones/rrtype.h"
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,7 +45,7 @@ static void add_problem(struct zone_check *check, const char *format, ...)
 	char text[2048];
 	va_list arguments;
 	va_start(arguments, format);
-	vsnprintf(text, sizeof(text), format, arguments);
+	vsnprintf(text, sizeof text, format, arguments);
 	va_end(arguments);
 	json_array_append_new(check->problems, json_text(text));
 }
@@ -58,6 +59,8 @@ static const char *rcode_words(unsigned rcode)
 static bool is_below(const char *name, const char *zone)
 {
 	size_t name_length = strlen(name), zone_length = strlen(zone);
+	assert(name_length > 0 && name[name_length - 1] == '.' && zone_length > 0 &&
+	       zone[zone_length - 1] == '.');
 	if (strcmp(zone, ".") == 0)
 		return true;
 	return name_length >= zone_length && strcmp(name + name_length - zone_length, zone) == 0 &&
@@ -69,10 +72,11 @@ static bool is_below(const char *name, const char *zone)
 /* The zone above: the nearest name upwards that has an SOA. */
 static bool find_parent(struct zone_check *check)
 {
-	struct dns_reply *reply = xcalloc(1, sizeof(*reply));
+	struct dns_reply *reply = xcalloc(1, sizeof *reply);
 	const char *name = check->zone, *why = NULL;
 	bool is_found = false;
 	while (!is_found && !why && strcmp(name, ".") != 0) {
+		assert(strchr(name, '.')); /* names end in a dot */
 		name = strchr(name, '.') + 1;
 		name = *name ? name : ".";
 		why = dns_ask(&check->resolver, name, RR_SOA, reply);
@@ -91,11 +95,11 @@ static bool find_parent(struct zone_check *check)
 	return is_found;
 }
 
-/* Addresses of a name by the resolver; returns how many. */
+/* Asks the resolver for the addresses of a name; returns how many it found. */
 static size_t resolve_name(struct zone_check *check, const char *name, struct ip *ret, size_t most)
 {
 	static const uint16_t types[] = {RR_A, RR_AAAA};
-	struct dns_reply *reply = xcalloc(1, sizeof(*reply));
+	struct dns_reply *reply = xcalloc(1, sizeof *reply);
 	size_t count = 0;
 	for (size_t t = 0; t < 2; t++) {
 		if (dns_ask(&check->resolver, name, types[t], reply))
@@ -105,13 +109,14 @@ static size_t resolve_name(struct zone_check *check, const char *name, struct ip
 				ret[count++] = reply->records[i].address;
 	}
 	free(reply);
+	assert(count <= most);
 	return count;
 }
 
-/* What the first of the parent's servers that answers says of the zone. */
+/* Keeps the referral of the first of the parent's servers that answers. */
 static bool ask_parent(struct zone_check *check)
 {
-	struct dns_reply *servers = xcalloc(1, sizeof(*servers));
+	struct dns_reply *servers = xcalloc(1, sizeof *servers);
 	const char *why = dns_ask(&check->resolver, check->parent, RR_NS, servers);
 	bool is_answered = false;
 	for (size_t i = 0; !why && i < servers->count && !is_answered; i++) {
@@ -145,12 +150,13 @@ static bool read_delegation(struct zone_check *check)
 	const struct dns_reply *referral = &check->referral;
 	for (size_t i = 0; i < referral->count; i++) {
 		const struct dns_record *record = &referral->records[i];
-		/* In the answer section where the parent's server serves the zone, too. */
+		/* A parent's server that serves the zone as well puts them into the answer section. */
 		if (record->type == RR_NS && record->section != DNS_ADDITIONAL &&
 		    strcmp(record->owner, check->zone) == 0 && check->name_count < SERVERS_MAX &&
 		    !has_name(check, record->target))
 			strcpy(check->names[check->name_count++], record->target);
 	}
+	assert(check->name_count <= SERVERS_MAX);
 	if (check->name_count > 0)
 		return true;
 	add_problem(check, "the parent %s does not delegate %s (%s)", check->parent, check->zone,
@@ -169,7 +175,7 @@ static void add_server(struct zone_check *check, const char *name, const struct 
 	ip_format(address, server->address);
 }
 
-/* Where the delegation leads: by glue where the name lies in the zone, else by the resolver. */
+/* Finds the addresses of the name servers: by glue, else by the resolver. */
 static void find_servers(struct zone_check *check)
 {
 	for (size_t n = 0; n < check->name_count; n++) {
@@ -217,7 +223,7 @@ static const char *judge(const struct zone_check *check, const struct dns_reply 
 	return "no SOA";
 }
 
-/* The zone's own NS set against the parent's. */
+/* Compares the zone's own NS set with the parent's. */
 static void compare_names(struct zone_check *check, const struct zone_server *server,
 			  const struct dns_reply *reply)
 {
@@ -236,7 +242,7 @@ static void compare_names(struct zone_check *check, const struct zone_server *se
 			    server->address);
 }
 
-/* The addresses that the server itself gives for its name, against the one that led to it. */
+/* Compares the addresses that a server gives for its own name with the glue that led to it. */
 static void compare_glue(struct zone_check *check, const struct dns_server *asked,
 			 const struct zone_server *server, struct dns_reply *reply)
 {
@@ -259,7 +265,8 @@ static void compare_glue(struct zone_check *check, const struct dns_server *aske
 
 static void check_server(struct zone_check *check, struct zone_server *server)
 {
-	struct dns_reply *reply = xcalloc(1, sizeof(*reply));
+	assert(*server->address && !server->udp && !server->tcp); /* each is asked once */
+	struct dns_reply *reply = xcalloc(1, sizeof *reply);
 	struct dns_server asked = {server->address, check->port, false, false, TIMEOUT_MS};
 	const char *why = dns_ask(&asked, check->zone, RR_SOA, reply);
 	server->udp = why ? why : judge(check, reply, server);
@@ -317,7 +324,7 @@ static void print_tables(const struct zone_check *check)
 {
 	static const char *const heads[] = {"SERVER", "ADDRESS", "UDP", "TCP", ">SERIAL"};
 	struct ctl_table table;
-	ctl_table_init(&table, heads, 5);
+	ctl_table_init(&table, CTL_TABLE_CELLS(heads));
 	printf("zone     %s\n", check->zone);
 	if (*check->parent)
 		printf("parent   %s\n", check->parent);
@@ -325,9 +332,9 @@ static void print_tables(const struct zone_check *check)
 		const struct zone_server *server = &check->servers[i];
 		char serial[16] = "";
 		if (server->has_serial)
-			snprintf(serial, sizeof(serial), "%u", server->serial);
+			snprintf(serial, sizeof serial, "%u", server->serial);
 		const char *cells[] = {server->name, server->address, server->udp, server->tcp, serial};
-		ctl_table_row(&table, cells);
+		ctl_table_row(&table, CTL_TABLE_CELLS(cells));
 	}
 	if (table.rows > 0)
 		putchar('\n');
@@ -364,7 +371,7 @@ static enum ctl_exit run_zone_check(struct ctl *ctl)
 		return ctl_usage(ctl, "%s: not the name of a zone", ctl->args[0]);
 	if (port_text && (!text_to_uint(port_text, &port) || port == 0 || port > 65535))
 		return ctl_usage(ctl, "--port %s: a number from 1 to 65535", port_text);
-	struct zone_check *check = xcalloc(1, sizeof(*check));
+	struct zone_check *check = xcalloc(1, sizeof *check);
 	char *address = xstrdup(resolver ? resolver : "");
 	check->ctl = ctl;
 	check->port = (uint16_t)port;

@@ -1,6 +1,6 @@
 /*
- * gslbctl: the operator's hand. This file: which verb it is, the help, and main(). Every verb is a call of
- * the API of one gslbd, or a few. One thread.
+ * gslbctl: looks at one gslbd and steers it, by calls of its API. This file finds the verb, prints the help
+ * and has main(). One thread.
  */
 #include "lib/arena.h"
 #include "lib/mem.h"
@@ -77,7 +77,7 @@ static bool begins_with(const struct ctl_verb *verb, const char *first)
 	return strncmp(verb->words, first, length) == 0 && verb->words[length] == ' ';
 }
 
-/* "region" alone, or followed by no word that it knows: prints its verbs. False: it has none. */
+/* Prints the verbs that begin with the word `first`. False: there are none. */
 static bool print_verbs_below(const struct ctl *ctl, const char *first, FILE *out)
 {
 	bool has_any = false;
@@ -119,7 +119,7 @@ static enum ctl_exit unknown_verb(const struct ctl *ctl, const char *first, cons
 	return CTL_USAGE;
 }
 
-/* The verb of the leading words; *ret_words: how many it took. NULL: unknown. */
+/* Finds the verb and how many words it has, one or two. NULL: it is unknown. */
 static const struct ctl_verb *find_verb(const struct ctl *ctl, const char *first, const char *second,
 					size_t *ret_words)
 {
@@ -146,17 +146,18 @@ static enum ctl_exit print_help_for(const struct ctl *ctl, const char *first, co
 	return CTL_DONE;
 }
 
-/* What the rows of the table promise each other. */
+/* What this program relies on in the table. */
 static void check_table(const struct ctl *ctl)
 {
 	for (size_t i = 0; i < ctl->verb_count; i++) {
 		const struct ctl_verb *verb = ctl->verbs[i];
 		assert(verb->run && verb->group && verb->words && verb->help);
 		assert(verb->least <= verb->most && verb->most <= CTL_ARGS_MAX);
-		assert(verb->args || (verb->most == 0));
+		assert(verb->args || verb->most == 0);
+		assert(!strchr(verb->words, ' ') || strchr(verb->words, ' ') == strrchr(verb->words, ' '));
 		for (size_t j = 0; j < i; j++) {
 			assert(strcmp(ctl->verbs[j]->words, verb->words) != 0);
-			/* A group has one heading: behind one of its verbs comes another, up to this. */
+			/* The verbs of a group stand together, as each group has one heading. */
 			assert(strcmp(ctl->verbs[j]->group, verb->group) != 0 ||
 			       strcmp(ctl->verbs[j + 1]->group, verb->group) == 0);
 		}
