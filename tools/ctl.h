@@ -96,8 +96,8 @@ enum ctl_exit ctl_list(const struct ctl *ctl, const char *path, const char *curs
 /* A path with one more segment, percent-encoded; malloc'ed. */
 char *ctl_path(const char *base, const char *segment);
 
-/* ---- ctl_fleet.c ---- */
+/* ---- ctl_file.c ---- */
 
 /* Reads a whole file, or standard input for "-"; malloc'ed. NULL: standard error says why, and for a file of
  * more than `most` octets gives the advice. */
-char *ctl_read_file(const char *path, size_t most, const char *advice, size_t *ret_length);
+char *ctl_file_read(const char *path, size_t most, const char *advice, size_t *ret_length);

@@ -144,7 +144,8 @@ static void wait_for(ares_channel channel, const struct exchange *exchange)
 	}
 }
 
-const char *dns_ask(const struct dns_server *server, const char *name, uint16_t type, struct dns_reply *ret)
+const char *ctl_dns_ask(const struct dns_server *server, const char *name, uint16_t type,
+			struct dns_reply *ret)
 {
 	assert(!server->address || server->port > 0);
 	assert(server->timeout_ms > 0);

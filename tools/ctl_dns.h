@@ -34,4 +34,5 @@ struct dns_server {
 };
 
 /* Fills *ret and returns NULL, or returns why no reply came ("timeout", …). */
-const char *dns_ask(const struct dns_server *server, const char *name, uint16_t type, struct dns_reply *ret);
+const char *ctl_dns_ask(const struct dns_server *server, const char *name, uint16_t type,
+			struct dns_reply *ret);

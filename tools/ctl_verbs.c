@@ -1,7 +1,7 @@
 /*
- * The table of verbs: one row each, in the order of gslbctl --help, those of a group together. The file that
- * defines ctl_verb_NAME says what the verb takes and does; help, completion and the manual page follow from
- * that. One thread.
+ * The table of verbs: one row each, in the order of gslbctl --help, those of a group together. The file of
+ * tools/verbs that defines verb_NAME says what the verb takes and does; help, completion and the manual page
+ * follow from that. One thread.
  */
 #include "tools/ctl_verbs.h"
 #include "tools/ctl.h"
@@ -36,10 +36,10 @@
 	VERB(completion)        \
 	VERB(reload)
 
-#define DECLARE(name) extern const struct ctl_verb ctl_verb_##name;
+#define DECLARE(name) extern const struct ctl_verb verb_##name;
 VERBS(DECLARE)
 
-#define ADDRESS(name) &ctl_verb_##name,
+#define ADDRESS(name) &verb_##name,
 static const struct ctl_verb *const verbs[] = {VERBS(ADDRESS)};
 
 const struct ctl_verb *const *ctl_verbs(size_t *ret_count)

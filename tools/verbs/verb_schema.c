@@ -1,7 +1,7 @@
 /* schema: prints the JSON Schemas by which editors and pipelines check node.yaml and fleet documents. One
  * thread. */
-#include "tools/ctl_schema.h"
 #include "tools/ctl.h"
+#include "tools/ctl_schema.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -14,16 +14,15 @@ static enum ctl_exit run_schema(struct ctl *ctl)
 	return CTL_DONE;
 }
 
-const struct ctl_verb ctl_verb_schema = {
+const struct ctl_verb verb_schema = {
 	.group = "Tenants and fleet",
 	.words = "schema",
 	.args = "[node|fleet]",
 	.most = 1,
 	.run = run_schema,
 	.help = "JSON Schema of node.yaml or of fleet documents",
-	.more = "Draft 2020-12, for editors and pipelines; fleet when neither is named. References between "
-		"objects\n"
-		"are what 'check' looks at.\n"
+	.more = "Draft 2020-12, for editors and pipelines; fleet when neither is named. References\n"
+		"between objects are what 'check' looks at.\n"
 		"\n"
 		"  gslbctl schema fleet > fleet.schema.json\n",
 };

@@ -123,7 +123,7 @@ static enum ctl_exit run_tail(struct ctl *ctl)
 	return is_done ? CTL_DONE : CTL_FAILED;
 }
 
-const struct ctl_verb ctl_verb_tail = {
+const struct ctl_verb verb_tail = {
 	.group = "Look",
 	.words = "tail",
 	.options = "tenant: region: client: count: for:",
@@ -135,9 +135,8 @@ const struct ctl_verb ctl_verb_tail = {
 		"  --count N        end after N lines\n"
 		"  --for T          end after T (30s, 5m)\n"
 		"\n"
-		"A sample: at some thousand a second a line says how many were not shown. With -o json a "
-		"JSON\n"
-		"object a line.\n"
+		"A sample: at some thousand a second a line says how many were not shown. With -o json a\n"
+		"JSON object a line.\n"
 		"\n"
 		"  gslbctl tail --tenant acme --client 81.2.69.0/24 --count 20\n",
 };

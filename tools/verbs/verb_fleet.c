@@ -1,10 +1,9 @@
-/* The verbs that change the fleet and show it: tenants, tenant, apply, export. One thread. */
+/* The verbs that show the fleet and change it: tenants, tenant, apply, export. One thread. */
 #include "lib/json_text.h"
 #include "lib/mem.h"
 #include "tools/ctl.h"
 #include "tools/ctl_table.h"
 #include <assert.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,7 +56,7 @@ static enum ctl_exit run_tenants(struct ctl *ctl)
 	return ctl_list(ctl, "/v1/tenants", "after", tenant_row, print_table, &table);
 }
 
-const struct ctl_verb ctl_verb_tenants = {
+const struct ctl_verb verb_tenants = {
 	.group = "Tenants and fleet",
 	.words = "tenants",
 	.options = CTL_LIST_OPTIONS,
@@ -98,7 +97,7 @@ static enum ctl_exit run_tenant_show(struct ctl *ctl)
 	return is_good ? CTL_DONE : CTL_FAILED;
 }
 
-const struct ctl_verb ctl_verb_tenant_show = {
+const struct ctl_verb verb_tenant_show = {
 	.group = "Tenants and fleet",
 	.words = "tenant show",
 	.args = "ID",
@@ -190,7 +189,7 @@ static enum ctl_exit run_tenant_add(struct ctl *ctl)
 	return code;
 }
 
-const struct ctl_verb ctl_verb_tenant_add = {
+const struct ctl_verb verb_tenant_add = {
 	.group = "Tenants and fleet",
 	.words = "tenant add",
 	.args = "ID --zone ZONE --service SERVICE",
@@ -231,7 +230,7 @@ static enum ctl_exit run_tenant_set(struct ctl *ctl)
 	return code;
 }
 
-const struct ctl_verb ctl_verb_tenant_set = {
+const struct ctl_verb verb_tenant_set = {
 	.group = "Tenants and fleet",
 	.words = "tenant set",
 	.args = "ID",
@@ -258,7 +257,7 @@ static enum ctl_exit run_tenant_remove(struct ctl *ctl)
 	return code;
 }
 
-const struct ctl_verb ctl_verb_tenant_remove = {
+const struct ctl_verb verb_tenant_remove = {
 	.group = "Tenants and fleet",
 	.words = "tenant remove",
 	.args = "ID",
@@ -269,37 +268,6 @@ const struct ctl_verb ctl_verb_tenant_remove = {
 };
 
 /* ---- documents ---- */
-
-char *ctl_read_file(const char *path, size_t most, const char *advice, size_t *ret_length)
-{
-	FILE *in = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
-	if (!in) {
-		fprintf(stderr, "%s: %s\n", path, strerror(errno));
-		return NULL;
-	}
-	char *text = NULL;
-	size_t length = 0, capacity = 0, got = 0;
-	do {
-		length += got;
-		xgrow((void **)&text, &capacity, length + 65536, 1);
-		got = fread(text + length, 1, capacity - length, in);
-	} while (got > 0 && length <= most);
-	assert(length <= capacity);
-	bool is_bad = ferror(in) != 0;
-	int reason = errno;
-	if (in != stdin)
-		fclose(in);
-	if (is_bad)
-		fprintf(stderr, "%s: %s\n", path, strerror(reason));
-	else if (length > most)
-		fprintf(stderr, "%s: larger than %zu MiB; %s\n", path, most >> 20, advice);
-	if (is_bad || length > most) {
-		free(text);
-		return NULL;
-	}
-	*ret_length = length;
-	return text;
-}
 
 static enum ctl_exit print_applied(const struct ctl *ctl, const struct ctl_http_reply *reply, bool is_dry,
 				   const char *source)
@@ -329,7 +297,7 @@ static enum ctl_exit run_apply(struct ctl *ctl)
 	if (!file)
 		return ctl_usage(ctl, "apply needs -f FILE");
 	size_t length;
-	char *text = ctl_read_file(file, APPLY_BYTES_MAX, "apply it in parts, or name it in fleet:", &length);
+	char *text = ctl_file_read(file, APPLY_BYTES_MAX, "apply it in parts, or name it in fleet:", &length);
 	if (!text)
 		return CTL_FAILED;
 	const char *ending = strrchr(file, '.');
@@ -355,7 +323,7 @@ static enum ctl_exit run_apply(struct ctl *ctl)
 	return code;
 }
 
-const struct ctl_verb ctl_verb_apply = {
+const struct ctl_verb verb_apply = {
 	.group = "Tenants and fleet",
 	.words = "apply",
 	.args = "-f FILE",
@@ -363,8 +331,8 @@ const struct ctl_verb ctl_verb_apply = {
 	.run = run_apply,
 	.help = "bring in a fleet document, whole or not at all",
 	.more = "  -f, --file FILE  YAML or JSON; - reads standard input\n"
-		"  --prune          also remove objects, of the kinds that FILE names, that it does not "
-		"name\n"
+		"  --prune          also remove objects, of the kinds that FILE names, that it does not\n"
+		"                   name\n"
 		"  --dry-run        only count what would change\n",
 };
 
@@ -385,12 +353,12 @@ static enum ctl_exit run_export(struct ctl *ctl)
 	return CTL_DONE;
 }
 
-const struct ctl_verb ctl_verb_export = {
+const struct ctl_verb verb_export = {
 	.group = "Tenants and fleet",
 	.words = "export",
 	.options = "source:",
 	.run = run_export,
 	.help = "the fleet as YAML",
-	.more = "  --source store|all  what came by the API (store, the default), or the files' objects "
-		"too\n",
+	.more = "  --source store|all  what came by the API (store, the default), or the files' objects\n"
+		"                      too\n",
 };

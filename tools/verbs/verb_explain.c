@@ -291,7 +291,7 @@ static enum ctl_exit run_explain(struct ctl *ctl)
 	return is_good ? CTL_DONE : CTL_FAILED;
 }
 
-const struct ctl_verb ctl_verb_explain = {
+const struct ctl_verb verb_explain = {
 	.group = "Look",
 	.words = "explain",
 	.args = "NAME [TYPE]",
@@ -303,9 +303,10 @@ const struct ctl_verb ctl_verb_explain = {
 	.more = "  --client ADDR|PREFIX  the client, as its subnet would come by ECS\n"
 		"  --via RESOLVER        the resolver's address\n"
 		"  --what-if X=STATE     suppose: X is a region or a VIP's address; up and down set its\n"
-		"                        health, N% and force-down its control. Repeat, or part by commas.\n"
+		"                        health, N% and force-down its control. Repeat, or part by\n"
+		"                        commas.\n"
 		"\n"
 		"  gslbctl explain acme.app.example.net --client 81.2.69.0/24\n"
-		"  gslbctl explain acme.app.example.net AAAA --client 2001:db8::/48 --what-if "
-		"eu=down,us=50%\n",
+		"  gslbctl explain acme.app.example.net AAAA --client 2001:db8::/48 \\\n"
+		"    --what-if eu=down,us=50%\n",
 };

@@ -295,7 +295,7 @@ static enum ctl_exit run_tenant_import(struct ctl *ctl)
 	const char *file = ctl->args[0];
 	bool is_dry = ctl_option(ctl, "dry-run") != NULL;
 	size_t length;
-	char *text = ctl_read_file(file, FILE_BYTES_MAX, "import it in parts", &length), *why;
+	char *text = ctl_file_read(file, FILE_BYTES_MAX, "import it in parts", &length), *why;
 	if (!text)
 		return CTL_FAILED;
 	const char *source = strcmp(file, "-") == 0 ? "standard input" : file;
@@ -326,7 +326,7 @@ static enum ctl_exit run_tenant_import(struct ctl *ctl)
 	return is_good ? CTL_DONE : CTL_FAILED;
 }
 
-const struct ctl_verb ctl_verb_tenant_import = {
+const struct ctl_verb verb_tenant_import = {
 	.group = "Tenants and fleet",
 	.words = "tenant import",
 	.args = "FILE",
@@ -340,12 +340,11 @@ const struct ctl_verb ctl_verb_tenant_import = {
 		"  --service SERVICE  for rows that name none\n"
 		"  --tier TIER        for rows that name none\n"
 		"\n"
-		"FILE (- reads standard input) is CSV with a header line (id, zone, service, tier, regions,\n"
-		"hosts, domains, state, tags; several in one cell are parted by blanks or semicolons), or "
-		"JSON:\n"
-		"an array of tenants with their ids, or one tenant a line. A tenant that exists is replaced. "
-		"What\n"
-		"is refused is told with its line and does not stop the others; the exit code is 1 then.\n"
+		"FILE (- reads standard input) is CSV with a header line (id, zone, service, tier,\n"
+		"regions, hosts, domains, state, tags; several in one cell are parted by blanks or\n"
+		"semicolons), or JSON: an array of tenants with their ids, or one tenant a line. A tenant\n"
+		"that exists is replaced. What is refused is told with its line and does not stop the\n"
+		"others; the exit code is 1 then.\n"
 		"\n"
 		"  gslbctl tenant import customers.csv --zone app.example.net --service shop\n",
 };

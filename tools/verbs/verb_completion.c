@@ -23,6 +23,7 @@ static void print_options(const char *words, bool only_values, char between)
 
 static bool is_first_of_its_word(const struct ctl_verb *const *verbs, size_t at)
 {
+	assert(*verbs[at]->words && *verbs[at]->words != ' ');
 	size_t length = strcspn(verbs[at]->words, " ");
 	for (size_t i = 0; i < at; i++)
 		if (strncmp(verbs[i]->words, verbs[at]->words, length) == 0 &&
@@ -117,7 +118,7 @@ static enum ctl_exit run_completion(struct ctl *ctl)
 	return CTL_DONE;
 }
 
-const struct ctl_verb ctl_verb_completion = {
+const struct ctl_verb verb_completion = {
 	.group = "Node",
 	.words = "completion",
 	.args = "SHELL",

@@ -84,7 +84,7 @@ static enum ctl_exit run_backup(struct ctl *ctl)
 	return is_good ? CTL_DONE : CTL_FAILED;
 }
 
-const struct ctl_verb ctl_verb_backup = {
+const struct ctl_verb verb_backup = {
 	.group = "Node",
 	.words = "backup",
 	.args = "FILE",
@@ -125,7 +125,7 @@ static enum ctl_exit run_restore(struct ctl *ctl)
 	return is_good ? CTL_DONE : CTL_FAILED;
 }
 
-const struct ctl_verb ctl_verb_restore = {
+const struct ctl_verb verb_restore = {
 	.group = "Node",
 	.words = "restore",
 	.args = "FILE",

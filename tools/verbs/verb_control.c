@@ -138,7 +138,7 @@ static enum ctl_exit run_region_drain(struct ctl *ctl)
 	return code;
 }
 
-const struct ctl_verb ctl_verb_region_drain = {
+const struct ctl_verb verb_region_drain = {
 	.group = "Steer",
 	.words = "region drain",
 	.args = "NAME",
@@ -167,7 +167,7 @@ static enum ctl_exit run_region_force_down(struct ctl *ctl)
 	return code;
 }
 
-const struct ctl_verb ctl_verb_region_force_down = {
+const struct ctl_verb verb_region_force_down = {
 	.group = "Steer",
 	.words = "region force-down",
 	.args = "NAME",
@@ -196,7 +196,7 @@ static enum ctl_exit run_region_restore(struct ctl *ctl)
 	return code;
 }
 
-const struct ctl_verb ctl_verb_region_restore = {
+const struct ctl_verb verb_region_restore = {
 	.group = "Steer",
 	.words = "region restore",
 	.args = "NAME",
@@ -238,7 +238,7 @@ static enum ctl_exit run_vip_drain(struct ctl *ctl)
 	return code;
 }
 
-const struct ctl_verb ctl_verb_vip_drain = {
+const struct ctl_verb verb_vip_drain = {
 	.group = "Steer",
 	.words = "vip drain",
 	.args = "REGION ADDRESS",
@@ -266,7 +266,7 @@ static enum ctl_exit run_vip_restore(struct ctl *ctl)
 	return code;
 }
 
-const struct ctl_verb ctl_verb_vip_restore = {
+const struct ctl_verb verb_vip_restore = {
 	.group = "Steer",
 	.words = "vip restore",
 	.args = "REGION ADDRESS",
@@ -308,7 +308,7 @@ static enum ctl_exit run_flip(struct ctl *ctl)
 	return code;
 }
 
-const struct ctl_verb ctl_verb_flip = {
+const struct ctl_verb verb_flip = {
 	.group = "Steer",
 	.words = "flip",
 	.args = "FROM TO",

@@ -258,7 +258,7 @@ static enum ctl_exit run_top(struct ctl *ctl)
 	return is_good ? CTL_DONE : CTL_FAILED;
 }
 
-const struct ctl_verb ctl_verb_top = {
+const struct ctl_verb verb_top = {
 	.group = "Look",
 	.words = "top",
 	.options = "interval: count:",

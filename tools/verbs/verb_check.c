@@ -196,7 +196,7 @@ static enum ctl_exit run_check(struct ctl *ctl)
 	return is_good ? CTL_DONE : CTL_FAILED;
 }
 
-const struct ctl_verb ctl_verb_check = {
+const struct ctl_verb verb_check = {
 	.group = "Tenants and fleet",
 	.words = "check",
 	.args = "FILE…",
@@ -204,10 +204,8 @@ const struct ctl_verb ctl_verb_check = {
 	.most = CTL_ARGS_MAX,
 	.run = run_check,
 	.help = "validate node.yaml or fleet documents here, without a node",
-	.more = "A file with a key of node.yaml at its top (node, dns, …) is checked with all files that it "
-		"names;\n"
-		"fleet documents are checked together, as one fleet. For a good node.yaml it prints in which "
-		"order\n"
-		"each service's regions answer a client of each continent, with all up and with each one "
-		"down.\n",
+	.more = "A file with a key of node.yaml at its top (node, dns, …) is checked with all files that\n"
+		"it names; fleet documents are checked together, as one fleet. For a good node.yaml it\n"
+		"prints in which order each service's regions answer a client of each continent, with all\n"
+		"up and with each one down.\n",
 };

@@ -79,7 +79,7 @@ static bool find_parent(struct zone_check *check)
 		assert(strchr(name, '.')); /* names end in a dot */
 		name = strchr(name, '.') + 1;
 		name = *name ? name : ".";
-		why = dns_ask(&check->resolver, name, RR_SOA, reply);
+		why = ctl_dns_ask(&check->resolver, name, RR_SOA, reply);
 		for (size_t i = 0; !why && i < reply->count; i++)
 			is_found |= reply->records[i].section == DNS_ANSWER &&
 				    reply->records[i].type == RR_SOA &&
@@ -102,7 +102,7 @@ static size_t resolve_name(struct zone_check *check, const char *name, struct ip
 	struct dns_reply *reply = xcalloc(1, sizeof *reply);
 	size_t count = 0;
 	for (size_t t = 0; t < 2; t++) {
-		if (dns_ask(&check->resolver, name, types[t], reply))
+		if (ctl_dns_ask(&check->resolver, name, types[t], reply))
 			continue;
 		for (size_t i = 0; i < reply->count && count < most; i++)
 			if (reply->records[i].section == DNS_ANSWER && reply->records[i].type == types[t])
@@ -117,7 +117,7 @@ static size_t resolve_name(struct zone_check *check, const char *name, struct ip
 static bool ask_parent(struct zone_check *check)
 {
 	struct dns_reply *servers = xcalloc(1, sizeof *servers);
-	const char *why = dns_ask(&check->resolver, check->parent, RR_NS, servers);
+	const char *why = ctl_dns_ask(&check->resolver, check->parent, RR_NS, servers);
 	bool is_answered = false;
 	for (size_t i = 0; !why && i < servers->count && !is_answered; i++) {
 		struct ip addresses[8];
@@ -128,7 +128,7 @@ static bool ask_parent(struct zone_check *check)
 			char text[IP_TEXT_MAX];
 			ip_format(&addresses[a], text);
 			struct dns_server server = {text, check->port, false, false, TIMEOUT_MS};
-			is_answered = !dns_ask(&server, check->zone, RR_NS, &check->referral);
+			is_answered = !ctl_dns_ask(&server, check->zone, RR_NS, &check->referral);
 		}
 	}
 	if (!is_answered)
@@ -168,6 +168,7 @@ static bool read_delegation(struct zone_check *check)
 
 static void add_server(struct zone_check *check, const char *name, const struct ip *address)
 {
+	assert(*name && (address->family == 4 || address->family == 6));
 	if (check->server_count == SERVERS_MAX)
 		return;
 	struct zone_server *server = &check->servers[check->server_count++];
@@ -249,7 +250,7 @@ static void compare_glue(struct zone_check *check, const struct dns_server *aske
 	if (!is_below(server->name, check->zone))
 		return;
 	uint16_t type = strchr(server->address, ':') ? RR_AAAA : RR_A;
-	if (dns_ask(asked, server->name, type, reply))
+	if (ctl_dns_ask(asked, server->name, type, reply))
 		return;
 	for (size_t i = 0; i < reply->count; i++) {
 		char text[IP_TEXT_MAX];
@@ -268,17 +269,17 @@ static void check_server(struct zone_check *check, struct zone_server *server)
 	assert(*server->address && !server->udp && !server->tcp); /* each is asked once */
 	struct dns_reply *reply = xcalloc(1, sizeof *reply);
 	struct dns_server asked = {server->address, check->port, false, false, TIMEOUT_MS};
-	const char *why = dns_ask(&asked, check->zone, RR_SOA, reply);
+	const char *why = ctl_dns_ask(&asked, check->zone, RR_SOA, reply);
 	server->udp = why ? why : judge(check, reply, server);
 	asked.is_tcp = true;
-	why = dns_ask(&asked, check->zone, RR_SOA, reply);
+	why = ctl_dns_ask(&asked, check->zone, RR_SOA, reply);
 	server->tcp = why ? why : judge(check, reply, server);
 	if (strcmp(server->udp, "ok") != 0)
 		add_problem(check, "%s (%s): over UDP: %s", server->name, server->address, server->udp);
 	if (strcmp(server->tcp, "ok") != 0)
 		add_problem(check, "%s (%s): over TCP: %s", server->name, server->address, server->tcp);
 	if (server->has_serial) {
-		if (!dns_ask(&asked, check->zone, RR_NS, reply))
+		if (!ctl_dns_ask(&asked, check->zone, RR_NS, reply))
 			compare_names(check, server, reply);
 		compare_glue(check, &asked, server, reply);
 	}
@@ -367,6 +368,7 @@ static enum ctl_exit run_zone_check(struct ctl *ctl)
 	const char *resolver = ctl_option(ctl, "resolver"), *port_text = ctl_option(ctl, "port");
 	uint64_t port = 53;
 	struct name name;
+	assert(ctl->arg_count == 1);
 	if (name_from_text(ctl->args[0], NULL, &name) || name.length == 1)
 		return ctl_usage(ctl, "%s: not the name of a zone", ctl->args[0]);
 	if (port_text && (!text_to_uint(port_text, &port) || port == 0 || port > 65535))
@@ -400,7 +402,7 @@ static enum ctl_exit run_zone_check(struct ctl *ctl)
 	return code;
 }
 
-const struct ctl_verb ctl_verb_zone_check = {
+const struct ctl_verb verb_zone_check = {
 	.group = "Node",
 	.words = "zone check",
 	.args = "ZONE",
@@ -412,11 +414,10 @@ const struct ctl_verb ctl_verb_zone_check = {
 	.more = "  --resolver ADDR[@PORT]  that finds the parent; the system's when not given\n"
 		"  --port N                of the name servers; 53 when not given\n"
 		"\n"
-		"Looks at the delegation at the parent, its glue, and at each address of each name server: "
-		"whether\n"
-		"it answers with authority over UDP and TCP, with which serial, and names the same servers. "
-		"No\n"
-		"gslbd is asked as such. The exit code is 1 when a problem was found.\n"
+		"Looks at the delegation at the parent, its glue, and at each address of each name\n"
+		"server: whether it answers with authority over UDP and TCP, with which serial, and names\n"
+		"the same servers. No gslbd is asked as such. The exit code is 1 when a problem was\n"
+		"found.\n"
 		"\n"
 		"  gslbctl zone check app.example.net\n",
 };

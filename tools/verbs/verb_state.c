@@ -3,6 +3,7 @@
 #include "lib/text.h"
 #include "tools/ctl.h"
 #include "tools/ctl_table.h"
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,7 +88,7 @@ static enum ctl_exit run_status(struct ctl *ctl)
 	return show(ctl, "/v1/status", print_status);
 }
 
-const struct ctl_verb ctl_verb_status = {
+const struct ctl_verb verb_status = {
 	.group = "Look",
 	.words = "status",
 	.run = run_status,
@@ -166,7 +167,7 @@ static enum ctl_exit run_regions(struct ctl *ctl)
 	return ctl_list(ctl, "/v1/regions", "after", region_row, print_table, &table);
 }
 
-const struct ctl_verb ctl_verb_regions = {
+const struct ctl_verb verb_regions = {
 	.group = "Look",
 	.words = "regions",
 	.options = CTL_LIST_OPTIONS,
@@ -195,7 +196,7 @@ static enum ctl_exit run_vips(struct ctl *ctl)
 	return ctl_list(ctl, "/v1/vips", "after", vip_row, print_table, &table);
 }
 
-const struct ctl_verb ctl_verb_vips = {
+const struct ctl_verb verb_vips = {
 	.group = "Look",
 	.words = "vips",
 	.options = CTL_LIST_OPTIONS,
@@ -249,6 +250,7 @@ static enum ctl_exit run_audit(struct ctl *ctl)
 	static const char *const heads[] = {">NO", "TIME", "AUTHOR", "VERB", "OBJECT", "CHANGE", "REASON"};
 	const char *since = ctl_option(ctl, "since");
 	uint64_t number;
+	assert(ctl->arg_count == 0);
 	if (since && !text_to_uint(since, &number))
 		return ctl_usage(ctl, "--since %s: not a number", since);
 	struct ctl_table table;
@@ -256,7 +258,7 @@ static enum ctl_exit run_audit(struct ctl *ctl)
 	return ctl_list(ctl, "/v1/audit", "since", audit_row, print_table, &table);
 }
 
-const struct ctl_verb ctl_verb_audit = {
+const struct ctl_verb verb_audit = {
 	.group = "Look",
 	.words = "audit",
 	.options = "since: limit:",
@@ -271,7 +273,7 @@ static enum ctl_exit run_reload(struct ctl *ctl)
 	return ctl_change(ctl, "POST", "/v1/reload", NULL, "reloaded");
 }
 
-const struct ctl_verb ctl_verb_reload = {
+const struct ctl_verb verb_reload = {
 	.group = "Node",
 	.words = "reload",
 	.run = run_reload,
