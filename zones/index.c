@@ -1,6 +1,6 @@
 /*
  * Building of the name index: an edit owns what it touched and shares the rest with its base. Control
- * thread; the look-ups that run elsewhere are in find.c.
+ * thread; the look-ups that run elsewhere are in index_find.c.
  */
 #include "lib/mem.h"
 #include "zones/index_layout.h"

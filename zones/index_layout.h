@@ -1,5 +1,5 @@
 /*
- * How an index lies in memory; for index.c, which builds, find.c, which reads, and the data path, which
+ * How an index lies in memory; for index.c, which builds, index_find.c, which reads, and the data path, which
  * looks up without a call.
  *
  * The hash of a name chooses the shard by its top bits; its low 32 bits are the fingerprint and, masked,

@@ -64,6 +64,7 @@ static void fail(struct builder *builder, const struct record *at, const struct 
 {
 	char name[NAME_TEXT_MAX];
 
+	assert(at->file && at->line > 0);
 	if (is_full(builder))
 		return;
 	name_to_text(owner->node->name, name);
@@ -87,6 +88,7 @@ static void table_grow(struct builder *builder)
 {
 	size_t slots = builder->table ? (builder->table_mask + 1) * 2 : 64;
 
+	assert((slots & (slots - 1)) == 0 && slots > builder->owner_count);
 	free(builder->table);
 	builder->table = xcalloc(slots, sizeof(*builder->table));
 	builder->table_mask = slots - 1;
@@ -102,6 +104,7 @@ static void table_grow(struct builder *builder)
 /* The number of the owner, made when it is new; *ret_is_new. */
 static uint32_t owner_number(struct builder *builder, const uint8_t *name, size_t length, bool *ret_is_new)
 {
+	assert(length > 0 && length <= NAME_MAX_OCTETS);
 	if (builder->owner_count * 3 >= (builder->table ? builder->table_mask + 1 : 0) * 2)
 		table_grow(builder);
 	size_t slot = name_hash(name, length) & builder->table_mask;
@@ -133,6 +136,7 @@ static uint32_t add_owner(struct builder *builder, const uint8_t *name, size_t l
 	uint32_t first = owner_number(builder, name, length, &is_new), child = first;
 
 	while (is_new && length > builder->zone->name.length) {
+		assert(*name + 1u < length); /* the apex comes first */
 		length -= *name + 1u;
 		name += *name + 1;
 		uint32_t parent = owner_number(builder, name, length, &is_new);
@@ -150,6 +154,8 @@ static void take_record(void *context, const struct zone_record *record)
 	struct builder *builder = context;
 	const struct name *apex = &builder->zone->name, *owner = record->owner;
 	bool is_apex = name_equal(owner->octets, apex->octets);
+
+	assert(record->length <= UINT16_MAX && record->line > 0);
 
 	if (record->type == RR_SOA && !is_apex) {
 		char name[NAME_TEXT_MAX];
@@ -236,6 +242,7 @@ static size_t sort_records(struct builder *builder, const struct owner *owner)
 		      sizeof(*builder->sorted));
 	for (struct record *record = owner->first; record; record = record->next)
 		builder->sorted[count++] = record;
+	assert(count == owner->count);
 	if (count < 2)
 		return count;
 	qsort(builder->sorted, count, sizeof(*builder->sorted), compare_data);
@@ -373,6 +380,7 @@ static size_t fewest_octets(const struct rrset *layout, const struct record *rec
 		octets -= length > 2 ? length - 2 : 0;
 		name += length;
 	}
+	assert(name <= record->rdata + record->length); /* what loads has all fields of its type */
 	return octets;
 }
 
@@ -445,6 +453,7 @@ static const struct owner *covering(const struct builder *builder, const struct 
 
 	assert(owner >= builder->owners && owner < builder->owners + builder->owner_count);
 	while (owner->parent != NONE) {
+		assert(owner->parent < builder->owner_count);
 		owner = &builder->owners[owner->parent];
 		if (owner->node->flags & (ZONE_NODE_CUT | ZONE_NODE_DNAME))
 			top = owner;
@@ -480,6 +489,7 @@ static uint8_t *soa_serial(const struct rrset *soa)
 	/* the wire form stands in the zone's own arena, which nobody else reads before publication */
 	uint8_t *rdata = (uint8_t *)(uintptr_t)soa->wire + WIRE_HEAD;
 
+	assert(soa->type == RR_SOA && soa->wire_length >= WIRE_HEAD + 2 + ZONE_SOA_NUMBERS);
 	rdata += name_length(rdata);
 	return rdata + name_length(rdata);
 }
@@ -521,6 +531,7 @@ static void finish(struct builder *builder)
 	struct zone *zone = builder->zone;
 	bool has_cover = false;
 
+	assert(builder->owner_count > 0 && name_equal(builder->owners[0].node->name, zone->name.octets));
 	for (size_t i = 0; i < builder->owner_count; i++) {
 		build_sets(builder, &builder->owners[i]);
 		set_flags(builder, &builder->owners[i]);
@@ -617,6 +628,7 @@ void zone_renew_serial(struct zone *zone, uint32_t serial)
 
 struct zone *zone_ref(struct zone *zone)
 {
+	assert(zone->references > 0);
 	zone->references++;
 	return zone;
 }

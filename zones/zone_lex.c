@@ -72,6 +72,7 @@ static const char *read_escape(struct zone_lex *lex)
 /* From one quote to the other. A line end counts as text only inside parentheses. */
 static const char *read_quoted(struct zone_lex *lex, bool is_multiline)
 {
+	assert(*lex->at == '"');
 	put(lex, *lex->at++);
 	while (lex->at < lex->end && *lex->at != '"') {
 		if (*lex->at == '\\') {
@@ -120,6 +121,7 @@ static const char *read_word(struct zone_lex *lex, struct zone_entry *entry, boo
 		}
 	}
 	put(lex, '\0');
+	assert(lex->at <= lex->end);
 	lex->word_end = lex->at;
 	lex->words[entry->count++].is_ascii = lex->is_ascii;
 	return reason;
@@ -135,6 +137,7 @@ static void skip_to_line_end(struct zone_lex *lex)
 static bool fail(struct zone_lex *lex, struct zone_entry *entry, uint32_t line, bool is_open,
 		 const char *reason)
 {
+	assert(reason && line > 0 && line <= lex->line);
 	entry->reason = reason;
 	entry->error_line = line;
 	for (; is_open && lex->at < lex->end && *lex->at != ')'; lex->at++)

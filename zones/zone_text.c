@@ -260,6 +260,7 @@ static bool read_owner(struct source *source)
 {
 	struct reader *reader = source->reader;
 
+	assert(source->entry.count > 0 && !source->entry.reason);
 	if (source->entry.is_indented) {
 		if (!reader->has_owner)
 			fail(source, "record without an owner name, and none before it");
@@ -310,6 +311,7 @@ static bool read_rdata(struct source *source, uint16_t type, size_t first, struc
 	const struct zone_entry *entry = &source->entry;
 	char mnemonic[16];
 
+	assert(first > 0 && first <= entry->count);
 	rrtype_to_text(type, mnemonic);
 	if (first == entry->count && type == 42 /* APL */) { /* a list that may be empty, RFC 3123 §4 */
 		*ret = (struct rdata){(const uint8_t *)"", 0};
@@ -340,11 +342,13 @@ static void read_record(struct source *source)
 	if (!read_rdata(source, head.type, head.rdata, &rdata))
 		return;
 	if (head.type == RR_SOA) {
+		assert(rdata.length >= 2 + 5 * sizeof(uint32_t)); /* two names, five numbers */
 		uint32_t minimum = load32(rdata.octets + rdata.length - 4);
 		reader->soa_minimum = (struct optional_ttl){true, minimum < TTL_MAX ? minimum : TTL_MAX};
 	}
 	if (!choose_ttl(source, &head))
 		return;
+	assert(head.ttl.is_known && head.ttl.value <= TTL_MAX);
 	const struct zone_record record = {
 		.file = source->file,
 		.line = source->entry.line,
@@ -448,6 +452,7 @@ static void include(struct source *source)
 		/* origin and owner of this file stay what they are (RFC 1035 §5.1) */
 		const struct name origin_before = reader->origin, owner_before = reader->owner;
 		bool had_owner = reader->has_owner;
+		assert(reader->depth < ZONE_INCLUDE_DEPTH_MAX);
 		reader->depth++;
 		set_origin(reader, &origin);
 		read_text(reader, arena_strndup(reader->text->arena, path, strlen(path)), bytes, length);
@@ -464,6 +469,8 @@ static void include(struct source *source)
 
 static void read_directive(struct source *source)
 {
+	assert(source->entry.words[0].text[0] == '$');
+
 	struct reader *reader = source->reader;
 	const char *word = source->entry.words[0].text;
 	const char *value = source->entry.count == 2 ? source->entry.words[1].text : NULL;
@@ -518,6 +525,7 @@ void zone_text_read(struct zone_text *text)
 				.rdata_text = rdata_text_new(text->name),
 				.origin = *text->name};
 
+	assert(!text->path != !text->text);
 	text->content_hash = 0;
 	text->modified_unix_s = 0;
 	text->was_read_whole = true;
@@ -536,6 +544,7 @@ void zone_text_read(struct zone_text *text)
 		text->was_read_whole = text->was_read_whole && bytes;
 		free(bytes);
 	}
+	assert(reader.depth == 0);
 	text->was_read_whole = text->was_read_whole && !is_full(&reader);
 	rdata_text_free(reader.rdata_text);
 }

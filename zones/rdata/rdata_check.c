@@ -94,7 +94,8 @@ static bool has_right_length(uint16_t type, const uint8_t *rdata, size_t octets,
 		assert(rule <
 		       rules + sizeof(rules) / sizeof(rules[0])); /* each type with such a layout has one */
 	}
-	uint8_t selector = rdata[rule->selector_at];
+	uint8_t selector = rdata[rule->selector_at]; /* the fields before are there */
+	assert(rule->lengths && rule->fewest <= 12);
 	for (const struct fixed_length *fixed = rule->lengths; fixed->octets; fixed++) {
 		if (fixed->selector != selector || fixed->octets == octets)
 			continue;

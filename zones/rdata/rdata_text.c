@@ -137,6 +137,7 @@ static const char *fail_word(const struct scan *scan, size_t number, const char 
 {
 	const struct rdata_field *field = rdata_fields_at(scan->fields, number);
 
+	assert(number < scan->count);
 	if (field)
 		return fail_at(scan->text, field->name, field->name_length, scan->words[number].text, reason);
 	snprintf(scan->text->reason, sizeof(scan->text->reason), "%s", reason);

@@ -473,7 +473,8 @@ static bool read_param(const struct zone_word *words, size_t count, size_t *numb
 	const char *text = equals ? equals + 1 : "", *end = text + strlen(text);
 	++*number;
 	if (equals && text == end && *number < count && words[*number].is_joined) {
-		text = words[*number].text + 1; /* without its quotes */
+		assert(*words[*number].text == '"'); /* an unquoted word would have gone on */
+		text = words[*number].text + 1;	     /* without its quotes */
 		end = text + strlen(text) - 1;
 		++*number;
 	}
@@ -494,6 +495,7 @@ static void put_params(struct written *params, size_t count, const struct buffer
 {
 	qsort(params, count, sizeof(*params), compare_written);
 	for (size_t i = 0; i < count; i++) {
+		assert(params[i].at + params[i].length <= values->length && params[i].length <= UINT16_MAX);
 		put_number(to, params[i].key);
 		put_number(to, (uint16_t)params[i].length);
 		put(to, values->octets + params[i].at, params[i].length);
