@@ -238,6 +238,14 @@ class Cli(stack.StackTest):
         self.wrong(["apply", "-f", "/nonexistent"], 1, "/nonexistent")
         self.wrong(["export", "--source", "everything"], 2, "everything")
 
+    def test_a_document_alone_is_warned_of_too(self):
+        path = self.stack.directory / "alone.yaml"
+        path.write_text("regions: {eu: {at: [1, 2]}, us: {at: [3, 4]}}\n"
+                        "services: {s: {steering: {regions: [eu, us]}, vips: {eu: [192.0.2.1]}}}\n")
+        done = self.ctl("check", str(path))
+        self.assertEqual((done.stdout, done.stderr), (
+            "good\n", f"{path}:2:12: warning: service 's': steering.regions names 'us', where it has no VIP\n"))
+
     def test_what_can_hardly_be_meant_is_told(self):
         path = self.stack.directory / "odd.yaml"
         path.write_text('maps: {odd: {"country:UK": [eu], default: [us]}}\n'

@@ -174,8 +174,10 @@ static enum ctl_exit run_check(struct ctl *ctl)
 	/* Documents with errors are applied, too, so that one run also finds what is wrong between them. */
 	struct fleet *fleet = fleet_new();
 	struct fleet_result result = {0};
-	fleet_apply(fleet, change, 1, true, &result, &errors);
+	bool is_applied = fleet_apply(fleet, change, 1, false, &result, &errors);
 	fleet_result_done(&result);
+	if (is_applied && !err_has_errors(&errors))
+		fleet_warn(fleet, &errors);
 	fleet_free(fleet);
 	fleet_change_free(change);
 	bool is_good = !err_has_errors(&errors);
