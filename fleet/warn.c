@@ -273,8 +273,15 @@ static void visit_tenant(struct wildcard_walk *walk, const struct fleet_tenant *
 	const uint8_t *zone_name = tenant->terms->zone;
 
 	/* Of a million tenants most have one name, right below their zone's apex. */
-	if (!tenant->has_hosts && tenant->domain_count == 0 && names_get(fleet->wildcards, zone_name) == NULL)
-		return;
+	if (!tenant->has_hosts && tenant->domain_count == 0) {
+		struct hidden *hidden = names_get(walk->by_parent, zone_name);
+		if (hidden != NULL && hidden->tenant != tenant) {
+			hidden->count++;
+			return;
+		}
+		if (names_get(fleet->wildcards, zone_name) == NULL)
+			return;
+	}
 	for (struct fleet_tenant_name at = {0}; fleet_tenant_next_name(tenant, &at);) {
 		const struct fleet_zone *zone = at.is_domain ? names_enclosing(fleet->zones, at.name)
 							     : names_get(fleet->zones, zone_name);
