@@ -103,21 +103,21 @@ static inline const struct node *index_probe(const struct index *index, const ui
 
 /* Where index_probe will begin, for who has many names to look up: asks memory for the slots of all, then for
  * the nodes of all, and then goes and looks. */
-struct index_place {
+struct index_cursor {
 	const struct shard *shard;
 	const struct slot *slot;
 };
 
-static inline struct index_place index_prefetch(const struct index *index, uint64_t hash)
+static inline struct index_cursor index_prefetch(const struct index *index, uint64_t hash)
 {
 	const struct shard_entry *entry = &index->shards[shard_number(hash)];
 	const struct slot *slot = &entry->shard->slots[(uint32_t)hash & entry->mask];
 
 	prefetch(slot);
-	return (struct index_place){entry->shard, slot};
+	return (struct index_cursor){entry->shard, slot};
 }
 
-static inline void index_prefetch_node(const struct index_place *place)
+static inline void index_prefetch_node(const struct index_cursor *place)
 {
 	const uint8_t *node = (const uint8_t *)shard_node(place->shard, place->slot->offset);
 

@@ -1,6 +1,6 @@
 /*
- * From a policy and a client to one region and its VIPs (configuration.md, "Steps when tiers fail",
- * "Split", "ECS"). Pure; runs on every thread that answers or explains.
+ * From a policy and a client to one region and its VIPs (docs/decision.md). Pure; runs on every thread that
+ * answers or explains.
  */
 #include "gslb/decide/choose.h"
 #include "gslb/decide/log2_table.h"
@@ -250,11 +250,11 @@ void choose_region(const struct policy *policy, const struct client *client, uin
 	ret->policy = policy;
 	ret->client_family = client->address.family;
 	ret->order = order_find(policy->order, &client->address, &client->resolver);
-	region_set only = ret->order.tiers->only & policy->settled;
-	ret->is_settled = only != 0;
-	if (!ret->is_settled || service->picks_vips)
+	region_set only = ret->order.tiers->only & policy->takes_all;
+	ret->is_sole_region = only != 0;
+	if (!ret->is_sole_region || service->picks_vips)
 		ret->client_hash = choose_client_hash(service, client, name_hash);
-	if (!ret->is_settled) {
+	if (!ret->is_sole_region) {
 		choose_by_steps(policy, random, ret);
 		return;
 	}

@@ -26,7 +26,7 @@ struct choice {
 	uint8_t client_family;		  /* 4 or 6 */
 	bool share_split;		  /* a share between 1 and 99 was consulted */
 	/* The first tier is one region, and it takes every client: no hash has a say in it. */
-	bool is_settled;
+	bool is_sole_region;
 	uint64_t client_hash; /* of client prefix and name; only where a hash may have a say */
 };
 

@@ -20,7 +20,7 @@ size_t https_template(char *const *alpn, size_t alpn_count, uint16_t port,
 	uint8_t *at = out, *head;
 	*at++ = 0; /* SvcPriority 1: ServiceMode */
 	*at++ = 1;
-	*at++ = 0; /* TargetName ".": the owner itself (§2.5.2) */
+	*at++ = 0; /* TargetName ".": the owner itself (RFC 9460 §2.5.2) */
 	head = at;
 	at += 4;
 	for (size_t i = 0; i < alpn_count; i++) {
@@ -48,7 +48,7 @@ size_t https_rdata_length(const struct plan_service *service, const uint8_t vip_
 	return length;
 }
 
-/* Keys stand in ascending order (§2.2). */
+/* Keys stand in ascending order (RFC 9460 §2.2). */
 void https_rdata_write(const struct plan_service *service,
 		       const struct plan_vip *const vips[static 2][ANSWERS_MAX],
 		       const uint8_t vip_count[static 2], uint8_t *out)

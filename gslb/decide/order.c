@@ -47,7 +47,7 @@ struct order_result order_find(const struct order *order, const struct ip *clien
 	if (outcome->need == NEED_NOTHING || !resolver)
 		return result;
 	/* Without a location of its own the client is where its resolver is; the depth stays that of
-	 * the client's prefix (configuration.md, "Client" and "ECS"). */
+	 * the client's prefix (docs/decision.md, "Client"). */
 	const struct order_table *table = order->resolver_table[outcome->need];
 	outcome = &order->outcomes[table_find(table, resolver, &depth)];
 	if (outcome->need == NEED_NOTHING) {

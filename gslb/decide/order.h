@@ -1,7 +1,7 @@
 /*
  * In which order a client's place puts the regions: tiers, compiled for one way of steering into a
  * prefix table whose leaves are folded, so that a leaf's depth is the exact ECS scope (RFC 7871
- * §7.2.1; field guide §3.12). Compiled on a control thread, immutable afterwards, shared by content.
+ * §7.2.1). Compiled on a control thread, immutable afterwards, shared by content.
  */
 #pragma once
 #include "fleet/words.h"
@@ -68,7 +68,7 @@ size_t order_bytes(const struct order *order);
  * else NULL. No allocation, no lock. */
 struct order_result order_find(const struct order *order, const struct ip *client, const struct ip *resolver);
 
-/* docs/configuration.md, "bias": above 0 a region counts as nearer than it is, d·(1−b/100), and draws
+/* docs/decision.md, "Bias": above 0 a region counts as nearer than it is, d·(1−b/100), and draws
  * clients; below 0 as farther, d/(1+b/100), and sends them away. */
 static inline double order_biased_km(double distance_km, int bias)
 {

@@ -4,6 +4,7 @@
  * a thread of the control path.
  */
 #include "gslb/decide/intern.h"
+#include "gslb/decide/map_rules.h"
 #include "gslb/decide/order_table.h"
 #include "gslb/decide/spans.h"
 #include "lib/mem.h"
@@ -195,13 +196,13 @@ static uint32_t outcome_of(struct compiler *compiler, enum question question, ui
 	} else {
 		const struct map_rule *rule = prefix_rule;
 		if (!rule && question == ASK_ALL)
-			rule = order_rules_by_asn(spec, place->asn);
+			rule = map_rules_by_asn(spec, place->asn);
 		if (!rule)
 			outcome.need = NEED_PLACE;
 		else if (rule->is_nearest)
 			outcome.need = need_of(compiler, near_regions(compiler, rule));
 		if (!rule)
-			rule = order_rules_by_place(spec, place);
+			rule = map_rules_by_place(spec, place);
 		outcome.tiers = tiers_of(compiler, rule, number);
 	}
 	if (place_is_located(place) || !compiler->is_needed[outcome.need])
@@ -213,7 +214,7 @@ static uint32_t outcome_of(struct compiler *compiler, enum question question, ui
 
 static uint32_t place_rule_tiers(struct compiler *compiler, uint32_t place)
 {
-	return tiers_of(compiler, order_rules_by_place(compiler->spec, &compiler->places->places[place]),
+	return tiers_of(compiler, map_rules_by_place(compiler->spec, &compiler->places->places[place]),
 			place);
 }
 
@@ -364,7 +365,7 @@ static struct order *copy_spec(const struct order_spec *spec)
 	order->spec.rules = NULL;
 	if (order->spec.rule_count > 0) {
 		struct map_rule *rules = xmemdup(spec->rules, spec->rule_count * sizeof(*rules));
-		order_rules_sort(rules, spec->rule_count);
+		map_rules_sort(rules, spec->rule_count);
 		order->spec.rules = rules;
 	}
 	return order;

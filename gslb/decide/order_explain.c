@@ -1,4 +1,5 @@
 /* Which rule of a map decided for a client: evaluates the rules as they stand. Control thread. */
+#include "gslb/decide/map_rules.h"
 #include "gslb/decide/order_table.h"
 #include "lib/net.h"
 
@@ -23,10 +24,10 @@ const struct map_rule *order_explain_rule(const struct order *order, const struc
 	const struct place *place = places_find(places, client);
 	const struct map_rule *rule = longest_prefix(spec, client);
 	if (!rule)
-		rule = order_rules_by_asn(spec, place->asn);
+		rule = map_rules_by_asn(spec, place->asn);
 	if (rule)
 		return rule;
 	if (!place_is_located(place) && resolver)
 		place = places_find(places, resolver);
-	return order_rules_by_place(spec, place);
+	return map_rules_by_place(spec, place);
 }

@@ -85,28 +85,23 @@ static inline const struct order_node *order_table_node(const struct order_table
 	return (const struct order_node *)(table->nodes + (size_t)(child & ~ENTRY_CHILD) * NODE_UNIT_OCTETS);
 }
 
-/* Where order_find will begin, for who has many addresses to look up: asks memory for the entries of all,
- * then for the nodes of all, and then goes and looks. */
-struct order_place {
+/* Where order_find will begin, for callers that look up many addresses: they ask memory for the entries of
+ * all, then for the nodes of all, and then look. */
+struct order_cursor {
 	const struct order_table *table; /* NULL: nowhere */
 	const uint32_t *entry;
 };
 
-static inline struct order_place order_prefetch(const struct order *order, const struct ip *client)
+static inline struct order_cursor order_prefetch(const struct order *order, const struct ip *client)
 {
 	const uint32_t *entry = order_table_entry(&order->main, client);
 
 	prefetch(entry);
-	return (struct order_place){&order->main, entry};
+	return (struct order_cursor){&order->main, entry};
 }
 
-static inline void order_prefetch_node(const struct order_place *place)
+static inline void order_prefetch_node(const struct order_cursor *place)
 {
 	if (place->table && (*place->entry & ENTRY_CHILD))
 		prefetch(order_table_node(place->table, *place->entry));
 }
-
-/* The rules of a compiled spec. The more specific kinds first; NULL: none. */
-const struct map_rule *order_rules_by_asn(const struct order_spec *spec, uint32_t asn);
-const struct map_rule *order_rules_by_place(const struct order_spec *spec, const struct place *place);
-void order_rules_sort(struct map_rule *rules, size_t count);

@@ -3,18 +3,12 @@
  * of references belongs to the control thread.
  */
 #include "gslb/decide/place.h"
-#include "gslb/decide/place_build.h"
 #include "lib/country.h"
 #include "lib/mem.h"
 #include <math.h>
 #include <stdlib.h>
 
 #define EARTH_RADIUS_KM 6371.0088 /* mean radius R1 of GRS 80 */
-
-struct places *places_new_empty(void)
-{
-	return place_build_finish(place_build_new());
-}
 
 struct places *places_ref(struct places *places)
 {

@@ -35,7 +35,6 @@ struct places {
 	} * files;
 };
 
-struct places *places_new_empty(void); /* nothing known about any address */
 struct places *places_ref(struct places *places);
 void places_unref(struct places *places); /* NULL is fine */
 size_t places_bytes(const struct places *places);

@@ -97,3 +97,8 @@ struct places *place_build_finish(struct place_build *build)
 	place_build_free(build);
 	return places;
 }
+
+struct places *places_new_empty(void)
+{
+	return place_build_finish(place_build_new());
+}

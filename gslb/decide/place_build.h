@@ -15,3 +15,4 @@ size_t place_build_count(const struct place_build *build); /* different places s
 void place_build_range(struct place_build *build, unsigned family, address_key start, uint32_t place);
 void place_build_file(struct place_build *build, const char *path, int64_t built_unix_s, size_t prefixes);
 struct places *place_build_finish(struct place_build *build); /* frees the builder */
+struct places *places_new_empty(void);			      /* nothing known about any address */

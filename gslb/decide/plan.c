@@ -174,7 +174,7 @@ static void fill_sets(struct plan_service *service, struct plan_region *region, 
 	service->positive |= region->share > 0 ? bit : 0;
 	service->partial |= region->share > 0 && region->share < 100 ? bit : 0;
 	service->down |= region->share == SHARE_DOWN ? bit : 0;
-	service->settled = service->ok & service->positive & ~service->down & ~service->partial;
+	service->takes_all = service->ok & service->positive & ~service->down & ~service->partial;
 	for (unsigned mode = 0; mode < PICK_MODES; mode++)
 		for (unsigned family = 0; family < 2; family++)
 			service->picks_vips |= region->picks[mode][family].count > service->answers;

@@ -1,6 +1,6 @@
 /*
  * The plan: what health, weights and controls say right now, compiled so that a choice is a walk
- * over bit sets (DESIGN §4, configuration.md "Steps when tiers fail"). A plan is immutable; a change
+ * over bit sets (docs/decision.md, "Steps when tiers fail"). A plan is immutable; a change
  * of one service makes a new plan that shares all other services with the old one. Control thread
  * builds, any thread reads.
  */
@@ -81,16 +81,16 @@ struct plan_service {
 	uint8_t prefix4, prefix6; /* bits that the split hashes */
 	uint8_t answers;
 	uint32_t ttl_min, ttl_max;
-	region_set ok;	     /* healthy share ≥ min_healthy and a healthy VIP */
-	region_set healthy;  /* a healthy VIP that no control drains */
-	region_set panic;    /* a healthy VIP, drained or not */
-	region_set open;     /* a VIP that no control drains, healthy or not */
-	region_set positive; /* share above 0 */
-	region_set partial;  /* share 1..99 */
-	region_set down;     /* control `down` */
-	region_set holds[2]; /* a VIP of the family in whatever state: [0] IPv4, [1] IPv6 */
-	region_set settled;  /* ok, positive and not down, and take every client, whatever its hash */
-	bool picks_vips;     /* some region has more of them than an answer takes: a hash or a draw picks */
+	region_set ok;	      /* healthy share ≥ min_healthy and a healthy VIP */
+	region_set healthy;   /* a healthy VIP that no control drains */
+	region_set panic;     /* a healthy VIP, drained or not */
+	region_set open;      /* a VIP that no control drains, healthy or not */
+	region_set positive;  /* share above 0 */
+	region_set partial;   /* share 1..99 */
+	region_set down;      /* control `down` */
+	region_set holds[2];  /* a VIP of the family in whatever state: [0] IPv4, [1] IPv6 */
+	region_set takes_all; /* ok, positive and not down, and take every client, whatever its hash */
+	bool picks_vips;      /* some region has more of them than an answer takes: a hash or a draw picks */
 	uint8_t region_count;
 	uint8_t slot[REGIONS_MAX]; /* region number → index into regions, 255: none */
 	struct plan_region *regions;
@@ -103,9 +103,9 @@ struct plan_service {
 struct policy { /* one way to answer; shared by all tenants that are answered alike */
 	const struct plan_service *service;
 	const struct order *order;
-	region_set allowed; /* steering.regions ∩ the tenant's regions */
-	region_set settled; /* of these, the service's settled ones */
-	bool is_resident;   /* the tenant names regions */
+	region_set allowed;   /* steering.regions ∩ the tenant's regions */
+	region_set takes_all; /* of these, the service's */
+	bool is_resident;     /* the tenant names regions */
 	bool is_suspended;
 	bool has_budget;
 };
@@ -116,7 +116,7 @@ static inline struct policy policy_of(const struct plan_service *service, const 
 	return (struct policy){.service = service,
 			       .order = order,
 			       .allowed = allowed,
-			       .settled = service->settled & allowed};
+			       .takes_all = service->takes_all & allowed};
 }
 
 /* Of each tenant by itself: between two queries that one worker answers by UDP, and between two that

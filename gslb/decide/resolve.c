@@ -285,7 +285,7 @@ static unsigned choose_family(struct state *state, unsigned family)
 	return count;
 }
 
-/* Both families as hints, and as additional records (configuration.md, "HTTPS"). */
+/* Both families as hints, and as additional records (docs/decision.md, "HTTPS"). */
 static OUT_OF_LINE bool add_hints(struct state *state, uint16_t type)
 {
 	struct answer *answer = state->answer;
@@ -320,7 +320,7 @@ bool resolve_is_outage(const struct answer *answer, uint16_t type)
 static const char suspended[] = "tenant suspended", all_down[] = "every region is down: last resort";
 
 /* The tenant's rule decides: A, AAAA and, where the service declares it, HTTPS and SVCB
- * (configuration.md, "Choice"). ANY is answered as A where nothing static stands at the name. False: the
+ * (docs/decision.md). ANY is answered as A where nothing static stands at the name. False: the
  * type is none of these. */
 static bool answer_tenant(struct state *state, const struct node *node)
 {
@@ -444,11 +444,11 @@ static inline const struct rrset *ready_addresses(const struct choice *choice, e
 	const struct rrset *set = choice->region->ready[number];
 	if (!set)
 		return pick_ready(choice, number == READY_A ? 4 : 6, random, answer);
-	answer->scope = choice->is_settled ? choice->order.depth : choose_scope(choice, 0);
+	answer->scope = choice->is_sole_region ? choice->order.depth : choose_scope(choice, 0);
 	return set;
 }
 
-/* The sets for HTTPS, which brings the addresses along (configuration.md, "HTTPS"). */
+/* The sets for HTTPS, which brings the addresses along (docs/decision.md, "HTTPS"). */
 static bool add_ready_https(const struct choice *choice, const struct question *question,
 			    struct answer *answer)
 {
@@ -491,7 +491,7 @@ static inline bool answer_tenant_at_once(const struct world *world, const struct
 		return false;
 	uint64_t random = policy->service->split == SPLIT_RANDOM ? rng_next(rng) : 0;
 	choose_region(policy, client, question->hash, random, choice);
-	if (!choice->is_settled && !has_ready(choice))
+	if (!choice->is_sole_region && !has_ready(choice))
 		return false;
 	if (number == READY_HTTPS) {
 		if (!add_ready_https(choice, question, answer))

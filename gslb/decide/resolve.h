@@ -9,7 +9,7 @@
 #include "zones/rcode.h"
 #include "zones/rrtype.h"
 
-#define CHAIN_MAX 16 /* CNAMEs followed (configuration.md, "Custom domains") */
+#define CHAIN_MAX 16 /* CNAMEs followed (docs/decision.md, "Custom domains") */
 #define ANSWER_ITEMS_MAX 128
 
 enum { /* extended DNS errors, RFC 8914 §4; EDE_NONE is ours */
@@ -73,7 +73,7 @@ struct answer { /* what each query sets stands first, in whole words */
 /* The addresses that a tenant's rule gave for A or AAAA; returns how many. */
 unsigned resolve_addresses(const struct answer *answer, uint16_t type, struct ip ret[static ANSWERS_MAX]);
 /* Of a tenant's rule that left a question for this type without a record: health or a control did it, and an
- * answer may come any moment. Such an answer is not to be kept for long (docs/configuration.md, "ttl"). */
+ * answer may come any moment. Such an answer is not to be kept for long (docs/decision.md, "TTL"). */
 bool resolve_is_outage(const struct answer *answer, uint16_t type);
 /* What was looked up before resolve(). */
 struct found {

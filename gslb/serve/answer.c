@@ -89,29 +89,29 @@ static void charge_tenant(struct serve_context *context, const struct world *wor
 	answer->is_truncated = true;
 }
 
-/* What the verdict of the parser asks for where it is not an answer. */
-static OUT_OF_LINE void decline_verdict(enum verdict verdict, enum cookie_state cookie,
-					enum transport transport, struct answer *answer)
+/* What a message that is not answered gets instead. */
+static OUT_OF_LINE void decline_parsed(enum parse parse, enum cookie_state cookie, enum transport transport,
+				       struct answer *answer)
 {
 	if (cookie == COOKIE_BAD && transport == TRANSPORT_UDP &&
-	    (verdict == VERDICT_ANSWER || verdict == VERDICT_NOT_READY || verdict == VERDICT_COOKIE)) {
+	    (parse == PARSE_ANSWER || parse == PARSE_NOT_READY || parse == PARSE_COOKIE)) {
 		decline(RCODE_BADCOOKIE, EDE_NONE, answer); /* RFC 7873 §5.2.3 */
 		return;
 	}
-	switch (verdict) {
-	case VERDICT_NOT_READY:
+	switch (parse) {
+	case PARSE_NOT_READY:
 		decline(RCODE_REFUSED, EDE_NOT_READY, answer);
 		return;
-	case VERDICT_COOKIE:
+	case PARSE_COOKIE:
 		decline(cookie == COOKIE_ABSENT ? RCODE_FORMERR : RCODE_NOERROR, EDE_NONE, answer);
 		return;
-	case VERDICT_NOTIMP:
+	case PARSE_NOTIMP:
 		decline(RCODE_NOTIMP, EDE_NONE, answer);
 		return;
-	case VERDICT_BADVERS:
+	case PARSE_BADVERS:
 		decline(RCODE_BADVERS, EDE_NONE, answer);
 		return;
-	case VERDICT_UNSUPPORTED:
+	case PARSE_UNSUPPORTED:
 		decline(RCODE_REFUSED, EDE_NOT_SUPPORTED, answer);
 		return;
 	default:
@@ -137,10 +137,10 @@ static const struct serve_settings *settings_of(const struct world *world)
 	return world ? &world->settings : &settings_before;
 }
 
-/* The verdicts that nothing is sent for. */
-static inline bool deserves_silence(enum verdict verdict)
+/* Nothing is sent for these. */
+static inline bool deserves_silence(enum parse parse)
 {
-	return verdict == VERDICT_NOT_A_HEADER || verdict == VERDICT_NOT_A_QUERY;
+	return parse == PARSE_NOT_A_HEADER || parse == PARSE_NOT_A_QUERY;
 }
 
 WHOLE void answer_read(const struct world *world, const uint8_t *query, size_t length,
@@ -148,20 +148,20 @@ WHOLE void answer_read(const struct world *world, const uint8_t *query, size_t l
 {
 	struct client *client = &incoming->client;
 	bool believes = believes_subnet(settings_of(world), &client->resolver);
-	incoming->verdict = message_parse(query, length, believes, &incoming->message);
-	if (!deserves_silence(incoming->verdict))
+	incoming->parse = message_parse(query, length, believes, &incoming->message);
+	if (!deserves_silence(incoming->parse))
 		edns_client(&incoming->message.edns, client);
 	/* Without a question that is the place of what was asked before, if anything: it does no harm. */
 	if (world)
-		incoming->name_place = index_prefetch(world->index, incoming->message.question.hash);
-	else if (incoming->verdict == VERDICT_ANSWER)
-		incoming->verdict = VERDICT_NOT_READY;
+		incoming->name_cursor = index_prefetch(world->index, incoming->message.question.hash);
+	else if (incoming->parse == PARSE_ANSWER)
+		incoming->parse = PARSE_NOT_READY;
 }
 
 static inline const struct node *find_node(const struct world *world, const struct incoming *incoming)
 {
 	const struct question *question = &incoming->message.question;
-	if (incoming->verdict != VERDICT_ANSWER)
+	if (incoming->parse != PARSE_ANSWER)
 		return NULL;
 	return index_probe(world->index, question->name, question->length, question->hash, 0);
 }
@@ -174,7 +174,8 @@ static inline void approach_order(const struct plan *plan, const struct stats *s
 	if (node->policy == INDEX_NONE)
 		return;
 	prefetch(&stats->tenant[node->tenant]);
-	incoming->order_place = order_prefetch(plan->policies[node->policy].order, &incoming->client.address);
+	incoming->order_cursor =
+		order_prefetch(plan->policies[node->policy].order, &incoming->client.address);
 }
 
 /* Names that are not there are mostly right below one that is, and that is looked up next. */
@@ -184,10 +185,10 @@ static OUT_OF_LINE void find_parents(const struct index *index, struct incoming 
 		const struct question *question = &next->message.question;
 		size_t label = *question->name + 1u;
 		next->parent_hash = name_hash(question->name + label, question->length - label);
-		next->name_place = index_prefetch(index, next->parent_hash);
+		next->name_cursor = index_prefetch(index, next->parent_hash);
 	}
 	for (struct incoming *next = missing; next; next = next->next_missing)
-		index_prefetch_node(&next->name_place);
+		index_prefetch_node(&next->name_cursor);
 	for (struct incoming *next = missing; next; next = next->next_missing) {
 		const struct question *question = &next->message.question;
 		size_t label = *question->name + 1u;
@@ -208,19 +209,19 @@ void answer_find(const struct stats *stats, const struct world *world, struct in
 		return;
 	}
 	for (struct incoming *next = incoming; next < end; next++)
-		index_prefetch_node(&next->name_place);
+		index_prefetch_node(&next->name_cursor);
 	for (struct incoming *next = incoming; next < end; next++) {
 		next->found.node = find_node(world, next);
-		next->order_place.table = NULL;
+		next->order_cursor.table = NULL;
 		if (next->found.node) {
 			approach_order(world->plan, stats, next);
-		} else if (next->verdict == VERDICT_ANSWER) {
+		} else if (next->parse == PARSE_ANSWER) {
 			next->next_missing = missing;
 			missing = next;
 		}
 	}
 	for (struct incoming *next = incoming; next < end; next++)
-		order_prefetch_node(&next->order_place);
+		order_prefetch_node(&next->order_cursor);
 	if (missing)
 		find_parents(world->index, missing);
 }
@@ -231,9 +232,9 @@ size_t answer_incoming(struct serve_context *context, const struct world *world,
 	const struct serve_settings *settings = settings_of(world);
 	struct answer *answer = context->scratch;
 	struct message *message = &incoming->message;
-	enum verdict verdict = incoming->verdict;
-	if (deserves_silence(verdict)) {
-		enum drop_reason reason = verdict == VERDICT_NOT_A_QUERY ? DROP_RESPONSE : DROP_MALFORMED;
+	enum parse parse = incoming->parse;
+	if (deserves_silence(parse)) {
+		enum drop_reason reason = parse == PARSE_NOT_A_QUERY ? DROP_RESPONSE : DROP_MALFORMED;
 		counter_add(&context->stats->dropped[reason], 1);
 		return 0;
 	}
@@ -241,10 +242,10 @@ size_t answer_incoming(struct serve_context *context, const struct world *world,
 	enum cookie_state cookie = COOKIE_ABSENT;
 	if (message->edns.cookie_length != 0)
 		cookie = check_cookie(context, settings, &incoming->client.resolver, &message->edns);
-	if (verdict == VERDICT_ANSWER && !(cookie == COOKIE_BAD && transport == TRANSPORT_UDP))
+	if (parse == PARSE_ANSWER && !(cookie == COOKIE_BAD && transport == TRANSPORT_UDP))
 		resolve(world, &message->question, incoming->found, &incoming->client, &context->rng, answer);
 	else
-		decline_verdict(verdict, cookie, transport, answer);
+		decline_parsed(parse, cookie, transport, answer);
 	if (!pass_rate_limit(context, settings, transport, cookie, &incoming->client.resolver, answer))
 		return 0;
 	charge_tenant(context, world, transport, answer);
@@ -260,7 +261,7 @@ size_t answer_query(struct serve_context *context, const struct world *world, en
 {
 	struct incoming incoming;
 	incoming.client.resolver = *peer;
-	incoming.message.question.hash = 0; /* answer_read looks at it without asking for a verdict */
+	incoming.message.question.hash = 0; /* answer_read looks at it whatever was parsed */
 	answer_read(world, query, length, &incoming);
 	answer_find(context->stats, world, &incoming, 1);
 	return answer_incoming(context, world, transport, &incoming, out, capacity);

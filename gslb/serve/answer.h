@@ -28,13 +28,13 @@ struct serve_context {			/* one per worker thread */
  * of a batch that is over means nothing. */
 struct incoming {
 	struct client client;
-	enum verdict verdict;
+	enum parse parse;
 	struct found found;
 	struct message message;
 	/* of answer_find: where name and client's place will be looked up, and the names that are not there
 	 */
-	struct index_place name_place;
-	struct order_place order_place;
+	struct index_cursor name_cursor;
+	struct order_cursor order_cursor;
 	uint64_t parent_hash;
 	struct incoming *next_missing;
 };

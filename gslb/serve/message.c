@@ -20,7 +20,7 @@ enum { /* third octet of the header */
 };
 
 #define LABEL_MAX 63
-#define POINTER_MARK 0xc0
+#define POINTER_OCTET 0xc0     /* the first of a pointer is at least this */
 #define RECORD_FIXED_OCTETS 10 /* type, class, TTL, RDLENGTH */
 
 /* The question that every query has (RFC 9619). */
@@ -55,7 +55,7 @@ static size_t skip_name(const uint8_t *wire, size_t length, size_t at)
 	for (; at < length && at < end; at += 1u + wire[at]) {
 		if (wire[at] == 0)
 			return at + 1;
-		if (wire[at] >= POINTER_MARK)
+		if (wire[at] >= POINTER_OCTET)
 			return at + 2;
 		if (wire[at] > LABEL_MAX)
 			return 0;
@@ -90,7 +90,7 @@ static OUT_OF_LINE bool parse_all_records(struct message *message, bool believe_
 			continue;
 		if (message->edns.is_present) /* RFC 6891 §6.1.1: a second one */
 			return false;
-		if (wire[owner] != 0) { /* §6.1.2; who sent it speaks EDNS all the same */
+		if (wire[owner] != 0) { /* RFC 6891 §6.1.2; its sender speaks EDNS all the same */
 			edns_parse_fixed(wire + fixed, &message->edns);
 			return false;
 		}
@@ -116,12 +116,12 @@ static bool parse_records(struct message *message, bool believe_ecs)
 	return parse_all_records(message, believe_ecs);
 }
 
-enum verdict message_parse(const uint8_t *wire, size_t length, bool believe_ecs, struct message *ret)
+enum parse message_parse(const uint8_t *wire, size_t length, bool believe_ecs, struct message *ret)
 {
 	if (length < HEADER_OCTETS)
-		return VERDICT_NOT_A_HEADER;
+		return PARSE_NOT_A_HEADER;
 	if (wire[2] & FLAG_QR)
-		return VERDICT_NOT_A_QUERY;
+		return PARSE_NOT_A_QUERY;
 	ret->wire = wire;
 	ret->length = length;
 	ret->question_end = HEADER_OCTETS;
@@ -132,15 +132,15 @@ enum verdict message_parse(const uint8_t *wire, size_t length, bool believe_ecs,
 	bool has_question = bytes_get16(wire + 4) != 0;
 	bool is_well_formed = (!has_question || parse_question(ret)) && parse_records(ret, believe_ecs);
 	if (wire[2] & MASK_OPCODE)
-		return VERDICT_NOTIMP;
+		return PARSE_NOTIMP;
 	if (!is_well_formed)
-		return VERDICT_FORMERR;
+		return PARSE_FORMERR;
 	if (ret->edns.version != 0) /* RFC 6891 §6.1.3 */
-		return VERDICT_BADVERS;
+		return PARSE_BADVERS;
 	if (!has_question)
-		return ret->edns.cookie_length != 0 ? VERDICT_COOKIE : VERDICT_FORMERR;
+		return ret->edns.cookie_length != 0 ? PARSE_COOKIE : PARSE_FORMERR;
 	bool is_transfer = ret->question.type == RR_AXFR || ret->question.type == RR_IXFR;
 	if (ret->class != RR_CLASS_IN || is_transfer)
-		return VERDICT_UNSUPPORTED;
-	return VERDICT_ANSWER;
+		return PARSE_UNSUPPORTED;
+	return PARSE_ANSWER;
 }

@@ -8,16 +8,16 @@
 
 #define HEADER_OCTETS 12
 
-enum verdict {
-	VERDICT_ANSWER,	      /* one well-formed question of class IN */
-	VERDICT_NOT_A_HEADER, /* shorter than a header: silence */
-	VERDICT_NOT_A_QUERY,  /* itself a response: silence, or two servers talk for ever */
-	VERDICT_COOKIE,	      /* no question, but a cookie: RFC 7873 §5.4 */
-	VERDICT_FORMERR,
-	VERDICT_NOTIMP,
-	VERDICT_BADVERS,
-	VERDICT_NOT_READY, /* as VERDICT_ANSWER, but there is nothing yet to answer from: answer.c says so */
-	VERDICT_UNSUPPORTED, /* a class or a zone transfer that nobody gets here: REFUSED */
+enum parse {
+	PARSE_ANSWER,	    /* one well-formed question of class IN */
+	PARSE_NOT_A_HEADER, /* shorter than a header: silence */
+	PARSE_NOT_A_QUERY,  /* itself a response: silence, or two servers talk for ever */
+	PARSE_COOKIE,	    /* no question, but a cookie: RFC 7873 §5.4 */
+	PARSE_FORMERR,
+	PARSE_NOTIMP,
+	PARSE_BADVERS,
+	PARSE_NOT_READY,   /* as PARSE_ANSWER, but there is nothing yet to answer from: answer.c says so */
+	PARSE_UNSUPPORTED, /* a class or a zone transfer that nobody gets here: REFUSED */
 };
 
 struct message {
@@ -30,6 +30,6 @@ struct message {
 	uint8_t name[NAME_MAX_OCTETS + 1]; /* of the question, lower case */
 };
 
-/* Fills *ret as far as the packet could be read, whatever the verdict; for the two that mean silence
+/* Fills *ret as far as the packet could be read, whatever it returns; for the two that mean silence
  * nothing is filled. With `believe_ecs` false the client subnet counts as an unknown option. */
-enum verdict message_parse(const uint8_t *wire, size_t length, bool believe_ecs, struct message *ret);
+enum parse message_parse(const uint8_t *wire, size_t length, bool believe_ecs, struct message *ret);

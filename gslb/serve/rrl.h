@@ -12,10 +12,10 @@
 
 struct rrl;
 
-enum rrl_verdict { RRL_PASS, RRL_SLIP, RRL_DROP };
+enum rrl_action { RRL_PASS, RRL_SLIP, RRL_DROP };
 
 struct rrl *rrl_new(void);	/* control thread */
 void rrl_free(struct rrl *rrl); /* NULL is fine */
 /* Counts one response to the peer. `now_ns`: monotonic. Settings without a limit pass everything. */
-enum rrl_verdict rrl_check(struct rrl *rrl, const struct serve_settings *settings, const struct ip *peer,
-			   uint64_t now_ns);
+enum rrl_action rrl_check(struct rrl *rrl, const struct serve_settings *settings, const struct ip *peer,
+			  uint64_t now_ns);

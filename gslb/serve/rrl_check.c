@@ -34,8 +34,8 @@ static struct rrl_bucket *find_bucket(struct rrl *rrl, uint64_t hash)
 	return oldest;
 }
 
-enum rrl_verdict rrl_check(struct rrl *rrl, const struct serve_settings *settings, const struct ip *peer,
-			   uint64_t now_ns)
+enum rrl_action rrl_check(struct rrl *rrl, const struct serve_settings *settings, const struct ip *peer,
+			  uint64_t now_ns)
 {
 	if (!settings->rrl_is_on || (settings->rrl_exempt_count != 0 && is_exempt(settings, peer)))
 		return RRL_PASS;

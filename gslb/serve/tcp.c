@@ -5,7 +5,7 @@
  * §6.2.1.1, §7): queries are read into a buffer of the thread and answered into another, so that a
  * connection owns memory only for what is incomplete or unsent. What it may cost is bounded: one that
  * completes no query and drains no reply for `idle` is closed, half-open, slow or silent alike; one that
- * does not fetch its replies is no longer read from. When all places are taken, the connection of this
+ * does not fetch its replies is no longer read from. When all slots are taken, the connection of this
  * thread that has idled longest makes room, for RFC 7766 §6.2.3 lets a server end idle ones at any time;
  * one that has had something under way for a second and got nowhere counts as idle. Where there is none,
  * the newcomer is refused and another thread asked to make room for the next.
@@ -32,7 +32,7 @@
 #define OUTPUT_OCTETS (256 << 10) /* replies that wait to be sent; more than one of the largest */
 #define ACCEPTS_MAX 64		  /* at once, for the same reason */
 #define ACCEPT_PAUSE_US 100000	  /* after the process ran out of descriptors */
-#define PATIENCE_MS 1000	  /* with a query or reply that gets nowhere, when places are short */
+#define PATIENCE_MS 1000	  /* with a query or reply that gets nowhere, when slots are short */
 #define LOOKS_MAX 64		  /* connections that are looked at for one that may go */
 #define SPARE_MAX 1024		  /* descriptors that are left to the rest of the process: */
 #define SPARE_PART 4		  /* a quarter, at most so many */
@@ -75,8 +75,8 @@ struct tcp_server {
 	const struct publish *world;
 	struct publish_reader reader;
 	struct serve_context context;
-	struct tcp_places *places;
-	unsigned number;		/* among those who share the places */
+	struct tcp_slots *slots;
+	unsigned number;		/* among those who share the slots */
 	int first_spare;		/* descriptors from here on are not for clients */
 	struct connections connections; /* the one without progress for longest first */
 	size_t output_length;
@@ -127,7 +127,7 @@ static void connection_free(struct connection *connection)
 {
 	struct tcp_server *server = connection->server;
 	TAILQ_REMOVE(&server->connections, connection, link);
-	tcp_places_give(server->places, server->number, &connection->peer);
+	tcp_slots_give(server->slots, server->number, &connection->peer);
 	event_del(&connection->ready);
 	close(connection->fd);
 	octets_free(&connection->unanswered);
@@ -327,7 +327,7 @@ static int first_spare(void)
 	return (int)(limit.rlim_cur - (spare < SPARE_MAX ? spare : SPARE_MAX));
 }
 
-/* Takes a place away from one of our own. The list begins with those that got nowhere for longest. */
+/* Takes a slot away from one of our own. The list begins with those that got nowhere for longest. */
 static bool make_room(struct tcp_server *server)
 {
 	uint64_t now_ms = clock_mono_ms();
@@ -347,21 +347,21 @@ static bool make_room(struct tcp_server *server)
 	return false;
 }
 
-static bool take_place(struct tcp_server *server, const struct ip *peer, const struct limits *limits,
-		       bool is_spare)
+static bool take_slot(struct tcp_server *server, const struct ip *peer, const struct limits *limits,
+		      bool is_spare)
 {
-	enum tcp_place place = tcp_places_take(server->places, server->number, peer, limits->connections,
-					       limits->per_client);
-	if (place == TCP_PLACE_ALL_TAKEN && make_room(server))
-		place = tcp_places_take(server->places, server->number, peer, limits->connections,
-					limits->per_client);
-	if (place == TCP_PLACE_ALL_TAKEN)
-		tcp_places_ask(server->places, server->number);
-	if (place != TCP_PLACE_TAKEN)
+	enum tcp_slot_answer slot =
+		tcp_slots_take(server->slots, server->number, peer, limits->connections, limits->per_client);
+	if (slot == TCP_SLOTS_ALL_TAKEN && make_room(server))
+		slot = tcp_slots_take(server->slots, server->number, peer, limits->connections,
+				      limits->per_client);
+	if (slot == TCP_SLOTS_ALL_TAKEN)
+		tcp_slots_ask(server->slots, server->number);
+	if (slot != TCP_SLOT_TAKEN)
 		return false;
 	if (!is_spare)
 		return true;
-	tcp_places_give(server->places, server->number, peer);
+	tcp_slots_give(server->slots, server->number, peer);
 	make_room(server); /* the descriptor that is then free serves the next */
 	return false;
 }
@@ -370,7 +370,7 @@ static void welcome(struct tcp_server *server, int fd, const struct sockaddr *ad
 {
 	struct ip peer = ip_from_sockaddr(address);
 	struct limits limits = current_limits(server);
-	if (!take_place(server, &peer, &limits, fd >= server->first_spare)) {
+	if (!take_slot(server, &peer, &limits, fd >= server->first_spare)) {
 		counter_add(&server->context.stats->dropped[DROP_LIMIT], 1);
 		close(fd);
 		return;
@@ -424,7 +424,7 @@ static void on_resume(evutil_socket_t fd, short what, void *argument)
 	enable_listeners(argument, true);
 }
 
-/* Another thread found no place for a newcomer. */
+/* Another thread found no slot for a newcomer. */
 static void on_wake(evutil_socket_t fd, short what, void *argument)
 {
 	eventfd_t asked;
@@ -447,13 +447,13 @@ static struct event *watch(struct tcp_server *server, int fd, event_callback_fn 
 	return event;
 }
 
-struct tcp_server *tcp_new(const struct publish *world, struct tcp_places *places, const int *sockets,
+struct tcp_server *tcp_new(const struct publish *world, struct tcp_slots *slots, const int *sockets,
 			   size_t count, struct stats *stats)
 {
 	struct tcp_server *server = xcalloc_apart(sizeof *server);
 	TAILQ_INIT(&server->connections);
 	server->world = world;
-	server->places = places;
+	server->slots = slots;
 	server->first_spare = first_spare();
 	server->context.stats = stats;
 	server->context.scratch = xcalloc_apart(sizeof *server->context.scratch);
@@ -463,7 +463,7 @@ struct tcp_server *tcp_new(const struct publish *world, struct tcp_places *place
 	server->base = event_base_new();
 	if (!server->base || server->stop_fd < 0 || server->wake_fd < 0)
 		abort(); /* out of memory or descriptors before anything is served */
-	server->number = tcp_places_join(places, server->wake_fd);
+	server->number = tcp_slots_join(slots, server->wake_fd);
 	server->stop = watch(server, server->stop_fd, on_stop);
 	server->wake = watch(server, server->wake_fd, on_wake);
 	server->deadline = evtimer_new(server->base, on_deadline, server);

@@ -4,14 +4,14 @@
  */
 #pragma once
 #include "gslb/serve/answer.h"
-#include "gslb/serve/tcp_places.h"
+#include "gslb/serve/tcp_slots.h"
 #include "lib/publish.h"
 
 struct tcp_server;
 
-/* Takes over the sockets, which already listen and do not block, and uses `stats`. Several share `places`,
+/* Takes over the sockets, which already listen and do not block, and uses `stats`. Several share `slots`,
  * which live longer. */
-struct tcp_server *tcp_new(const struct publish *world, struct tcp_places *places, const int *sockets,
+struct tcp_server *tcp_new(const struct publish *world, struct tcp_slots *slots, const int *sockets,
 			   size_t count, struct stats *stats);
 void *tcp_run(void *server);		  /* the thread: serves until tcp_stop */
 void tcp_stop(struct tcp_server *server); /* any thread; tcp_run returns soon after */

@@ -42,7 +42,7 @@ struct workers {
 	struct kernel_drops *drops[TRANSPORT_COUNT]; /* the same */
 	unsigned tcp_count;
 	struct tcp_server **tcp;
-	struct tcp_places *tcp_places;
+	struct tcp_slots *tcp_slots;
 	size_t thread_count; /* started */
 	pthread_t *threads;
 	size_t stats_count;
@@ -162,7 +162,7 @@ static struct workers *workers_new(const struct workers_config *config)
 	for (unsigned t = 0; t < TRANSPORT_COUNT; t++)
 		workers->drops[t] = xcalloc(workers->udp_count, sizeof *workers->drops[t]);
 	workers->tcp = xcalloc(config->workers, sizeof(struct tcp_server *));
-	workers->tcp_places = tcp_places_new();
+	workers->tcp_slots = tcp_slots_new();
 	size_t threads = workers->udp_count + config->workers;
 	workers->threads = xcalloc(threads, sizeof *workers->threads);
 	workers->stats = xcalloc(threads, sizeof(struct stats *));
@@ -191,8 +191,8 @@ static void make_tcp_servers(struct workers *workers, const struct workers_confi
 	for (unsigned w = 0; w < config->workers; w++) {
 		struct stats *stats = workers->stats[workers->stats_count++] = stats_new();
 		workers->tcp[workers->tcp_count++] = tcp_new(
-			config->world, workers->tcp_places,
-			&workers->tcp_sockets[w * workers->listener_count], workers->listener_count, stats);
+			config->world, workers->tcp_slots, &workers->tcp_sockets[w * workers->listener_count],
+			workers->listener_count, stats);
 	}
 }
 
@@ -264,7 +264,7 @@ void workers_stop(struct workers *workers)
 				close(workers->tcp_sockets[i]);
 	for (unsigned w = 0; w < workers->tcp_count; w++)
 		tcp_free(workers->tcp[w]);
-	tcp_places_free(workers->tcp_places);
+	tcp_slots_free(workers->tcp_slots);
 	free(workers->tcp);
 	for (size_t i = 0; i < workers->stats_count; i++)
 		stats_free(workers->stats[i]);

@@ -1,4 +1,4 @@
-/* The reply of explain, word for word (configuration.md, "explain reply"). */
+/* The reply of explain, word for word. */
 #include "gslb/api/explain.h"
 #include "lib/mem.h"
 #include "tests/support/rig.h"

@@ -5,6 +5,7 @@
  */
 #include "gslb/decide/address_key.h"
 #include "gslb/decide/order.h"
+#include "gslb/decide/place_build.h"
 #include "lib/hash.h"
 #include "lib/rng.h"
 #include <setjmp.h>

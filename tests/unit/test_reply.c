@@ -32,7 +32,7 @@ static struct rrset *ns, *a;
 static void ask(const char *name)
 {
 	packet_query(&packet, name, "A");
-	assert_int_equal(message_parse(packet.octets, packet.length, true, &message), VERDICT_ANSWER);
+	assert_int_equal(message_parse(packet.octets, packet.length, true, &message), PARSE_ANSWER);
 	answer = (struct answer){.is_authoritative = true, .ede = EDE_NONE, .ede_text = ""};
 }
 
@@ -120,7 +120,7 @@ static void test_truncation(void **state)
 	/* the OPT record stays, and needs its room */
 	packet_opt(&packet, 4096, 0, 0x8000);
 	packet_option(&packet, 3, NULL, 0);
-	assert_int_equal(message_parse(packet.octets, packet.length, true, &message), VERDICT_ANSWER);
+	assert_int_equal(message_parse(packet.octets, packet.length, true, &message), PARSE_ANSWER);
 	answer.ede = EDE_OTHER;
 	answer.ede_text = "why";
 	text = reply(29 + 40 * 16 + 18); /* the extended error is the first to go */
@@ -149,7 +149,7 @@ static void test_long_nsid(void **state)
 	packet_opt(&packet, 512, 0, 0);
 	packet_option(&packet, 3, NULL, 0);
 	packet_subnet(&packet, "2001:db8::/128");
-	assert_int_equal(message_parse(packet.octets, packet.length, true, &message), VERDICT_ANSWER);
+	assert_int_equal(message_parse(packet.octets, packet.length, true, &message), PARSE_ANSWER);
 	answer = (struct answer){.rcode = RCODE_NXDOMAIN, .ede = EDE_NONE, .ede_text = ""};
 	char *text = reply(512);
 	assert_non_null(strstr(text, "NXDOMAIN qr\n"));
@@ -164,14 +164,14 @@ static void test_header(void **state)
 	packet_query(&packet, "a.example.", "A");
 	packet.octets[2] = 0x7f; /* all but QR: opcode 15, AA, TC, RD */
 	packet.octets[3] = 0xff;
-	assert_int_equal(message_parse(packet.octets, packet.length, true, &message), VERDICT_NOTIMP);
+	assert_int_equal(message_parse(packet.octets, packet.length, true, &message), PARSE_NOTIMP);
 	answer = (struct answer){.rcode = RCODE_NOTIMP, .ede = EDE_NONE, .ede_text = ""};
 	char *text = reply(512);
 	assert_string_equal(text, "NOTIMPL opcode=15 qr rd\nQUESTION a.example. IN A\n");
 	free(text);
 	packet.length = 12;
 	packet_set16(&packet, 4, 0);
-	assert_int_equal(message_parse(packet.octets, packet.length, true, &message), VERDICT_NOTIMP);
+	assert_int_equal(message_parse(packet.octets, packet.length, true, &message), PARSE_NOTIMP);
 	assert_int_equal(reply_write(&message, &answer, &settings, 512, out), 12);
 	assert_memory_equal(out, "\x12\x34\xf9\x04\0\0\0\0\0\0\0\0", 12);
 }
@@ -218,7 +218,7 @@ static void ask_with_options(const char *label, const char *type, unsigned optio
 		packet_option(&packet, 11, NULL, 0);
 	if ((options & 1) && options >> 5)
 		packet_subnet(&packet, subnets[options >> 5]);
-	assert_int_equal(message_parse(packet.octets, packet.length, true, &message), VERDICT_ANSWER);
+	assert_int_equal(message_parse(packet.octets, packet.length, true, &message), PARSE_ANSWER);
 	message.edns.has_server_cookie = message.edns.cookie_length != 0;
 }
 

@@ -20,7 +20,7 @@ static void ask(struct rrl *rrl, const struct serve_settings *settings, const ch
 {
 	struct ip peer;
 	assert_true(ip_parse(address, &peer));
-	enum rrl_verdict verdict = rrl_check(rrl, settings, &peer, now_ns);
+	enum rrl_action verdict = rrl_check(rrl, settings, &peer, now_ns);
 	got->passed += verdict == RRL_PASS;
 	got->slipped += verdict == RRL_SLIP;
 	got->dropped += verdict == RRL_DROP;

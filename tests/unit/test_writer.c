@@ -24,7 +24,7 @@ static uint8_t out[65535];
 static void begin(const char *name, size_t limit)
 {
 	packet_query(&packet, name, "A");
-	assert_int_equal(message_parse(packet.octets, packet.length, true, &message), VERDICT_ANSWER);
+	assert_int_equal(message_parse(packet.octets, packet.length, true, &message), PARSE_ANSWER);
 	memset(out, 0xee, sizeof out);
 	memcpy(out, packet.octets, packet.length);
 	out[2] = 0x84;

@@ -1,8 +1,5 @@
-/*
- * The rules of a map that do not go by prefix, found by binary search. Runs on the thread that
- * builds, and for explain.
- */
-#include "gslb/decide/order_table.h"
+/* One order of rules, by which they are sorted and searched. Any thread. */
+#include "gslb/decide/map_rules.h"
 #include <stdlib.h>
 
 static int compare_rules(const void *left, const void *right)
@@ -30,7 +27,7 @@ static int compare_rules(const void *left, const void *right)
 	return 0;
 }
 
-void order_rules_sort(struct map_rule *rules, size_t count)
+void map_rules_sort(struct map_rule *rules, size_t count)
 {
 	qsort(rules, count, sizeof(*rules), compare_rules);
 }
@@ -42,14 +39,14 @@ static const struct map_rule *find(const struct order_spec *spec, const struct m
 	return bsearch(wanted, spec->rules, spec->rule_count, sizeof(*wanted), compare_rules);
 }
 
-const struct map_rule *order_rules_by_asn(const struct order_spec *spec, uint32_t asn)
+const struct map_rule *map_rules_by_asn(const struct order_spec *spec, uint32_t asn)
 {
 	if (asn == 0)
 		return NULL;
 	return find(spec, &(struct map_rule){.kind = MAP_ASN, .asn = asn});
 }
 
-const struct map_rule *order_rules_by_place(const struct order_spec *spec, const struct place *place)
+const struct map_rule *map_rules_by_place(const struct order_spec *spec, const struct place *place)
 {
 	const struct map_rule *rule = NULL;
 	struct map_rule wanted = {.kind = MAP_SUBDIVISION};
