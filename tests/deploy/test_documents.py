@@ -32,7 +32,7 @@ SECTIONS = {
     "dns.rrl": ("gslb/control/config_dns.c", "read_rrl", DNS.replace("KEY", "rrl: {rate: 1/s, KEY}")),
     "admin": ("daemon/config.c", "admin_keys", TOP.replace("KEY", "admin: {KEY}")),
     "probes": ("daemon/config.c", "probe_keys", TOP.replace("KEY", "probes: {vantage: v, KEY}")),
-    "notify": ("health/notify_read.c", "notify_keys", TOP.replace("KEY", "notify: {KEY}")),
+    "notify": ("health/notify_settings.c", "notify_keys", TOP.replace("KEY", "notify: {KEY}")),
     "regions": ("fleet/read/read_place.c", "region_keys", "regions: {eu: {at: [1, 1], KEY}}\n"),
     "locations": ("fleet/read/read_place.c", "location_keys", "locations: {192.0.2.0/24: {KEY}}\n"),
     "checks": ("fleet/read/read_check.c", "check_keys", "checks: {c: {type: tls, timeout: 10ms, KEY}}\n"),

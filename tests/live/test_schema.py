@@ -61,7 +61,7 @@ def key_tables():
     tables = {}
     for file in [*sorted((stack.ROOT / "fleet/read").glob("read_*.c")), stack.ROOT / "daemon/config.c",
                  stack.ROOT / "gslb/control/config_dns.c", stack.ROOT / "gslb/control/gslb_config.c",
-                 stack.ROOT / "health/notify_read.c"]:
+                 stack.ROOT / "health/notify_settings.c"]:
         text = file.read_text()
         for name, body in re.findall(r"#define (\w+_KEYS)\b((?:[^\n]*\\\n)*[^\n]*)\n", text):
             text = re.sub(rf"(?<!define ){name}\b", lambda _: body, text)
