@@ -11,6 +11,7 @@
 #include "lib/country.h"
 #include "lib/json_text.h"
 #include "lib/mem.h"
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,6 +98,7 @@ static void weigh_places(const struct places *places, unsigned family, struct we
 	struct place_cursor range;
 	place_cursor_init(&range, places_ranges(places, family));
 	do {
+		assert(range.place < places->place_count);
 		struct weighed_place *place = &weighed[range.place];
 		address_key next = range.has_next ? range.next_start : 0;
 		if (place->addresses == 0)

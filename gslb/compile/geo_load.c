@@ -9,6 +9,7 @@
 #include "lib/file.h"
 #include "lib/hash.h"
 #include "lib/mem.h"
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -258,6 +259,7 @@ static uint32_t read_record(struct walk *walk, uint32_t offset)
 
 static struct record *find_record(const struct walk *walk, uint32_t offset)
 {
+	assert(walk->record_count < walk->record_slots); /* else the search would not end */
 	size_t at = hash_mix(offset, 0) & (walk->record_slots - 1);
 	while (walk->records[at].place != NOT_YET && walk->records[at].offset != offset)
 		at = (at + 1) & (walk->record_slots - 1);
@@ -422,6 +424,7 @@ static uint32_t alone_place(struct merge *merge, unsigned side, uint32_t number)
 
 static uint32_t merged_place(struct merge *merge, uint32_t first, uint32_t second)
 {
+	assert(first < merge->sides[0]->place_count && second < merge->sides[1]->place_count);
 	if (second == PLACE_NONE)
 		return alone_place(merge, 0, first);
 	if (first == PLACE_NONE)

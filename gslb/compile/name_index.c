@@ -1,8 +1,7 @@
 /* See the header. Control thread. */
 #include "gslb/compile/name_index.h"
+#include <assert.h>
 #include <string.h>
-
-/* ---- names ---- */
 
 void name_index_add_zones(struct index_edit *edit, const struct fleet *fleet)
 {
@@ -27,6 +26,7 @@ static bool is_served(const struct fleet *fleet, const uint8_t *name)
 static void set_tenant(struct index_edit *edit, const uint8_t *octets, uint32_t policy, uint32_t tenant)
 {
 	struct name name = {.length = (uint8_t)name_length(octets)};
+	assert(name.length <= NAME_MAX_OCTETS && (policy == INDEX_NONE) == (tenant == INDEX_NONE));
 	memcpy(name.octets, octets, name.length);
 	index_edit_set_tenant(edit, &name, policy, tenant);
 }

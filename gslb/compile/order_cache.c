@@ -6,6 +6,7 @@
 #include "gslb/decide/place_ranges.h"
 #include "lib/hash.h"
 #include "lib/mem.h"
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -117,6 +118,7 @@ static struct cached *add(struct order_cache *cache, const struct cached *wanted
 
 static void compile(struct cached *cached)
 {
+	assert(!cached->order);
 	struct order_spec spec = cached->spec;
 	spec.rules = cached->rules;
 	cached->order = order_compile(&spec, cached->places);
@@ -182,9 +184,12 @@ void order_cache_compile(struct order_cache *wanted)
 
 void order_cache_take(struct order_cache *cache, struct order_cache *compiled)
 {
+	assert(cache != compiled);
 	xgrow((void **)&cache->items, &cache->capacity, cache->count + compiled->count, sizeof *cache->items);
-	for (size_t i = 0; i < compiled->count; i++)
+	for (size_t i = 0; i < compiled->count; i++) {
+		assert(compiled->items[i].order);
 		cache->items[cache->count++] = compiled->items[i];
+	}
 	compiled->count = 0;
 	order_cache_free(compiled);
 }

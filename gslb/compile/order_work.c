@@ -2,6 +2,7 @@
 #include "gslb/compile/order_work.h"
 #include "lib/helper.h"
 #include "lib/mem.h"
+#include <assert.h>
 #include <stdlib.h>
 
 struct waiter {
@@ -59,6 +60,7 @@ static void run(void *user)
 static void on_done(void *user)
 {
 	struct order_work *work = user;
+	assert(work->helper && !work->is_handing_out);
 	work->helper = NULL;
 	if (work->wanted)
 		order_cache_take(*work->orders, work->wanted);
@@ -81,6 +83,7 @@ bool order_work_start(struct order_work *work, struct order_cache *wanted)
 		order_cache_free(wanted);
 		return true;
 	}
+	assert(!work->wanted); /* the helper that had it has handed it over */
 	work->wanted = wanted;
 	work->helper = helper_start(work->base, run, on_done, work);
 	if (work->helper)
@@ -108,6 +111,7 @@ bool order_work_lay(struct order_work *work, struct places *geo, struct location
 		return true;
 	}
 	order_work_forget_laid(work);
+	assert(!work->wanted && !work->laid.geo);
 	work->laid = (struct laid){
 		.geo = places_ref(geo), .hash = hash, .locations = locations, .location_count = count};
 	work->helper = helper_start(work->base, run, on_done, work);

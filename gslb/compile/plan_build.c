@@ -78,6 +78,8 @@ static int region_share(const struct plan_build *build, const char *region, cons
 				       build->what_if_count);
 }
 
+static_assert(FLEET_VIPS_PER_REGION_MAX == VIPS_PER_REGION_MAX, "room for each VIP");
+
 static uint64_t later(uint64_t a, uint64_t b)
 {
 	return a > b ? a : b;
@@ -121,6 +123,8 @@ struct plan_service *plan_build_service(const struct plan_build *build, const st
 					    control_changed_ms(build, from->region, service->object.id, ""));
 		struct plan_region_input *to = &regions[input.region_count++];
 		struct plan_vip_input *to_vips = vips + r * VIPS_PER_REGION_MAX;
+		assert(region->number < REGIONS_MAX && from->count <= VIPS_PER_REGION_MAX);
+		assert(input.region_count <= REGIONS_MAX);
 		to->number = (uint8_t)region->number;
 		to->id = region->id;
 		to->share = (int8_t)region_share(build, from->region, service->object.id);

@@ -15,6 +15,7 @@
 #include "lib/map.h"
 #include "lib/mem.h"
 #include "store/controls.h"
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -199,6 +200,7 @@ static void set_budget(const struct world_builder *builder, struct plan *plan, s
 static void set_policy(struct world_builder *builder, struct plan *plan, size_t number)
 {
 	const struct fleet_policy *policy = &builder->policies.entries[number].policy;
+	assert(policy->service < builder->service_count && builder->services[policy->service].service);
 	const struct service_slot *slot = &builder->services[policy->service];
 	region_set allowed = slot->candidates & policy->regions;
 	struct order *order = policy_orders_get(&builder->policy_orders, number);
@@ -235,6 +237,7 @@ static void arm_timer(struct world_builder *builder, uint64_t due_ms)
 	uint64_t now_ms = clock_mono_ms();
 	uint64_t wait_ms = due_ms > now_ms ? due_ms - now_ms : 1;
 	struct timeval wait = {(time_t)(wait_ms / 1000), (suseconds_t)(wait_ms % 1000 * 1000)};
+	assert(due_ms != UINT64_MAX);
 	builder->due_ms = due_ms;
 	evtimer_add(builder->timer, &wait);
 }
@@ -255,12 +258,14 @@ static void arm_for_next_ttl(struct world_builder *builder)
 
 static void publish_world(struct world_builder *builder)
 {
+	assert(builder->index && builder->places && builder->source.fleet && builder->source.settings);
 	compile_dirty(builder); /* whoever publishes takes along what waited for the timer */
 	struct serve_settings settings = *builder->source.settings;
 	settings.unix_offset_ns = clock_unix_ms() * 1000000 - (int64_t)clock_mono_ns();
 	struct world *next =
 		world_new(++builder->epoch, builder->source.fleet_version, index_ref(builder->index),
 			  build_plan(builder), places_ref(builder->places), &settings);
+	assert(next->epoch == builder->epoch);
 	world_free(publish_swap(builder->published, next));
 	builder->published_ms = clock_mono_ms();
 	arm_for_next_ttl(builder);
@@ -391,6 +396,8 @@ static void rebuild(struct world_builder *builder)
 void world_builder_load(struct world_builder *builder, const struct world_source *source, struct places *geo,
 			struct places *laid, struct order_cache *orders)
 {
+	assert(source->fleet && source->settings && source->workers > 0);
+	assert(geo && laid && orders);
 	builder->source = *source;
 	places_unref(builder->geo);
 	places_unref(builder->places);
@@ -510,6 +517,7 @@ void world_builder_await(struct world_builder *builder, order_work_ready_fn *rea
 
 static void leave_policy(struct world_builder *builder, const struct fleet_tenant *tenant)
 {
+	assert(tenant->object.number < builder->policy_capacity);
 	uint32_t policy = builder->tenant_policies[tenant->object.number];
 	if (fleet_policies_release(&builder->policies, policy) == 0)
 		policy_orders_drop(&builder->policy_orders, policy);
@@ -535,6 +543,7 @@ static void edit_tenants(struct world_builder *builder, const struct fleet_resul
 void world_builder_fleet_changed(struct world_builder *builder, const struct fleet_result *result,
 				 uint64_t fleet_version)
 {
+	assert(builder->index && fleet_version > builder->source.fleet_version);
 	builder->source.fleet_version = fleet_version;
 	if (touches(result, FLEET_LOCATION)) {
 		places_unref(builder->places);
