@@ -99,7 +99,7 @@ static void send_reply(struct evhttp_request *http, struct http_reply *reply)
 	/* evhttp would send the body with HEAD, too. */
 	if (strcmp(method, "HEAD") == 0) {
 		char length[24];
-		snprintf(length, sizeof(length), "%zu", evbuffer_get_length(reply->body));
+		snprintf(length, sizeof length, "%zu", evbuffer_get_length(reply->body));
 		evhttp_add_header(headers, "Content-Length", length);
 		evbuffer_drain(reply->body, evbuffer_get_length(reply->body));
 	}
@@ -181,7 +181,7 @@ static void retry_call(struct http_deferred *deferred)
 static const char *find_author(struct http_server *server, struct evhttp_request *http)
 {
 	struct ucred peer;
-	socklen_t length = sizeof(peer);
+	socklen_t length = sizeof peer;
 	struct bufferevent *stream = evhttp_connection_get_bufferevent(evhttp_request_get_connection(http));
 	if (getsockopt(bufferevent_getfd(stream), SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0)
 		return "unknown";
@@ -189,11 +189,11 @@ static const char *find_author(struct http_server *server, struct evhttp_request
 		return server->author;
 	char text[1024];
 	struct passwd entry, *found = NULL;
-	if (getpwuid_r(peer.uid, &entry, text, sizeof(text), &found) == 0 && found)
-		snprintf(server->author, sizeof(server->author), "uid:%lu (%.64s)", (unsigned long)peer.uid,
+	if (getpwuid_r(peer.uid, &entry, text, sizeof text, &found) == 0 && found)
+		snprintf(server->author, sizeof server->author, "uid:%lu (%.64s)", (unsigned long)peer.uid,
 			 found->pw_name);
 	else
-		snprintf(server->author, sizeof(server->author), "uid:%lu", (unsigned long)peer.uid);
+		snprintf(server->author, sizeof server->author, "uid:%lu", (unsigned long)peer.uid);
 	server->author_uid = peer.uid;
 	return server->author;
 }
@@ -240,7 +240,7 @@ static void on_request(struct evhttp_request *http, void *user)
 {
 	struct listener *listener = user;
 	struct http_server *server = listener->server;
-	struct call *call = xcalloc(1, sizeof(*call));
+	struct call *call = xcalloc(1, sizeof *call);
 	call->listener = listener;
 	call->http = http;
 	call->deferred = (struct http_deferred){.user = server->service->user,
@@ -383,7 +383,7 @@ bool http_server_rebind(struct http_server *server, const struct http_addresses 
 struct http_server *http_server_new(struct event_base *base, const struct http_service *service,
 				    const struct http_addresses *addresses, struct err_list *errors)
 {
-	struct http_server *server = xcalloc(1, sizeof(*server));
+	struct http_server *server = xcalloc(1, sizeof *server);
 	assert(base && service->routes && service->program);
 	server->base = base;
 	server->service = service;
@@ -415,7 +415,7 @@ void http_server_free(struct http_server *server)
 
 bool http_server_plain_address(const struct http_server *server, struct sockaddr_storage *ret)
 {
-	socklen_t length = sizeof(*ret);
+	socklen_t length = sizeof *ret;
 	if (!server || !server->plain.bound)
 		return false;
 	int fd = evhttp_bound_socket_get_fd(server->plain.bound);

@@ -27,7 +27,7 @@ static bool clear_way(const char *path, const struct sockaddr_un *address, const
 		return false;
 	}
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int code = fd < 0 || connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? errno : 0;
+	int code = fd < 0 || connect(fd, (const struct sockaddr *)address, sizeof *address) < 0 ? errno : 0;
 	if (fd >= 0)
 		close(fd);
 	if (code == 0 || code == EAGAIN) {
@@ -47,9 +47,9 @@ int http_listen_unix(const char *path, const char *program, struct err_list *err
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	size_t length = strlen(path);
 	assert(length > 0 && program);
-	if (length >= sizeof(address.sun_path)) {
+	if (length >= sizeof address.sun_path) {
 		err_add(errors, path, 0, 0, "admin.socket: the path has more than %zu octets",
-			sizeof(address.sun_path) - 1);
+			sizeof address.sun_path - 1);
 		return -1;
 	}
 	memcpy(address.sun_path, path, length);
@@ -57,7 +57,7 @@ int http_listen_unix(const char *path, const char *program, struct err_list *err
 		return -1;
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	/* Nobody can connect before listen(), so that the mode is set in time. */
-	if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
+	if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof address) < 0 ||
 	    chmod(path, 0660) < 0 || listen(fd, BACKLOG) < 0) {
 		err_add(errors, path, 0, 0, "admin.socket: %s", strerror(errno));
 		if (fd >= 0)
@@ -72,7 +72,7 @@ int http_listen_tcp(const struct listen_address *address, const char *written, s
 	int on = 1;
 	assert(address->length > 0 && written);
 	int fd = socket(address->sockaddr.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
 	    bind(fd, (const struct sockaddr *)&address->sockaddr, address->length) < 0 ||
 	    listen(fd, BACKLOG) < 0) {
 		err_add(errors, NULL, 0, 0, "admin.http %s: %s", written, strerror(errno));

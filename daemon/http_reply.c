@@ -145,7 +145,7 @@ void http_reply_errors(struct http_reply *reply, enum http_problem problem, cons
 void http_reply_set_etag(struct http_reply *reply, uint64_t version)
 {
 	assert(reply->status < 300); /* a problem has no version */
-	snprintf(reply->etag, sizeof(reply->etag), "\"%" PRIu64 "\"", version);
+	snprintf(reply->etag, sizeof reply->etag, "\"%" PRIu64 "\"", version);
 }
 
 void http_reply_page(struct http_reply *reply, json_t *items, const char *next)

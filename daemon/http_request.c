@@ -48,7 +48,7 @@ bool http_request_page(const struct http_request *request, struct http_reply *re
 static bool names_version(const char *list, uint64_t version)
 {
 	char wanted[24];
-	snprintf(wanted, sizeof(wanted), "%" PRIu64, version);
+	snprintf(wanted, sizeof wanted, "%" PRIu64, version);
 	size_t wanted_length = strlen(wanted);
 	while (*list) {
 		list += strspn(list, " \t,");

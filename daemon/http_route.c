@@ -94,7 +94,7 @@ static bool matches(const struct http_route *route, const struct target *target,
 static void add_allowed(struct http_reply *reply, const char *method)
 {
 	size_t used = strlen(reply->allow);
-	snprintf(reply->allow + used, sizeof(reply->allow) - used, "%s%s", used ? ", " : "", method);
+	snprintf(reply->allow + used, sizeof reply->allow - used, "%s%s", used ? ", " : "", method);
 	if (strcmp(method, "GET") == 0)
 		add_allowed(reply, "HEAD");
 }

@@ -42,7 +42,7 @@ static __attribute__((format(printf, 6, 7))) void refuse(struct apply *apply, en
 	va_end(args);
 	struct err *err = err_add(apply->errors, stage->file, place->line, place->column, "%s", message);
 	free(message);
-	if (stage->pointer != NULL) {
+	if (stage->pointer) {
 		char *pointer = xasprintf("%s%s", stage->pointer, path);
 		err_set_pointer(err, pointer);
 		free(pointer);
@@ -57,18 +57,18 @@ static void touch(struct apply *apply, enum fleet_kind kind, struct fleet_object
 {
 	struct fleet_result *result = apply->result;
 
-	assert(kind < FLEET_KINDS && (before != NULL || after != NULL));
-	assert(before == NULL || before->kind == kind);
-	assert(after == NULL || (after->kind == kind && after->is_staged));
+	assert(kind < FLEET_KINDS && (before || after));
+	assert(!before || before->kind == kind);
+	assert(!after || (after->kind == kind && after->is_staged));
 	xgrow((void **)&result->touched, &apply->touched_capacity, result->touched_count + 1,
-	      sizeof(*result->touched));
+	      sizeof *result->touched);
 	result->touched[result->touched_count++] =
 		(struct fleet_touched){.kind = kind, .before = before, .after = after};
 	if (kind != FLEET_TENANT)
 		result->structure_changed = true;
-	if (before == NULL)
+	if (!before)
 		result->added++;
-	else if (after == NULL)
+	else if (!after)
 		result->removed++;
 	else
 		result->changed++;
@@ -81,7 +81,7 @@ static void stage_remove(struct apply *apply, const struct fleet_stage *stage)
 	struct fleet_object *existing = fleet_get(apply->fleet, stage->kind, stage->id);
 	const char *kind = fleet_kind_name[stage->kind];
 
-	if (existing == NULL)
+	if (!existing)
 		refuse(apply, FLEET_REFUSED_NOT_FOUND, stage, &stage->place, "", "there is no %s '%s'", kind,
 		       stage->id);
 	else if (existing->source == FLEET_BASE && apply->change->source == FLEET_STORE)
@@ -106,7 +106,7 @@ static void stage_put(struct apply *apply, struct fleet_stage *stage)
 	const char *kind = fleet_kind_name[stage->kind];
 
 	assert(object->kind == stage->kind && !object->is_staged);
-	if (existing != NULL && fleet_object_equal(existing, object)) {
+	if (existing && fleet_object_equal(existing, object)) {
 		apply->result->unchanged++;
 		return;
 	}
@@ -116,7 +116,7 @@ static void stage_put(struct apply *apply, struct fleet_stage *stage)
 		       "'file' is only for the node's own fleet files; use 'text'");
 		return;
 	}
-	if (existing != NULL && existing->source == FLEET_BASE) {
+	if (existing && existing->source == FLEET_BASE) {
 		refuse(apply,
 		       apply->change->source == FLEET_STORE ? FLEET_REFUSED_BASE_OBJECT
 							    : FLEET_REFUSED_INVALID,
@@ -142,7 +142,7 @@ static void prune(struct apply *apply)
 			continue;
 		for (size_t at = 0; (object = fleet_next(apply->fleet, (enum fleet_kind)kind, &at)) != NULL;)
 			if (object->source == FLEET_STORE &&
-			    fleet_change_find(apply->change, (enum fleet_kind)kind, object->id) == NULL)
+			    !fleet_change_find(apply->change, (enum fleet_kind)kind, object->id))
 				touch(apply, (enum fleet_kind)kind, object, NULL);
 	}
 }
@@ -171,11 +171,11 @@ static void find_touched(struct apply *apply)
 static void place_text_errors(struct err_list *errors, const struct fleet_zone *zone,
 			      const struct fleet_stage *stage)
 {
-	char *pointer = stage->pointer != NULL ? xasprintf("%s/text", stage->pointer) : NULL;
+	char *pointer = stage->pointer ? xasprintf("%s/text", stage->pointer) : NULL;
 
 	for (size_t i = 0; i < errors->count; i++) {
 		struct err *err = &errors->items[i];
-		if (pointer != NULL) {
+		if (pointer) {
 			free(err->file);
 			err->file = NULL;
 			err_set_pointer(err, pointer);
@@ -194,7 +194,7 @@ static void place_file_errors(struct err_list *errors, const struct fleet_stage 
 {
 	for (size_t i = 0; i < errors->count; i++) {
 		struct err *err = &errors->items[i];
-		if (err->line > 0 || stage->file == NULL || stage->place_count == 0)
+		if (err->line > 0 || !stage->file || stage->place_count == 0)
 			continue;
 		char *message = xasprintf("%s: %s", err->file, err->message);
 		free(err->message);
@@ -211,10 +211,10 @@ static void load_zone(struct apply *apply, struct fleet_stage *stage)
 	struct fleet_zone *zone = (struct fleet_zone *)stage->object;
 	struct err_list errors = {0};
 
-	assert(zone->zone == NULL && (zone->path == NULL) != (zone->text == NULL));
+	assert(!zone->zone && (!zone->path) != (!zone->text));
 	zone->zone = zone_load(&zone->name, zone->path, zone->text,
 			       stage->file != NULL ? stage->file : stage->id, &errors);
-	if (zone->path == NULL)
+	if (!zone->path)
 		place_text_errors(&errors, zone, stage);
 	else
 		place_file_errors(&errors, stage);
@@ -225,7 +225,7 @@ static void load_zones(struct apply *apply)
 {
 	for (size_t i = 0; i < apply->change->count; i++) {
 		struct fleet_stage *stage = &apply->change->stages[i];
-		if (stage->kind == FLEET_ZONE && stage->object != NULL && stage->object->is_staged)
+		if (stage->kind == FLEET_ZONE && stage->object && stage->object->is_staged)
 			load_zone(apply, stage);
 	}
 }
@@ -250,7 +250,7 @@ static void claim_names(struct fleet *fleet, struct fleet_object *object)
 		return;
 	/* The first owner keeps the name; validation reports the second. */
 	for (struct fleet_tenant_name at = {0}; next_claim(tenant, &at);) {
-		if (names_get(fleet->tenants, at.name) != NULL)
+		if (names_get(fleet->tenants, at.name))
 			continue;
 		names_put(fleet->tenants, at.name, tenant);
 		if (name_is_wildcard(at.name))
@@ -289,17 +289,17 @@ static void swap_in(struct fleet *fleet, const struct fleet_result *result)
 {
 	for (size_t i = 0; i < result->touched_count; i++) {
 		const struct fleet_touched *touched = &result->touched[i];
-		if (touched->before == NULL)
+		if (!touched->before)
 			continue;
 		give_up_names(fleet, touched->before);
-		if (touched->after == NULL)
+		if (!touched->after)
 			fleet_collection_remove(&fleet->kinds[touched->kind], touched->before);
 	}
 	for (size_t i = 0; i < result->touched_count; i++) {
 		const struct fleet_touched *touched = &result->touched[i];
-		if (touched->after == NULL)
+		if (!touched->after)
 			continue;
-		if (touched->before != NULL)
+		if (touched->before)
 			fleet_collection_replace(&fleet->kinds[touched->kind], touched->after);
 		else
 			fleet_collection_add(&fleet->kinds[touched->kind], touched->after);
@@ -312,20 +312,20 @@ static void swap_out(struct fleet *fleet, const struct fleet_result *result)
 {
 	for (size_t i = 0; i < result->touched_count; i++) {
 		const struct fleet_touched *touched = &result->touched[i];
-		if (touched->after == NULL)
+		if (!touched->after)
 			continue;
 		give_up_names(fleet, touched->after);
-		if (touched->before != NULL)
+		if (touched->before)
 			fleet_collection_replace(&fleet->kinds[touched->kind], touched->before);
 		else
 			fleet_collection_remove(&fleet->kinds[touched->kind], touched->after);
 	}
 	for (size_t i = 0; i < result->touched_count; i++) {
 		const struct fleet_touched *touched = &result->touched[i];
-		if (touched->before == NULL)
+		if (!touched->before)
 			continue;
 		claim_names(fleet, touched->before);
-		if (touched->after == NULL)
+		if (!touched->after)
 			fleet_collection_restore(&fleet->kinds[touched->kind], touched->before);
 	}
 }
@@ -360,7 +360,7 @@ static bool touches_zone(const struct fleet_result *result)
 static bool may_break_others(const struct fleet_result *result)
 {
 	for (size_t i = 0; i < result->touched_count; i++)
-		if (result->touched[i].kind != FLEET_TENANT && result->touched[i].before != NULL)
+		if (result->touched[i].kind != FLEET_TENANT && result->touched[i].before)
 			return true;
 	return touches_zone(result);
 }
@@ -384,7 +384,7 @@ static void check_references(struct apply *apply)
 
 	for (size_t i = 0; i < apply->change->count; i++) {
 		const struct fleet_stage *stage = &apply->change->stages[i];
-		if (stage->object != NULL && (stage->object->is_staged || stage->action == STAGE_BROKEN))
+		if (stage->object && (stage->object->is_staged || stage->action == STAGE_BROKEN))
 			fleet_validate(&validation, stage->object, stage);
 	}
 	if (!may_break_others(apply->result))
@@ -412,14 +412,14 @@ static void hand_over(struct apply *apply)
 
 	for (size_t i = 0; i < change->count; i++) {
 		struct fleet_stage *stage = &change->stages[i];
-		if (stage->object == NULL || !stage->object->is_staged)
+		if (!stage->object || !stage->object->is_staged)
 			continue;
 		assert(stage->action == STAGE_PUT);
 		stage->object->is_staged = false;
 		stage->object = NULL;
 	}
 	xgrow((void **)&fleet->files, &fleet->file_capacity, fleet->file_count + change->file_count + 1,
-	      sizeof(*fleet->files));
+	      sizeof *fleet->files);
 	for (size_t i = 0; i < change->file_count && change->source == FLEET_BASE; i++) {
 		fleet->files[fleet->file_count++] = change->files[i];
 		change->files[i] = NULL;
@@ -469,7 +469,7 @@ bool fleet_apply(struct fleet *fleet, struct fleet_change *change, uint64_t vers
 
 void fleet_revert(struct fleet *fleet, struct fleet_result *result)
 {
-	if (result->fleet == NULL)
+	if (!result->fleet)
 		return;
 	assert(result->fleet == fleet && fleet->has_open_result);
 	swap_out(fleet, result);
@@ -481,7 +481,7 @@ void fleet_revert(struct fleet *fleet, struct fleet_result *result)
 
 void fleet_result_done(struct fleet_result *result)
 {
-	if (result->fleet == NULL)
+	if (!result->fleet)
 		return;
 	assert(result->fleet->has_open_result);
 	for (size_t i = 0; i < result->touched_count; i++)

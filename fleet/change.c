@@ -15,7 +15,7 @@ static fleet_read_fn *const readers[FLEET_KINDS] = {
 
 struct fleet_change *fleet_change_new(enum fleet_source source)
 {
-	struct fleet_change *change = xcalloc(1, sizeof(*change));
+	struct fleet_change *change = xcalloc(1, sizeof *change);
 
 	change->source = source;
 	change->terms = fleet_terms_pool_new();
@@ -45,7 +45,7 @@ void fleet_change_clear(struct fleet_change *change)
 
 void fleet_change_free(struct fleet_change *change)
 {
-	if (change == NULL)
+	if (!change)
 		return;
 	fleet_change_clear(change);
 	for (int kind = 0; kind < FLEET_KINDS; kind++)
@@ -76,7 +76,7 @@ const struct fleet_stage *fleet_change_find(const struct fleet_change *change, e
 static struct fleet_stage *stage_new(struct fleet_change *change, enum fleet_kind kind, const char *id)
 {
 	assert(kind < FLEET_KINDS);
-	xgrow((void **)&change->stages, &change->capacity, change->count + 1, sizeof(*change->stages));
+	xgrow((void **)&change->stages, &change->capacity, change->count + 1, sizeof *change->stages);
 	struct fleet_stage *stage = &change->stages[change->count++];
 	*stage = (struct fleet_stage){.kind = kind, .id = xstrdup(id)};
 	map_put(change->by_id[kind], id, (void *)(uintptr_t)change->count);
@@ -86,13 +86,12 @@ static struct fleet_stage *stage_new(struct fleet_change *change, enum fleet_kin
 /* The name lives with the change, then with the fleet. */
 static const char *keep_file(struct fleet_change *change, const char *file)
 {
-	if (file == NULL)
+	if (!file)
 		return NULL;
 	for (size_t i = change->file_count; i-- > 0;)
 		if (strcmp(change->files[i], file) == 0)
 			return change->files[i];
-	xgrow((void **)&change->files, &change->file_capacity, change->file_count + 1,
-	      sizeof(*change->files));
+	xgrow((void **)&change->files, &change->file_capacity, change->file_count + 1, sizeof *change->files);
 	return change->files[change->file_count++] = xstrdup(file);
 }
 
@@ -115,9 +114,9 @@ static bool is_member(const struct doc_node *node, const char *step)
 {
 	char escaped[PATH_OCTETS_MAX];
 
-	if (strchr(node->key, '/') == NULL && strchr(node->key, '~') == NULL)
+	if (!strchr(node->key, '/') && !strchr(node->key, '~'))
 		return strcmp(node->key, step) == 0;
-	fleet_pointer_escape(node->key, escaped, sizeof(escaped));
+	fleet_pointer_escape(node->key, escaped, sizeof escaped);
 	return strcmp(escaped, step) == 0;
 }
 
@@ -133,7 +132,7 @@ static const struct doc_node *find_member(struct place_finder *finder, size_t de
 			node = last;
 			at = finder->last_index[depth];
 		}
-		for (; node != NULL && at < wanted; at++)
+		for (; node && at < wanted; at++)
 			node = node->next;
 		finder->last_index[depth] = at;
 		return node;
@@ -141,7 +140,7 @@ static const struct doc_node *find_member(struct place_finder *finder, size_t de
 	if (has_last)
 		node = last;
 	const struct doc_node *from = node;
-	for (; node != NULL; node = node->next)
+	for (; node; node = node->next)
 		if (is_member(node, step))
 			return node;
 	for (node = parent->first; node != from; node = node->next)
@@ -157,18 +156,18 @@ static void find_place(void *user, const struct fleet_reference *reference)
 	const struct doc_node *node = finder->node, *found;
 	char path[PATH_OCTETS_MAX], *rest = path, *step;
 
-	assert(strlen(reference->path) < sizeof(path));
-	snprintf(path, sizeof(path), "%s", reference->path);
+	assert(strlen(reference->path) < sizeof path);
+	snprintf(path, sizeof path, "%s", reference->path);
 	strsep(&rest, "/"); /* before the first slash */
 	for (size_t depth = 0; depth < PATH_DEPTH && (step = strsep(&rest, "/")) != NULL; depth++) {
 		found = find_member(finder, depth, node, step);
-		if (found == NULL)
+		if (!found)
 			break;
 		finder->last[depth] = found;
 		node = found;
 	}
-	xgrow((void **)&finder->places, &finder->capacity, finder->count + 1, sizeof(*finder->places));
-	bool at_key = reference->is_key && node->key != NULL;
+	xgrow((void **)&finder->places, &finder->capacity, finder->count + 1, sizeof *finder->places);
+	bool at_key = reference->is_key && node->key;
 	finder->places[finder->count++] =
 		(struct fleet_place){.line = at_key ? node->key_line : node->line,
 				     .column = at_key ? node->key_column : node->column};
@@ -186,7 +185,7 @@ static const char *canonical_id(const struct doc_reader *reader, enum fleet_kind
 
 	text_quote(id, quoted);
 	if (kind == FLEET_ZONE) {
-		snprintf(what, sizeof(what), "%s is not the name of a zone", quoted);
+		snprintf(what, sizeof what, "%s is not the name of a zone", quoted);
 		if (!fleet_read_name(reader, node, FLEET_READ_AT_KEY, what, id, NULL, &name))
 			return NULL;
 		name_to_text(name.octets, out);
@@ -218,14 +217,14 @@ static void find_places(struct fleet_stage *stage, const struct doc_node *node)
 	stage->place_count = finder.count;
 	/* The copy has no room to spare: there may be millions. */
 	stage->places =
-		finder.count > 0 ? xmemdup(finder.places, finder.count * sizeof(*finder.places)) : NULL;
+		finder.count > 0 ? xmemdup(finder.places, finder.count * sizeof *finder.places) : NULL;
 	free(finder.places);
 }
 
 static void report_twice(const struct doc_reader *reader, const struct doc_node *node,
 			 const struct fleet_stage *first)
 {
-	if (first->file != NULL)
+	if (first->file)
 		doc_err_key(reader->errors, reader->doc, node, "%s '%s' is defined twice; first at %s:%u:%u",
 			    fleet_kind_name[first->kind], first->id, first->file, first->place.line,
 			    first->place.column);
@@ -240,17 +239,17 @@ static void stage_put(struct fleet_change *change, const struct doc_reader *read
 	char canonical[NAME_TEXT_MAX], escaped[2 * NAME_TEXT_MAX];
 
 	id = canonical_id(reader, kind, node, id, canonical);
-	if (id == NULL)
+	if (!id)
 		return;
 	const struct fleet_stage *first = fleet_change_find(change, kind, id);
-	if (first != NULL && first->action != STAGE_REMOVE) {
+	if (first && first->action != STAGE_REMOVE) {
 		report_twice(reader, node, first);
 		return;
 	}
 	size_t errors = reader->errors->errors;
 	struct fleet_object *object = readers[kind](reader, node, id);
-	assert(object != NULL || reader->errors->errors > errors);
-	assert(object == NULL || (object->kind == kind && strcmp(object->id, id) == 0));
+	assert(object || reader->errors->errors > errors);
+	assert(!object || (object->kind == kind && strcmp(object->id, id) == 0));
 	struct fleet_stage *stage = stage_new(change, kind, id);
 	stage->action = reader->errors->errors == errors ? STAGE_PUT : STAGE_BROKEN;
 	stage->object = object;
@@ -262,16 +261,16 @@ static void stage_put(struct fleet_change *change, const struct doc_reader *read
 	} else {
 		escaped[0] = '\0';
 		if (has_key)
-			fleet_pointer_escape(node->key, escaped, sizeof(escaped));
+			fleet_pointer_escape(node->key, escaped, sizeof escaped);
 		stage->pointer = has_key ? xasprintf("/%s/%s", fleet_kind_key[kind], escaped) : xstrdup("");
 	}
-	if (object == NULL)
+	if (!object)
 		return;
 	object->source = change->source;
 	object->version = version;
 	if (change->source == FLEET_BASE) {
 		struct fleet_where where = {stage->file, stage->place.line, stage->place.column};
-		object->where = xmemdup(&where, sizeof(where));
+		object->where = xmemdup(&where, sizeof where);
 	}
 	if (kind == FLEET_TENANT) {
 		struct fleet_tenant *tenant = (struct fleet_tenant *)object;
@@ -298,7 +297,7 @@ static void read_section(const struct doc_reader *reader, const struct doc_node 
 		return; /* "tenants:" with nothing in it */
 	if (!doc_read_is_mapping(reader, value, "a mapping of ids"))
 		return;
-	for (const struct doc_node *node = value->first; node != NULL; node = node->next)
+	for (const struct doc_node *node = value->first; node; node = node->next)
 		stage_put(change, reader, (enum fleet_kind)kind, node->key, node, 0);
 }
 

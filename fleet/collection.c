@@ -62,9 +62,9 @@ static void grow_slots(struct fleet_collection *collection)
 {
 	free(collection->slots);
 	collection->slot_count = collection->slot_count > 0 ? collection->slot_count * 2 : SLOTS_MIN;
-	collection->slots = xcalloc(collection->slot_count, sizeof(*collection->slots));
+	collection->slots = xcalloc(collection->slot_count, sizeof *collection->slots);
 	for (size_t i = 0; i < collection->end; i++)
-		if (collection->objects[i] != NULL)
+		if (collection->objects[i])
 			put_slot(collection, collection->objects[i]);
 }
 
@@ -114,10 +114,10 @@ static void fill_window(struct fleet_collection *collection, const char *after, 
 	struct fleet_window *window = &collection->window;
 	size_t count = 0, found = 0;
 
-	xgrow((void **)&window->objects, &window->capacity, most, sizeof(*window->objects));
+	xgrow((void **)&window->objects, &window->capacity, most, sizeof *window->objects);
 	for (size_t i = 0; i < collection->end; i++) {
 		struct fleet_object *object = collection->objects[i];
-		if (object == NULL || (after != NULL && strcmp(object->id, after) <= 0))
+		if (!object || (after && strcmp(object->id, after) <= 0))
 			continue;
 		found++;
 		if (count < most) {
@@ -130,9 +130,9 @@ static void fill_window(struct fleet_collection *collection, const char *after, 
 		}
 	}
 	if (count > 0)
-		qsort(window->objects, count, sizeof(*window->objects), compare_ids);
+		qsort(window->objects, count, sizeof *window->objects, compare_ids);
 	free(window->after);
-	window->after = after != NULL ? xstrdup(after) : NULL;
+	window->after = after ? xstrdup(after) : NULL;
 	window->count = count;
 	window->is_end = found == count;
 	window->is_filled = true;
@@ -156,12 +156,11 @@ static size_t window_place(const struct fleet_window *window, const char *id)
 /* Finds where the page behind `after` begins in the window; false: it may begin before the window. */
 static bool find_page(const struct fleet_window *window, const char *after, size_t *ret_first)
 {
-	if (!window->is_filled ||
-	    (window->after != NULL && (after == NULL || strcmp(after, window->after) < 0)))
+	if (!window->is_filled || (window->after && (!after || strcmp(after, window->after) < 0)))
 		return false;
-	size_t first = after != NULL ? window_place(window, after) : 0;
-	*ret_first = first + (after != NULL && first < window->count &&
-			      strcmp(window->objects[first]->id, after) == 0);
+	size_t first = after ? window_place(window, after) : 0;
+	*ret_first =
+		first + (after && first < window->count && strcmp(window->objects[first]->id, after) == 0);
 	return true;
 }
 
@@ -178,7 +177,7 @@ size_t fleet_collection_page(struct fleet_collection *collection, const char *af
 	assert(first <= window->count);
 	size_t count = window->count - first < limit ? window->count - first : limit;
 	if (count > 0)
-		memcpy(ret, window->objects + first, count * sizeof(*ret));
+		memcpy(ret, window->objects + first, count * sizeof *ret);
 	return count;
 }
 
@@ -196,7 +195,7 @@ static void window_add(struct fleet_window *window, struct fleet_object *object)
 	if (at > window->count)
 		return;
 	memmove(window->objects + at + 1, window->objects + at,
-		(window->count - at) * sizeof(*window->objects));
+		(window->count - at) * sizeof *window->objects);
 	window->objects[at] = object;
 	window->count++;
 }
@@ -208,13 +207,13 @@ static void window_replace(struct fleet_window *window, const char *id, struct f
 
 	if (at == window->count || strcmp(window->objects[at]->id, id) != 0)
 		return;
-	if (by != NULL) {
+	if (by) {
 		window->objects[at] = by;
 		return;
 	}
 	window->count--;
 	memmove(window->objects + at, window->objects + at + 1,
-		(window->count - at) * sizeof(*window->objects));
+		(window->count - at) * sizeof *window->objects);
 }
 
 /* ---- changing ---- */
@@ -233,11 +232,11 @@ void fleet_collection_add(struct fleet_collection *collection, struct fleet_obje
 {
 	size_t number = collection->first_free;
 
-	while (number < collection->end && collection->objects[number] != NULL)
+	while (number < collection->end && collection->objects[number])
 		number++;
 	if (number == collection->end) {
 		xgrow((void **)&collection->objects, &collection->capacity, number + 1,
-		      sizeof(*collection->objects));
+		      sizeof *collection->objects);
 		collection->objects[collection->end++] = NULL;
 	}
 	assert(number < UINT32_MAX);
@@ -250,7 +249,7 @@ void fleet_collection_replace(struct fleet_collection *collection, struct fleet_
 {
 	const struct fleet_object *old = fleet_collection_get(collection, object->id);
 
-	assert(old != NULL && old != object && old->kind == object->kind);
+	assert(old && old != object && old->kind == object->kind);
 	object->number = old->number;
 	window_replace(&collection->window, object->id, object);
 	collection->objects[object->number] = object;
@@ -269,6 +268,6 @@ void fleet_collection_remove(struct fleet_collection *collection, const struct f
 
 void fleet_collection_restore(struct fleet_collection *collection, struct fleet_object *object)
 {
-	assert(collection->objects[object->number] == NULL);
+	assert(!collection->objects[object->number]);
 	put(collection, object);
 }

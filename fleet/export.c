@@ -47,12 +47,12 @@ static bool is_plain(const char *text)
 
 	if (length == 0 || text[strspn(text, LETTERS "0123456789/.-%")] != '\0')
 		return false;
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
 		if (strcasecmp(text, words[i]) == 0)
 			return false;
-	if (text[0] == '/' || strchr(LETTERS, text[0]) != NULL)
+	if (text[0] == '/' || strchr(LETTERS, text[0]))
 		return true;
-	if (text[0] < '0' || text[0] > '9' || strpbrk(text, "xX") != NULL)
+	if (text[0] < '0' || text[0] > '9' || strpbrk(text, "xX"))
 		return false;
 	return strchr("smhd%", text[length - 1]) != NULL || strchr(text, '.') != strrchr(text, '.');
 }
@@ -72,7 +72,7 @@ static void emit_text(struct fleet_export *output, const char *text)
 
 	if (is_plain(text))
 		style = YAML_PLAIN_SCALAR_STYLE;
-	else if (strchr(text, '\n') != NULL)
+	else if (strchr(text, '\n'))
 		style = YAML_LITERAL_SCALAR_STYLE;
 	emit_scalar(output, text, style);
 }
@@ -83,7 +83,7 @@ static void emit_real(struct fleet_export *output, double value)
 	char text[352];
 
 	for (int digits = 1; digits <= 20; digits++) {
-		snprintf(text, sizeof(text), "%.*f", digits, value);
+		snprintf(text, sizeof text, "%.*f", digits, value);
 		if (strtod(text, NULL) == value)
 			break;
 	}
@@ -129,7 +129,7 @@ static void emit_json(struct fleet_export *output, const json_t *json, bool is_b
 		emit_real(output, json_real_value(json));
 	} else if (json_is_integer(json)) {
 		char text[32];
-		snprintf(text, sizeof(text), "%" JSON_INTEGER_FORMAT, json_integer_value(json));
+		snprintf(text, sizeof text, "%" JSON_INTEGER_FORMAT, json_integer_value(json));
 		emit_scalar(output, text, YAML_PLAIN_SCALAR_STYLE);
 	} else {
 		emit_text(output, json_string_value(json));
@@ -138,7 +138,7 @@ static void emit_json(struct fleet_export *output, const json_t *json, bool is_b
 
 struct fleet_export *fleet_export_new(bool with_base)
 {
-	struct fleet_export *output = xcalloc(1, sizeof(*output));
+	struct fleet_export *output = xcalloc(1, sizeof *output);
 	yaml_event_t event;
 
 	output->with_base = with_base;
@@ -155,7 +155,7 @@ struct fleet_export *fleet_export_new(bool with_base)
 
 void fleet_export_free(struct fleet_export *output)
 {
-	if (output == NULL)
+	if (!output)
 		return;
 	yaml_emitter_delete(&output->emitter);
 	free(output->text);
@@ -198,7 +198,7 @@ bool fleet_export_step(struct fleet_export *output, const struct fleet *fleet, s
 {
 	for (; most > 0 && output->kind < FLEET_KINDS; most--) {
 		const struct fleet_object *object = fleet_next(fleet, output->kind, &output->at);
-		if (object == NULL)
+		if (!object)
 			end_kind(output);
 		else if (object->source != FLEET_BASE || output->with_base)
 			emit_object(output, object);

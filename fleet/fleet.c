@@ -12,9 +12,9 @@ const char *const fleet_kind_name[FLEET_KINDS] = {"region",  "location", "check"
 
 struct fleet *fleet_new(void)
 {
-	struct fleet *fleet = xcalloc(1, sizeof(*fleet));
+	struct fleet *fleet = xcalloc(1, sizeof *fleet);
 
-	fleet->kinds = xcalloc(FLEET_KINDS, sizeof(*fleet->kinds));
+	fleet->kinds = xcalloc(FLEET_KINDS, sizeof *fleet->kinds);
 	fleet->zones = names_new();
 	fleet->tenants = names_new();
 	fleet->wildcards = names_new();
@@ -27,7 +27,7 @@ void fleet_free(struct fleet *fleet)
 {
 	struct fleet_object *object;
 
-	if (fleet == NULL)
+	if (!fleet)
 		return;
 	for (int kind = 0; kind < FLEET_KINDS; kind++) {
 		for (size_t at = 0; (object = fleet_next(fleet, (enum fleet_kind)kind, &at)) != NULL;)
@@ -53,7 +53,7 @@ struct fleet_object *fleet_get(const struct fleet *fleet, enum fleet_kind kind, 
 	struct name name;
 
 	if (kind == FLEET_ZONE)
-		return name_from_text(id, NULL, &name) == NULL ? names_get(fleet->zones, name.octets) : NULL;
+		return !name_from_text(id, NULL, &name) ? names_get(fleet->zones, name.octets) : NULL;
 	if (kind == FLEET_LOCATION) {
 		if (!prefix_parse(id, &prefix))
 			return NULL;
@@ -88,7 +88,7 @@ struct fleet_object *fleet_next(const struct fleet *fleet, enum fleet_kind kind,
 	assert(kind < FLEET_KINDS);
 	while (*at < collection->end) {
 		struct fleet_object *object = collection->objects[(*at)++];
-		if (object != NULL)
+		if (object)
 			return object;
 	}
 	return NULL;
@@ -97,7 +97,7 @@ struct fleet_object *fleet_next(const struct fleet *fleet, enum fleet_kind kind,
 const char *fleet_known(const struct fleet *fleet, enum fleet_kind kind, const char *id,
 			char out[static TEXT_KNOWN_MAX])
 {
-	const char **ids = xcalloc(fleet_count(fleet, kind) + 1, sizeof(*ids));
+	const char **ids = xcalloc(fleet_count(fleet, kind) + 1, sizeof *ids);
 	const struct fleet_object *object;
 	size_t count = 0;
 
@@ -121,7 +121,7 @@ static struct fleet_tenant *implied_owner(const struct fleet *fleet, const uint8
 {
 	char id[64];
 
-	assert(*name < sizeof(id));
+	assert(*name < sizeof id);
 	memcpy(id, name + 1, *name);
 	id[*name] = '\0';
 	struct fleet_object *object = fleet_collection_get(&fleet->kinds[FLEET_TENANT], id);
@@ -133,7 +133,7 @@ struct fleet_tenant *fleet_tenant_of(const struct fleet *fleet, const uint8_t *n
 {
 	struct fleet_tenant *tenant = names_get(fleet->tenants, name);
 
-	return tenant != NULL ? tenant : implied_owner(fleet, name);
+	return tenant ? tenant : implied_owner(fleet, name);
 }
 
 const struct fleet_tenant *fleet_other_owner(const struct fleet *fleet, const struct fleet_tenant *tenant,
@@ -141,7 +141,7 @@ const struct fleet_tenant *fleet_other_owner(const struct fleet *fleet, const st
 {
 	const struct fleet_tenant *owner = names_get(fleet->tenants, name);
 
-	if (owner == NULL || owner == tenant)
+	if (!owner || owner == tenant)
 		owner = implied_owner(fleet, name);
 	return owner != tenant ? owner : NULL;
 }
@@ -155,7 +155,7 @@ struct fleet_tenant *fleet_closest_wildcard(const struct fleet *fleet, const uin
 	for (size_t length = name_length(name); length > apex_length; length -= *top + 1u, top += *top + 1) {
 		struct fleet_tenant *tenant = names_get(fleet->wildcards, top + *top + 1);
 		bool is_wildcard_itself = top == name && name_is_wildcard(name);
-		if (tenant == NULL || is_wildcard_itself)
+		if (!tenant || is_wildcard_itself)
 			continue;
 		*ret_top = top;
 		return tenant;
@@ -168,5 +168,5 @@ struct fleet_tenant *fleet_wildcard_above(const struct fleet *fleet, const uint8
 {
 	const struct fleet_zone *zone = names_enclosing(fleet->zones, name);
 
-	return zone != NULL ? fleet_closest_wildcard(fleet, name, zone->name.length, ret_top) : NULL;
+	return zone ? fleet_closest_wildcard(fleet, name, zone->name.length, ret_top) : NULL;
 }

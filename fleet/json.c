@@ -94,13 +94,13 @@ static void http_to_json(const struct fleet_check *check, json_t *json)
 	}
 	if (strcmp(check->expect_text, "200-399") != 0)
 		set_text(json, "expect", check->expect_text);
-	if (check->spec.body != NULL)
+	if (check->spec.body)
 		set_text(json, "body", check->spec.body);
 }
 
 static void tls_to_json(const struct fleet_check *check, json_t *json)
 {
-	if (check->spec.sni != NULL)
+	if (check->spec.sni)
 		set_text(json, "sni", check->spec.sni);
 	if (check->spec.verify != PROBE_VERIFY_NONE)
 		set_text(json, "verify", fleet_verify_word[check->spec.verify]);
@@ -125,7 +125,7 @@ static void check_to_json(const struct fleet_check *check, json_t *json)
 		json_object_set_new(json, "fall", json_integer(check->fall));
 	if (check->clear != check->rise)
 		json_object_set_new(json, "clear", json_integer(check->clear));
-	if (check->spec.host != NULL)
+	if (check->spec.host)
 		set_text(json, "host", check->spec.host);
 	if (check->spec.kind->keys & PROBE_KEY_METHOD)
 		http_to_json(check, json);
@@ -163,12 +163,12 @@ static json_t *steering_to_json(const struct fleet_service *service)
 
 	if (service->order != ORDER_NEAREST)
 		set_text(json, "order", fleet_order_word[service->order]);
-	if (service->map != NULL)
+	if (service->map)
 		set_text(json, "map", service->map);
 	if (service->has_regions)
 		json_object_set_new(json, "regions", texts(service->regions, service->region_count));
 	if (service->tolerance_km > 0) {
-		snprintf(text, sizeof(text), "%ukm", service->tolerance_km);
+		snprintf(text, sizeof text, "%ukm", service->tolerance_km);
 		set_text(json, "tolerance", text);
 	}
 	json_t *bias = json_object();
@@ -191,7 +191,7 @@ static json_t *steering_to_json(const struct fleet_service *service)
 		json_object_set_new(json, "answers", json_integer(service->answers));
 	if (service->min_healthy_hundredths != 5000) {
 		unsigned fraction = service->min_healthy_hundredths % 100;
-		snprintf(text, sizeof(text), fraction > 0 ? "%u.%02u%%" : "%u%%",
+		snprintf(text, sizeof text, fraction > 0 ? "%u.%02u%%" : "%u%%",
 			 service->min_healthy_hundredths / 100, fraction);
 		set_text(json, "min_healthy", text);
 	}
@@ -206,16 +206,16 @@ static json_t *vip_to_json(const struct fleet_vip *vip)
 {
 	char address[IP_TEXT_MAX];
 
-	if (vip->name == NULL)
+	if (!vip->name)
 		ip_format(&vip->ip, address);
-	const char *text = vip->name != NULL ? vip->name : address;
-	if (vip->weight == 1 && vip->check == NULL)
+	const char *text = vip->name ? vip->name : address;
+	if (vip->weight == 1 && !vip->check)
 		return json_text(text);
 	json_t *json = json_object();
-	set_text(json, vip->name != NULL ? "name" : "address", text);
+	set_text(json, vip->name ? "name" : "address", text);
 	if (vip->weight != 1)
 		json_object_set_new(json, "weight", json_integer(vip->weight));
-	if (vip->check != NULL)
+	if (vip->check)
 		set_text(json, "check", vip->check);
 	return json;
 }
@@ -236,15 +236,15 @@ static void service_to_json(const struct fleet_service *service, json_t *json)
 {
 	char ttl[64], min[24], max[24];
 
-	if (service->check != NULL)
+	if (service->check)
 		set_text(json, "check", service->check);
 	if (service->ttl_min != 5 || service->ttl_max != 60) {
 		text_from_duration_ms((uint64_t)service->ttl_min * 1000, min);
 		text_from_duration_ms((uint64_t)service->ttl_max * 1000, max);
 		if (service->ttl_min == service->ttl_max)
-			snprintf(ttl, sizeof(ttl), "%s", min);
+			snprintf(ttl, sizeof ttl, "%s", min);
 		else
-			snprintf(ttl, sizeof(ttl), "%s..%s", min, max);
+			snprintf(ttl, sizeof ttl, "%s..%s", min, max);
 		set_text(json, "ttl", ttl);
 	}
 	json_t *steering = steering_to_json(service);
@@ -268,7 +268,7 @@ static void service_to_json(const struct fleet_service *service, json_t *json)
 
 static void zone_to_json(const struct fleet_zone *zone, json_t *json)
 {
-	if (zone->path_written != NULL)
+	if (zone->path_written)
 		set_text(json, "file", zone->path_written);
 	else
 		set_text(json, "text", zone->text);
@@ -278,9 +278,9 @@ static void zone_to_json(const struct fleet_zone *zone, json_t *json)
 
 static void tier_to_json(const struct fleet_tier *tier, json_t *json)
 {
-	if (tier->dns_queries.written != NULL)
+	if (tier->dns_queries.written)
 		set_text(json, "dns_queries", tier->dns_queries.written);
-	if (tier->dns_nxdomain.written != NULL)
+	if (tier->dns_nxdomain.written)
 		set_text(json, "dns_nxdomain", tier->dns_nxdomain.written);
 }
 
@@ -323,7 +323,7 @@ static void tenant_to_json(const struct fleet_tenant *tenant, json_t *json)
 	name_to_text(terms->zone, zone);
 	set_text(json, "zone", zone);
 	set_text(json, "service", terms->service);
-	if (terms->tier != NULL)
+	if (terms->tier)
 		set_text(json, "tier", terms->tier);
 	if (terms->has_regions)
 		json_object_set_new(json, "regions", texts(terms->regions, terms->region_count));

@@ -15,7 +15,7 @@ void *fleet_object_new(size_t size, enum fleet_kind kind, const char *id)
 	char *block = arena_alloc(arena, ARENA_HEAD + size);
 	struct fleet_object *object = (struct fleet_object *)(block + ARENA_HEAD);
 
-	memcpy(block, &arena, sizeof(arena));
+	memcpy(block, &arena, sizeof arena);
 	object->kind = kind;
 	object->id = arena_strndup(arena, id, strlen(id));
 	return object;
@@ -26,7 +26,7 @@ struct arena *fleet_object_arena(const struct fleet_object *object)
 	struct arena *arena;
 
 	assert(object->kind != FLEET_ZONE && object->kind != FLEET_LOCATION && object->kind != FLEET_TENANT);
-	memcpy(&arena, (const char *)object - ARENA_HEAD, sizeof(arena));
+	memcpy(&arena, (const char *)object - ARENA_HEAD, sizeof arena);
 	return arena;
 }
 
@@ -43,7 +43,7 @@ static void forget_resolved(struct fleet_service *service)
 
 void fleet_object_free(struct fleet_object *object)
 {
-	if (object == NULL)
+	if (!object)
 		return;
 	if (object->kind == FLEET_TENANT) {
 		fleet_tenant_free((struct fleet_tenant *)object);
@@ -86,7 +86,7 @@ static bool is_same_json(const struct fleet_object *a, const struct fleet_object
 {
 	json_t *x = fleet_object_to_json(a), *y = fleet_object_to_json(b);
 	char *x_text = json_dumps(x, JSON_COMPACT), *y_text = json_dumps(y, JSON_COMPACT);
-	bool is_same = x_text != NULL && y_text != NULL && strcmp(x_text, y_text) == 0;
+	bool is_same = x_text != NULL && y_text && strcmp(x_text, y_text) == 0;
 
 	free(x_text);
 	free(y_text);

@@ -37,7 +37,7 @@ static void visit_list(const struct walk *walk, char *const *regions, size_t cou
 	char item[64];
 
 	for (size_t i = 0; i < count; i++) {
-		snprintf(item, sizeof(item), "%s/%zu", path, i);
+		snprintf(item, sizeof item, "%s/%zu", path, i);
 		visit(walk, FLEET_REGION, regions[i], item);
 	}
 }
@@ -60,16 +60,16 @@ static void walk_map(const struct fleet_map *map, const struct walk *walk)
 		const struct fleet_tiers *tiers = &map->rules[r].tiers;
 		size_t tier = 0, place = 0;
 
-		fleet_pointer_escape(map->rules[r].key, key, sizeof(key));
+		fleet_pointer_escape(map->rules[r].key, key, sizeof key);
 		for (size_t i = 0; i < tiers->count; i++, place++) {
 			if (tiers->items[i].starts_tier && i > 0) {
 				tier++;
 				place = 0;
 			}
 			if (tiers->has_nested_tiers)
-				snprintf(path, sizeof(path), "/%s/%zu/%zu", key, tier, place);
+				snprintf(path, sizeof path, "/%s/%zu/%zu", key, tier, place);
 			else /* behind `nearest`, where that begins the list */
-				snprintf(path, sizeof(path), "/%s/%zu", key, i + tiers->is_nearest);
+				snprintf(path, sizeof path, "/%s/%zu", key, i + tiers->is_nearest);
 			visit(walk, FLEET_REGION, tiers->items[i].region, path);
 		}
 	}
@@ -79,25 +79,25 @@ static void walk_service(const struct fleet_service *service, const struct walk 
 {
 	char path[160];
 
-	if (service->check != NULL)
+	if (service->check)
 		visit(walk, FLEET_CHECK, service->check, "/check");
-	if (service->map != NULL)
+	if (service->map)
 		visit(walk, FLEET_MAP, service->map, "/steering/map");
 	if (service->has_regions)
 		visit_list(walk, service->regions, service->region_count, "/steering/regions");
 	for (size_t i = 0; i < service->bias_count; i++) {
-		snprintf(path, sizeof(path), "/steering/bias/%s", service->bias[i].region);
+		snprintf(path, sizeof path, "/steering/bias/%s", service->bias[i].region);
 		visit_key(walk, service->bias[i].region, path);
 	}
 	for (size_t r = 0; r < service->vip_region_count; r++) {
 		const struct fleet_vips *vips = &service->vips[r];
 
-		snprintf(path, sizeof(path), "/vips/%s", vips->region);
+		snprintf(path, sizeof path, "/vips/%s", vips->region);
 		visit_key(walk, vips->region, path);
 		for (size_t i = 0; i < vips->written_count; i++) {
-			if (vips->written[i].check == NULL)
+			if (!vips->written[i].check)
 				continue;
-			snprintf(path, sizeof(path), "/vips/%s/%zu/check", vips->region, i);
+			snprintf(path, sizeof path, "/vips/%s/%zu/check", vips->region, i);
 			visit(walk, FLEET_CHECK, vips->written[i].check, path);
 		}
 	}
@@ -109,14 +109,14 @@ void fleet_each_term(const struct fleet_terms *terms, fleet_reference_fn *fn, vo
 	char zone[NAME_TEXT_MAX];
 
 	/* Zone and service are missing in a tenant that is broken. */
-	if (terms->zone != NULL) {
+	if (terms->zone) {
 		name_to_text(terms->zone, zone);
 		visit(&walk, FLEET_ZONE, zone, "/zone");
 	}
-	if (terms->service != NULL)
+	if (terms->service)
 		visit(&walk, FLEET_SERVICE, terms->service, "/service");
 	visit_list(&walk, terms->regions, terms->region_count, "/regions");
-	if (terms->tier != NULL)
+	if (terms->tier)
 		visit(&walk, FLEET_TIER, terms->tier, "/tier");
 }
 
@@ -128,7 +128,7 @@ void fleet_each_name(const struct fleet_tenant *tenant, fleet_reference_fn *fn, 
 		bool is_implied = !at.is_domain && !tenant->has_hosts;
 		path[0] = '\0';
 		if (!is_implied)
-			snprintf(path, sizeof(path), "/%s/%zu", at.is_domain ? "domains" : "hosts", at.index);
+			snprintf(path, sizeof path, "/%s/%zu", at.is_domain ? "domains" : "hosts", at.index);
 		fn(user, &(struct fleet_reference){.role = at.is_domain ? REFERENCE_DOMAIN : REFERENCE_HOST,
 						   .name = at.name,
 						   .path = path,

@@ -35,7 +35,7 @@ struct fleet_tenant *fleet_tenant_new(const char *id, struct fleet_terms *terms,
 				      const char *const *written, size_t host_count,
 				      const struct name *domains, size_t domain_count)
 {
-	size_t stored = hosts != NULL ? host_count : 0;
+	size_t stored = hosts ? host_count : 0;
 	size_t size = offsetof(struct fleet_tenant, rest) + strlen(id) + 1 + names_size(hosts, stored) +
 		      names_size(domains, domain_count);
 
@@ -43,9 +43,9 @@ struct fleet_tenant *fleet_tenant_new(const char *id, struct fleet_terms *terms,
 		size += strlen(written[i]) + 1;
 	if (size < sizeof(struct fleet_tenant))
 		size = sizeof(struct fleet_tenant);
-	assert(terms != NULL && host_count <= UINT16_MAX && domain_count <= UINT16_MAX);
+	assert(terms && host_count <= UINT16_MAX && domain_count <= UINT16_MAX);
 	struct fleet_tenant *tenant = xmalloc(size);
-	memset(tenant, 0, sizeof(*tenant));
+	memset(tenant, 0, sizeof *tenant);
 	tenant->object.kind = FLEET_TENANT;
 	tenant->object.id = tenant->rest;
 	tenant->terms = terms;
@@ -105,7 +105,7 @@ bool fleet_tenant_next_name(const struct fleet_tenant *tenant, struct fleet_tena
 		at->name = own_name(tenant, &at->own);
 		return true;
 	}
-	at->name = at->next != NULL ? at->next : stored_names(tenant);
+	at->name = at->next ? at->next : stored_names(tenant);
 	at->next = at->name + name_length(at->name);
 	return true;
 }

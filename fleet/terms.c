@@ -28,7 +28,7 @@ struct fleet_terms_pool {
 
 struct fleet_terms_pool *fleet_terms_pool_new(void)
 {
-	struct fleet_terms_pool *pool = xcalloc(1, sizeof(*pool));
+	struct fleet_terms_pool *pool = xcalloc(1, sizeof *pool);
 
 	pool->bucket_count = BUCKETS_MIN;
 	pool->buckets = xcalloc(pool->bucket_count, sizeof(struct fleet_terms *));
@@ -37,7 +37,7 @@ struct fleet_terms_pool *fleet_terms_pool_new(void)
 
 void fleet_terms_pool_free(struct fleet_terms_pool *pool)
 {
-	if (pool == NULL)
+	if (!pool)
 		return;
 	assert(pool->count == 0);
 	free(pool->buckets);
@@ -48,7 +48,7 @@ void fleet_terms_pool_free(struct fleet_terms_pool *pool)
 
 static size_t text_size(const char *text)
 {
-	return text != NULL ? strlen(text) + 1 : 0;
+	return text ? strlen(text) + 1 : 0;
 }
 
 static size_t texts_size(char *const *texts, size_t count)
@@ -83,13 +83,13 @@ static char **put_texts(char ***lists, char **at, char *const *texts, size_t cou
 
 struct fleet_terms *fleet_terms_new(const struct fleet_terms *from)
 {
-	size_t zone_length = from->zone != NULL ? name_length(from->zone) : 0;
+	size_t zone_length = from->zone ? name_length(from->zone) : 0;
 	size_t length = zone_length + text_size(from->service) + text_size(from->tier) +
 			texts_size(from->regions, from->region_count) +
 			texts_size(from->tags, from->tag_count);
 	size_t list_count = (size_t)from->region_count + from->tag_count;
 	struct fleet_terms *terms =
-		xcalloc(1, sizeof(*terms) + sizeof(*terms->life) + list_count * sizeof(char *) + length);
+		xcalloc(1, sizeof *terms + sizeof *terms->life + list_count * sizeof(char *) + length);
 	struct fleet_terms_life *life = (struct fleet_terms_life *)(terms + 1);
 	char **lists = (char **)(life + 1);
 	char *at = (char *)(lists + list_count);
@@ -111,11 +111,11 @@ struct fleet_terms *fleet_terms_new(const struct fleet_terms *from)
 
 bool fleet_terms_equal(const struct fleet_terms *a, const struct fleet_terms *b)
 {
-	return a == b || (a->life->hash == b->life->hash && a->life->length == b->life->length &&
-			  a->has_regions == b->has_regions && a->is_suspended == b->is_suspended &&
-			  a->region_count == b->region_count && a->tag_count == b->tag_count &&
-			  (a->tier == NULL) == (b->tier == NULL) &&
-			  memcmp(a->life->bytes, b->life->bytes, a->life->length) == 0);
+	return a == b ||
+	       (a->life->hash == b->life->hash && a->life->length == b->life->length &&
+		a->has_regions == b->has_regions && a->is_suspended == b->is_suspended &&
+		a->region_count == b->region_count && a->tag_count == b->tag_count &&
+		(!a->tier) == (!b->tier) && memcmp(a->life->bytes, b->life->bytes, a->life->length) == 0);
 }
 
 bool fleet_terms_are_good(const struct fleet_terms *terms, uint64_t validation)
@@ -134,7 +134,7 @@ bool fleet_terms_all(const struct fleet_terms_pool *pool,
 		     bool (*is_so)(void *user, struct fleet_terms *terms), void *user)
 {
 	for (size_t i = 0; i < pool->bucket_count; i++)
-		for (struct fleet_terms *terms = pool->buckets[i]; terms != NULL; terms = terms->life->next)
+		for (struct fleet_terms *terms = pool->buckets[i]; terms; terms = terms->life->next)
 			if (!is_so(user, terms))
 				return false;
 	return true;
@@ -157,7 +157,7 @@ static void leave_pool(struct fleet_terms *terms)
 {
 	struct fleet_terms **at;
 
-	if (terms->life->pool == NULL)
+	if (!terms->life->pool)
 		return;
 	for (at = bucket_of(terms->life->pool, terms); *at != terms;)
 		at = &(*at)->life->next;
@@ -175,7 +175,7 @@ static void grow(struct fleet_terms_pool *pool)
 	pool->bucket_count *= 2;
 	pool->buckets = xcalloc(pool->bucket_count, sizeof(struct fleet_terms *));
 	for (size_t i = 0; i < old_count; i++)
-		for (struct fleet_terms *terms = old[i], *next; terms != NULL; terms = next) {
+		for (struct fleet_terms *terms = old[i], *next; terms; terms = next) {
 			next = terms->life->next;
 			link_in(pool, terms);
 		}
@@ -186,7 +186,7 @@ struct fleet_terms *fleet_terms_share(struct fleet_terms_pool *pool, struct flee
 {
 	if (terms->life->pool == pool)
 		return terms;
-	for (struct fleet_terms *at = *bucket_of(pool, terms); at != NULL; at = at->life->next)
+	for (struct fleet_terms *at = *bucket_of(pool, terms); at; at = at->life->next)
 		if (fleet_terms_equal(at, terms)) {
 			at->life->references++;
 			fleet_terms_unref(terms);

@@ -29,13 +29,13 @@ static __attribute__((format(printf, 4, 5))) void fail(struct fleet_validation *
 	if (vasprintf(&message, format, args) < 0)
 		abort();
 	va_end(args);
-	if (stage != NULL) {
+	if (stage) {
 		assert(stage->object == object);
 		const struct fleet_place *place = validation->place < stage->place_count
 							  ? &stage->places[validation->place]
 							  : &stage->place;
 		err = err_add(validation->errors, stage->file, place->line, place->column, "%s", message);
-		if (stage->pointer != NULL) {
+		if (stage->pointer) {
 			char *pointer = xasprintf("%s%s", stage->pointer, reference->path);
 			err_set_pointer(err, pointer);
 			free(pointer);
@@ -77,7 +77,7 @@ static size_t collect_ids(const struct fleet_validation *validation, enum fleet_
 		ids[count++] = object->id;
 	for (size_t i = 0; i < change->count && count < NEAREST_AMONG_MAX; i++)
 		if (change->stages[i].action == STAGE_BROKEN && change->stages[i].kind == kind &&
-		    fleet_get(validation->fleet, kind, change->stages[i].id) == NULL)
+		    !fleet_get(validation->fleet, kind, change->stages[i].id))
 			ids[count++] = change->stages[i].id;
 	return count;
 }
@@ -94,18 +94,18 @@ static void fail_unknown(struct fleet_validation *validation, const struct fleet
 	}
 	assert(reference->role == REFERENCE_OBJECT && reference->kind < FLEET_KINDS);
 	validation->nearest_left--;
-	const char **ids = xcalloc(NEAREST_AMONG_MAX, sizeof(*ids));
+	const char **ids = xcalloc(NEAREST_AMONG_MAX, sizeof *ids);
 	size_t count = collect_ids(validation, reference->kind, ids);
 	const char *nearest = text_known(reference->id, ids, count, known);
 	if (count == 0)
-		snprintf(known, sizeof(known), "; there are no %s", fleet_kind_key[reference->kind]);
+		snprintf(known, sizeof known, "; there are no %s", fleet_kind_key[reference->kind]);
 	fail(validation, reference, nearest, "unknown %s '%s'%s", kind, reference->id, known);
 	free(ids);
 }
 
 static void check_object(struct fleet_validation *validation, const struct fleet_reference *reference)
 {
-	if (fleet_get(validation->fleet, reference->kind, reference->id) == NULL &&
+	if (!fleet_get(validation->fleet, reference->kind, reference->id) &&
 	    !validation->change->is_incomplete && !is_broken(validation, reference->kind, reference->id))
 		fail_unknown(validation, reference);
 }
@@ -121,25 +121,25 @@ static void check_static(struct fleet_validation *validation, const struct fleet
 	char cut_text[NAME_TEXT_MAX], types[80] = "";
 	const struct zone_node *cut = NULL, *node = zone_find(zone, name, &cut);
 
-	if (cut != NULL) {
+	if (cut) {
 		name_to_text(cut->name, cut_text);
 		fail(validation, reference, NULL, "%s '%s' lies below the %s at '%s'", what, text,
 		     cut->flags & ZONE_NODE_DNAME ? "DNAME" : "zone cut", cut_text);
 		return;
 	}
-	if (node == NULL)
+	if (!node)
 		return;
 	if ((node->flags & ZONE_NODE_CUT) && !(node->flags & ZONE_NODE_APEX)) {
 		fail(validation, reference, NULL, "%s '%s' is a zone cut: it has NS records", what, text);
 		return;
 	}
-	for (size_t i = 0; i < sizeof(owned_types) / sizeof(owned_types[0]); i++) {
+	for (size_t i = 0; i < sizeof owned_types / sizeof owned_types[0]; i++) {
 		char type[16];
-		if (rrset_find(node->sets, owned_types[i]) == NULL)
+		if (!rrset_find(node->sets, owned_types[i]))
 			continue;
 		rrtype_to_text(owned_types[i], type);
 		size_t used = strlen(types);
-		snprintf(types + used, sizeof(types) - used, "%s%s", used > 0 ? ", " : "", type);
+		snprintf(types + used, sizeof types - used, "%s%s", used > 0 ? ", " : "", type);
 	}
 	if (types[0] != '\0')
 		fail(validation, reference, NULL,
@@ -155,10 +155,10 @@ static void check_owner(struct fleet_validation *validation, const struct fleet_
 {
 	const struct fleet_tenant *tenant = (const struct fleet_tenant *)validation->object, *owner;
 
-	if (validation->stage == NULL)
+	if (!validation->stage)
 		return;
 	owner = fleet_other_owner(validation->fleet, tenant, reference->name);
-	if (owner == NULL || (owner->object.is_staged && fleet_tenant_is_implied(tenant, reference->name)) ||
+	if (!owner || (owner->object.is_staged && fleet_tenant_is_implied(tenant, reference->name)) ||
 	    is_broken(validation, FLEET_TENANT, owner->object.id))
 		return;
 	fail(validation, reference, NULL, "%s '%s' already belongs to tenant '%s'", what, text,
@@ -177,7 +177,7 @@ static void check_name(struct fleet_validation *validation, const struct fleet_r
 	if (is_host)
 		name_to_text(tenant_zone, zone_text);
 	check_owner(validation, reference, what, text);
-	if (is_host && names_get(validation->fleet->zones, tenant_zone) == NULL)
+	if (is_host && !names_get(validation->fleet->zones, tenant_zone))
 		return; /* of an unknown zone nothing more can be said */
 	if (is_host && !name_equal(name, tenant_zone) && !name_is_below(name, tenant_zone)) {
 		fail(validation, reference, NULL,
@@ -186,7 +186,7 @@ static void check_name(struct fleet_validation *validation, const struct fleet_r
 		return;
 	}
 	const struct fleet_zone *zone = names_enclosing(validation->fleet->zones, name);
-	if (zone == NULL)
+	if (!zone)
 		return;
 	if (is_host && name_is_below(zone->name.octets, tenant_zone)) {
 		fail(validation, reference, NULL,
@@ -194,7 +194,7 @@ static void check_name(struct fleet_validation *validation, const struct fleet_r
 		     zone_text, zone->object.id);
 		return;
 	}
-	if (zone->zone != NULL)
+	if (zone->zone)
 		check_static(validation, reference, what, text, zone->zone, name);
 }
 
@@ -233,16 +233,16 @@ static void check_residency(struct fleet_validation *validation, const struct fl
 	const struct fleet_service *service =
 		(const struct fleet_service *)fleet_get(fleet, FLEET_SERVICE, terms->service);
 
-	if (!terms->has_regions || service == NULL || is_broken(validation, FLEET_SERVICE, terms->service))
+	if (!terms->has_regions || !service || is_broken(validation, FLEET_SERVICE, terms->service))
 		return;
 	for (size_t i = 0; i < terms->region_count; i++)
 		if (has_vips_in(service, terms->regions[i]) ||
-		    fleet_get(fleet, FLEET_REGION, terms->regions[i]) == NULL)
+		    !fleet_get(fleet, FLEET_REGION, terms->regions[i]))
 			return; /* an unknown region is reported by itself */
 	char regions[LISTED_MAX * 72] = "";
 	size_t used = 0;
 	for (size_t i = 0; i < service->vip_region_count && i < LISTED_MAX; i++)
-		used += (size_t)snprintf(regions + used, sizeof(regions) - used, "%s%s",
+		used += (size_t)snprintf(regions + used, sizeof regions - used, "%s%s",
 					 i > 0 ? ", " : "; it has some in ", service->vips[i].region);
 	validation->place = terms->region_count > 0 ? 2 : SIZE_MAX;
 	fail(validation, &(struct fleet_reference){.path = "/regions"}, NULL,
@@ -285,7 +285,7 @@ void fleet_validate(struct fleet_validation *validation, const struct fleet_obje
 		return;
 	}
 	const struct fleet_tenant *tenant = (const struct fleet_tenant *)object;
-	check_terms(validation, tenant->terms, stage == NULL || stage->action == STAGE_PUT);
+	check_terms(validation, tenant->terms, !stage || stage->action == STAGE_PUT);
 	fleet_each_name(tenant, check_reference, validation);
 }
 

@@ -59,7 +59,7 @@ bool fleet_vips_resolve(struct fleet_vips *vips, fleet_addresses_fn *addresses, 
 {
 	if (!vips->has_names)
 		return false;
-	struct fleet_vip *now = xcalloc(FLEET_VIPS_PER_REGION_MAX, sizeof(*now));
+	struct fleet_vip *now = xcalloc(FLEET_VIPS_PER_REGION_MAX, sizeof *now);
 	size_t count = expand(vips, addresses, user, now, &vips->left_out);
 	assert(count <= FLEET_VIPS_PER_REGION_MAX);
 	if (is_same(vips, now, count)) {

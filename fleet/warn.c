@@ -45,7 +45,7 @@ static uint64_t region_bit(const struct fleet *fleet, const char *id)
 {
 	const struct fleet_object *region = fleet_get(fleet, FLEET_REGION, id);
 
-	assert(region != NULL && region->number < FLEET_REGIONS_MAX);
+	assert(region && region->number < FLEET_REGIONS_MAX);
 	return (uint64_t)1 << region->number;
 }
 
@@ -74,7 +74,7 @@ static const uint64_t *rules_of(struct region_names *names, const struct fleet_m
 {
 	uint64_t **slot = &names->map_rules[map->object.number];
 
-	if (*slot != NULL)
+	if (*slot)
 		return *slot;
 	*slot = xcalloc(map->rule_count + 1, sizeof(**slot));
 	for (size_t r = 0; r < map->rule_count; r++)
@@ -178,14 +178,14 @@ static void check_touched_services(const struct fleet *fleet, const struct fleet
 
 	for (size_t i = 0; i < result->touched_count; i++) {
 		const struct fleet_touched *touched = &result->touched[i];
-		if (touched->after != NULL && (touched->kind == FLEET_SERVICE || touched->kind == FLEET_MAP))
+		if (touched->after && (touched->kind == FLEET_SERVICE || touched->kind == FLEET_MAP))
 			is_touched[touched->kind == FLEET_MAP][touched->after->number] = true;
 	}
 	for (size_t at = 0; (object = fleet_next(fleet, FLEET_SERVICE, &at)) != NULL;) {
 		const struct fleet_service *service = (const struct fleet_service *)object;
 		const struct fleet_object *map =
 			service->order == ORDER_MAP ? fleet_get(fleet, FLEET_MAP, service->map) : NULL;
-		if (is_touched[0][object->number] || (map != NULL && is_touched[1][map->number]))
+		if (is_touched[0][object->number] || (map && is_touched[1][map->number]))
 			check_service(&names, service);
 	}
 	names_end(&names);
@@ -227,20 +227,20 @@ static void note_hidden(struct wildcard_walk *walk, const struct fleet_tenant *t
 	const uint8_t *parent = top + *top + 1;
 	struct hidden *hidden = names_get(walk->by_parent, parent);
 
-	if (hidden != NULL) {
+	if (hidden) {
 		hidden->count++;
 		return;
 	}
-	hidden = xcalloc(1, sizeof(*hidden));
+	hidden = xcalloc(1, sizeof *hidden);
 	char *text = text_of(name);
-	*hidden = (struct hidden){.tenant = tenant,
-				  .top = text_of(top),
-				  .count = 1,
-				  .why = holder != NULL ? xasprintf("'%s' of %s '%s'", text,
-								    fleet_kind_name[holder->kind], holder->id)
-							: xasprintf("'%s' in the zone's own text", text)};
+	*hidden = (struct hidden){
+		.tenant = tenant,
+		.top = text_of(top),
+		.count = 1,
+		.why = holder ? xasprintf("'%s' of %s '%s'", text, fleet_kind_name[holder->kind], holder->id)
+			      : xasprintf("'%s' in the zone's own text", text)};
 	free(text);
-	xgrow((void **)&walk->all, &walk->capacity, walk->count + 1, sizeof(*walk->all));
+	xgrow((void **)&walk->all, &walk->capacity, walk->count + 1, sizeof *walk->all);
 	walk->all[walk->count++] = hidden;
 	/* The key has to stay: the wildcard's own name, which the tenant holds. */
 	for (struct fleet_tenant_name at = {0}; fleet_tenant_next_name(tenant, &at);) {
@@ -258,7 +258,7 @@ static void visit(struct wildcard_walk *walk, const uint8_t *name, size_t apex_l
 	const uint8_t *top;
 	const struct fleet_tenant *tenant = fleet_closest_wildcard(walk->fleet, name, apex_length, &top);
 
-	if (tenant == NULL)
+	if (!tenant)
 		return;
 	/* Nobody looks for addresses at names like _dmarc (RFC 8552), nor does a tenant miss its wildcard
 	 * where it answers by itself. */
@@ -275,17 +275,17 @@ static void visit_tenant(struct wildcard_walk *walk, const struct fleet_tenant *
 	/* Of a million tenants most have one name, right below their zone's apex. */
 	if (!tenant->has_hosts && tenant->domain_count == 0) {
 		struct hidden *hidden = names_get(walk->by_parent, zone_name);
-		if (hidden != NULL && hidden->tenant != tenant) {
+		if (hidden && hidden->tenant != tenant) {
 			hidden->count++;
 			return;
 		}
-		if (names_get(fleet->wildcards, zone_name) == NULL)
+		if (!names_get(fleet->wildcards, zone_name))
 			return;
 	}
 	for (struct fleet_tenant_name at = {0}; fleet_tenant_next_name(tenant, &at);) {
 		const struct fleet_zone *zone = at.is_domain ? names_enclosing(fleet->zones, at.name)
 							     : names_get(fleet->zones, zone_name);
-		if (zone == NULL)
+		if (!zone)
 			continue; /* a domain that no zone here holds is not answered */
 		if (name_is_wildcard(at.name))
 			walk->zone_has_wildcard[zone->object.number] = true;
@@ -300,12 +300,12 @@ static void visit_zone(struct wildcard_walk *walk, const struct fleet_zone *zone
 
 	for (const struct zone_node *node = zone->zone->nodes;
 	     node != NULL && walk->zone_has_wildcard[zone->object.number]; node = node->next)
-		if (node->sets != NULL && !(node->flags & (ZONE_NODE_OCCLUDED | ZONE_NODE_APEX)))
+		if (node->sets && !(node->flags & (ZONE_NODE_OCCLUDED | ZONE_NODE_APEX)))
 			visit(walk, node->name, zone->name.length, NULL);
 	if (*name == 0)
 		return;
 	const struct fleet_zone *around = names_enclosing(walk->fleet->zones, name + *name + 1);
-	if (around != NULL && walk->zone_has_wildcard[around->object.number])
+	if (around && walk->zone_has_wildcard[around->object.number])
 		visit(walk, name, around->name.length, &zone->object);
 }
 
@@ -368,9 +368,9 @@ static void check_touched_names(const struct fleet *fleet, const struct fleet_re
 	       fleet_number_end(fleet, FLEET_ZONE)); /* as far as one can know */
 	for (size_t i = 0; i < result->touched_count; i++) {
 		const struct fleet_object *after = result->touched[i].after;
-		if (after != NULL && after->kind == FLEET_TENANT)
+		if (after && after->kind == FLEET_TENANT)
 			visit_tenant(&walk, (const struct fleet_tenant *)after);
-		else if (after != NULL && after->kind == FLEET_ZONE)
+		else if (after && after->kind == FLEET_ZONE)
 			visit_zone(&walk, (const struct fleet_zone *)after);
 	}
 	walk_end(&walk, errors);

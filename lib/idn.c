@@ -104,10 +104,10 @@ bool idn_hint(const char *name, struct idn_hint *ret)
 	if (reason)
 		ret->meant[0] = '\0';
 	if (reason)
-		snprintf(ret->reason, sizeof(ret->reason),
+		snprintf(ret->reason, sizeof ret->reason,
 			 "it has letters beyond ASCII, and no form in ASCII: %s", reason);
 	else
-		snprintf(ret->reason, sizeof(ret->reason),
+		snprintf(ret->reason, sizeof ret->reason,
 			 "it has letters beyond ASCII; resolvers ask for '%s'", ret->meant);
 	return true;
 }

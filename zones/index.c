@@ -70,7 +70,7 @@ static void put_slot(struct shard *shard, uint32_t fingerprint, size_t offset)
 /* The same nodes without waste, in a table of `slots`. */
 static struct shard *shard_rebuild(const struct shard *old, uint32_t slots)
 {
-	size_t live = old->used - sizeof(*old) - (old->mask + 1) * sizeof(struct slot) - old->waste;
+	size_t live = old->used - sizeof *old - (old->mask + 1) * sizeof(struct slot) - old->waste;
 	struct shard *shard = shard_new(slots, live + live / 4 + COPY_SLACK);
 
 	for (uint32_t i = 0; i <= old->mask; i++) {
@@ -215,10 +215,10 @@ static void zone_set_unref(struct zone_set *set)
 
 static struct index *index_new(void)
 {
-	struct index *index = xcalloc(1, sizeof(*index));
+	struct index *index = xcalloc(1, sizeof *index);
 
 	index->references = 1;
-	index->bytes = sizeof(*index);
+	index->bytes = sizeof *index;
 	for (unsigned i = 0; i < SHARDS; i++)
 		index->shards[i] = (struct shard_entry){(struct shard *)(uintptr_t)&empty_shard, 0};
 	return index;
@@ -292,8 +292,8 @@ static struct zone_set *merge_zones(struct index_edit *edit)
 {
 	const struct zone_set *old = edit->index->zones;
 	size_t count = (old ? old->count : 0) + edit->added_count;
-	struct ordered_zone *all = xcalloc(count, sizeof(*all));
-	struct zone_set *set = xcalloc(1, sizeof(*set) + count * sizeof(struct zone *));
+	struct ordered_zone *all = xcalloc(count, sizeof *all);
+	struct zone_set *set = xcalloc(1, sizeof *set + count * sizeof(struct zone *));
 
 	for (size_t i = 0; i < count; i++) {
 		bool is_old = old && i < old->count;
@@ -301,7 +301,7 @@ static struct zone_set *merge_zones(struct index_edit *edit)
 			is_old ? zone_ref(old->zones[i]) : edit->added[i - (old ? old->count : 0)];
 		all[i] = (struct ordered_zone){zone, name_labels(zone->name.octets), i};
 	}
-	qsort(all, count, sizeof(*all), compare_zones);
+	qsort(all, count, sizeof *all, compare_zones);
 	for (size_t i = 0; i < count; i++) {
 		if (i > 0 && name_equal(all[i].zone->name.octets, all[i - 1].zone->name.octets)) {
 			zone_unref(all[i].zone);
@@ -325,7 +325,7 @@ static void flush(struct index_edit *edit)
 		return;
 	struct zone_set *zones = merge_zones(edit);
 	edit->added_count = 0;
-	memset(edit->is_own, 0, sizeof(edit->is_own));
+	memset(edit->is_own, 0, sizeof edit->is_own);
 	edit->index = index_new();
 	edit->index->zones = zones;
 	for (size_t i = 0; i < zones->count; i++)
@@ -426,12 +426,12 @@ void index_edit_set_tenant(struct index_edit *edit, const struct name *name, uin
 
 struct index_edit *index_edit_new(const struct index *base)
 {
-	struct index_edit *edit = xcalloc(1, sizeof(*edit));
+	struct index_edit *edit = xcalloc(1, sizeof *edit);
 
 	edit->index = index_new();
 	if (!base)
 		return edit;
-	memcpy(edit->index, base, sizeof(*base));
+	memcpy(edit->index, base, sizeof *base);
 	edit->index->references = 1;
 	if (base->zones)
 		base->zones->references++;
@@ -451,7 +451,7 @@ void index_edit_add_zone(struct index_edit *edit, struct zone *zone)
 {
 	if (edit->added_count == edit->added_capacity)
 		xgrow((void **)&edit->added, &edit->added_capacity, edit->added_count + 1,
-		      sizeof(*edit->added));
+		      sizeof *edit->added);
 	edit->added[edit->added_count++] = zone_ref(zone);
 }
 

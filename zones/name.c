@@ -215,7 +215,7 @@ static inline void lower_16_at(const uint8_t *from, uint8_t *to)
 /* The last octets of a name, some of which were hashed before: `word` holds the last eight. */
 static inline uint64_t finish_with(uint64_t hash, uint64_t word, size_t length)
 {
-	unsigned rest = length % sizeof(word);
+	unsigned rest = length % sizeof word;
 	return hash_finish(hash, rest != 0 ? word >> (64 - 8 * rest) : 0);
 }
 

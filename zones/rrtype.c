@@ -36,14 +36,14 @@ bool rrtype_rdata_to_text(uint16_t type, const uint8_t *rdata, size_t length, ch
 	/* root owner, type, class IN, TTL 0, RDLENGTH */
 	uint8_t head[11] = {0, (uint8_t)(type >> 8),   (uint8_t)type,  0, RR_CLASS_IN, 0, 0, 0,
 			    0, (uint8_t)(length >> 8), (uint8_t)length};
-	uint8_t *wire = xmalloc(sizeof(head) + length);
-	memcpy(wire, head, sizeof(head));
+	uint8_t *wire = xmalloc(sizeof head + length);
+	memcpy(wire, head, sizeof head);
 	if (length)
-		memcpy(wire + sizeof(head), rdata, length);
+		memcpy(wire + sizeof head, rdata, length);
 
 	ldns_rr *rr = NULL;
 	size_t at = 0;
-	ldns_status status = ldns_wire2rr(&rr, wire, sizeof(head) + length, &at, LDNS_SECTION_ANSWER);
+	ldns_status status = ldns_wire2rr(&rr, wire, sizeof head + length, &at, LDNS_SECTION_ANSWER);
 	char *text = status == LDNS_STATUS_OK ? ldns_rr2str(rr) : NULL;
 	const char *data = behind_head(text);
 	bool is_good = data && *data;

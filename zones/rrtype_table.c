@@ -162,7 +162,7 @@ void rrtype_to_text(uint16_t type, char out[static 16])
 	const struct row *row = row_of(type);
 
 	if (row) {
-		memcpy(out, row->mnemonic, sizeof(row->mnemonic));
+		memcpy(out, row->mnemonic, sizeof row->mnemonic);
 		return;
 	}
 	memcpy(out, "TYPE", 4);

@@ -31,7 +31,7 @@ static const uint8_t *behind_address(const uint8_t *name)
 	for (unsigned i = 0; i < IPV4_LABELS && is_octet(label); label += *label + 1)
 		if (++i == IPV4_LABELS)
 			return label + *label + 1;
-	if (*name == 0 || *name >= sizeof(text) || !memchr(name + 1, ':', *name))
+	if (*name == 0 || *name >= sizeof text || !memchr(name + 1, ':', *name))
 		return NULL;
 	memcpy(text, name + 1, *name);
 	text[*name] = '\0';

@@ -90,7 +90,7 @@ static void table_grow(struct builder *builder)
 
 	assert((slots & (slots - 1)) == 0 && slots > builder->owner_count);
 	free(builder->table);
-	builder->table = xcalloc(slots, sizeof(*builder->table));
+	builder->table = xcalloc(slots, sizeof *builder->table);
 	builder->table_mask = slots - 1;
 	for (size_t i = 0; i < builder->owner_count; i++) {
 		const struct zone_node *node = builder->owners[i].node;
@@ -117,8 +117,8 @@ static uint32_t owner_number(struct builder *builder, const uint8_t *name, size_
 	}
 	if (builder->owner_count == builder->owner_capacity)
 		xgrow((void **)&builder->owners, &builder->owner_capacity, builder->owner_count + 1,
-		      sizeof(*builder->owners));
-	struct zone_node *node = arena_alloc(builder->zone->arena, sizeof(*node) + length);
+		      sizeof *builder->owners);
+	struct zone_node *node = arena_alloc(builder->zone->arena, sizeof *node + length);
 	uint8_t *copy = (uint8_t *)(node + 1);
 	memcpy(copy, name, length);
 	node->name = copy;
@@ -168,7 +168,7 @@ static void take_record(void *context, const struct zone_record *record)
 		warn(builder, record->file, record->line, owner->octets, "outside the zone, ignored");
 		return;
 	}
-	struct record *copy = arena_alloc(builder->staging, sizeof(*copy) + record->length);
+	struct record *copy = arena_alloc(builder->staging, sizeof *copy + record->length);
 	*copy = (struct record){.file = record->file,
 				.line = record->line,
 				.ttl = record->ttl,
@@ -239,20 +239,20 @@ static size_t sort_records(struct builder *builder, const struct owner *owner)
 
 	if (owner->count > builder->sorted_capacity)
 		xgrow((void **)&builder->sorted, &builder->sorted_capacity, owner->count,
-		      sizeof(*builder->sorted));
+		      sizeof *builder->sorted);
 	for (struct record *record = owner->first; record; record = record->next)
 		builder->sorted[count++] = record;
 	assert(count == owner->count);
 	if (count < 2)
 		return count;
-	qsort(builder->sorted, count, sizeof(*builder->sorted), compare_data);
+	qsort(builder->sorted, count, sizeof *builder->sorted, compare_data);
 	drop_duplicates(builder->sorted, count);
 	for (size_t i = 0; i < count; i++) {
 		if (!builder->sorted[i]->is_dropped)
 			builder->sorted[kept++] = builder->sorted[i];
 	}
 	assert(kept > 0 && kept <= count);
-	qsort(builder->sorted, kept, sizeof(*builder->sorted), compare_order);
+	qsort(builder->sorted, kept, sizeof *builder->sorted, compare_order);
 	return kept;
 }
 
@@ -306,7 +306,7 @@ static const struct rrset *make_set(struct builder *builder, const struct owner 
 	if (differs && records[0]->type != RR_RRSIG)
 		warn(builder, differs->file, differs->line, owner->node->name,
 		     "TTL differs from that of the other records of the set; the lowest is used");
-	struct rrset *set = arena_alloc(builder->zone->arena, sizeof(*set) + length);
+	struct rrset *set = arena_alloc(builder->zone->arena, sizeof *set + length);
 	uint8_t *to = (uint8_t *)(set + 1);
 	*set = (struct rrset){.next = next,
 			      .type = records[0]->type,
@@ -362,7 +362,7 @@ static void check_single(struct builder *builder, const struct owner *owner, str
 		if (!may_stand_beside_cname(records[i]->type)) {
 			char type[16], text[64];
 			rrtype_to_text(records[i]->type, type);
-			snprintf(text, sizeof(text), "CNAME with other data (%s)", type);
+			snprintf(text, sizeof text, "CNAME with other data (%s)", type);
 			fail(builder, records[i], owner, text);
 			return;
 		}
@@ -403,7 +403,7 @@ static bool check_size(struct builder *builder, const struct owner *owner, struc
 	bool can_fit = fewest + question <= MESSAGE_OCTETS;
 	char type[16], text[160];
 	rrtype_to_text(layout.type, type);
-	snprintf(text, sizeof(text), "the set of %zu %s records has %zu octets; a DNS message holds %d%s",
+	snprintf(text, sizeof text, "the set of %zu %s records has %zu octets; a DNS message holds %d%s",
 		 count, type, most, MESSAGE_OCTETS, can_fit ? ", and it may not fit" : "");
 	if (can_fit)
 		warn(builder, records[0]->file, records[0]->line, owner->node->name, text);
@@ -541,7 +541,7 @@ static void finish(struct builder *builder)
 		check_occluded(builder, &builder->owners[i]);
 	check_apex(builder);
 
-	const struct zone_node **table = arena_alloc(zone->arena, (builder->table_mask + 1) * sizeof(*table));
+	const struct zone_node **table = arena_alloc(zone->arena, (builder->table_mask + 1) * sizeof *table);
 	for (size_t i = 0; i <= builder->table_mask; i++) {
 		if (builder->table[i])
 			table[i] = builder->owners[builder->table[i] - 1].node;
@@ -564,14 +564,14 @@ struct zone *zone_load(const struct name *name, const char *path, const char *te
 		       struct err_list *errors)
 {
 	struct arena *arena = arena_new();
-	struct zone *zone = arena_alloc(arena, sizeof(*zone));
+	struct zone *zone = arena_alloc(arena, sizeof *zone);
 	struct builder builder = {.zone = zone,
 				  .staging = arena_new(),
 				  .errors = errors,
 				  .errors_before = errors->errors,
 				  .file = path ? path : label};
 
-	assert((path == NULL) != (text == NULL));
+	assert((!path) != (!text));
 	zone->references = 1;
 	zone->arena = arena;
 	zone->name = *name;

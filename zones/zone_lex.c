@@ -105,7 +105,7 @@ static const char *read_word(struct zone_lex *lex, struct zone_entry *entry, boo
 {
 	assert(lex->at < lex->end && entry->count <= lex->words_capacity);
 	if (entry->count == lex->words_capacity)
-		xgrow((void **)&lex->words, &lex->words_capacity, entry->count + 1, sizeof(*lex->words));
+		xgrow((void **)&lex->words, &lex->words_capacity, entry->count + 1, sizeof *lex->words);
 	lex->words[entry->count] = (struct zone_word){
 		.start = lex->length, .is_joined = entry->count > 0 && lex->at == lex->word_end};
 	lex->is_ascii = true;

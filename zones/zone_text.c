@@ -124,7 +124,7 @@ static void warn_of_rdata(struct source *source, uint16_t type, const struct zon
 			continue;
 		char mnemonic[16], what[64];
 		rrtype_to_text(type, mnemonic);
-		snprintf(what, sizeof(what), "%s record: %.*s", mnemonic, field->name_length, field->name);
+		snprintf(what, sizeof what, "%s record: %.*s", mnemonic, field->name_length, field->name);
 		warn_of_letters(source, &words[i], what);
 	}
 }
@@ -149,7 +149,7 @@ static bool ttl_from_text(const char *text, uint32_t *ret)
 			number = number * 10 + (uint64_t)(*text - '0');
 		if (text == digits)
 			return false;
-		for (size_t i = 0; *text && i < sizeof(units) / sizeof(units[0]); i++) {
+		for (size_t i = 0; *text && i < sizeof units / sizeof units[0]; i++) {
 			if ((*text | 0x20) == units[i].letter)
 				seconds = units[i].seconds;
 		}
@@ -174,7 +174,7 @@ static bool is_class(const char *word, bool *ret_is_in)
 		return true;
 	}
 	*ret_is_in = false;
-	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+	for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
 		if (strcasecmp(word, others[i]) == 0)
 			return true;
 	}
@@ -295,7 +295,7 @@ static bool choose_ttl(struct source *source, struct head *head)
 	}
 	const struct optional_ttl *const defaults[] = {&reader->directive, &reader->last,
 						       &reader->soa_minimum};
-	for (size_t i = 0; i < sizeof(defaults) / sizeof(defaults[0]); i++) {
+	for (size_t i = 0; i < sizeof defaults / sizeof defaults[0]; i++) {
 		if (defaults[i]->is_known) {
 			head->ttl = *defaults[i];
 			return true;

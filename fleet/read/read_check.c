@@ -143,7 +143,7 @@ static bool is_token(const char *text)
 	if (*text == '\0')
 		return false;
 	for (; *text != '\0'; text++)
-		if (!isalnum((unsigned char)*text) && strchr("!#$%&'*+-.^_`|~", *text) == NULL)
+		if (!isalnum((unsigned char)*text) && !strchr("!#$%&'*+-.^_`|~", *text))
 			return false;
 	return true;
 }
@@ -223,9 +223,9 @@ static void read_headers(const struct doc_reader *reader, const struct doc_node 
 		return;
 	}
 	draft->headers = arena_alloc(fleet_object_arena(&draft->check->object),
-				     (value->count + 1) * sizeof(*draft->headers));
+				     (value->count + 1) * sizeof *draft->headers);
 	draft->check->spec.headers = draft->headers;
-	for (const struct doc_node *item = value->first; item != NULL; item = item->next)
+	for (const struct doc_node *item = value->first; item; item = item->next)
 		read_header(reader, item, draft);
 }
 
@@ -263,7 +263,7 @@ static size_t parse_expect(const char *text, struct probe_expect ranges[static F
 static void set_expect(struct draft *draft, const char *text, const struct probe_expect *ranges, size_t count)
 {
 	draft->check->spec.expect =
-		arena_dup(fleet_object_arena(&draft->check->object), ranges, count * sizeof(*ranges));
+		arena_dup(fleet_object_arena(&draft->check->object), ranges, count * sizeof *ranges);
 	draft->check->spec.expect_count = count;
 	draft->check->expect_text = copy(draft, text);
 }
@@ -305,9 +305,9 @@ static bool is_host_name(const char *text)
 	struct ip ip;
 
 	for (const char *at = text; *at != '\0'; at++)
-		if (!isalnum((unsigned char)*at) && strchr("-_.", *at) == NULL)
+		if (!isalnum((unsigned char)*at) && !strchr("-_.", *at))
 			return false;
-	return strcmp(text, ".") != 0 && !ip_parse(text, &ip) && name_from_text(text, NULL, &name) == NULL;
+	return strcmp(text, ".") != 0 && !ip_parse(text, &ip) && !name_from_text(text, NULL, &name);
 }
 
 static void read_sni(const struct doc_reader *reader, const struct doc_node *value, void *target)
@@ -385,12 +385,12 @@ static void check_special_keys(const struct doc_reader *reader, const struct doc
 {
 	char types[80];
 
-	for (size_t i = 0; i < sizeof(special_keys) / sizeof(special_keys[0]); i++) {
+	for (size_t i = 0; i < sizeof special_keys / sizeof special_keys[0]; i++) {
 		const struct special_key *special = &special_keys[i];
 		const struct doc_node *value = doc_get(node, special->key);
-		if (value == NULL || kind->keys & special->bit)
+		if (!value || kind->keys & special->bit)
 			continue;
-		list_types_with(special->bit, types, sizeof(types));
+		list_types_with(special->bit, types, sizeof types);
 		doc_err_key(reader->errors, reader->doc, value, "'%s' is for checks of type %s", special->key,
 			    types);
 	}
@@ -403,16 +403,16 @@ static void finish_type(const struct doc_reader *reader, const struct doc_node *
 	struct name name;
 
 	check_special_keys(reader, node, kind);
-	if (doc_get(node, "port") == NULL) {
+	if (!doc_get(node, "port")) {
 		check->spec.port = kind->default_port;
 		if (check->spec.port == 0)
 			doc_err(reader->errors, reader->doc, node,
 				"missing key 'port'; type %s has no default", kind->name);
 	}
-	if (!kind->asks_for_host || check->spec.host == NULL)
+	if (!kind->asks_for_host || !check->spec.host)
 		return;
 	const char *wrong = name_from_text(check->spec.host, NULL, &name);
-	if (wrong != NULL) {
+	if (wrong) {
 		doc_err(reader->errors, reader->doc, doc_get(node, "host"), "must be the name to ask for: %s",
 			wrong);
 		return;
@@ -436,14 +436,14 @@ static void finish(const struct doc_reader *reader, const struct doc_node *node,
 		doc_err(reader->errors, reader->doc, doc_get(node, "timeout"),
 			"must not be longer than the interval of %s", interval);
 	}
-	if (check->spec.kind != NULL)
+	if (check->spec.kind)
 		finish_type(reader, node, check);
 }
 
 struct fleet_object *fleet_read_check(const struct doc_reader *reader, const struct doc_node *node,
 				      const char *id)
 {
-	struct fleet_check *check = fleet_object_new(sizeof(*check), FLEET_CHECK, id);
+	struct fleet_check *check = fleet_object_new(sizeof *check, FLEET_CHECK, id);
 	struct draft draft = {.check = check};
 	size_t errors = reader->errors->errors;
 

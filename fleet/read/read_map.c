@@ -25,7 +25,7 @@ static void add_item(const struct doc_reader *reader, const struct doc_node *nod
 		doc_err(reader->errors, reader->doc, node, "at most %d regions", FLEET_REGIONS_MAX);
 		return;
 	}
-	assert(tiers->items != NULL && tiers->count < FLEET_REGIONS_MAX);
+	assert(tiers->items && tiers->count < FLEET_REGIONS_MAX);
 	tiers->items[tiers->count++] = (struct fleet_tier_item){
 		.region = arena_strndup(arena, id, strlen(id)), .starts_tier = starts_tier};
 }
@@ -33,7 +33,7 @@ static void add_item(const struct doc_reader *reader, const struct doc_node *nod
 static void read_nested(const struct doc_reader *reader, const struct doc_node *value,
 			struct fleet_tiers *tiers, struct arena *arena)
 {
-	for (const struct doc_node *tier = value->first; tier != NULL; tier = tier->next) {
+	for (const struct doc_node *tier = value->first; tier; tier = tier->next) {
 		if (tier->kind == DOC_SCALAR)
 			doc_err(reader->errors, reader->doc, tier,
 				"must be a tier [a, b]: either all members of the list are tiers or none");
@@ -41,7 +41,7 @@ static void read_nested(const struct doc_reader *reader, const struct doc_node *
 			continue;
 		if (tier->count == 0)
 			doc_err(reader->errors, reader->doc, tier, "must not be an empty tier");
-		for (const struct doc_node *item = tier->first; item != NULL; item = item->next)
+		for (const struct doc_node *item = tier->first; item; item = item->next)
 			add_item(reader, item, tiers, item == tier->first, arena);
 	}
 }
@@ -59,7 +59,7 @@ static void read_nearest_of(const struct doc_reader *reader, const struct doc_no
 	if (value->count == 1)
 		doc_err(reader->errors, reader->doc, value,
 			"names no region behind nearest; nearest alone, without a list, is of all regions");
-	for (const struct doc_node *item = value->first->next; item != NULL; item = item->next) {
+	for (const struct doc_node *item = value->first->next; item; item = item->next) {
 		if (item->kind == DOC_SEQUENCE)
 			doc_err(reader->errors, reader->doc, item,
 				"must be a region: the order of [nearest, a, b] is that of the distances");
@@ -78,19 +78,19 @@ static void read_items(const struct doc_reader *reader, const struct doc_node *v
 	if (!doc_read_is_sequence(reader, value,
 				  "a list of regions, a list of tiers [[a, b], [c]], or nearest"))
 		return;
-	tiers->items = arena_alloc(arena, (FLEET_REGIONS_MAX + 1) * sizeof(*tiers->items));
-	if (value->first != NULL && is_nearest_word(value->first)) {
+	tiers->items = arena_alloc(arena, (FLEET_REGIONS_MAX + 1) * sizeof *tiers->items);
+	if (value->first && is_nearest_word(value->first)) {
 		read_nearest_of(reader, value, tiers, arena);
 		return;
 	}
-	for (const struct doc_node *item = value->first; item != NULL; item = item->next)
+	for (const struct doc_node *item = value->first; item; item = item->next)
 		if (item->kind == DOC_SEQUENCE)
 			tiers->has_nested_tiers = true;
 	if (tiers->has_nested_tiers) {
 		read_nested(reader, value, tiers, arena);
 		return;
 	}
-	for (const struct doc_node *item = value->first; item != NULL; item = item->next)
+	for (const struct doc_node *item = value->first; item; item = item->next)
 		add_item(reader, item, tiers, true, arena);
 }
 
@@ -116,9 +116,9 @@ static bool parse_subdivision(const char *text, struct fleet_map_rule *rule)
 	country[2] = '\0';
 	if (!fleet_is_country(country) || !fleet_is_subdivision(text + 3))
 		return false;
-	assert(strlen(text + 3) < sizeof(rule->subdivision));
+	assert(strlen(text + 3) < sizeof rule->subdivision);
 	memcpy(rule->country, country, 3);
-	snprintf(rule->subdivision, sizeof(rule->subdivision), "%s", text + 3);
+	snprintf(rule->subdivision, sizeof rule->subdivision, "%s", text + 3);
 	return true;
 }
 
@@ -140,7 +140,7 @@ static bool parse_key(const char *key, struct fleet_map_rule *rule)
 	}
 	if ((rest = after(key, "country:")) != NULL) {
 		rule->kind = MAP_COUNTRY;
-		snprintf(rule->country, sizeof(rule->country), "%.2s", rest);
+		snprintf(rule->country, sizeof rule->country, "%.2s", rest);
 		return fleet_is_country(rest);
 	}
 	if ((rest = after(key, "subdivision:")) != NULL) {
@@ -167,29 +167,29 @@ static bool parse_key(const char *key, struct fleet_map_rule *rule)
 
 static bool is_kind(const char *key, const char *kind)
 {
-	return strchr(key, ':') == NULL || after(key, kind) != NULL;
+	return !strchr(key, ':') || after(key, kind);
 }
 
 /* The key that was meant by a place without its kind, or in small letters: "country:DE" for "DE" and for
  * "country:de". */
 static bool find_meant(const char *key, char out[static MEANT_MAX])
 {
-	const char *colon = strchr(key, ':'), *place = colon != NULL ? colon + 1 : key;
+	const char *colon = strchr(key, ':'), *place = colon ? colon + 1 : key;
 	struct fleet_map_rule rule = {.key = NULL};
 	char upper[16];
 	size_t length = strlen(place);
 
-	if (length + 1 > sizeof(upper))
+	if (length + 1 > sizeof upper)
 		return false;
 	for (size_t i = 0; i <= length; i++)
 		upper[i] = (char)toupper((unsigned char)place[i]);
 	if (country_is_continent(upper) && (is_kind(key, "country:") || is_kind(key, "continent:")))
 		snprintf(out, MEANT_MAX, "%s", upper);
-	else if (length == 2 && country_find(upper) != NULL && is_kind(key, "country:"))
+	else if (length == 2 && country_find(upper) && is_kind(key, "country:"))
 		snprintf(out, MEANT_MAX, "country:%s", upper);
-	else if (parse_subdivision(upper, &rule) && country_find(rule.country) != NULL)
+	else if (parse_subdivision(upper, &rule) && country_find(rule.country))
 		snprintf(out, MEANT_MAX, "subdivision:%s", upper);
-	else if (colon == NULL && strncmp(upper, "AS", 2) == 0)
+	else if (!colon && strncmp(upper, "AS", 2) == 0)
 		snprintf(out, MEANT_MAX, "as:%s", upper + 2);
 	else
 		return false;
@@ -210,7 +210,7 @@ static void report_key(const struct doc_reader *reader, const struct doc_node *n
 	char quoted[TEXT_QUOTE_MAX], kind[64], meant[MEANT_MAX];
 
 	text_quote(node->key, quoted);
-	if (strchr(node->key, '/') != NULL) {
+	if (strchr(node->key, '/')) {
 		doc_err_key(reader->errors, reader->doc, node,
 			    "%s is not a prefix (192.0.2.0/24, 2001:db8::/32; no bits beyond its length)",
 			    quoted);
@@ -220,9 +220,9 @@ static void report_key(const struct doc_reader *reader, const struct doc_node *n
 		report_meant(reader, node, quoted, meant);
 		return;
 	}
-	snprintf(kind, sizeof(kind), "%.*s", (int)strcspn(node->key, ":"), node->key);
-	const char *nearest = text_nearest(kind, words, sizeof(words) / sizeof(words[0]));
-	if (nearest != NULL && strcmp(nearest, kind) != 0) {
+	snprintf(kind, sizeof kind, "%.*s", (int)strcspn(node->key, ":"), node->key);
+	const char *nearest = text_nearest(kind, words, sizeof words / sizeof words[0]);
+	if (nearest && strcmp(nearest, kind) != 0) {
 		report_meant(reader, node, quoted, nearest);
 		return;
 	}
@@ -248,7 +248,7 @@ static void read_rule(const struct doc_reader *reader, const struct doc_node *no
 	} else if (rule->kind == MAP_PREFIX) {
 		/* The document refuses equal keys; a prefix can be written in more than one way. */
 		prefix_format(&rule->prefix, prefix);
-		if (map_put(prefixes, prefix, rule) != NULL)
+		if (map_put(prefixes, prefix, rule))
 			doc_err_key(reader->errors, reader->doc, node, "prefix %s stands in this map twice",
 				    prefix);
 	}
@@ -298,18 +298,18 @@ static void check_nearest_lists(const struct doc_reader *reader, const struct do
 struct fleet_object *fleet_read_map(const struct doc_reader *reader, const struct doc_node *node,
 				    const char *id)
 {
-	struct fleet_map *map = fleet_object_new(sizeof(*map), FLEET_MAP, id);
+	struct fleet_map *map = fleet_object_new(sizeof *map, FLEET_MAP, id);
 
 	if (doc_read_is_mapping(reader, node, "a mapping of places to lists of regions")) {
 		struct map *prefixes = map_new();
-		map->rules = arena_alloc(fleet_object_arena(&map->object),
-					 (node->count + 1) * sizeof(*map->rules));
-		for (const struct doc_node *item = node->first; item != NULL; item = item->next)
+		map->rules =
+			arena_alloc(fleet_object_arena(&map->object), (node->count + 1) * sizeof *map->rules);
+		for (const struct doc_node *item = node->first; item; item = item->next)
 			read_rule(reader, item, map, prefixes);
 		assert(map->rule_count == node->count);
 		check_nearest_lists(reader, node->first, map);
 		map_free(prefixes);
-		if (doc_get(node, "default") == NULL)
+		if (!doc_get(node, "default"))
 			doc_err(reader->errors, reader->doc, node, "missing key 'default'");
 	}
 	return &map->object;

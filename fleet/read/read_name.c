@@ -8,7 +8,7 @@ bool fleet_read_name(const struct doc_reader *reader, const struct doc_node *nod
 	struct idn_hint hint = {.meant = ""};
 	const char *reason = name_from_text(text, origin, ret);
 
-	if (reason == NULL)
+	if (!reason)
 		return true;
 	if (idn_hint(text, &hint))
 		reason = hint.reason;

@@ -39,18 +39,18 @@ void fleet_warn_of_country(const struct doc_reader *reader, const struct doc_nod
 	const char *meant = country_meant(country);
 	char hint[64] = "";
 
-	if (country_find(country) != NULL)
+	if (country_find(country))
 		return;
-	if (meant != NULL)
-		snprintf(hint, sizeof(hint), "; did you mean '%s'?", meant);
+	if (meant)
+		snprintf(hint, sizeof hint, "; did you mean '%s'?", meant);
 	else if (country_is_continent(country))
-		snprintf(hint, sizeof(hint), "; '%s' is a continent", country);
+		snprintf(hint, sizeof hint, "; '%s' is a continent", country);
 	struct err *err = part == FLEET_READ_AT_KEY
 				  ? doc_warn_key(reader->errors, topic, reader->doc, node,
 						 "ISO 3166-1 has no country '%s'%s", country, hint)
 				  : doc_warn(reader->errors, topic, reader->doc, node,
 					     "ISO 3166-1 has no country '%s'%s", country, hint);
-	if (err != NULL)
+	if (err)
 		err_set_nearest(err, meant);
 }
 
@@ -83,7 +83,7 @@ bool fleet_read_ids(const struct doc_reader *reader, const struct doc_node *node
 	char list[80];
 	bool is_good = true;
 
-	snprintf(list, sizeof(list), "a list of %s ids", what);
+	snprintf(list, sizeof list, "a list of %s ids", what);
 	if (!doc_read_is_sequence(reader, node, list))
 		return false;
 	if (node->count > max) {
@@ -91,9 +91,9 @@ bool fleet_read_ids(const struct doc_reader *reader, const struct doc_node *node
 			max);
 		return false;
 	}
-	char **ids = arena_alloc(arena, (node->count + 1) * sizeof(*ids));
+	char **ids = arena_alloc(arena, (node->count + 1) * sizeof *ids);
 	size_t count = 0;
-	for (const struct doc_node *item = node->first; item != NULL; item = item->next) {
+	for (const struct doc_node *item = node->first; item; item = item->next) {
 		const char *id;
 		if (!doc_read_id(reader, item, &id)) {
 			is_good = false;
@@ -158,7 +158,7 @@ static const struct doc_key region_keys[] = {
 struct fleet_object *fleet_read_region(const struct doc_reader *reader, const struct doc_node *node,
 				       const char *id)
 {
-	struct fleet_region *region = fleet_object_new(sizeof(*region), FLEET_REGION, id);
+	struct fleet_region *region = fleet_object_new(sizeof *region, FLEET_REGION, id);
 
 	if (doc_read_mapping(reader, node, region_keys, region))
 		return &region->object;
@@ -196,9 +196,9 @@ static void read_location_subdivision(const struct doc_reader *reader, const str
 		doc_err(reader->errors, reader->doc, value, "must be %s", what);
 		return;
 	}
-	assert(strlen(text) < sizeof(location->subdivision));
+	assert(strlen(text) < sizeof location->subdivision);
 	location->has_subdivision = true;
-	snprintf(location->subdivision, sizeof(location->subdivision), "%s", text);
+	snprintf(location->subdivision, sizeof location->subdivision, "%s", text);
 }
 
 static void read_location_continent(const struct doc_reader *reader, const struct doc_node *value,
@@ -239,7 +239,7 @@ struct fleet_object *fleet_read_location(const struct doc_reader *reader, const 
 {
 	/* A block of its own, not an arena: corrections may be many. */
 	size_t length = strlen(id) + 1;
-	struct fleet_location *location = xcalloc(1, sizeof(*location) + length);
+	struct fleet_location *location = xcalloc(1, sizeof *location + length);
 
 	location->object.kind = FLEET_LOCATION;
 	location->object.id = memcpy(location + 1, id, length);

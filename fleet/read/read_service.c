@@ -55,10 +55,9 @@ static void read_ttl(const struct doc_reader *reader, const struct doc_node *val
 	if (!doc_read_text(reader, value, what, &text))
 		return;
 	const char *dots = strstr(text, "..");
-	size_t length = dots != NULL ? (size_t)(dots - text) : strlen(text);
-	snprintf(first, sizeof(first), "%.*s", (int)(length < sizeof(first) ? length : sizeof(first) - 1),
-		 text);
-	if (!parse_ttl(first, &min) || !parse_ttl(dots != NULL ? dots + 2 : text, &max)) {
+	size_t length = dots ? (size_t)(dots - text) : strlen(text);
+	snprintf(first, sizeof first, "%.*s", (int)(length < sizeof first ? length : sizeof first - 1), text);
+	if (!parse_ttl(first, &min) || !parse_ttl(dots ? dots + 2 : text, &max)) {
 		doc_err(reader->errors, reader->doc, value, "must be %s", what);
 		return;
 	}
@@ -148,8 +147,8 @@ static void read_bias(const struct doc_reader *reader, const struct doc_node *va
 			FLEET_REGIONS_MAX);
 		return;
 	}
-	service->bias = arena_alloc(arena_of(service), (value->count + 1) * sizeof(*service->bias));
-	for (const struct doc_node *node = value->first; node != NULL; node = node->next)
+	service->bias = arena_alloc(arena_of(service), (value->count + 1) * sizeof *service->bias);
+	for (const struct doc_node *node = value->first; node; node = node->next)
 		read_region_bias(reader, node, service);
 }
 
@@ -237,8 +236,8 @@ static void read_resort(const struct doc_reader *reader, const struct doc_node *
 			value->count, FLEET_RESORT_MAX);
 		return;
 	}
-	service->resort = arena_alloc(arena_of(service), value->count * sizeof(*service->resort));
-	for (const struct doc_node *item = value->first; item != NULL; item = item->next)
+	service->resort = arena_alloc(arena_of(service), value->count * sizeof *service->resort);
+	for (const struct doc_node *item = value->first; item; item = item->next)
 		add_resort(reader, item, service, counts);
 }
 
@@ -273,9 +272,9 @@ static void read_steering(const struct doc_reader *reader, const struct doc_node
 
 	doc_read_mapping(reader, value, steering_keys, service);
 	const struct doc_node *map = doc_get(value, "map");
-	if (service->order == ORDER_MAP && map == NULL)
+	if (service->order == ORDER_MAP && !map)
 		doc_err(reader->errors, reader->doc, value, "missing key 'map', which order: map needs");
-	if (service->order != ORDER_MAP && map != NULL)
+	if (service->order != ORDER_MAP && map)
 		doc_err_key(reader->errors, reader->doc, map, "'map' is for order: map");
 }
 
@@ -292,7 +291,7 @@ static bool looks_like_name(const char *text)
 	bool has_letter = false;
 
 	for (; *text != '\0'; text++) {
-		if (strchr("0123456789.-_", *text) != NULL)
+		if (strchr("0123456789.-_", *text))
 			continue;
 		if (((unsigned char)*text | 0x20) < 'a' || ((unsigned char)*text | 0x20) > 'z')
 			return false;
@@ -326,7 +325,7 @@ static void set_name(const struct doc_reader *reader, const struct doc_node *val
 	if (report_not_ascii(reader, value, text))
 		return;
 	text_quote(text, quoted);
-	if (!looks_like_name(text) || name_from_text(text, NULL, &name) != NULL) {
+	if (!looks_like_name(text) || name_from_text(text, NULL, &name)) {
 		doc_err(reader->errors, reader->doc, value, "%s must be a host name", quoted);
 		return;
 	}
@@ -413,7 +412,7 @@ static void check_twice(const struct doc_reader *reader, const struct doc_node *
 
 	for (size_t i = 0; i < vips->written_count; i++) {
 		const struct fleet_vip *other = &vips->written[i];
-		if (vip->name != NULL && other->name != NULL && strcmp(vip->name, other->name) == 0)
+		if (vip->name && other->name && strcmp(vip->name, other->name) == 0)
 			doc_err(reader->errors, reader->doc, node, "name %s stands in region '%s' twice",
 				vip->name, vips->region);
 		if (vip->ip.family == 0 || !ip_equal(&other->ip, &vip->ip))
@@ -434,11 +433,11 @@ static void read_vip(const struct doc_reader *reader, const struct doc_node *nod
 	if (node->kind == DOC_SCALAR)
 		read_address_or_name(reader, node, &draft);
 	else
-		doc_read_mapping(reader, node, name != NULL ? named_vip_keys : vip_keys, &draft);
-	if (name != NULL && doc_get(node, "address") != NULL)
+		doc_read_mapping(reader, node, name ? named_vip_keys : vip_keys, &draft);
+	if (name && doc_get(node, "address"))
 		doc_err_key(reader->errors, reader->doc, name, "a VIP has an address or a name, not both");
 	check_twice(reader, node, vips, draft.vip);
-	assert(draft.vip->name == NULL || draft.vip->ip.family == 0 || err_has_errors(reader->errors));
+	assert(!draft.vip->name || draft.vip->ip.family == 0 || err_has_errors(reader->errors));
 	vips->has_names |= draft.vip->name != NULL;
 	vips->written_count++;
 }
@@ -450,10 +449,10 @@ static void take_addresses(struct fleet_vips *vips, struct arena *arena)
 	vips->count = vips->written_count;
 	if (!vips->has_names)
 		return;
-	vips->vips = arena_alloc(arena, vips->written_count * sizeof(*vips->vips));
+	vips->vips = arena_alloc(arena, vips->written_count * sizeof *vips->vips);
 	vips->count = 0;
 	for (size_t i = 0; i < vips->written_count; i++)
-		if (vips->written[i].name == NULL)
+		if (!vips->written[i].name)
 			vips->vips[vips->count++] = vips->written[i];
 }
 
@@ -475,8 +474,8 @@ static void read_region_vips(const struct doc_reader *reader, const struct doc_n
 		return;
 	}
 	vips->region = arena_strndup(arena_of(service), node->key, strlen(node->key));
-	vips->written = arena_alloc(arena_of(service), node->count * sizeof(*vips->written));
-	for (const struct doc_node *item = node->first; item != NULL; item = item->next)
+	vips->written = arena_alloc(arena_of(service), node->count * sizeof *vips->written);
+	for (const struct doc_node *item = node->first; item; item = item->next)
 		read_vip(reader, item, vips, arena_of(service));
 	take_addresses(vips, arena_of(service));
 	assert(vips->count <= vips->written_count && vips->written_count == node->count);
@@ -494,8 +493,8 @@ static void read_vips(const struct doc_reader *reader, const struct doc_node *va
 			FLEET_REGIONS_MAX);
 		return;
 	}
-	service->vips = arena_alloc(arena_of(service), (value->count + 1) * sizeof(*service->vips));
-	for (const struct doc_node *node = value->first; node != NULL; node = node->next)
+	service->vips = arena_alloc(arena_of(service), (value->count + 1) * sizeof *service->vips);
+	for (const struct doc_node *node = value->first; node; node = node->next)
 		read_region_vips(reader, node, service);
 }
 
@@ -534,8 +533,8 @@ static void read_alpn(const struct doc_reader *reader, const struct doc_node *va
 			value->count, FLEET_ALPN_MAX);
 		return;
 	}
-	service->https_alpn = arena_alloc(arena_of(service), value->count * sizeof(*service->https_alpn));
-	for (const struct doc_node *item = value->first; item != NULL; item = item->next) {
+	service->https_alpn = arena_alloc(arena_of(service), value->count * sizeof *service->https_alpn);
+	for (const struct doc_node *item = value->first; item; item = item->next) {
 		if (!doc_read_text(reader, item, what, &text))
 			continue;
 		text_quote(text, quoted);
@@ -566,9 +565,9 @@ static void read_https(const struct doc_reader *reader, const struct doc_node *v
 	service->has_https = true;
 	service->https_port = 443;
 	doc_read_mapping(reader, value, keys, service);
-	if (doc_get(value, "alpn") != NULL)
+	if (doc_get(value, "alpn"))
 		return;
-	service->https_alpn = arena_alloc(arena_of(service), 2 * sizeof(*service->https_alpn));
+	service->https_alpn = arena_alloc(arena_of(service), 2 * sizeof *service->https_alpn);
 	service->https_alpn[service->https_alpn_count++] = h2;
 	service->https_alpn[service->https_alpn_count++] = http1;
 }
@@ -584,7 +583,7 @@ static void take_regions_from_vips(struct fleet_service *service)
 {
 	service->region_count = service->vip_region_count;
 	service->regions =
-		arena_alloc(arena_of(service), (service->region_count + 1) * sizeof(*service->regions));
+		arena_alloc(arena_of(service), (service->region_count + 1) * sizeof *service->regions);
 	for (size_t i = 0; i < service->region_count; i++)
 		service->regions[i] = service->vips[i].region;
 }
@@ -592,7 +591,7 @@ static void take_regions_from_vips(struct fleet_service *service)
 struct fleet_object *fleet_read_service(const struct doc_reader *reader, const struct doc_node *node,
 					const char *id)
 {
-	struct fleet_service *service = fleet_object_new(sizeof(*service), FLEET_SERVICE, id);
+	struct fleet_service *service = fleet_object_new(sizeof *service, FLEET_SERVICE, id);
 
 	service->ttl_min = 5;
 	service->ttl_max = 60;

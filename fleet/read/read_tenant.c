@@ -97,7 +97,7 @@ static bool has_stray_star(const struct name *name)
 	if (name_is_wildcard(label))
 		label += *label + 1;
 	for (; *label != 0; label += *label + 1)
-		if (memchr(label + 1, '*', *label) != NULL)
+		if (memchr(label + 1, '*', *label))
 			return true;
 	return false;
 }
@@ -109,7 +109,7 @@ static bool read_name(const struct doc_reader *reader, const struct doc_node *no
 
 	if (!doc_read_text(reader, node, "a name", &text))
 		return false;
-	const char *what = origin != NULL ? "must be a host name" : "must be a domain name";
+	const char *what = origin ? "must be a host name" : "must be a domain name";
 	if (!fleet_read_name(reader, node, FLEET_READ_AT_VALUE, what, text, origin, ret))
 		return false;
 	if (!has_stray_star(ret))
@@ -131,8 +131,8 @@ static struct name *read_names(const struct doc_reader *reader, const struct doc
 			FLEET_NAMES_PER_TENANT_MAX);
 		return NULL;
 	}
-	struct name *names = arena_alloc(arena, (node->count + 1) * sizeof(*names)), *name = names;
-	for (const struct doc_node *item = node->first; item != NULL; item = item->next)
+	struct name *names = arena_alloc(arena, (node->count + 1) * sizeof *names), *name = names;
+	for (const struct doc_node *item = node->first; item; item = item->next)
 		is_good &= read_name(reader, item, origin, name++);
 	return is_good ? names : NULL;
 }
@@ -162,10 +162,10 @@ static struct fleet_tenant *pack_tenant(const struct tenant_draft *draft, const 
 
 	assert(lists->region_count <= UINT16_MAX &&
 	       lists->tag_count <= UINT16_MAX); /* as the terms hold them */
-	if (lists->hosts != NULL) {
+	if (lists->hosts) {
 		const struct doc_node *node = draft->hosts->first;
 		assert(lists->host_count == draft->hosts->count);
-		written = arena_alloc(draft->arena, (lists->host_count + 1) * sizeof(*written));
+		written = arena_alloc(draft->arena, (lists->host_count + 1) * sizeof *written);
 		for (size_t i = 0; i < lists->host_count; i++, node = node->next)
 			written[i] = node->text;
 	}
@@ -176,26 +176,26 @@ static struct fleet_tenant *pack_tenant(const struct tenant_draft *draft, const 
 static void read_lists(const struct doc_reader *reader, const struct doc_node *node,
 		       const struct tenant_draft *draft, struct tenant_lists *lists)
 {
-	if (draft->regions != NULL)
+	if (draft->regions)
 		fleet_read_ids(reader, draft->regions, "region", FLEET_REGIONS_MAX, draft->arena,
 			       &lists->regions, &lists->region_count);
-	if (draft->tags != NULL)
+	if (draft->tags)
 		fleet_read_ids(reader, draft->tags, "tag", FLEET_TAGS_MAX, draft->arena, &lists->tags,
 			       &lists->tag_count);
-	if (draft->domains != NULL) {
+	if (draft->domains) {
 		lists->domains = read_names(reader, draft->domains, NULL, draft->arena);
-		lists->domain_count = lists->domains != NULL ? draft->domains->count : 0;
+		lists->domain_count = lists->domains ? draft->domains->count : 0;
 	}
 	if (!draft->has_zone)
 		return; /* hosts are relative to it */
-	if (draft->hosts != NULL) {
+	if (draft->hosts) {
 		lists->hosts = read_names(reader, draft->hosts, &draft->zone, draft->arena);
-		lists->host_count = lists->hosts != NULL ? draft->hosts->count : 0;
+		lists->host_count = lists->hosts ? draft->hosts->count : 0;
 		return;
 	}
 	const char *reason = name_from_text(draft->id, &draft->zone, &lists->own_host);
-	lists->host_count = reason == NULL;
-	if (reason != NULL)
+	lists->host_count = !reason;
+	if (reason)
 		doc_err_key(reader->errors, reader->doc, node, "the host '%s' in its zone: %s", draft->id,
 			    reason);
 }
@@ -206,7 +206,7 @@ static void report_repeated(const struct doc_reader *reader, const struct doc_no
 	char text[NAME_TEXT_MAX];
 
 	for (size_t i = 0; i < count; i++, item = item->next) {
-		if (names_get(seen, names[i].octets) != NULL) {
+		if (names_get(seen, names[i].octets)) {
 			name_to_text(names[i].octets, text);
 			doc_err(reader->errors, reader->doc, item, "the name '%s' is listed twice", text);
 		}
@@ -223,7 +223,7 @@ static void check_repeated(const struct doc_reader *reader, const struct tenant_
 	if (host_count + domain_count < 2)
 		return;
 	struct names *seen = names_new();
-	if (lists->hosts != NULL)
+	if (lists->hosts)
 		report_repeated(reader, draft->hosts->first, lists->hosts, host_count, seen);
 	else if (host_count > 0)
 		names_put(seen, lists->own_host.octets, seen);
@@ -238,7 +238,7 @@ struct fleet_object *fleet_read_tenant(const struct doc_reader *reader, const st
 	struct tenant_draft draft = {.id = id, .arena = arena_new()};
 	struct tenant_lists lists = {.regions = NULL};
 
-	doc_read_mapping(reader, node, node->parent != NULL ? tenant_keys : lone_tenant_keys, &draft);
+	doc_read_mapping(reader, node, node->parent ? tenant_keys : lone_tenant_keys, &draft);
 	read_lists(reader, node, &draft, &lists);
 	check_repeated(reader, &draft, &lists);
 	struct fleet_tenant *tenant = pack_tenant(&draft, &lists);

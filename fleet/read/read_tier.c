@@ -35,7 +35,7 @@ static const struct doc_key tier_keys[] = {
 struct fleet_object *fleet_read_tier(const struct doc_reader *reader, const struct doc_node *node,
 				     const char *id)
 {
-	struct fleet_tier *tier = fleet_object_new(sizeof(*tier), FLEET_TIER, id);
+	struct fleet_tier *tier = fleet_object_new(sizeof *tier, FLEET_TIER, id);
 
 	if (doc_read_mapping(reader, node, tier_keys, tier))
 		return &tier->object;

@@ -24,7 +24,7 @@ static char *put_text(char **at, const char *text)
 
 static size_t text_size(const char *text)
 {
-	return text != NULL ? strlen(text) + 1 : 0;
+	return text ? strlen(text) + 1 : 0;
 }
 
 struct zone_draft {
@@ -73,9 +73,9 @@ static const struct doc_key zone_keys[] = {
 /* A path relative to the file that names it. */
 static char *resolve_path(const char *path, const char *file)
 {
-	const char *slash = file != NULL ? strrchr(file, '/') : NULL;
+	const char *slash = file ? strrchr(file, '/') : NULL;
 
-	if (path[0] == '/' || slash == NULL)
+	if (path[0] == '/' || !slash)
 		return xstrdup(path);
 	return xasprintf("%.*s/%s", (int)(slash - file), file, path);
 }
@@ -83,25 +83,25 @@ static char *resolve_path(const char *path, const char *file)
 static struct fleet_zone *pack_zone(const struct doc_reader *reader, const struct zone_draft *draft,
 				    const char *id)
 {
-	const char *written = draft->file != NULL ? draft->file->text : NULL;
-	const char *text = draft->text != NULL ? draft->text->text : NULL;
-	char *path = written != NULL ? resolve_path(written, reader->doc->file) : NULL;
+	const char *written = draft->file ? draft->file->text : NULL;
+	const char *text = draft->text ? draft->text->text : NULL;
+	char *path = written ? resolve_path(written, reader->doc->file) : NULL;
 	assert((written != NULL) != (text != NULL));
-	struct fleet_zone *zone = xcalloc(1, sizeof(*zone) + text_size(id) + text_size(path) +
+	struct fleet_zone *zone = xcalloc(1, sizeof *zone + text_size(id) + text_size(path) +
 						     text_size(written) + text_size(text));
 	char *at = (char *)(zone + 1);
 
 	zone->object.kind = FLEET_ZONE;
 	zone->object.id = put_text(&at, id);
 	zone->serial_is_change = draft->serial_is_change;
-	if (path != NULL) {
+	if (path) {
 		zone->path = put_text(&at, path);
 		zone->path_written = put_text(&at, written);
 	} else {
 		zone->text = put_text(&at, text);
 		zone->text_line = draft->text->line;
 		/* Text of more than one line is a block, which begins below its `|`. */
-		if (zone->text_line > 0 && strchr(text, '\n') != NULL)
+		if (zone->text_line > 0 && strchr(text, '\n'))
 			zone->text_line++;
 	}
 	assert(at ==
@@ -118,9 +118,9 @@ struct fleet_object *fleet_read_zone(const struct doc_reader *reader, const stru
 
 	doc_read_mapping(reader, node, zone_keys, &draft);
 	const struct doc_node *file = doc_get(node, "file"), *text = doc_get(node, "text");
-	if (file == NULL && text == NULL)
+	if (!file && !text)
 		doc_err(reader->errors, reader->doc, node, "missing key 'file' or 'text'");
-	if (file != NULL && text != NULL)
+	if (file && text)
 		doc_err_key(reader->errors, reader->doc, text, "'text' and 'file' exclude each other");
 	if (reader->errors->errors != errors)
 		return NULL;

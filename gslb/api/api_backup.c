@@ -83,7 +83,7 @@ void api_get_backup(struct http_request *request, struct http_reply *reply)
 		err_done(&errors);
 		return;
 	}
-	struct api_backup *job = xcalloc(1, sizeof(*job));
+	struct api_backup *job = xcalloc(1, sizeof *job);
 	*job = (struct api_backup){.api = api, .deferred = request->deferred, .backup = backup};
 	job->timer = evtimer_new(server_base(api->server), on_turn, job);
 	api->backup = job;

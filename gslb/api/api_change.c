@@ -50,7 +50,7 @@ void api_reply_version(const struct http_request *request, struct http_reply *re
 		       uint64_t version)
 {
 	char text[24];
-	snprintf(text, sizeof(text), "%" PRIu64, version);
+	snprintf(text, sizeof text, "%" PRIu64, version);
 	http_reply_json(reply, status,
 			json_pack("{s:o, s:I}", "version", json_text(text), "epoch",
 				  (json_int_t)server_epoch(api_server(request))));

@@ -45,7 +45,7 @@ static void change_one(struct http_request *request, struct http_reply *reply,
 	struct err_list errors = {0};
 	const struct control_row *before = present_row(api_server(request), wanted);
 	struct requester requester = api_requester(request);
-	bool is_new = before == NULL && wanted->share != SHARE_RESTORE;
+	bool is_new = !before && wanted->share != SHARE_RESTORE;
 	if (!http_request_check_version(request, reply, before != NULL, version_of(before)))
 		return;
 	enum change_outcome outcome =
@@ -186,7 +186,7 @@ static void run_batch(struct http_request *request, struct http_reply *reply, co
 		      const struct doc_node *changes, struct err_list *errors)
 {
 	size_t count = 0;
-	struct control_request *wanted = xcalloc(changes->count, sizeof(*wanted));
+	struct control_request *wanted = xcalloc(changes->count, sizeof *wanted);
 	for (const struct doc_node *node = changes->first; node; node = node->next) {
 		read_change(request, doc, node, wanted, count, &wanted[count], errors);
 		count++;

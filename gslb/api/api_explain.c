@@ -137,8 +137,8 @@ static void read_what_ifs(struct question_reader *reader)
 		return;
 	}
 	size_t count = 0;
-	reader->what_if = xcalloc(list->count + 1, sizeof(*reader->what_if));
-	reader->address = xcalloc(list->count + 1, sizeof(*reader->address));
+	reader->what_if = xcalloc(list->count + 1, sizeof *reader->what_if);
+	reader->address = xcalloc(list->count + 1, sizeof *reader->address);
 	for (const struct doc_node *node = list->first; node; node = node->next, count++)
 		read_what_if(reader, node, reader->address[count], &reader->what_if[count]);
 	assert(count == list->count);

@@ -108,7 +108,7 @@ void api_get_export(struct http_request *request, struct http_reply *reply)
 		fleet_export_free(output);
 		return;
 	}
-	struct api_export *job = xcalloc(1, sizeof(*job));
+	struct api_export *job = xcalloc(1, sizeof *job);
 	*job = (struct api_export){.api = api,
 				   .deferred = request->deferred,
 				   .output = output,

@@ -247,7 +247,7 @@ void api_get_audit(struct http_request *request, struct http_reply *reply)
 	if (json_array_size(items) > page.limit) {
 		json_array_remove(items, page.limit);
 		json_t *last = json_array_get(items, page.limit - 1);
-		snprintf(next, sizeof(next), "%" JSON_INTEGER_FORMAT,
+		snprintf(next, sizeof next, "%" JSON_INTEGER_FORMAT,
 			 json_integer_value(json_object_get(last, "seq")));
 	}
 	http_reply_page(reply, items, next[0] ? next : NULL);

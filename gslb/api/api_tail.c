@@ -258,7 +258,7 @@ static void on_turn(evutil_socket_t none, short what, void *user)
 
 static struct api_tail *tail_new(struct server *server)
 {
-	struct api_tail *tail = xcalloc(1, sizeof(*tail));
+	struct api_tail *tail = xcalloc(1, sizeof *tail);
 	tail->server = server;
 	tail->timer = evtimer_new(server_base(server), on_turn, tail);
 	return tail;
@@ -342,7 +342,7 @@ void api_get_tail(struct http_request *request, struct http_reply *reply)
 	if (duration && text_to_duration_ms(duration, &for_ms))
 		wanted.end_ms = clock_mono_ms() + for_ms;
 	wanted.lines = evbuffer_new();
-	struct listener *listener = xmemdup(&wanted, sizeof(wanted));
+	struct listener *listener = xmemdup(&wanted, sizeof wanted);
 	LIST_INSERT_HEAD(&tail->listeners, listener, link);
 	tail->count++;
 	set_wanted(tail, true);

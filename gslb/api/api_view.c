@@ -23,7 +23,7 @@ json_t *api_view_time(int64_t unix_ms)
 json_t *api_view_object(const struct fleet_object *object)
 {
 	char version[24];
-	snprintf(version, sizeof(version), "%" PRIu64, fleet_object_version(object));
+	snprintf(version, sizeof version, "%" PRIu64, fleet_object_version(object));
 	json_t *view = json_pack("{s:o, s:o, s:o}", "id", json_text(object->id), "source",
 				 json_text(object->source == FLEET_BASE ? "base" : "store"), "version",
 				 json_text(version));
@@ -49,7 +49,7 @@ json_t *api_view_control(const struct control_row *row)
 		return json_null();
 	char version[24];
 	assert(row->share == SHARE_DOWN || (row->share >= 0 && row->share <= 100));
-	snprintf(version, sizeof(version), "%" PRId64, row->since_unix_ms);
+	snprintf(version, sizeof version, "%" PRId64, row->since_unix_ms);
 	json_t *share = row->share == SHARE_DOWN ? json_string("down") : json_integer(row->share);
 	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "share", share, "since",
 			 api_view_time(row->since_unix_ms), "until", api_view_time(until_unix_ms(row)),

@@ -61,12 +61,12 @@ static bool append_vips(const struct server *server, const struct fleet_service 
 	size_t count = 0, total = 0, at;
 	for (size_t r = 0; r < service->vip_region_count; r++)
 		total += service->vips[r].count;
-	struct api_vip *vips = xcalloc(total + 1, sizeof(*vips));
+	struct api_vip *vips = xcalloc(total + 1, sizeof *vips);
 	for (size_t r = 0; r < service->vip_region_count; r++)
 		for (size_t v = 0; v < service->vips[r].count; v++)
 			api_view_vip(server, service, &service->vips[r], v, &vips[count++]);
 	assert(count == total && json_array_size(items) <= limit);
-	qsort(vips, count, sizeof(*vips), compare_vips);
+	qsort(vips, count, sizeof *vips, compare_vips);
 	for (at = 0; at < count; at++) {
 		if (cursor && !is_after(&vips[at], cursor))
 			continue;
@@ -87,7 +87,7 @@ static void reply_vips(struct http_reply *reply, json_t *items, bool is_more)
 		const json_t *last = json_array_get(items, json_array_size(items) - 1);
 		json_unpack((json_t *)last, "{s:s, s:s, s:s}", "service", &service, "region", &region,
 			    "address", &address);
-		snprintf(next, sizeof(next), "%s/%s/%s", service, region, address);
+		snprintf(next, sizeof next, "%s/%s/%s", service, region, address);
 	}
 	http_reply_page(reply, items, is_more ? next : NULL);
 }

@@ -294,7 +294,7 @@ static void render_tenants(struct page *page)
 			other += queries;
 		}
 	}
-	qsort(top, count, sizeof(top[0]), compare_most_first);
+	qsort(top, count, sizeof top[0], compare_most_first);
 	exposition_begin(&page->text, "gslb_dns_tenant_queries_total", EXPOSITION_COUNTER,
 			 "Queries by tenant, the hundred with the most.");
 	for (size_t i = 0; i < count; i++)

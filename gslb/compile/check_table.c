@@ -117,7 +117,7 @@ static const char *source_of(const struct places *places, const struct place *pl
 /* Of the places where addresses of a continent are, the one nearest to the middle of these addresses. */
 static void find_stand_ins(const struct places *places, unsigned family, struct stand_in *clients)
 {
-	struct weighed_place *weighed = xcalloc(places->place_count, sizeof(*weighed));
+	struct weighed_place *weighed = xcalloc(places->place_count, sizeof *weighed);
 	struct direction middle[CONTINENTS] = {{0, 0, 0}};
 	double best[CONTINENTS];
 	bool is_wanted[CONTINENTS];
@@ -128,7 +128,7 @@ static void find_stand_ins(const struct places *places, unsigned family, struct 
 				      weighed[i].addresses);
 	for (size_t i = 0; i < CONTINENTS; i++) {
 		best[i] = -INFINITY;
-		is_wanted[i] = clients[i].from == NULL;
+		is_wanted[i] = !clients[i].from;
 	}
 	for (size_t i = 0; i < places->place_count; i++) {
 		int continent = weighed[i].continent;
@@ -161,7 +161,7 @@ static struct places *places_of(struct stand_in *clients)
 	struct stand_in *sorted[CLIENTS];
 	for (size_t i = 0; i < CLIENTS; i++)
 		sorted[i] = &clients[i];
-	qsort(sorted, CLIENTS, sizeof(sorted[0]), by_address);
+	qsort(sorted, CLIENTS, sizeof sorted[0], by_address);
 	struct place_build *build = place_build_new();
 	for (size_t i = 0; i < CLIENTS; i++) {
 		const struct stand_in *client = sorted[i];

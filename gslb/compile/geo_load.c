@@ -70,7 +70,7 @@ static bool open_database(const char *path, MMDB_s *database, struct err_list *e
 	if (copy < 0)
 		return false;
 	char name[32];
-	snprintf(name, sizeof(name), "/proc/self/fd/%d", copy);
+	snprintf(name, sizeof name, "/proc/self/fd/%d", copy);
 	int status = MMDB_open(name, MMDB_MODE_MMAP, database);
 	close(copy);
 	if (status != MMDB_SUCCESS) {
@@ -114,7 +114,7 @@ static bool get(struct walk *walk, uint32_t offset, const char *const *path, MMD
 	int status = MMDB_aget_value(&entry, &data, path);
 	if (status != MMDB_SUCCESS && status != MMDB_LOOKUP_PATH_DOES_NOT_MATCH_DATA_ERROR &&
 	    status != MMDB_INVALID_LOOKUP_PATH_ERROR)
-		snprintf(walk->problem, sizeof(walk->problem), "damaged record at offset %u: %s", offset,
+		snprintf(walk->problem, sizeof walk->problem, "damaged record at offset %u: %s", offset,
 			 MMDB_strerror(status));
 	if (status != MMDB_SUCCESS || !data.has_data)
 		return false;
@@ -146,7 +146,7 @@ static void set_at(struct walk *walk, uint32_t offset, bool has_both, const MMDB
 	place->has_at =
 		to_degrees(latitude, 90, &place->latitude) && to_degrees(longitude, 180, &place->longitude);
 	if (!place->has_at)
-		snprintf(walk->problem, sizeof(walk->problem),
+		snprintf(walk->problem, sizeof walk->problem,
 			 "damaged record at offset %u: coordinates are out of range", offset);
 }
 
@@ -169,7 +169,7 @@ static void set_subdivision(const MMDB_entry_data_s *data, struct place *place)
 {
 	if (data->type != MMDB_DATA_TYPE_UTF8_STRING)
 		return;
-	size_t length = data->data_size, most = sizeof(place->subdivision) - 1;
+	size_t length = data->data_size, most = sizeof place->subdivision - 1;
 	if (length > most)
 		for (length = most; length > 0 && (data->utf8_string[length] & 0xc0) == 0x80; length--)
 			;
@@ -271,8 +271,8 @@ static void grow_records(struct walk *walk)
 	struct record *old = walk->records;
 	size_t old_slots = walk->record_slots;
 	walk->record_slots = old_slots ? old_slots * 2 : 4096;
-	walk->records = xmalloc(walk->record_slots * sizeof(*walk->records));
-	memset(walk->records, 0xff, walk->record_slots * sizeof(*walk->records)); /* NOT_YET */
+	walk->records = xmalloc(walk->record_slots * sizeof *walk->records);
+	memset(walk->records, 0xff, walk->record_slots * sizeof *walk->records); /* NOT_YET */
 	for (size_t i = 0; i < old_slots; i++)
 		if (old[i].place != NOT_YET)
 			*find_record(walk, old[i].offset) = old[i];
@@ -283,7 +283,7 @@ static uint32_t place_of_record(struct walk *walk, uint32_t offset)
 {
 	/* A record that points into the gap between tree and data has wrapped around. */
 	if (offset >= walk->database.data_section_size) {
-		snprintf(walk->problem, sizeof(walk->problem), "damaged search tree: no data at %u", offset);
+		snprintf(walk->problem, sizeof walk->problem, "damaged search tree: no data at %u", offset);
 		return PLACE_NONE;
 	}
 	if (walk->record_count * 2 >= walk->record_slots)
@@ -294,7 +294,7 @@ static uint32_t place_of_record(struct walk *walk, uint32_t offset)
 	*record = (struct record){offset, read_record(walk, offset)};
 	walk->record_count++;
 	if (place_build_count(walk->build) > GEO_PLACES_MAX && !walk->problem[0])
-		snprintf(walk->problem, sizeof(walk->problem), "more than %zu different places",
+		snprintf(walk->problem, sizeof walk->problem, "more than %zu different places",
 			 GEO_PLACES_MAX);
 	return record->place;
 }
@@ -328,7 +328,7 @@ static bool walk_node(struct walk *walk, uint32_t number, address_key first, uns
 	if (depth >= walk->bits ||
 	    ++walk->visits > VISITS_PER_NODE * (uint64_t)database->metadata.node_count ||
 	    MMDB_read_node(database, number, &node) != MMDB_SUCCESS) {
-		snprintf(walk->problem, sizeof(walk->problem), "damaged search tree at node %u", number);
+		snprintf(walk->problem, sizeof walk->problem, "damaged search tree at node %u", number);
 		return false;
 	}
 	for (unsigned side = 0; side < 2 && !walk->problem[0]; side++) {
@@ -350,7 +350,7 @@ static bool walk_node(struct walk *walk, uint32_t number, address_key first, uns
 					  (side ? node.right_record_entry : node.left_record_entry).offset));
 			break;
 		default:
-			snprintf(walk->problem, sizeof(walk->problem), "damaged search tree at node %u",
+			snprintf(walk->problem, sizeof walk->problem, "damaged search tree at node %u",
 				 number);
 		}
 	}
@@ -365,7 +365,7 @@ static struct places *load_file(const char *path, uint16_t source, struct err_li
 	walk.bits = walk.database.metadata.ip_version == 4 ? 32 : 128;
 	walk.build = place_build_new();
 	if (walk_node(&walk, 0, 0, 0) && !walk.knows_something)
-		snprintf(walk.problem, sizeof(walk.problem), "no city, country or ASN records in it");
+		snprintf(walk.problem, sizeof walk.problem, "no city, country or ASN records in it");
 	struct places *places = NULL;
 	if (walk.problem[0]) {
 		err_add(errors, path, 0, 0, "%s", walk.problem);
@@ -395,11 +395,11 @@ static struct place merge_places(const struct place *first, const struct place *
 		merged.longitude = second->longitude;
 	}
 	if (!first->country[0])
-		memcpy(merged.country, second->country, sizeof(merged.country));
+		memcpy(merged.country, second->country, sizeof merged.country);
 	if (!first->continent[0])
-		memcpy(merged.continent, second->continent, sizeof(merged.continent));
+		memcpy(merged.continent, second->continent, sizeof merged.continent);
 	if (!first->subdivision[0])
-		memcpy(merged.subdivision, second->subdivision, sizeof(merged.subdivision));
+		memcpy(merged.subdivision, second->subdivision, sizeof merged.subdivision);
 	if (first->asn == 0)
 		merged.asn = second->asn;
 	return merged;
@@ -436,7 +436,7 @@ static uint32_t merged_place(struct merge *merge, uint32_t first, uint32_t secon
 		struct place place =
 			merge_places(&merge->sides[0]->places[first], &merge->sides[1]->places[second]);
 		xgrow((void **)&merge->pair_place, &merge->pair_capacity, merge->pairs.count,
-		      sizeof(*merge->pair_place));
+		      sizeof *merge->pair_place);
 		merge->pair_place[number] = place_build_place(merge->build, &place);
 	}
 	return merge->pair_place[number];
@@ -466,7 +466,7 @@ static struct places *merge_files(struct places *first, struct places *second)
 	struct merge merge = {.sides = {first, second}, .build = place_build_new()};
 	intern_init(&merge.pairs, sizeof(uint32_t[2]));
 	for (unsigned side = 0; side < 2; side++) {
-		size_t octets = merge.sides[side]->place_count * sizeof(*merge.alone[side]);
+		size_t octets = merge.sides[side]->place_count * sizeof *merge.alone[side];
 		merge.alone[side] = xmalloc(octets);
 		memset(merge.alone[side], 0xff, octets); /* NOT_YET */
 	}
@@ -496,7 +496,7 @@ struct places *geo_load(const char *const *paths, size_t count, struct err_list 
 	}
 	for (size_t i = 0; i < count; i++) {
 		struct places *file = load_file(paths[i], (uint16_t)i, errors);
-		failed += file == NULL;
+		failed += !file;
 		places = places && file ? merge_files(places, file) : file ? file : places;
 	}
 	if (failed > 0) {

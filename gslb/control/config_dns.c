@@ -61,8 +61,8 @@ static void read_listen(const struct doc_reader *reader, const struct doc_node *
 			value->count, LISTEN_MAX);
 		return;
 	}
-	config->listen = xcalloc(value->count, sizeof(*config->listen));
-	config->listen_written = xcalloc(value->count, sizeof(*config->listen_written));
+	config->listen = xcalloc(value->count, sizeof *config->listen);
+	config->listen_written = xcalloc(value->count, sizeof *config->listen_written);
 	for (const struct doc_node *item = value->first; item; item = item->next)
 		read_listen_address(reader, item, config);
 }
@@ -70,7 +70,7 @@ static void read_listen(const struct doc_reader *reader, const struct doc_node *
 static unsigned usable_cores(void)
 {
 	cpu_set_t set;
-	int count = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
+	int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
 
 	return count < 1 ? 1 : count > WORKERS_MAX ? WORKERS_MAX : (unsigned)count;
 }
@@ -125,9 +125,9 @@ static void read_nsid(const struct doc_reader *reader, const struct doc_node *va
 
 	if (!doc_read_is_scalar(reader, value, "text"))
 		return;
-	if (value->length > sizeof(settings->nsid)) {
+	if (value->length > sizeof settings->nsid) {
 		doc_err(reader->errors, reader->doc, value, "must not be longer than %zu octets",
-			sizeof(settings->nsid));
+			sizeof settings->nsid);
 		return;
 	}
 	config->has_nsid = true;

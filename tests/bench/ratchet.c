@@ -184,7 +184,7 @@ static struct zone *make_zone(void)
 		length += (size_t)snprintf(text + length, size - length, "s%07u A 10.0.%u.%u\n", i, i / 256,
 					   i % 256);
 	struct name name;
-	require(name_from_text("lb.example.", NULL, &name) == NULL, "the zone's name");
+	require(!name_from_text("lb.example.", NULL, &name), "the zone's name");
 	struct err_list errors = {0};
 	struct zone *zone = zone_load(&name, NULL, text, "lb.example", &errors);
 	require(zone != NULL, "the zone");
@@ -300,7 +300,7 @@ static struct index *make_index(void)
 			char text[32];
 			struct name name;
 			snprintf(text, sizeof text, "%c%07u.lb.example.", forms[form].prefix, i);
-			require(name_from_text(text, NULL, &name) == NULL, "a tenant's name");
+			require(!name_from_text(text, NULL, &name), "a tenant's name");
 			index_edit_set_tenant(edit, &name, form * SERVICES + i % SERVICES, form * NAMES + i);
 		}
 	return index_edit_done(edit);

@@ -167,7 +167,7 @@ static void *worker(void *arg)
 		(void)sched_setaffinity(0, sizeof set, &set);
 	}
 	unsigned char *buf = calloc((size_t)g_batch, BUF_SIZE);
-	if (buf == NULL)
+	if (!buf)
 		die("calloc");
 	int fd = open_socket();
 	if (g_batch == 1)

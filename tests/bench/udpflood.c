@@ -159,7 +159,7 @@ static void load(const char *path)
 	}
 	memcpy(&g_nq, m + 4, 4);
 	g_q = calloc(g_nq, sizeof *g_q);
-	if (g_q == NULL)
+	if (!g_q)
 		die("calloc");
 	unsigned char *p = m + 8, *end = m + st.st_size;
 	for (uint32_t i = 0; i < g_nq; i++) {
@@ -367,7 +367,7 @@ static void open_channels(const char *addr, int port)
 		if (connect(c->fd, to, tolen) != 0)
 			die("connect");
 		c->slots = calloc(IDS, sizeof *c->slots);
-		if (c->slots == NULL)
+		if (!c->slots)
 			die("calloc");
 	}
 }

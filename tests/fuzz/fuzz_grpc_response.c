@@ -33,7 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	const char *whole = judge(data + 1, size - 1, size, first);
 	const char *pieces = judge(data + 1, size - 1, 1 + data[0] % 16, second);
-	check((whole == NULL) == (pieces == NULL));
+	check((!whole) == (!pieces));
 	check(!whole || (strlen(whole) > 0 && strcmp(whole, pieces) == 0));
 	return 0;
 }

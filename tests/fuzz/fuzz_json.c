@@ -18,7 +18,7 @@ static const struct doc_node *follow(const struct doc_node *node, const char *po
 	while (*pointer == '/') {
 		size_t length = 0;
 		for (pointer++; *pointer != '\0' && *pointer != '/'; pointer++) {
-			check(length < sizeof(part) - 1);
+			check(length < sizeof part - 1);
 			if (*pointer == '~')
 				part[length++] = *++pointer == '0' ? '~' : '/';
 			else
@@ -45,7 +45,7 @@ static void walk(const struct doc *doc, const struct doc_node *node)
 	if (strlen(errors.items[0].pointer) < 4096)
 		check(follow(doc->root, errors.items[0].pointer) == node);
 	err_done(&errors);
-	for (const struct doc_node *member = node->first; member != NULL; member = member->next)
+	for (const struct doc_node *member = node->first; member; member = member->next)
 		walk(doc, member);
 }
 
@@ -54,8 +54,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct err_list errors = {.items = NULL};
 	struct doc *doc = doc_from_json((const char *)data, size, &errors);
 
-	check((doc == NULL) == (errors.count == 1));
-	if (doc != NULL)
+	check((!doc) == (errors.count == 1));
+	if (doc)
 		walk(doc, doc->root);
 	json_decref(err_to_json(&errors));
 	doc_free(doc);

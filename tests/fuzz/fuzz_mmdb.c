@@ -47,11 +47,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *octets, size_t length)
 	int file = memfd_create("fuzz", MFD_CLOEXEC);
 	check(file >= 0 && write(file, octets, length) == (ssize_t)length);
 	char name[32];
-	snprintf(name, sizeof(name), "/proc/self/fd/%d", file);
+	snprintf(name, sizeof name, "/proc/self/fd/%d", file);
 	const char *path = name;
 	struct err_list errors = {.count = 0};
 	struct places *places = geo_load(&path, 1, &errors);
-	check((places == NULL) == err_has_errors(&errors));
+	check((!places) == err_has_errors(&errors));
 	if (places)
 		check_places(places);
 	places_unref(places);

@@ -11,13 +11,13 @@ static void check(const char *text, const struct name *origin)
 	struct name name, back, wildcard;
 	char out[NAME_TEXT_MAX];
 
-	if (name_from_text(text, origin, &name) != NULL)
+	if (name_from_text(text, origin, &name))
 		return;
 	assert(name.length == name_length(name.octets));
 	assert(name_labels(name.octets) <= NAME_MAX_LABELS);
 	name_to_text(name.octets, out);
-	assert(strlen(out) < sizeof(out));
-	assert(name_from_text(out, NULL, &back) == NULL);
+	assert(strlen(out) < sizeof out);
+	assert(!name_from_text(out, NULL, &back));
 	assert(name_equal(name.octets, back.octets));
 	assert(name_compare(name.octets, back.octets) == 0);
 	assert(name_hash(name.octets, name.length) == name_hash(back.octets, back.length));

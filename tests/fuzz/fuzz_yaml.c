@@ -17,13 +17,13 @@ static void walk(const struct doc_node *node, int depth)
 	check(depth <= DOC_DEPTH_MAX + 1);
 	check(node->line >= 1 && node->column >= 1);
 	if (node->kind == DOC_SCALAR) {
-		check(node->first == NULL && strlen(node->text) == node->length);
+		check(!node->first && strlen(node->text) == node->length);
 		return;
 	}
-	for (const struct doc_node *member = node->first; member != NULL; member = member->next, count++) {
+	for (const struct doc_node *member = node->first; member; member = member->next, count++) {
 		check(member->parent == node);
 		check((member->key != NULL) == (node->kind == DOC_MAPPING));
-		if (member->key != NULL && count < 64)
+		if (member->key && count < 64)
 			check(doc_get(node, member->key) == member); /* no key twice */
 		walk(member, depth + 1);
 	}
@@ -41,8 +41,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t i = 0; i < size; i++)
 		lines += data[i] == '\n' || data[i] == '\r' || data[i] == 0x85 || data[i] == 0xa8 ||
 			 data[i] == 0xa9;
-	check(doc != NULL || errors.count > 0);
-	if (doc != NULL) {
+	check(doc || errors.count > 0);
+	if (doc) {
 		walk(doc->root, 1);
 		doc_check_keys(&errors, doc, doc->root, words, later);
 	}

@@ -33,7 +33,7 @@ static void print(const struct rrset *set)
 	for (const uint8_t *at = set->wire; at < set->wire + set->wire_length;) {
 		size_t length = (size_t)at[10] << 8 | at[11];
 		assert(rdata_check(set->type, at + 12, length, text));
-		rrtype_rdata_to_text(set->type, at + 12, length, text, sizeof(text));
+		rrtype_rdata_to_text(set->type, at + 12, length, text, sizeof text);
 		at += 12 + length;
 	}
 }
@@ -69,7 +69,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	split(data, size);
 	name_from_text("app.example.net", NULL, &apex);
 	struct zone *zone = zone_load(&apex, NULL, text, "text", &errors);
-	assert((zone == NULL) == err_has_errors(&errors));
+	assert((!zone) == err_has_errors(&errors));
 	if (zone)
 		check(zone);
 	zone_unref(zone);

@@ -38,7 +38,7 @@ static size_t mutate(struct rng *rng, uint8_t *bytes, size_t length)
 			bytes[at] ^= (uint8_t)(1 << (draw >> 50 & 7));
 			break;
 		case 1:
-			bytes[at] = nasty[(draw >> 40) % sizeof(nasty)];
+			bytes[at] = nasty[(draw >> 40) % sizeof nasty];
 			break;
 		case 2: /* one byte less */
 			memmove(bytes + at, bytes + at + 1, length - at - 1);
@@ -60,7 +60,7 @@ static void replay(const char *path)
 	uint8_t *bytes = xmalloc(FILE_BYTES_MAX), *changed = xmalloc(MUTATED_BYTES_MAX);
 	FILE *file = fopen(path, "rb");
 
-	if (file == NULL) {
+	if (!file) {
 		perror(path);
 		exit(1);
 	}

@@ -69,7 +69,7 @@ static void read_rule(const char *key, const json_t *value, struct map_rule *rul
 	} else if (strncmp(key, "subdivision:", 12) == 0) {
 		rule->kind = MAP_SUBDIVISION;
 		memcpy(rule->country, key + 12, 2);
-		memcpy(rule->subdivision, key + 15, strnlen(key + 15, sizeof(rule->subdivision) - 1));
+		memcpy(rule->subdivision, key + 15, strnlen(key + 15, sizeof rule->subdivision - 1));
 	} else if (strlen(key) == 2) {
 		rule->kind = MAP_CONTINENT;
 		memcpy(rule->continent, key, 2);
@@ -102,7 +102,7 @@ static void read_spec(const json_t *json, struct order_spec *spec)
 		kind++;
 	spec->kind = (enum order_kind)kind;
 	json_t *map = json_object_get(json, "map");
-	struct map_rule *rules = xcalloc(json_object_size(map) + 1, sizeof(*rules));
+	struct map_rule *rules = xcalloc(json_object_size(map) + 1, sizeof *rules);
 	json_object_foreach (map, key, value)
 		read_rule(key, value, &rules[spec->rule_count++]);
 	spec->rules = rules;
@@ -123,7 +123,7 @@ static void print_result(const char *address, const struct order_result *result)
 static void answer_clients(const struct order *order)
 {
 	char line[256];
-	while (fgets(line, sizeof(line), stdin)) {
+	while (fgets(line, sizeof line, stdin)) {
 		char *save, *client_text = strtok_r(line, " \n", &save);
 		char *resolver_text = client_text ? strtok_r(NULL, " \n", &save) : NULL;
 		struct ip client, resolver;

@@ -102,7 +102,7 @@ static size_t service_position(const struct fixture *fixture, const char *id)
 static struct name wire_name(const struct fixture *fixture, const char *text)
 {
 	struct name name;
-	require(name_from_text(text, NULL, &name) == NULL, fixture);
+	require(!name_from_text(text, NULL, &name), fixture);
 	return name;
 }
 

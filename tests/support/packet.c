@@ -43,7 +43,7 @@ static unsigned get16(const struct packet *packet, size_t at)
 static void add_name(struct packet *packet, const char *text)
 {
 	struct name name;
-	require(name_from_text(text, NULL, &name) == NULL, "not a name", text);
+	require(!name_from_text(text, NULL, &name), "not a name", text);
 	size_t at = packet->length;
 	packet_add(packet, name.octets, name.length);
 	if (strchr(text, '\\') || strcmp(text, ".") == 0)

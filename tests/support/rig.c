@@ -376,7 +376,7 @@ const char *rig_answer(const struct rig *rig, const struct world *world, const c
 	static char text[2048];
 	struct name wire;
 	struct client from = {0};
-	require(name_from_text(name, NULL, &wire) == NULL && ip_parse(client, &from.address), "bad question");
+	require(!name_from_text(name, NULL, &wire) && ip_parse(client, &from.address), "bad question");
 	from.resolver = from.address;
 	from.source_bits = (uint8_t)ip_bits(&from.address);
 	struct question question = {.name = wire.octets,

@@ -21,7 +21,7 @@ static inline void add_yaml(struct fleet_change *change, const char *name, const
 {
 	struct doc *doc = doc_from_yaml(name, text, strlen(text), errors);
 
-	if (doc != NULL)
+	if (doc)
 		fleet_change_add_document(change, doc, errors);
 	doc_free(doc);
 }

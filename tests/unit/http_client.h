@@ -31,7 +31,7 @@ static inline int connect_unix(const char *path)
 {
 	struct sockaddr_un address = unix_address(path);
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
+	if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0) {
 		close(fd);
 		return -1;
 	}
@@ -65,7 +65,7 @@ static inline const char *exchange(int fd, const char *bytes, size_t length, con
 		event_base_loop(base, EVLOOP_NONBLOCK);
 		struct pollfd poll_fd = {.fd = fd, .events = POLLIN | (length ? POLLOUT : 0)};
 		poll(&poll_fd, 1, 1);
-		ssize_t got = read(fd, received + used, sizeof(received) - 1 - used);
+		ssize_t got = read(fd, received + used, sizeof received - 1 - used);
 		if (got > 0)
 			used += (size_t)got;
 		received[used] = '\0';

@@ -55,7 +55,7 @@ enum change_outcome change_fleet(struct server *c, struct fleet_change *change, 
 				 const struct requester *requester, const char *verb, const char *object,
 				 struct fleet_result *ret, struct err_list *errors)
 {
-	snprintf(asked, sizeof(asked), "%s '%s'%s", verb, object, dry_run ? " dry" : "");
+	snprintf(asked, sizeof asked, "%s '%s'%s", verb, object, dry_run ? " dry" : "");
 	if (!fleet_apply(c->fleet, change, c->fleet_version + 1, dry_run, ret, errors)) {
 		if (ret->refusal == FLEET_REFUSED_BASE_OBJECT)
 			return CHANGE_BASE_OBJECT;
@@ -72,18 +72,18 @@ enum change_outcome change_controls(struct server *c, const struct control_reque
 				    const struct requester *requester, const char *verb,
 				    struct err_list *errors)
 {
-	int used = snprintf(asked, sizeof(asked), "%s:", verb);
+	int used = snprintf(asked, sizeof asked, "%s:", verb);
 	for (size_t i = 0; i < count; i++) {
 		const struct control_request *request = &requests[i];
-		used += snprintf(asked + used, sizeof(asked) - (size_t)used, " %s/%s/%s=%d for %llu %s",
+		used += snprintf(asked + used, sizeof asked - (size_t)used, " %s/%s/%s=%d for %llu %s",
 				 request->region, request->service ? request->service : "",
 				 request->address ? request->address : "", request->share,
 				 (unsigned long long)request->for_ms,
 				 request->reason ? request->reason : "-");
 		struct control_row row = {.share = request->share, .since_unix_ms = 1000 + (int64_t)c->epoch};
-		snprintf(row.region, sizeof(row.region), "%s", request->region);
-		snprintf(row.service, sizeof(row.service), "%s", request->service ? request->service : "");
-		snprintf(row.address, sizeof(row.address), "%s", request->address ? request->address : "");
+		snprintf(row.region, sizeof row.region, "%s", request->region);
+		snprintf(row.service, sizeof row.service, "%s", request->service ? request->service : "");
+		snprintf(row.address, sizeof row.address, "%s", request->address ? request->address : "");
 		if (!fleet_get(c->fleet, FLEET_REGION, request->region)) {
 			err_add(errors, NULL, 0, 0, "no region '%s'", request->region);
 			return CHANGE_NOT_FOUND;
@@ -124,10 +124,10 @@ json_t *explain(struct server *c, const struct explain_request *question)
 		prefix_format(&question->client, client);
 	if (question->has_via)
 		ip_format(&question->via, via);
-	int used = snprintf(asked, sizeof(asked), "%s %u %s %s", name, question->type, client, via);
+	int used = snprintf(asked, sizeof asked, "%s %u %s %s", name, question->type, client, via);
 	for (size_t i = 0; i < question->what_if_count; i++) {
 		const struct what_if *what = &question->what_if[i];
-		used += snprintf(asked + used, sizeof(asked) - (size_t)used, " %s%s=%s%d",
+		used += snprintf(asked + used, sizeof asked - (size_t)used, " %s%s=%s%d",
 				 what->region ? what->region : "", what->address ? what->address : "",
 				 what->kind == WHAT_IF_SHARE ? "share" : "up",
 				 what->kind == WHAT_IF_SHARE ? what->share : what->is_up);
@@ -202,7 +202,7 @@ static void expect(const char *path, const char *json)
 {
 	const json_t *at = body;
 	char copy[128], *rest = copy, *step;
-	snprintf(copy, sizeof(copy), "%s", path);
+	snprintf(copy, sizeof copy, "%s", path);
 	while ((step = strsep(&rest, "/")))
 		if (*step)
 			at = json_is_array(at) ? json_array_get(at, (size_t)atoi(step))
@@ -323,7 +323,7 @@ static void test_tenant_pages(void **state)
 {
 	char path[64];
 	for (int i = 0; i < 5; i++) {
-		snprintf(path, sizeof(path), "/v1/tenants/c%d", i);
+		snprintf(path, sizeof path, "/v1/tenants/c%d", i);
 		assert_int_equal(call("PUT", path, ACME), 201);
 	}
 	assert_int_equal(call("GET", "/v1/tenants?limit=4", ""), 200);
@@ -436,7 +436,7 @@ static void test_control_refusals(void **state)
 		{"{\"share\":0,\"override\":[]}", "not supported by this build"},
 		{"{\"share\":0,\"at\":\"2026-01-01T00:00:00Z\"}", "not supported by this build"},
 	};
-	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
 		must_refuse("PUT", "/v1/controls/regions/eu", wrong[i].body, 422, wrong[i].word);
 	must_refuse("PUT", "/v1/controls/regions/mars", "{\"share\":0}", 404, "urn:gslb:not-found");
 	must_refuse("DELETE", "/v1/controls/regions/mars", "", 404, "urn:gslb:not-found");
@@ -444,7 +444,7 @@ static void test_control_refusals(void **state)
 	must_refuse("PUT", "/v1/controls/vips/eu/192.0.2.1", "{\"share\":50}", 422, "0 or 100");
 	must_refuse("PUT", "/v1/controls/vips/eu/192.0.2.1", "{\"share\":\"down\"}", 422, "0 or 100");
 	char body_text[1200];
-	memset(body_text, 'x', sizeof(body_text));
+	memset(body_text, 'x', sizeof body_text);
 	memcpy(body_text, "{\"share\":0,\"reason\":\"", 21);
 	strcpy(body_text + 21 + API_REASON_MAX + 1, "\"}");
 	must_refuse("PUT", "/v1/controls/regions/eu", body_text, 422, "at most 1000");
@@ -514,7 +514,7 @@ static void test_explain(void **state)
 		 "no VIP of the fleet"},
 		{"{\"name\":\"a\",\"what_if\":[{\"vip\":\"192.0.2.1\",\"share\":30}]}", "0 or 100"},
 	};
-	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
 		must_refuse("POST", "/v1/explain", wrong[i].body, 422, wrong[i].word);
 }
 
@@ -523,7 +523,7 @@ static void test_lists_of_the_state(void **state)
 	struct health_entry *down = add_entry("192.0.2.1", "web", VERDICT_DOWN);
 	struct health_entry *up = add_entry("198.51.100.2", "web", VERDICT_UP);
 	down->changed_unix_ms = 1000;
-	snprintf(down->reason, sizeof(down->reason), "timeout");
+	snprintf(down->reason, sizeof down->reason, "timeout");
 	up->score = 500;
 	assert_int_equal(call("PUT", "/v1/controls/vips/eu/192.0.2.2", "{\"share\":0}"), 201);
 	assert_int_equal(call("GET", "/v1/vips", ""), 200);
@@ -565,7 +565,7 @@ static void test_vip_pages(void **state)
 		expect("items/0/address", addresses[i]);
 		const char *next = json_string_value(json_object_get(body, "next"));
 		assert_int_equal(next != NULL, i < 3);
-		snprintf(target, sizeof(target), "/v1/vips?limit=1&after=%s", next ? next : "");
+		snprintf(target, sizeof target, "/v1/vips?limit=1&after=%s", next ? next : "");
 	}
 	/* A place whose VIP, or service, has gone is still a place. */
 	assert_int_equal(call("GET", "/v1/vips?after=shop/eu/192.0.2.1", ""), 200);

@@ -19,7 +19,7 @@ static void test_vectors(void **state) /* RFC 4648 §10 */
 	uint8_t out[16];
 	size_t length;
 
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		assert_true(base64_decode(cases[i].text, strlen(cases[i].text), out, &length));
 		assert_int_equal(length, strlen(cases[i].plain));
 		assert_memory_equal(out, cases[i].plain, length);
@@ -35,7 +35,7 @@ static void test_nothing_else(void **state)
 	uint8_t out[16];
 	size_t length = 99;
 
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
 		assert_false(base64_decode(bad[i], strlen(bad[i]), out, &length));
 	assert_int_equal(length, 99);
 }

@@ -23,13 +23,13 @@ static unsigned ask(const struct plan_budget *budget, uint32_t number, bool is_n
 
 static int begin(void **state)
 {
-	buckets = xmap(sizeof(*buckets));
+	buckets = xmap(sizeof *buckets);
 	return 0;
 }
 
 static int end(void **state)
 {
-	xunmap(buckets, sizeof(*buckets));
+	xunmap(buckets, sizeof *buckets);
 	return 0;
 }
 

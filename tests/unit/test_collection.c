@@ -19,7 +19,7 @@ static struct fleet_object *model[IDS];	    /* the one that is in, or NULL */
 static void make_objects(void)
 {
 	for (size_t i = 0; i < IDS; i++) {
-		snprintf(ids[i], sizeof(ids[i]), "t%zu", i);
+		snprintf(ids[i], sizeof ids[i], "t%zu", i);
 		objects[0][i] = (struct fleet_object){.id = ids[i]};
 		objects[1][i] = (struct fleet_object){.id = ids[i]};
 		model[i] = NULL;
@@ -32,7 +32,7 @@ static void assert_same(struct fleet_collection *collection)
 
 	for (size_t i = 0; i < IDS; i++) {
 		assert_ptr_equal(fleet_collection_get(collection, ids[i]), model[i]);
-		if (model[i] == NULL)
+		if (!model[i])
 			continue;
 		count++;
 		assert_ptr_equal(collection->objects[model[i]->number], model[i]);
@@ -55,7 +55,7 @@ static void test_against_a_model(void **state)
 	for (size_t step = 0; step < 20000; step++) {
 		size_t i = (size_t)random() % IDS;
 		struct fleet_object *object = model[i];
-		if (object == NULL) {
+		if (!object) {
 			model[i] = &objects[0][i];
 			fleet_collection_add(&collection, model[i]);
 		} else if (random() % 2) {
@@ -121,7 +121,7 @@ static void add_many(struct fleet_collection *collection)
 
 	for (size_t i = 0; i < MANY; i++) {
 		size_t at = (size_t)random() % (i + 1);
-		snprintf(many_ids[i], sizeof(many_ids[i]), "t%05zu", i);
+		snprintf(many_ids[i], sizeof many_ids[i], "t%05zu", i);
 		many[i] = (struct fleet_object){.id = many_ids[i]};
 		order[i] = order[at];
 		order[at] = i;
@@ -175,7 +175,7 @@ static void test_all_pages_are_the_sorted_list(void **state)
 
 	srandom(12);
 	add_many(&collection);
-	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
+	for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++)
 		for (size_t edits = 0; edits <= 100; edits = edits * 10 + 1) {
 			if (edits > limits[i] * 10) /* pages of one with many edits would never end */
 				continue;
@@ -191,7 +191,7 @@ static void test_edits_at_the_ends_of_the_window(void **state)
 	struct fleet_collection collection = {.objects = NULL};
 	struct fleet_object *page[2];
 
-	memset(is_in, 0, sizeof(is_in));
+	memset(is_in, 0, sizeof is_in);
 	add_many(&collection);
 	for (size_t i = 0; i < MANY; i++)
 		if (is_in[i])

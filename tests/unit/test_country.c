@@ -45,7 +45,7 @@ static void countries_lie_where_they_are(void **state)
 		{"NZ", "OC", -41.3, 174.8}, {"MX", "NA", 19.4, -99.1}, {"XK", "EU", 42.7, 21.2},
 	};
 
-	for (size_t i = 0; i < sizeof(capitals) / sizeof(capitals[0]); i++) {
+	for (size_t i = 0; i < sizeof capitals / sizeof capitals[0]; i++) {
 		const struct country *country = country_find(capitals[i].code);
 		assert_non_null(country);
 		assert_true(fabs(country->latitude - capitals[i].latitude) < 11);
@@ -63,7 +63,7 @@ static void other_codes_mean_countries_that_there_are(void **state)
 	for (char a = 'A'; a <= 'Z'; a++) {
 		for (char b = 'A'; b <= 'Z'; b++) {
 			const char *meant = country_meant((char[]){a, b, '\0'});
-			if (meant == NULL)
+			if (!meant)
 				continue;
 			assert_null(country_find((char[]){a, b, '\0'}));
 			assert_non_null(country_find(meant));

@@ -28,7 +28,7 @@ static void tree_is_that_of_yaml(void **state)
 	assert_non_null(doc);
 	assert_null(doc->file);
 	const struct doc_node *node = doc->root->first;
-	for (size_t i = 0; i < sizeof(scalars) / sizeof(scalars[0]); i++, node = node->next) {
+	for (size_t i = 0; i < sizeof scalars / sizeof scalars[0]; i++, node = node->next) {
 		assert_string_equal(node->key, scalars[i].key);
 		assert_string_equal(node->text, scalars[i].text);
 		assert_int_equal(node->length, strlen(scalars[i].text));
@@ -72,7 +72,7 @@ static void assert_refused(const char *json, const char *pointer, const char *me
 	assert_null(parse(json, &errors));
 	assert_int_equal(errors.count, 1);
 	assert_string_equal(errors.items[0].pointer, pointer);
-	if (strstr(errors.items[0].message, message) == NULL)
+	if (!strstr(errors.items[0].message, message))
 		fail_msg("'%s' does not say '%s'", errors.items[0].message, message);
 	err_done(&errors);
 }

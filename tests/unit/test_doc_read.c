@@ -142,7 +142,7 @@ static void test_refusals(void **state)
 		{"[1]\n", "f:1:1: must be a mapping, not a list\n"},
 	};
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		struct target target = {.count = 99, .word = 99};
 		struct doc *doc;
 		char *told = read_yaml(rows[i][0], &target, &doc);

@@ -96,7 +96,7 @@ static void an_empty_file_is_an_empty_mapping(void **state)
 	static const char *const empty[] = {"",		  "\n\n", "# nothing\n", "---\n",
 					    "---\n...\n", "{}",	  "\xef\xbb\xbf"};
 
-	for (size_t i = 0; i < sizeof(empty) / sizeof(empty[0]); i++) {
+	for (size_t i = 0; i < sizeof empty / sizeof empty[0]; i++) {
 		struct err_list errors = {.items = NULL};
 		struct doc *doc = parse(empty[i], &errors);
 		assert_non_null(doc);
@@ -236,7 +236,7 @@ static void files(void **state)
 	doc_free(doc);
 	unlink(path);
 	assert_null(doc_from_file(path, &errors));
-	snprintf(want, sizeof(want), "%s: cannot open: No such file or directory\n", path);
+	snprintf(want, sizeof want, "%s: cannot open: No such file or directory\n", path);
 	char *text = printed(&errors);
 	assert_string_equal(text, want);
 	free(text);
@@ -246,7 +246,7 @@ static void files(void **state)
 	free(text);
 	assert_int_equal(mkfifo(path, 0600), 0); /* that nobody will ever write to */
 	assert_null(doc_from_file(path, &errors));
-	snprintf(want, sizeof(want), "%s: cannot read: not a regular file\n", path);
+	snprintf(want, sizeof want, "%s: cannot read: not a regular file\n", path);
 	text = printed(&errors);
 	assert_string_equal(text, want);
 	free(text);

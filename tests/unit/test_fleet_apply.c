@@ -186,7 +186,7 @@ static void test_json_errors_carry_pointers(void **state)
 	};
 	struct fleet *fleet = new_fleet();
 
-	for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+	for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
 		struct fleet_result result;
 		struct err_list errors = {0};
 		assert_false(put_json(fleet, "t", bodies[i].json, false, &result, &errors));
@@ -315,7 +315,7 @@ static void test_numbers_are_small_and_reused(void **state)
 	apply_good(fleet, FLEET_STORE, text);
 	for (int i = 0; i < 64; i++) {
 		char id[8];
-		snprintf(id, sizeof(id), "r%d", i);
+		snprintf(id, sizeof id, "r%d", i);
 		assert_int_equal(fleet_get(fleet, FLEET_REGION, id)->number, i);
 	}
 	/* All go and others come, in one change: the numbers stay below the limit. */
@@ -393,7 +393,7 @@ static void test_one_change_does_not_cost_the_whole(void **state)
 		struct fleet_result result;
 		struct err_list errors = {0};
 		char id[16];
-		snprintf(id, sizeof(id), "n%d", i);
+		snprintf(id, sizeof id, "n%d", i);
 		assert_true(put_json(fleet, id, "{\"zone\":\"z.example\",\"service\":\"shop\"}", false,
 				     &result, &errors));
 		fleet_result_done(&result);

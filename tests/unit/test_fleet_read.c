@@ -428,7 +428,7 @@ static const struct broken broken[] = {
 /* What is referred to is said to stand in another file: test_fleet_validate.c is about that. */
 static void test_every_error_is_told_at_its_place(void **state)
 {
-	for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
+	for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++) {
 		struct fleet_change *change = fleet_change_new(FLEET_BASE);
 		struct fleet *fleet = fleet_new();
 		struct fleet_result result;
@@ -476,7 +476,7 @@ static const struct broken beyond_ascii[] = {
 
 static void test_names_beyond_ascii_are_told_what_is_meant(void **state)
 {
-	assert_all_broken(beyond_ascii, sizeof(beyond_ascii) / sizeof(beyond_ascii[0]));
+	assert_all_broken(beyond_ascii, sizeof beyond_ascii / sizeof beyond_ascii[0]);
 }
 
 struct odd {
@@ -503,7 +503,7 @@ static const struct odd odd[] = {
 
 static void test_odd_values_are_warned_of_at_their_place(void **state)
 {
-	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+	for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++) {
 		struct fleet *fleet = fleet_new();
 		struct fleet_result result;
 		char *warnings = apply_yaml(fleet, FLEET_BASE, odd[i].text, &result);

@@ -138,7 +138,7 @@ static const struct broken broken[] = {
 
 static void test_references_and_names_are_checked(void **state)
 {
-	assert_all_broken(broken, sizeof(broken) / sizeof(broken[0]));
+	assert_all_broken(broken, sizeof broken / sizeof broken[0]);
 }
 
 static void test_counts_have_limits(void **state)
@@ -194,7 +194,7 @@ static void test_removal_of_what_others_need_is_refused(void **state)
 	struct fleet *fleet = fleet_new();
 
 	apply_good(fleet, FLEET_STORE, text);
-	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
+	for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++) {
 		struct fleet_change *change = fleet_change_new(FLEET_STORE);
 		struct fleet_result result;
 		struct err_list errors = {0};

@@ -59,7 +59,7 @@ static const char *path_of(const char *name)
 	static char paths[4][128];
 	static unsigned next;
 	char *path = paths[next++ % 4];
-	snprintf(path, sizeof(paths[0]), "%s/%s", folder, name);
+	snprintf(path, sizeof paths[0], "%s/%s", folder, name);
 	return path;
 }
 
@@ -188,7 +188,7 @@ static void as_numbers_may_be_text(void **state)
 	/* Not a number of an AS: too large, none, with a letter, empty. The rest of the record counts. */
 	for (unsigned i = 11; i <= 14; i++) {
 		char address[16];
-		snprintf(address, sizeof(address), "8.8.%u.1", i);
+		snprintf(address, sizeof address, "8.8.%u.1", i);
 		assert_int_equal(find(places, address)->asn, 0);
 		assert_string_equal(find(places, address)->country, "DE");
 	}
@@ -259,7 +259,7 @@ static uint8_t *read_file(const char *name, size_t *ret_length)
 	FILE *file = fopen(path_of(name), "rb");
 	assert_non_null(file);
 	static uint8_t octets[65536];
-	*ret_length = fread(octets, 1, sizeof(octets), file);
+	*ret_length = fread(octets, 1, sizeof octets, file);
 	fclose(file);
 	return octets;
 }
@@ -276,7 +276,7 @@ static void every_cut_of_a_file_is_an_error(void **state)
 			struct err_list errors = {.count = 0};
 			struct places *places = geo_load(&path, 1, &errors);
 			assert_true(side == 1 || !places);
-			assert_int_equal(places == NULL, err_has_errors(&errors));
+			assert_int_equal(!places, err_has_errors(&errors));
 			places_unref(places);
 			err_done(&errors);
 		}
@@ -300,8 +300,8 @@ static void changed_bits_do_no_harm(void **state)
 		write_file(path, octets, length);
 		struct err_list errors = {.count = 0};
 		struct places *places = geo_load(&path, 1, &errors);
-		assert_int_equal(places == NULL, err_has_errors(&errors));
-		refused += places == NULL;
+		assert_int_equal(!places, err_has_errors(&errors));
+		refused += !places;
 		places_unref(places);
 		err_done(&errors);
 	}

@@ -226,7 +226,7 @@ static struct gslb_config *load_good(const char *text)
 
 static void test_every_error_is_told_at_its_place(void **state)
 {
-	for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
+	for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++) {
 		struct err_list errors = {0};
 		gslb_config_free(load(broken[i].text, &errors));
 		assert_true(err_has_errors(&errors));
@@ -279,7 +279,7 @@ static void test_defaults(void **state)
 static void test_auto_is_the_usable_cores(void **state)
 {
 	cpu_set_t before, one;
-	assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
+	assert_int_equal(sched_getaffinity(0, sizeof before, &before), 0);
 	CPU_ZERO(&one);
 	for (int cpu = 0; CPU_COUNT(&one) == 0; cpu++)
 		if (CPU_ISSET(cpu, &before))
@@ -289,11 +289,11 @@ static void test_auto_is_the_usable_cores(void **state)
 	struct gslb_config *config = load_good(text);
 	assert_int_equal(config->workers, CPU_COUNT(&before));
 	gslb_config_free(config);
-	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+	assert_int_equal(sched_setaffinity(0, sizeof one, &one), 0);
 	config = load_good(text);
 	assert_int_equal(config->workers, 1);
 	gslb_config_free(config);
-	assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
+	assert_int_equal(sched_setaffinity(0, sizeof before, &before), 0);
 }
 
 static const char everything[] =
@@ -386,13 +386,13 @@ static void test_restart_only_keys(void **state)
 	};
 	struct gslb_config *config = load_good(everything);
 
-	for (size_t i = 0; i < sizeof(edits) / sizeof(edits[0]); i++) {
+	for (size_t i = 0; i < sizeof edits / sizeof edits[0]; i++) {
 		const char *at = strstr(everything, edits[i].from);
 		char *text = xasprintf("%.*s%s%s", (int)(at - everything), everything, edits[i].to,
 				       at + strlen(edits[i].from));
 		struct gslb_config *other = load_good(text);
 		const char *key = gslb_config_restart_only_difference(config, other);
-		if (edits[i].key == NULL)
+		if (!edits[i].key)
 			assert_null(key);
 		else
 			assert_string_equal(key, edits[i].key);
@@ -404,7 +404,7 @@ static void test_restart_only_keys(void **state)
 
 static int enter(void **state)
 {
-	return mkdtemp(directory) == NULL || chdir(directory) != 0;
+	return !mkdtemp(directory) || chdir(directory) != 0;
 }
 
 static int leave(void **state)

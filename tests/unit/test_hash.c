@@ -19,7 +19,7 @@ static void mix_vectors(void **state)
 		{0x9e3779b97f4a7c15u, 0x5u, 0x0u},
 		{0x123456789abcdefu, 0xfedcba9876543210u, 0x6e0cc4e14af0d3ecu},
 	};
-	for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++)
+	for (size_t i = 0; i < sizeof vectors / sizeof vectors[0]; i++)
 		assert_true(hash_mix(vectors[i].a, vectors[i].b) == vectors[i].want);
 }
 
@@ -47,7 +47,7 @@ static void bytes_vectors(void **state)
 		 22, 0xffffffffffffffffu, 0x53722cc1719f943cu},
 		{"\300\000\002\000", 4, 0x2au, 0x78c7bb2de4ad44f5u},
 	};
-	for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++)
+	for (size_t i = 0; i < sizeof vectors / sizeof vectors[0]; i++)
 		assert_true(hash_bytes(vectors[i].bytes, vectors[i].length, vectors[i].seed) ==
 			    vectors[i].want);
 }
@@ -70,7 +70,7 @@ static void like_names_spread(void **state)
 
 	for (int i = 0; i < 4096; i++) {
 		char name[32];
-		int length = snprintf(name, sizeof(name), "tenant-%d", i);
+		int length = snprintf(name, sizeof name, "tenant-%d", i);
 		boxes[hash_bytes(name, (size_t)length, 0) & 255]++;
 	}
 	for (int i = 0; i < 256; i++) /* 16 expected, six standard deviations are 24 */

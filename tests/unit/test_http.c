@@ -20,9 +20,9 @@ static struct http_addresses addresses;
 static int setup(void **state)
 {
 	signal(SIGPIPE, SIG_IGN);
-	snprintf(directory, sizeof(directory), "/tmp/gslb-http-XXXXXX");
+	snprintf(directory, sizeof directory, "/tmp/gslb-http-XXXXXX");
 	assert_non_null(mkdtemp(directory));
-	snprintf(socket_path, sizeof(socket_path), "%s/test.sock", directory);
+	snprintf(socket_path, sizeof socket_path, "%s/test.sock", directory);
 	addresses = (struct http_addresses){.socket = socket_path};
 	unavailable = NULL;
 	base = event_base_new();
@@ -54,7 +54,7 @@ static void test_get(void **state)
 	expect("Content-Type: application/json\r\n");
 	expect("ETag: \"7\"\r\n");
 	expect("\"handler\":\"get_thing\"");
-	snprintf(author, sizeof(author), "\"author\":\"uid:%ld", (long)getuid());
+	snprintf(author, sizeof author, "\"author\":\"uid:%ld", (long)getuid());
 	expect(author);
 	ask("GET /nowhere HTTP/1.0\r\n\r\n");
 	expect(" 404 ");
@@ -67,7 +67,7 @@ static void test_head_has_the_length_and_no_body(void **state)
 	struct http_server *server = must_start();
 	ask("GET /v1/state HTTP/1.1\r\n" CLOSE);
 	char length[64];
-	snprintf(length, sizeof(length), "Content-Length: %zu\r\n", strlen(strstr(received, "\r\n\r\n") + 4));
+	snprintf(length, sizeof length, "Content-Length: %zu\r\n", strlen(strstr(received, "\r\n\r\n") + 4));
 	ask("HEAD /v1/state HTTP/1.1\r\n" CLOSE);
 	expect("HTTP/1.1 200 OK\r\n");
 	expect(length);
@@ -92,9 +92,9 @@ static void test_methods_that_nobody_knows(void **state)
 {
 	static const char *const methods[] = {"PROPFIND", "PATCH", "OPTIONS", "TRACE"};
 	struct http_server *server = must_start();
-	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+	for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
 		char request[128];
-		snprintf(request, sizeof(request), "%s /v1/set HTTP/1.1\r\n" CLOSE, methods[i]);
+		snprintf(request, sizeof request, "%s /v1/set HTTP/1.1\r\n" CLOSE, methods[i]);
 		ask(request);
 		expect(" 405 ");
 		expect("Allow: POST\r\n");
@@ -263,7 +263,7 @@ static void test_client_that_leaves_early(void **state)
 	const char *const beginnings[] = {"", "GET /v1/sta",
 					  "POST /v1/set HTTP/1.1\r\nContent-Length: 9\r\n\r\n{",
 					  "POST /v1/job HTTP/1.1\r\n\r\n"};
-	for (size_t i = 0; i < sizeof(beginnings) / sizeof(beginnings[0]); i++) {
+	for (size_t i = 0; i < sizeof beginnings / sizeof beginnings[0]; i++) {
 		int fd = connect_unix(socket_path);
 		assert_int_equal(write(fd, beginnings[i], strlen(beginnings[i])), strlen(beginnings[i]));
 		event_base_loop(base, EVLOOP_NONBLOCK);
@@ -305,7 +305,7 @@ static void test_stale_socket_is_replaced(void **state)
 {
 	struct sockaddr_un address = unix_address(socket_path);
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
 	close(fd);
 	struct http_server *server = must_start();
 	ask("GET /v1/state HTTP/1.1\r\n" CLOSE);
@@ -320,8 +320,8 @@ static void test_socket_paths_that_cannot_be(void **state)
 	must_refuse("no socket");
 	unlink(socket_path);
 	char longest[200];
-	memset(longest, 'a', sizeof(longest));
-	longest[sizeof(longest) - 1] = '\0';
+	memset(longest, 'a', sizeof longest);
+	longest[sizeof longest - 1] = '\0';
 	addresses.socket = longest;
 	must_refuse("107 octets");
 	addresses.socket = "/nonexistent/test.sock";
@@ -364,7 +364,7 @@ static void test_rebinding(void **state)
 	struct http_server *server = must_start();
 	assert_false(http_server_plain_address(server, &address));
 	struct http_addresses next = addresses;
-	snprintf(other, sizeof(other), "%s/other.sock", directory);
+	snprintf(other, sizeof other, "%s/other.sock", directory);
 	next.socket = other;
 	next.plain_written = "192.0.2.1:1"; /* no address of this machine */
 	assert_true(listen_parse_http(next.plain_written, &next.plain));

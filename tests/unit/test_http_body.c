@@ -16,7 +16,7 @@ static void test_bodies_that_are_no_object(void **state)
 	} rows[] = {{"", 400},	       {"{", 400},	  {"{\"a\":1,\"a\":2}", 400},
 		    {"nonsense", 400}, {"\"\xff\"", 400}, {"[]", 422},
 		    {"null", 422},     {"\"a\"", 422},	  {"{\"a\":\"\\u0000\"}", 400}};
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		struct http_reply reply;
 		struct http_request request = {.body = rows[i].body, .body_length = strlen(rows[i].body)};
 		http_reply_init(&reply);

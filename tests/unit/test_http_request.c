@@ -15,7 +15,7 @@ static void test_page_parameters(void **state)
 	struct http_page page;
 	struct http_reply reply;
 	http_reply_init(&reply);
-	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
 		request.param[0] = (struct http_param){.name = "limit", .value = wrong[i]};
 		assert_false(http_request_page(&request, &reply, &page));
 		assert_int_equal(reply.status, 400);
@@ -54,7 +54,7 @@ static void test_preconditions(void **state)
 		{NULL, "*", true, false},      {NULL, "*", false, true},
 		{NULL, "\"4\"", true, true},
 	};
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		struct http_reply reply;
 		struct http_request request = {.if_match = rows[i].if_match,
 					       .if_none_match = rows[i].if_none_match};

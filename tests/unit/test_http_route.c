@@ -97,7 +97,7 @@ static void test_paths_that_do_not_exist(void **state)
 		"/v1/stat",
 		"/a/b/c/d/e/f/g/h/i/j/k",
 	};
-	for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++)
+	for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++)
 		expect_problem("GET", targets[i], 404, "urn:gslb:not-found", "no such path");
 	expect_problem("GET", "/v1/later", 404, "urn:gslb:not-found", "not supported by this build");
 	expect_problem("DELETE", "/v1/later/one", 404, "urn:gslb:not-found", "/v1/later is not supported");
@@ -106,9 +106,9 @@ static void test_paths_that_do_not_exist(void **state)
 static void test_targets_that_are_none(void **state)
 {
 	char longest[9000];
-	memset(longest, 'a', sizeof(longest));
+	memset(longest, 'a', sizeof longest);
 	longest[0] = '/';
-	longest[sizeof(longest) - 1] = '\0';
+	longest[sizeof longest - 1] = '\0';
 	expect_problem("GET", longest, 400, "urn:gslb:bad-request", "octets");
 	expect_problem("GET", "*", 400, "urn:gslb:bad-request", "path");
 	expect_problem("", "localhost:80", 400, "urn:gslb:bad-request", "path");
@@ -132,7 +132,7 @@ static void test_methods_that_a_path_does_not_take(void **state)
 		{"HEAD", "/v1/things/a/parts/b", "PUT"},
 		{"", "/v1/job", "POST"},
 	};
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		struct call call = {.request = {.method = rows[i].method, .target = rows[i].target}};
 		run(&call);
 		assert_int_equal(call.reply.status, 405);
@@ -171,7 +171,7 @@ static void test_plain_listener_has_its_pages_only(void **state)
 		const char *target;
 		int status;
 	} rows[] = {{"/page", 200}, {"/v1/state", 404}, {"/v1/later", 404}};
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		struct call call = {.request = {.method = "GET", .target = rows[i].target, .is_plain = true}};
 		run(&call);
 		assert_int_equal(call.reply.status, rows[i].status);

@@ -38,7 +38,7 @@ static void letters_become_a_labels(void **state)
 	};
 	char out[IDN_TEXT_MAX];
 
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		assert_null(idn_to_ascii(cases[i].name, out));
 		assert_string_equal(out, cases[i].ascii);
 	}
@@ -61,7 +61,7 @@ static void what_has_no_a_label_says_why(void **state)
 	};
 	char out[IDN_TEXT_MAX] = "before";
 
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		assert_string_equal(idn_to_ascii(cases[i].name, out), cases[i].reason);
 		assert_string_equal(out, "before");
 	}
@@ -71,7 +71,7 @@ static void the_longest_text_fits_and_no_longer(void **state)
 {
 	char name[IDN_TEXT_MAX + 1], out[IDN_TEXT_MAX];
 
-	memset(name, 'a', sizeof(name));
+	memset(name, 'a', sizeof name);
 	name[IDN_TEXT_MAX - 1] = '\0';
 	assert_null(idn_to_ascii(name, out));
 	assert_string_equal(out, name);

@@ -71,7 +71,7 @@ static void tenants_come_and_go(void **state)
 	edit = index_edit_new(after);
 	static const char *const all[] = {"acme.z", "static.z", "*.static.z", "a.b.c.z",
 					  "z",	    "x.w.z",	"never.z"};
-	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
 		set(edit, all[i], INDEX_NONE);
 	struct index *less = index_edit_done(edit);
 	assert_int_equal(index_names(less), names + 3); /* c, b.c and *.b.c */
@@ -139,7 +139,7 @@ static void a_new_zone_takes_its_names_over(void **state)
 static void churn(void **state)
 {
 	enum { NAMES = 60000, STEPS = 40, CHANGES = 20000 };
-	bool *is_set = calloc(NAMES, sizeof(*is_set));
+	bool *is_set = calloc(NAMES, sizeof *is_set);
 	struct index *index = served("z", SOA_NS);
 	size_t count = 0;
 	struct rng rng;
@@ -152,7 +152,7 @@ static void churn(void **state)
 		for (int change = 0; change < CHANGES; change++) {
 			size_t number = rng_next(&rng) % NAMES;
 			bool want = rng_next(&rng) % 8 ? is_growing : !is_growing;
-			snprintf(text, sizeof(text), "t%zu.z", number);
+			snprintf(text, sizeof text, "t%zu.z", number);
 			set(edit, text, want ? (uint32_t)number : INDEX_NONE);
 			count += (size_t)want - (size_t)is_set[number];
 			is_set[number] = want;
@@ -163,7 +163,7 @@ static void churn(void **state)
 		assert_int_equal(node_at(index, "z")->children, count);
 	}
 	for (size_t number = 0; number < NAMES; number++) {
-		snprintf(text, sizeof(text), "t%zu.z", number);
+		snprintf(text, sizeof text, "t%zu.z", number);
 		const struct node *node = node_at(index, text);
 		assert_int_equal(node != NULL, is_set[number]);
 		if (node)
@@ -185,7 +185,7 @@ static size_t octets_of(size_t names, size_t expected)
 	index_edit_add_zone(edit, zone);
 	zone_unref(zone);
 	for (uint32_t i = 0; i < names; i++) {
-		snprintf(text, sizeof(text), "t%07u.app.example.net", i);
+		snprintf(text, sizeof text, "t%07u.app.example.net", i);
 		set(edit, text, i);
 	}
 	struct index *index = index_edit_done(edit);
@@ -213,7 +213,7 @@ static void many_names_are_small(void **state)
 	struct name name;
 
 	for (uint32_t i = 0; i < NAMES; i++) {
-		snprintf(text, sizeof(text), "tenant-%u.app.example.net", i);
+		snprintf(text, sizeof text, "tenant-%u.app.example.net", i);
 		assert_null(name_from_text(text, NULL, &name));
 		index_edit_set_tenant(edit, &name, i % 40, i);
 	}
@@ -224,7 +224,7 @@ static void many_names_are_small(void **state)
 
 	uint64_t start = clock_mono_ns();
 	for (uint32_t i = 0; i < 100; i++) {
-		snprintf(text, sizeof(text), "late-%u.app.example.net", i);
+		snprintf(text, sizeof text, "late-%u.app.example.net", i);
 		edit = index_edit_new(index);
 		set(edit, text, i);
 		struct index *next = index_edit_done(edit);

@@ -189,7 +189,7 @@ static void long_names(void **state)
 	for (size_t i = 63; i < 254; i += 64)
 		deep[i] = '.';
 	strcpy(deep + 251, ".z.");
-	snprintf(zone_text, sizeof(zone_text), SOA_NS "%s 60 A 192.0.2.1\n", deep);
+	snprintf(zone_text, sizeof zone_text, SOA_NS "%s 60 A 192.0.2.1\n", deep);
 	struct index *edge = INDEX("z", zone_text);
 	expect_find(find(edge, deep), FIND_EXACT, deep);
 	index_unref(edge);

@@ -86,7 +86,7 @@ static struct model_zone *zone_above(struct model *model, const struct name *nam
 static void make_zone(struct model *model, struct model_zone *zone)
 {
 	char text[8192], owner[NAME_TEXT_MAX];
-	size_t at = (size_t)snprintf(text, sizeof(text), "$TTL 60\n@ SOA ns h 1 2 3 4 5\n");
+	size_t at = (size_t)snprintf(text, sizeof text, "$TTL 60\n@ SOA ns h 1 2 3 4 5\n");
 
 	zone->count = 1;
 	zone->owners[0] = (struct owner){.name = zone->apex};
@@ -110,7 +110,7 @@ static void make_zone(struct model *model, struct model_zone *zone)
 		to->has_ns = to->has_ns || type == 2;
 		to->has_dname = to->has_dname || type == 3;
 		name_to_text(name.octets, owner);
-		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s %s\n", owner, data[type]);
+		at += (size_t)snprintf(text + at, sizeof text - at, "%s %s\n", owner, data[type]);
 	}
 	char apex[NAME_TEXT_MAX];
 	name_to_text(zone->apex.octets, apex);
@@ -320,7 +320,7 @@ static void change_tenant(struct model *model, struct index_edit *edit)
 
 static void random_edits_agree_with_the_model(void **state)
 {
-	struct model *model = calloc(1, sizeof(*model));
+	struct model *model = calloc(1, sizeof *model);
 
 	rng_seed(&model->rng, 20260101);
 	for (int round = 0; round < ROUNDS; round++) {

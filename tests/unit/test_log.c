@@ -30,11 +30,11 @@ static void text_is_one_line(void **state)
 	char out[256];
 
 	log_init("gslbd", LOG_FORMAT_TEXT, LOG_LEVEL_INFO);
-	capture(LOG_LEVEL_WARNING, "odd\nERROR forged", out, sizeof(out));
+	capture(LOG_LEVEL_WARNING, "odd\nERROR forged", out, sizeof out);
 	assert_non_null(strstr(out, "Z gslbd warning: odd ERROR forged\n"));
 	assert_int_equal(out[4], '-');
 	assert_ptr_equal(strchr(out, '\n'), out + strlen(out) - 1);
-	capture(LOG_LEVEL_WARNING, "caf\xe9 caf\xc3\xa9", out, sizeof(out));
+	capture(LOG_LEVEL_WARNING, "caf\xe9 caf\xc3\xa9", out, sizeof out);
 	assert_non_null(strstr(out, ": caf? caf\xc3\xa9\n"));
 }
 
@@ -43,7 +43,7 @@ static void json_is_one_object(void **state)
 	char out[256];
 
 	log_init("gslbd", LOG_FORMAT_JSON, LOG_LEVEL_INFO);
-	capture(LOG_LEVEL_ERROR, "a \"b\"\n\xff", out, sizeof(out));
+	capture(LOG_LEVEL_ERROR, "a \"b\"\n\xff", out, sizeof out);
 	assert_ptr_equal(strchr(out, '\n'), out + strlen(out) - 1);
 	json_t *record = json_loads(out, 0, NULL);
 	assert_string_equal(json_string_value(json_object_get(record, "level")), "error");
@@ -58,7 +58,7 @@ static void records_above_the_level_are_dropped(void **state)
 	char out[256];
 
 	log_init("gslbd", LOG_FORMAT_TEXT, LOG_LEVEL_WARNING);
-	capture(LOG_LEVEL_INFO, "quiet", out, sizeof(out));
+	capture(LOG_LEVEL_INFO, "quiet", out, sizeof out);
 	assert_string_equal(out, "");
 }
 

@@ -49,11 +49,11 @@ static void agrees_with_a_model_over_random_changes(void **state)
 		uint64_t draw = rng_next(&rng);
 		size_t which = draw % MODEL_KEYS;
 		char key[16];
-		snprintf(key, sizeof(key), "key-%zu", which);
+		snprintf(key, sizeof key, "key-%zu", which);
 		if (draw >> 32 & 1) {
 			void *value = &values[draw >> 40 & 15];
 			assert_ptr_equal(map_put(map, key, value), model[which]);
-			count += model[which] == NULL;
+			count += !model[which];
 			model[which] = value;
 		} else {
 			assert_ptr_equal(map_remove(map, key), model[which]);
@@ -64,7 +64,7 @@ static void agrees_with_a_model_over_random_changes(void **state)
 		assert_int_equal(map_count(map), count);
 	}
 	size_t seen = 0, at = 0;
-	while (map_next(map, &at, NULL) != NULL)
+	while (map_next(map, &at, NULL))
 		seen++;
 	assert_int_equal(seen, count);
 	map_free(map);

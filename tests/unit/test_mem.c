@@ -16,7 +16,7 @@ static void growth_keeps_what_was_there(void **state)
 	size_t capacity = 0;
 
 	for (int i = 0; i < 1000; i++) {
-		xgrow((void **)&items, &capacity, (size_t)i + 1, sizeof(*items));
+		xgrow((void **)&items, &capacity, (size_t)i + 1, sizeof *items);
 		assert_true(capacity > (size_t)i);
 		items[i] = i;
 	}

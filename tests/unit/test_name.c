@@ -32,7 +32,7 @@ static void text_becomes_wire(void **state)
 		{"a\\..", "\2a.\0", 4},
 	};
 
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		struct name value = name(cases[i].text);
 		assert_int_equal(value.length, cases[i].length);
 		assert_memory_equal(value.octets, cases[i].wire, value.length);
@@ -73,7 +73,7 @@ static void bad_text_is_refused_with_a_reason(void **state)
 	};
 	struct name value = {.length = 99};
 
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		const char *reason = name_from_text(cases[i].text, NULL, &value);
 		assert_non_null(reason);
 		assert_string_equal(reason, cases[i].reason);
@@ -108,7 +108,7 @@ static void limits(void **state)
 	assert_string_equal(name_from_text(long_text(label, 1), NULL, &value), "label longer than 63 octets");
 
 	char relative[NAME_TEXT_MAX];
-	snprintf(relative, sizeof(relative), "%s", long_text(most, 4));
+	snprintf(relative, sizeof relative, "%s", long_text(most, 4));
 	relative[strlen(relative) - 1] = '\0';
 	assert_string_equal(name_from_text(relative, &origin, &value), "name longer than 255 octets");
 	relative[strlen(relative) - 2] = '\0';
@@ -138,7 +138,7 @@ static void every_octet_survives_text(void **state)
 		assert_memory_equal(back.octets, value.octets, value.length);
 	}
 	struct name worst;
-	memset(worst.octets, 7, sizeof(worst.octets)); /* labels that need four characters an octet */
+	memset(worst.octets, 7, sizeof worst.octets); /* labels that need four characters an octet */
 	for (size_t i = 0; i < 192; i += 64)
 		worst.octets[i] = 63;
 	worst.octets[192] = 61;
@@ -156,13 +156,13 @@ static void lower_and_hash_in_one(void **state)
 {
 	uint8_t from[80], to[80], want[64];
 
-	for (size_t i = 0; i < sizeof(from); i++)
+	for (size_t i = 0; i < sizeof from; i++)
 		from[i] = (uint8_t)(i * 37 + 60);
-	for (size_t length = 1; length <= sizeof(want); length++) {
+	for (size_t length = 1; length <= sizeof want; length++) {
 		for (size_t shift = 0; shift < 8; shift++) {
 			memcpy(want, from + shift, length);
 			name_lower(want, length);
-			memset(to, 0xee, sizeof(to));
+			memset(to, 0xee, sizeof to);
 			uint64_t hash = name_lower_hash(from + shift, length, to);
 			assert_memory_equal(to, want, length);
 			assert_int_equal(to[length], 0xee);
@@ -196,7 +196,7 @@ static void canonical_order(void **state)
 	static const char *const sorted[] = {"example",		"a.example",	  "yljkjljk.a.example",
 					     "Z.a.example",	"zABC.a.EXAMPLE", "z.example",
 					     "\\001.z.example", "*.z.example",	  "\\200.z.example"};
-	const size_t count = sizeof(sorted) / sizeof(sorted[0]);
+	const size_t count = sizeof sorted / sizeof sorted[0];
 
 	for (size_t i = 0; i < count; i++) {
 		for (size_t j = 0; j < count; j++) {

@@ -28,7 +28,7 @@ static void test_against_a_model(void **state)
 	char text[64];
 
 	for (size_t i = 0; i < NAMES; i++) {
-		snprintf(text, sizeof(text), "n%zu.d%zu.example", i, i % 7);
+		snprintf(text, sizeof text, "n%zu.d%zu.example", i, i % 7);
 		assert_null(name_from_text(text, NULL, &names[i]));
 	}
 	for (size_t step = 0; step < 60000; step++) {

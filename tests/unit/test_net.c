@@ -23,12 +23,12 @@ static void addresses(void **state)
 					  "1::2::3",  "[::1]",	    "fe80::1%lo"};
 	char out[IP_TEXT_MAX];
 
-	for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++) {
+	for (size_t i = 0; i < sizeof same / sizeof same[0]; i++) {
 		struct ip value = ip(same[i]);
 		ip_format(&value, out);
 		assert_string_equal(out, same[i]);
 	}
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
 		struct ip value = {.family = 9};
 		assert_false(ip_parse(bad[i], &value));
 		assert_int_equal(value.family, 9);
@@ -61,7 +61,7 @@ static void cutting_zeroes_the_rest(void **state)
 		     {"203.0.113.255", 99, "203.0.113.255"},
 		     {"2001:db8:ffff:ffff::1", 47, "2001:db8:fffe::"},
 		     {"2001:db8:ffff:ffff::1", 128, "2001:db8:ffff:ffff::1"}};
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		struct ip from = ip(cases[i].from), to = ip(cases[i].to), cut = ip_cut(&from, cases[i].bits);
 		assert_true(ip_equal(&cut, &to));
 	}
@@ -83,7 +83,7 @@ static void prefixes(void **state)
 	struct prefix prefix;
 	char out[PREFIX_TEXT_MAX];
 
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
 		assert_false(prefix_parse(bad[i], &prefix));
 	assert_true(prefix_parse("192.0.2.0/24", &prefix));
 	prefix_format(&prefix, out);
@@ -131,19 +131,19 @@ static void listen_addresses(void **state)
 	struct listen_address address;
 	char out[64];
 
-	for (size_t i = 0; i < sizeof(dns) / sizeof(dns[0]); i++) {
+	for (size_t i = 0; i < sizeof dns / sizeof dns[0]; i++) {
 		assert_true(listen_parse_dns(dns[i], &address));
 		listen_format((struct sockaddr *)&address.sockaddr, true, out);
 		assert_string_equal(out, dns[i]);
 	}
-	for (size_t i = 0; i < sizeof(http) / sizeof(http[0]); i++) {
+	for (size_t i = 0; i < sizeof http / sizeof http[0]; i++) {
 		assert_true(listen_parse_http(http[i], &address));
 		listen_format((struct sockaddr *)&address.sockaddr, false, out);
 		assert_string_equal(out, http[i]);
 	}
-	for (size_t i = 0; i < sizeof(bad_dns) / sizeof(bad_dns[0]); i++)
+	for (size_t i = 0; i < sizeof bad_dns / sizeof bad_dns[0]; i++)
 		assert_false(listen_parse_dns(bad_dns[i], &address));
-	for (size_t i = 0; i < sizeof(bad_http) / sizeof(bad_http[0]); i++)
+	for (size_t i = 0; i < sizeof bad_http / sizeof bad_http[0]; i++)
 		assert_false(listen_parse_http(bad_http[i], &address));
 }
 
@@ -155,7 +155,7 @@ static void loopback(void **state)
 	} cases[] = {{"127.0.0.1@1", true},	  {"127.9.9.9@1", true}, {"::1@1", true},
 		     {"0.0.0.0@1", false},	  {"::@1", false},	 {"192.0.2.1@1", false},
 		     {"::ffff:127.0.0.1@1", true}};
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		struct listen_address address;
 		assert_true(listen_parse_dns(cases[i].text, &address));
 		assert_true(listen_is_loopback(&address) == cases[i].is_loopback);

@@ -93,7 +93,7 @@ static struct places *three_cities(void)
 		in("10.4.0.0/16", "EU", "", "", 0), in("10.5.0.0/16", "", "", "", 64500),
 		in("10.6.0.0/16", "", "JP", "", 0),
 	};
-	return places_from(list, sizeof(list) / sizeof(list[0]));
+	return places_from(list, sizeof list / sizeof list[0]);
 }
 
 static void nearest_goes_by_distance(void **state)
@@ -219,7 +219,7 @@ static void a_bias_draws_above_zero_and_sends_away_below(void **state)
 	struct location list[41];
 	char prefix[41][PREFIX_TEXT_MAX];
 	for (unsigned i = 0; i <= 40; i++) {
-		snprintf(prefix[i], sizeof(prefix[i]), "10.%u.0.0/16", i);
+		snprintf(prefix[i], sizeof prefix[i], "10.%u.0.0/16", i);
 		list[i] = at(prefix[i], 0, i);
 	}
 	struct places *places = places_from(list, 41);

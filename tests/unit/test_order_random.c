@@ -89,7 +89,7 @@ static void random_value(struct map_rule *rule)
 static size_t random_rules(struct map_rule *rules)
 {
 	size_t count = 0;
-	memset(rules, 0, RULES * sizeof(*rules));
+	memset(rules, 0, RULES * sizeof *rules);
 	rules[count++].kind = MAP_DEFAULT;
 	for (unsigned i = 0; i < 3; i++) {
 		if (below(3) == 0)

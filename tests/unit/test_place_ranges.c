@@ -49,8 +49,8 @@ static int compare_keys(const void *a, const void *b)
 {
 	address_key x, y;
 
-	memcpy(&x, a, sizeof(x));
-	memcpy(&y, b, sizeof(y));
+	memcpy(&x, a, sizeof x);
+	memcpy(&y, b, sizeof y);
 	return x < y ? -1 : x > y;
 }
 
@@ -73,7 +73,7 @@ static void make(size_t wanted, unsigned shortest, unsigned longest)
 		unsigned bits = shortest + (unsigned)random() % (longest - shortest + 1);
 		keys[i] = random_key() & ~address_key_tail(bits);
 	}
-	qsort(keys, wanted, sizeof(keys[0]), compare_keys);
+	qsort(keys, wanted, sizeof keys[0], compare_keys);
 	count = 0;
 	for (size_t i = 0; i < wanted; i++) {
 		if (i > 0 && keys[i] == keys[i - 1])

@@ -30,7 +30,7 @@ static _Atomic uint64_t uses;
 
 static struct object *object_new(uint64_t value)
 {
-	struct object *object = malloc(sizeof(*object));
+	struct object *object = malloc(sizeof *object);
 
 	assert_non_null(object);
 	for (int i = 0; i < WORDS; i++)

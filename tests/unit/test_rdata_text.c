@@ -21,9 +21,9 @@ static const char *read_record(const char *record)
 	assert_true(rrtype_from_text(entry.words[0].text, &type));
 	const char *reason = rdata_text_read(reader, type, entry.words + 1, entry.count - 1, &rdata);
 	if (reason) {
-		snprintf(result, sizeof(result), "%s", reason);
+		snprintf(result, sizeof result, "%s", reason);
 	} else {
-		assert_true(rdata.length * 2 < sizeof(result));
+		assert_true(rdata.length * 2 < sizeof result);
 		result[0] = '\0';
 		for (size_t i = 0; i < rdata.length; i++)
 			sprintf(result + i * 2, "%02x", rdata.octets[i]);

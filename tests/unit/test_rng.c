@@ -16,7 +16,7 @@ static void sequence_is_xoroshiro128_plus_plus(void **state)
 					0x31c5870fc130361bu};
 	struct rng rng = {.s = {1, 2}};
 
-	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++)
+	for (size_t i = 0; i < sizeof want / sizeof want[0]; i++)
 		assert_true(rng_next(&rng) == want[i]);
 }
 

@@ -18,7 +18,7 @@ static void mnemonics_go_both_ways(void **state)
 	char out[16];
 	uint16_t type;
 
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		assert_true(rrtype_from_text(cases[i].text, &type));
 		assert_int_equal(type, cases[i].type);
 		rrtype_to_text(type, out);
@@ -35,7 +35,7 @@ static void mnemonics_go_both_ways(void **state)
 	assert_int_equal(type, RR_A);
 	static const char *const bad[] = {"",	"TYPE", "TYPE65536", "TYPE1x",	       "TYPE-1",
 					  "AA", "FOO",	"TYPE 1",    "TYPE99999999999"};
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
 		assert_false(rrtype_from_text(bad[i], &type));
 }
 
@@ -70,7 +70,7 @@ static void names_in_rdata(void **state)
 	/* defined after RFC 1035, or without names: never compressed (RFC 3597 §4) */
 	static const uint16_t never[] = {RR_A,	   RR_AAAA,  RR_TXT,   RR_SRV, RR_DNAME,
 					 RR_NAPTR, RR_RRSIG, RR_HTTPS, 65280};
-	for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++)
+	for (size_t i = 0; i < sizeof never / sizeof never[0]; i++)
 		assert_false(rrtype_compressible(never[i], &prefix, &names));
 
 	assert_true(rrtype_additional_offset(RR_NS, &offset) && offset == 0);
@@ -111,18 +111,18 @@ static void presentation(void **state)
 	};
 	char out[256];
 
-	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
 		assert_true(rrtype_rdata_to_text(good[i].type, (const uint8_t *)good[i].rdata, good[i].length,
-						 out, sizeof(out)));
+						 out, sizeof out));
 		assert_string_equal(out, good[i].text);
 	}
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
 		assert_false(rrtype_rdata_to_text(bad[i].type, (const uint8_t *)bad[i].rdata, bad[i].length,
-						  out, sizeof(out)));
+						  out, sizeof out));
 		assert_string_equal(out, bad[i].text);
 	}
 	/* what does not fit is cut, never written beyond */
-	memset(out, '!', sizeof(out));
+	memset(out, '!', sizeof out);
 	rrtype_rdata_to_text(65280, RDATA("\1\2\3\4\5"), out, 10);
 	assert_string_equal(out, "\\# 5 0102");
 	assert_int_equal(out[10], '!');

@@ -31,10 +31,10 @@ static void test_pieces_keep_what_is_written(void **state)
 	struct slab *slab = slab_new();
 
 	srandom(5);
-	memset(pieces, 0, sizeof(pieces));
+	memset(pieces, 0, sizeof pieces);
 	for (size_t step = 0; step < 400000; step++) {
 		size_t i = (size_t)random() % PIECES;
-		if (pieces[i].memory != NULL) {
+		if (pieces[i].memory) {
 			assert_kept(i);
 			slab_release(pieces[i].memory);
 			pieces[i].memory = NULL;
@@ -49,7 +49,7 @@ static void test_pieces_keep_what_is_written(void **state)
 		memset(pieces[i].memory, pieces[i].mark, pieces[i].size);
 	}
 	for (size_t i = 0; i < PIECES; i++) {
-		if (pieces[i].memory == NULL)
+		if (!pieces[i].memory)
 			continue;
 		assert_kept(i);
 		slab_release(pieces[i].memory);

@@ -21,12 +21,12 @@ static int setup(void **state)
 	struct err_list errors = {0};
 
 	snprintf(directory, sizeof directory, "/tmp/gslb-load-XXXXXX");
-	if (mkdtemp(directory) == NULL)
+	if (!mkdtemp(directory))
 		return -1;
 	store = store_open(directory, &errors);
 	fleet = fleet_new();
 	apply_good(fleet, FLEET_BASE, base);
-	return store != NULL ? 0 : -1;
+	return store ? 0 : -1;
 }
 
 static int teardown(void **state)
@@ -54,7 +54,7 @@ static void change_both(struct fleet_change *change, uint64_t version, struct st
 		fail_msg("%s", errors.items[0].message);
 	assert_true(store_commit(store, &(struct store_change){.fleet = &result, .fleet_version = version},
 				 &errors));
-	if (load != NULL)
+	if (load)
 		store_load_follow(load, &result, follow_errors);
 	fleet_result_done(&result);
 	fleet_change_free(change);
@@ -198,7 +198,7 @@ static void test_changes_meanwhile_are_followed(void **state)
 	assert_int_equal(fleet_count(loaded, FLEET_TENANT), TENANTS - 1);
 	for (size_t at = 0;;) {
 		const struct fleet_object *object = fleet_next(fleet, FLEET_TENANT, &at);
-		if (object == NULL)
+		if (!object)
 			break;
 		const struct fleet_object *same = fleet_get(loaded, FLEET_TENANT, object->id);
 		assert_non_null(same);

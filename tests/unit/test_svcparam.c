@@ -21,14 +21,14 @@ static const char *read_params(const char *text)
 	zone_lex_next(&lex, &entry);
 	assert_null(entry.reason);
 	if (svcparam_read(entry.words, entry.count, &octets, &length, reason)) {
-		assert_true(length * 2 < sizeof(result));
+		assert_true(length * 2 < sizeof result);
 		result[0] = '\0';
 		for (size_t i = 0; i < length; i++)
 			sprintf(result + i * 2, "%02x", octets[i]);
 		assert_true(svcparam_check(octets, length, reason));
 		free(octets);
 	} else {
-		snprintf(result, sizeof(result), "%s", reason);
+		snprintf(result, sizeof result, "%s", reason);
 	}
 	zone_lex_done(&lex);
 	return result;

@@ -47,7 +47,7 @@ static void test_different_terms_stay_apart(void **state)
 		make("shop", NULL, (char *)"eu", true),	 make("sho", NULL, (char *)"peu", false),
 		make("eu", "shop", NULL, false),	 make("shop", "gold", (char *)"eu", false),
 	};
-	size_t count = sizeof(all) / sizeof(all[0]);
+	size_t count = sizeof all / sizeof all[0];
 
 	for (size_t i = 0; i < count; i++)
 		all[i] = fleet_terms_share(pool, all[i]);
@@ -66,14 +66,14 @@ static void test_many_move_from_pool_to_pool(void **state)
 	char service[16];
 
 	for (size_t i = 0; i < 3000; i++) {
-		snprintf(service, sizeof(service), "s%zu", i % 1000);
+		snprintf(service, sizeof service, "s%zu", i % 1000);
 		users[i] = fleet_terms_share(change, make(service, NULL, NULL, false));
 	}
 	for (size_t i = 0; i < 3000; i++)
 		users[i] = fleet_terms_share(fleet, users[i]);
 	fleet_terms_pool_free(change);
 	for (size_t i = 0; i < 3000; i++) {
-		snprintf(service, sizeof(service), "s%zu", i % 1000);
+		snprintf(service, sizeof service, "s%zu", i % 1000);
 		assert_string_equal(users[i]->service, service);
 		assert_ptr_equal(users[i], users[i % 1000]);
 	}

@@ -46,12 +46,12 @@ static void durations(void **state)
 					  "1us",
 					  "31536000001ms",
 					  "99999999999999999999s"};
-	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
 		uint64_t ms = 77;
 		assert_true(text_to_duration_ms(good[i].text, &ms));
 		assert_int_equal(ms, good[i].ms);
 	}
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
 		uint64_t ms = 77;
 		assert_false(text_to_duration_ms(bad[i], &ms));
 		assert_int_equal(ms, 77);
@@ -73,7 +73,7 @@ static void durations_are_written_in_the_largest_exact_unit(void **state)
 		     {DAY_MS, "1d"},
 		     {36 * 3600000, "36h"},
 		     {UINT64_MAX, "18446744073709551615ms"}};
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		char out[24];
 		text_from_duration_ms(cases[i].ms, out);
 		assert_string_equal(out, cases[i].text);
@@ -89,12 +89,12 @@ static void percents(void **state)
 		    {"0.01%", 1}, {"100%", 10000}, {"100.00%", 10000}};
 	static const char *const bad[] = {"",	  "%",	 "50",	   "50.%", ".5%",  "050%", "100.01%",
 					  "101%", "-1%", "1.234%", "50 %", "50%%", "1e1%", "4294967346%"};
-	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
 		uint32_t hundredths = 77;
 		assert_true(text_to_percent(good[i].text, &hundredths));
 		assert_int_equal(hundredths, good[i].hundredths);
 	}
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
 		uint32_t hundredths = 77;
 		assert_false(text_to_percent(bad[i], &hundredths));
 		assert_int_equal(hundredths, 77);
@@ -118,7 +118,7 @@ static void unsigned_numbers(void **state)
 					  "18446744073709551616"};
 	uint64_t value = 77;
 
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
 		assert_false(text_to_uint(bad[i], &value));
 	assert_int_equal(value, 77);
 	assert_true(text_to_uint("0", &value) && value == 0);
@@ -132,7 +132,7 @@ static void decimal_numbers(void **state)
 					  "-inf", "0x1p3", "1,5", "007", "1.2.3", " 1",	 "1 ",	"--1"};
 	double value = 77;
 
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
 		assert_false(text_to_double(bad[i], &value));
 	assert_true(value == 77);
 	assert_true(text_to_double("50.11", &value) && value == 50.11);
@@ -140,8 +140,8 @@ static void decimal_numbers(void **state)
 	assert_true(text_to_double("0", &value) && value == 0);
 	assert_true(text_to_double("-0.25", &value) && value == -0.25);
 	char huge[400];
-	memset(huge, '9', sizeof(huge) - 1);
-	huge[sizeof(huge) - 1] = '\0';
+	memset(huge, '9', sizeof huge - 1);
+	huge[sizeof huge - 1] = '\0';
 	assert_false(text_to_double(huge, &value));
 }
 
@@ -151,7 +151,7 @@ static void rates(void **state)
 					  "1.5/s", "10000001/s", "600000001/m", "500/S",  "500s"};
 	double rate = 77;
 
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
 		assert_false(text_to_rate(bad[i], &rate));
 	assert_true(rate == 77);
 	assert_true(text_to_rate("500/s", &rate) && rate == 500);
@@ -182,10 +182,10 @@ static void sizes(void **state)
 	uint64_t bytes = 77;
 	char back[24];
 
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
 		assert_false(text_to_bytes(bad[i], &bytes));
 	assert_int_equal(bytes, 77);
-	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
 		assert_true(text_to_bytes(good[i].text, &bytes));
 		assert_int_equal(bytes, good[i].bytes);
 		text_from_bytes(bytes, back);
@@ -231,7 +231,7 @@ static void assert_known(const char *const *words)
 	assert_string_equal(known, "; did you mean 'port'?");
 	assert_null(text_known("zzzzzzzz", words, 2, known));
 	char want[TEXT_KNOWN_MAX];
-	snprintf(want, sizeof(want), "; there is %s, %s", words[0], words[1]);
+	snprintf(want, sizeof want, "; there is %s, %s", words[0], words[1]);
 	assert_string_equal(known, want);
 	assert_null(text_known("zone", words, 0, known));
 	assert_string_equal(known, "");
@@ -251,8 +251,8 @@ static void nearest_words(void **state)
 	assert_null(text_nearest("port", words, 0));
 	assert_known(words);
 	char longest[200];
-	memset(longest, 'a', sizeof(longest) - 1);
-	longest[sizeof(longest) - 1] = '\0';
+	memset(longest, 'a', sizeof longest - 1);
+	longest[sizeof longest - 1] = '\0';
 	assert_null(text_nearest(longest, words, 7));
 }
 
@@ -262,7 +262,7 @@ static void quotes_are_short_and_plain(void **state)
 
 	text_quote("two\nlines\x1b[2J", out);
 	assert_string_equal(out, "'two?lines?[2J'");
-	for (size_t i = 0; i + 2 < sizeof(longest); i += 2)
+	for (size_t i = 0; i + 2 < sizeof longest; i += 2)
 		memcpy(longest + i, "\xc3\xa9", 3);
 	text_quote(longest, out);
 	assert_true(strlen(out) < TEXT_QUOTE_MAX);
@@ -333,12 +333,12 @@ static void times(void **state)
 					  "2026-01-31T12:00:00Zx",
 					  "2026-01-31T12:00:00+0100",
 					  "2026-01-31T12:00:00+24:00"};
-	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
 		int64_t ms = 77;
 		assert_true(text_to_unix_ms(good[i].text, &ms));
 		assert_int_equal(ms, good[i].ms);
 	}
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
 		int64_t ms = 77;
 		assert_false(text_to_unix_ms(bad[i], &ms));
 		assert_int_equal(ms, 77);

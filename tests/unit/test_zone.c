@@ -10,7 +10,7 @@ static struct zone *load(const char *text, char **ret_printed)
 	struct zone *zone = zone_load(&apex, NULL, text, "t", &errors);
 
 	*ret_printed = printed(&errors);
-	assert_int_equal(zone == NULL, err_has_errors(&errors));
+	assert_int_equal(!zone, err_has_errors(&errors));
 	err_done(&errors);
 	return zone;
 }
@@ -38,7 +38,7 @@ static void refused(void **state)
 	};
 	char *text;
 
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		load(cases[i].text, &text);
 		assert_string_equal(text, cases[i].printed);
 		free(text);
@@ -85,7 +85,7 @@ static void warned(void **state)
 	};
 	char *text;
 
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		struct zone *zone = load(cases[i].text, &text);
 		assert_non_null(zone);
 		assert_string_equal(text, cases[i].printed);
@@ -106,7 +106,7 @@ static void legal_without_a_word(void **state)
 	};
 	char *text;
 
-	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
 		struct zone *zone = load(texts[i], &text);
 		assert_string_equal(text, "");
 		free(text);
@@ -254,7 +254,7 @@ static void sets_that_no_message_holds_are_refused(void **state)
 		 "t:3: big.z.: the set of 70000 MX records has 2944464 octets; a DNS message holds 65535\n"},
 	};
 
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		char *text = many_records(cases[i].count, cases[i].before, cases[i].behind), *said;
 		struct zone *zone = load(text, &said);
 		assert_int_equal(zone != NULL, !*cases[i].printed || strstr(cases[i].printed, "warning"));
@@ -278,7 +278,7 @@ static void the_largest_record_fits(void **state)
 		sprintf(at, "\n");
 		struct zone *zone = load(text, &printed_text);
 		free(printed_text);
-		assert_int_equal(zone == NULL, more);
+		assert_int_equal(!zone, more);
 		if (zone) {
 			const struct rrset *set = zone_find(zone, name_of("big.z").octets, NULL)->sets;
 			assert_int_equal(set->wire_length, 12 + size);
@@ -306,7 +306,7 @@ static void twenty_thousand_records_load_at_once(void **state)
 		char *said;
 		struct zone *zone = load(text, &said);
 		assert_in_range(clock_mono_ms() - start, 0, 1000);
-		assert_int_equal(zone == NULL, shape); /* a set that no message holds */
+		assert_int_equal(!zone, shape); /* a set that no message holds */
 		if (zone)
 			assert_int_equal(zone->record_count, 20002);
 		zone_unref(zone);

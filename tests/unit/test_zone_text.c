@@ -14,7 +14,7 @@ static struct zone *load(const char *text, char **ret_printed)
 	struct zone *zone = zone_load(&apex, NULL, text, "t", &errors);
 
 	*ret_printed = printed(&errors);
-	assert_int_equal(zone == NULL, err_has_errors(&errors));
+	assert_int_equal(!zone, err_has_errors(&errors));
 	err_done(&errors);
 	return zone;
 }
@@ -37,7 +37,7 @@ static void expect_data(const struct zone *zone, const char *owner, uint16_t typ
 		fail_msg("%s: no such set", owner);
 	assert_int_equal(set->ttl, ttl);
 	size_t length = (size_t)set->wire[10] << 8 | set->wire[11];
-	rrtype_rdata_to_text(type, set->wire + 12, length, text, sizeof(text));
+	rrtype_rdata_to_text(type, set->wire + 12, length, text, sizeof text);
 	assert_string_equal(text, data);
 }
 
@@ -100,7 +100,7 @@ static void refused_with_the_line(void **state)
 	};
 	char *text;
 
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		load(cases[i].text, &text);
 		assert_string_equal(text, cases[i].printed);
 		free(text);
@@ -257,7 +257,7 @@ static void letters_beyond_ascii(void **state)
 	};
 	char *text;
 
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		struct zone *zone = load(cases[i].text, &text);
 		assert_string_equal(text, cases[i].printed);
 		assert_non_null(zone);
@@ -296,7 +296,7 @@ static void origins_of_any_octet(void **state)
 	static const char *const apexes[] = {"a|b", "\\000\\255", "under_score.x", "\\.\\\\.\\@", "."};
 	struct err_list errors = {0};
 
-	for (size_t i = 0; i < sizeof(apexes) / sizeof(apexes[0]); i++) {
+	for (size_t i = 0; i < sizeof apexes / sizeof apexes[0]; i++) {
 		struct name apex = name_of(apexes[i]), target = name_of("t");
 		struct zone *zone = zone_load(&apex, NULL,
 					      "@ 60 SOA ns h 1 2 3 4 5\n@ 60 NS t\n"
@@ -308,7 +308,7 @@ static void origins_of_any_octet(void **state)
 		zone_unref(zone);
 	}
 	char longest[NAME_TEXT_MAX];
-	memset(longest, '|', sizeof(longest));
+	memset(longest, '|', sizeof longest);
 	for (size_t i = 63; i < 254; i += 64)
 		longest[i] = '.';
 	longest[253] = '\0';
@@ -345,7 +345,7 @@ static char folder[64];
 
 static int make_folder(void **state)
 {
-	snprintf(folder, sizeof(folder), "/tmp/gslb-zone-XXXXXX");
+	snprintf(folder, sizeof folder, "/tmp/gslb-zone-XXXXXX");
 	return mkdtemp(folder) ? 0 : -1;
 }
 
@@ -355,7 +355,7 @@ static const char *in_folder(const char *file)
 	static unsigned turn;
 
 	turn ^= 1;
-	snprintf(path[turn], sizeof(path[turn]), "%s/%s", folder, file);
+	snprintf(path[turn], sizeof path[turn], "%s/%s", folder, file);
 	return path[turn];
 }
 
@@ -372,7 +372,7 @@ static int remove_folder(void **state)
 {
 	static const char *const files[] = {"zone", "sub/a.inc", "sub/b.inc", "loop", "bad.inc"};
 
-	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+	for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
 		unlink(in_folder(files[i]));
 	rmdir(in_folder("sub"));
 	return rmdir(folder);
@@ -423,7 +423,7 @@ static void errors_name_the_included_file(void **state)
 	write_file("bad.inc", "\nw 60 A 2\n");
 	assert_null(load_file("zone", &errors));
 	char *text = printed(&errors);
-	snprintf(expected, sizeof(expected),
+	snprintf(expected, sizeof expected,
 		 "%1$s/bad.inc:2: A record: address '2': invalid IPv4 address\n"
 		 "%1$s/zone:4: $INCLUDE %1$s/absent.inc: No such file or directory\n"
 		 "%1$s/zone:5: $INCLUDE %1$s/.: not a regular file\n"
@@ -454,7 +454,7 @@ static void an_unreadable_file_is_named(void **state)
 
 	assert_null(load_file("absent", &errors));
 	char *text = printed(&errors);
-	snprintf(expected, sizeof(expected), "%s: cannot be read: No such file or directory\n",
+	snprintf(expected, sizeof expected, "%s: cannot be read: No such file or directory\n",
 		 in_folder("absent"));
 	assert_string_equal(text, expected);
 	free(text);

@@ -92,7 +92,7 @@ static bool has_right_length(uint16_t type, const uint8_t *rdata, size_t octets,
 	while (rule->type != type) {
 		rule++;
 		assert(rule <
-		       rules + sizeof(rules) / sizeof(rules[0])); /* each type with such a layout has one */
+		       rules + sizeof rules / sizeof rules[0]); /* each type with such a layout has one */
 	}
 	uint8_t selector = rdata[rule->selector_at]; /* the fields before are there */
 	assert(rule->lengths && rule->fewest <= 12);
@@ -165,7 +165,7 @@ static bool skip_gateway(struct rest *rest, unsigned form)
 {
 	static const uint8_t octets[] = {0, 4, 16};
 
-	return form == 3 ? skip_name(rest) : form < sizeof(octets) && skip(rest, octets[form]);
+	return form == 3 ? skip_name(rest) : form < sizeof octets && skip(rest, octets[form]);
 }
 
 /* RFC 8005 §5: the lengths of tag and key stand in front; rendezvous servers follow. */

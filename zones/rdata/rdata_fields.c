@@ -78,7 +78,7 @@ static const struct syntax syntaxes[] = {
 
 static const char *text_of(uint16_t type)
 {
-	size_t low = 0, high = sizeof(syntaxes) / sizeof(syntaxes[0]);
+	size_t low = 0, high = sizeof syntaxes / sizeof syntaxes[0];
 
 	while (low < high) {
 		size_t middle = (low + high) / 2;

@@ -56,7 +56,7 @@ static void scanner_restart(struct rdata_text *text)
 	if (text->scanner)
 		zs_deinit(text->scanner);
 	else
-		text->scanner = xmalloc(sizeof(*text->scanner));
+		text->scanner = xmalloc(sizeof *text->scanner);
 	origin_to_text(&text->origin, origin);
 	if (zs_init(text->scanner, origin, RR_CLASS_IN, 0) != 0)
 		abort(); /* out of memory: the origin is well-formed */
@@ -64,7 +64,7 @@ static void scanner_restart(struct rdata_text *text)
 
 struct rdata_text *rdata_text_new(const struct name *origin)
 {
-	struct rdata_text *text = xcalloc(1, sizeof(*text));
+	struct rdata_text *text = xcalloc(1, sizeof *text);
 
 	text->origin = *origin;
 	scanner_restart(text);
@@ -120,7 +120,7 @@ static const char *fail_at(struct rdata_text *text, const char *field, int lengt
 	char quoted[TEXT_QUOTE_MAX];
 
 	text_quote(word, quoted);
-	snprintf(text->reason, sizeof(text->reason), "%.*s %s: %s", length, field, quoted, reason);
+	snprintf(text->reason, sizeof text->reason, "%.*s %s: %s", length, field, quoted, reason);
 	return text->reason;
 }
 
@@ -140,7 +140,7 @@ static const char *fail_word(const struct scan *scan, size_t number, const char 
 	assert(number < scan->count);
 	if (field)
 		return fail_at(scan->text, field->name, field->name_length, scan->words[number].text, reason);
-	snprintf(scan->text->reason, sizeof(scan->text->reason), "%s", reason);
+	snprintf(scan->text->reason, sizeof scan->text->reason, "%s", reason);
 	return scan->text->reason;
 }
 
@@ -177,7 +177,7 @@ static const char *put_word(struct scan *scan, size_t number)
 /* Base64 that decoders differ about is refused (RFC 4648 §3.5); the scanner takes it. */
 static bool is_base64(struct rdata_text *text, const char *start, size_t length)
 {
-	return BASE64_OCTETS_MAX(length) > sizeof(text->octets) ||
+	return BASE64_OCTETS_MAX(length) > sizeof text->octets ||
 	       base64_decode(start, length, text->octets, &length);
 }
 
@@ -226,7 +226,7 @@ static const char *scan_words(struct rdata_text *text, uint16_t type, const stru
 	const char *reason = NULL;
 
 	assert(count > 0);
-	snprintf(head, sizeof(head), ". 0 IN TYPE%u", type);
+	snprintf(head, sizeof head, ". 0 IN TYPE%u", type);
 	text->line_length = 0;
 	put_text(text, head);
 	scan.head_length = text->line_length;
@@ -275,7 +275,7 @@ static const char *read_generic(struct rdata_text *text, const struct zone_word 
 		}
 	}
 	if (digits != length * 2) {
-		snprintf(text->reason, sizeof(text->reason), "%zu hexadecimal digits, and length %zu has %zu",
+		snprintf(text->reason, sizeof text->reason, "%zu hexadecimal digits, and length %zu has %zu",
 			 digits, length, length * 2);
 		return text->reason;
 	}
@@ -297,7 +297,7 @@ static const char *read_binding(struct rdata_text *text, uint16_t type, const st
 		return reason;
 	if (!svcparam_read(words + 2, count - 2, &params, &length, text->reason))
 		return text->reason;
-	bool fits = head.length + length <= sizeof(text->octets);
+	bool fits = head.length + length <= sizeof text->octets;
 	if (fits) {
 		memcpy(text->octets, head.octets, head.length);
 		if (length)

@@ -309,7 +309,7 @@ static void put_number(struct buffer *to, uint16_t number)
 	uint8_t octets[2];
 
 	bytes_put16(octets, number);
-	put(to, octets, sizeof(octets));
+	put(to, octets, sizeof octets);
 }
 
 /* A word's octets, \X and \DDD undone (RFC 1035 §5.1); the splitter has seen to it that they are whole. */
@@ -374,9 +374,9 @@ static bool put_item(enum value value, const struct buffer *item, struct buffer 
 		return true;
 	case VALUE_IPV4:
 	case VALUE_IPV6:
-		if (item->length >= sizeof(copy))
+		if (item->length >= sizeof copy)
 			return false;
-		snprintf(copy, sizeof(copy), "%.*s", (int)item->length, text);
+		snprintf(copy, sizeof copy, "%.*s", (int)item->length, text);
 		if (!ip_parse(copy, &ip) || ip.family != (value == VALUE_IPV4 ? 4 : 6))
 			return false;
 		put(to, ip.bytes, ip_bits(&ip) / 8);
@@ -453,7 +453,7 @@ static bool read_key(const char *text, size_t length, uint16_t *ret, char reason
 	text_quote(copy, word);
 	const char *nearest = text_nearest(copy, names, KEYS);
 	if (nearest)
-		snprintf(known, sizeof(known), "; did you mean '%s'?", nearest);
+		snprintf(known, sizeof known, "; did you mean '%s'?", nearest);
 	free(copy);
 	snprintf(reason, RDATA_REASON_MAX, "unknown parameter %s%s", word, known);
 	return false;
@@ -493,7 +493,7 @@ static bool read_param(const struct zone_word *words, size_t count, size_t *numb
 /* In the order of their keys; of each the head, then the value. */
 static void put_params(struct written *params, size_t count, const struct buffer *values, struct buffer *to)
 {
-	qsort(params, count, sizeof(*params), compare_written);
+	qsort(params, count, sizeof *params, compare_written);
 	for (size_t i = 0; i < count; i++) {
 		assert(params[i].at + params[i].length <= values->length && params[i].length <= UINT16_MAX);
 		put_number(to, params[i].key);
@@ -506,7 +506,7 @@ bool svcparam_read(const struct zone_word *words, size_t count, uint8_t **ret_oc
 		   char reason[static RDATA_REASON_MAX])
 {
 	struct buffer values = {.octets = NULL}, wire = {.octets = NULL};
-	struct written *params = xcalloc(count + 1, sizeof(*params));
+	struct written *params = xcalloc(count + 1, sizeof *params);
 	size_t found = 0;
 	bool is_good = true;
 
