@@ -1,4 +1,4 @@
-/* Accepted changes: checked, durable, published, in this order. Control thread. See control.h. */
+/* Accepted changes: checked, durable, published, in this order. Control thread. See server.h. */
 #pragma once
 #include "gslb/control/server.h"
 

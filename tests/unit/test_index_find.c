@@ -20,7 +20,7 @@ static struct index *index_of(const char *const *zones, size_t count) /* pairs: 
 
 static void wildcards_of_rfc_4592(void **state)
 {
-	/* §2.2.1 */
+	/* RFC 4592 §2.2.1 */
 	struct index *index = INDEX("example", "$TTL 3600\n"
 					       "example. SOA ns h 1 2 3 4 5\n"
 					       "example. NS ns.example.com.\n"
