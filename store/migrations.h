@@ -8,12 +8,12 @@
 
 struct database;
 
-#define MIGRATIONS_FORMAT 2 /* what this version writes */
+int migrations_newest(void); /* the format that this version writes: the table in migrations.c ends there */
 
 #define MIGRATIONS_FOREIGN (-1)
 /* The file's format; 0: it is empty; MIGRATIONS_FOREIGN: it is another program's. False: it cannot be read.
  */
 bool migrations_read_format(struct database *database, int64_t *ret);
-/* From an older format, 0 included, to MIGRATIONS_FORMAT; false with an entry in errors: the file is what it
+/* From an older format, 0 included, to the newest; false with an entry in errors: the file is what it
  * was. */
 bool migrations_run(struct database *database, int64_t format, struct err_list *errors);

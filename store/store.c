@@ -159,12 +159,12 @@ static char *kept_path(const struct store *store, int64_t format)
 
 static void refuse_newer(const struct store *store, int64_t format, struct err_list *errors)
 {
-	char *kept = kept_path(store, MIGRATIONS_FORMAT);
+	char *kept = kept_path(store, migrations_newest());
 	bool is_kept = access(kept, F_OK) == 0;
 	err_add(errors, store->database->path, 0, 0,
 		"the file has format %lld, and this version (" GSLB_VERSION
 		") knows formats up to %d: upgrade gslb, or go back to %s by gslbctl restore %s",
-		(long long)format, MIGRATIONS_FORMAT,
+		(long long)format, migrations_newest(),
 		is_kept ? "the store as it was before the upgrade" : "a backup of this version",
 		is_kept ? kept : "FILE");
 	free(kept);
@@ -178,7 +178,7 @@ static bool bring_forward(struct store *store, int64_t format, struct err_list *
 		       migrations_run(store->database, format, errors);
 	if (is_done)
 		log_info("the store was brought from format %lld to format %d; %s is what it was before",
-			 (long long)format, MIGRATIONS_FORMAT, kept);
+			 (long long)format, migrations_newest(), kept);
 	free(kept);
 	return is_done;
 }
@@ -196,14 +196,14 @@ static bool use_format(struct store *store, struct err_list *errors)
 		err_add(errors, database->path, 0, 0, "the file is a database, but not one of this program");
 		return false;
 	}
-	if (format > MIGRATIONS_FORMAT) {
+	if (format > migrations_newest()) {
 		refuse_newer(store, format, errors);
 		return false;
 	}
 	if (format == 0)
 		return migrations_run(database, format, errors);
 	return database_check_pages(database, errors) &&
-	       (format == MIGRATIONS_FORMAT || bring_forward(store, format, errors));
+	       (format == migrations_newest() || bring_forward(store, format, errors));
 }
 
 static bool prepare_statements(struct store *store, struct err_list *errors)

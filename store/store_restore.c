@@ -67,11 +67,11 @@ static bool check_format(struct database *database, int64_t *ret, struct err_lis
 			"the file is a database, but no backup of this program");
 	else if (*ret == 0)
 		err_add(errors, database->path, 0, 0, "the file is no backup: it is empty");
-	else if (*ret > MIGRATIONS_FORMAT)
+	else if (*ret > migrations_newest())
 		err_add(errors, database->path, 0, 0,
 			"the backup has format %lld, and this version (" GSLB_VERSION
 			") knows formats up to %d: upgrade gslb to restore it",
-			(long long)*ret, MIGRATIONS_FORMAT);
+			(long long)*ret, migrations_newest());
 	else
 		return true;
 	return false;
@@ -214,8 +214,8 @@ static void remove_fresh(const char *fresh)
 /* The backup's own file stays as it is. */
 static bool bring_forward(const char *fresh, int64_t format, struct err_list *errors)
 {
-	assert(format > 0 && format <= MIGRATIONS_FORMAT); /* as store_verify found */
-	if (format == MIGRATIONS_FORMAT)
+	assert(format > 0 && format <= migrations_newest()); /* as store_verify found */
+	if (format == migrations_newest())
 		return true;
 	struct database *database = database_open(fresh, errors);
 	bool is_done =

@@ -55,7 +55,7 @@ static void test_there_and_back(void **state)
 	must_not_restore("saved", "in use by another process");
 	store_close(store);
 	must_restore("saved", &summary);
-	assert_int_equal(summary.format, MIGRATIONS_FORMAT);
+	assert_int_equal(summary.format, migrations_newest());
 	assert_int_equal(summary.fleet_version, 1);
 	assert_int_equal(summary.objects, 1);
 	assert_int_equal(summary.controls, 0);
@@ -132,7 +132,7 @@ static void test_what_is_no_backup(void **state)
 
 static void check_earlier(const char *backup)
 {
-	assert_int_equal(format_of("gslb.db"), MIGRATIONS_FORMAT);
+	assert_int_equal(format_of("gslb.db"), migrations_newest());
 	char *restored = contents("gslb.db"), *saved = contents(backup);
 	assert_string_equal(restored, saved);
 	free(restored);

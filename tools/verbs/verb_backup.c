@@ -30,8 +30,8 @@ static void print_summary(const struct ctl *ctl, const char *file, const char *w
 		return;
 	}
 	printf("%s: %s, ", file, what);
-	if (summary->format < MIGRATIONS_FORMAT)
-		printf("format %lld (now %d), ", (long long)summary->format, MIGRATIONS_FORMAT);
+	if (summary->format < migrations_newest())
+		printf("format %lld (now %d), ", (long long)summary->format, migrations_newest());
 	printf("fleet version %lld: %lld objects, %lld controls, %lld lines of audit\n",
 	       (long long)summary->fleet_version, (long long)summary->objects, (long long)summary->controls,
 	       (long long)summary->audit_lines);
