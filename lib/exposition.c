@@ -35,13 +35,14 @@ static void add_escaped(struct exposition *page, const char *text)
 	}
 }
 
-static bool is_name(const char *text)
+/* This and the next are for assertions, which a build may leave out. */
+__attribute__((unused)) static bool is_name(const char *text)
 {
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789";
 	return *text && !(*text >= '0' && *text <= '9') && text[strspn(text, letters)] == '\0';
 }
 
-static bool ends_with(const char *text, const char *end)
+__attribute__((unused)) static bool ends_with(const char *text, const char *end)
 {
 	size_t length = strlen(text), end_length = strlen(end);
 	return length >= end_length && strcmp(text + length - end_length, end) == 0;
