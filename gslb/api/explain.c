@@ -24,7 +24,7 @@ struct story {
 	const struct fleet_tenant *tenant;   /* NULL: no tenant's name */
 	const struct fleet_service *service; /* NULL likewise */
 	const struct plan_service *plan;
-	struct choice choice; /* valid with a tenant */
+	struct choice choice; /* valid with a tenant: what the regions are told of */
 	double latitude, longitude;
 	bool has_place;
 };
@@ -105,10 +105,20 @@ static bool names(char *const *ids, size_t count, const char *id)
 	return false;
 }
 
-static enum region_reason region_reason(const struct story *story, const char *id,
-					const struct plan_region *region, int tier)
+static const struct plan_region *region_of(const struct plan_service *plan, unsigned number)
+{
+	assert(number < REGIONS_MAX);
+	if (plan->slot[number] == UINT8_MAX)
+		return NULL;
+	const struct plan_region *region = &plan->regions[plan->slot[number]];
+	assert(region->number == number);
+	return region;
+}
+
+static enum region_reason region_reason(const struct story *story, unsigned number, const char *id, int tier)
 {
 	const struct fleet_service *service = story->service;
+	const struct plan_region *region = region_of(story->plan, number);
 	if (!region)
 		return REASON_NO_VIPS;
 	if (!names(service->regions, service->region_count, id))
@@ -120,6 +130,9 @@ static enum region_reason region_reason(const struct story *story, const char *i
 		return REASON_NOT_LISTED;
 	if (region->share == SHARE_DOWN)
 		return REASON_DOWN;
+	region = region_of(story->choice.service, number);
+	if (!region)
+		return REASON_FAMILY;
 	if (region == story->choice.region)
 		return REASON_CHOSEN;
 	region_set bit = (region_set)1 << region->number;
@@ -129,7 +142,8 @@ static enum region_reason region_reason(const struct story *story, const char *i
 		return REASON_LOWER_TIER;
 	if (region->share == 0)
 		return REASON_DRAINED;
-	region_set fit = story->choice.step == STEP_TIER ? story->plan->ok : story->plan->healthy;
+	bool is_regular = story->choice.step == STEP_TIER || story->choice.step == STEP_FAMILY;
+	region_set fit = is_regular ? story->choice.service->ok : story->choice.service->healthy;
 	if (!(fit & bit))
 		return REASON_UNHEALTHY;
 	if (!choose_inside_share(region, story->choice.client_hash))
@@ -172,13 +186,10 @@ static json_t *region_json(const struct story *story, const char *id)
 		(const struct fleet_region *)fleet_get(server_fleet(story->server), FLEET_REGION, id);
 	assert(fleet_region); /* a service names no region that is not there */
 	unsigned number = fleet_region->object.number;
-	assert(number < REGIONS_MAX);
-	const struct plan_service *plan = story->plan;
-	const struct plan_region *region =
-		plan->slot[number] == UINT8_MAX ? NULL : &plan->regions[plan->slot[number]];
-	assert(!region || region->number == number);
+	const struct plan_region *region = region_of(story->plan, number);
+	const struct plan_region *counted = region_of(story->choice.service, number);
 	int tier = tier_of(story, number);
-	enum region_reason reason = region_reason(story, id, region, tier);
+	enum region_reason reason = region_reason(story, number, id, tier);
 	bool is_candidate = tier >= 0 && region && region->share != SHARE_DOWN;
 	json_t *vips = json_array();
 	for (unsigned i = 0; region && i < region->vip_count; i++)
@@ -196,8 +207,8 @@ static json_t *region_json(const struct story *story, const char *id)
 	}
 	return json_pack("{s:o, s:o, s:o, s:o, s:f, s:f, s:n, s:b, s:o, s:o}", "region", json_text(id),
 			 "tier", is_candidate ? json_integer(tier) : json_null(), "distance_km", distance,
-			 "share", share, "healthy", region ? region->healthy_permille / 1000.0 : 0.0,
-			 "weight", region ? region_weight(region) : 0.0, "load", "kept",
+			 "share", share, "healthy", counted ? counted->healthy_permille / 1000.0 : 0.0,
+			 "weight", counted ? region_weight(counted) : 0.0, "load", "kept",
 			 (story->choice.kept >> number & 1) != 0, "reason",
 			 json_text(words_region_reason(reason)), "vips", vips);
 }
@@ -240,15 +251,46 @@ static json_t *probabilities_json(const struct story *story)
 	json_t *all = json_object();
 	double sum = 0;
 	for (region_set left = story->choice.kept; left; left &= left - 1)
-		sum += (double)story->plan->regions[story->plan->slot[__builtin_ctzll(left)]]
-			       .weight[story->choice.mode];
+		sum += (double)region_of(story->choice.service, (unsigned)__builtin_ctzll(left))
+			       ->weight[story->choice.mode];
 	for (region_set left = story->choice.kept; left; left &= left - 1) {
 		unsigned number = (unsigned)__builtin_ctzll(left);
-		const struct plan_region *region = &story->plan->regions[story->plan->slot[number]];
+		const struct plan_region *region = region_of(story->choice.service, number);
 		json_object_set_new(all, story->world->plan->region_id[number],
 				    json_real((double)region->weight[story->choice.mode] / sum));
 	}
 	return all;
+}
+
+static json_t *region_id(const struct story *story, const struct plan_region *region)
+{
+	return region ? json_text(story->world->plan->region_id[region->number]) : json_null();
+}
+
+static void add_family(const struct story *story, const struct choice *choice, json_t *families)
+{
+	bool is_ipv4 = choice->service == choice->policy->service->alone[0];
+	json_object_set_new(families, is_ipv4 ? "ipv4" : "ipv6",
+			    json_pack("{s:o, s:o, s:o, s:o}", "region", region_id(story, choice->region),
+				      "instead_of", region_id(story, choice->common_region), "step",
+				      json_text(words_step(choice->step)), "cause",
+				      json_text(choice->is_forced ? "health" : "configuration")));
+}
+
+/* What families of addresses chose by themselves; null: the common choice is for all. */
+static json_t *family_json(const struct story *story)
+{
+	json_t *families = json_object();
+	const struct answer *answer = story->answer;
+	const struct choice *other = answer->choice.policy ? resolve_other(answer) : NULL;
+	if (story->service && choice_is_own(&story->choice))
+		add_family(story, &story->choice, families);
+	if (other)
+		add_family(story, other, families);
+	if (json_object_size(families) > 0)
+		return families;
+	json_decref(families);
+	return json_null();
 }
 
 /* ---- answer ---- */
@@ -308,19 +350,16 @@ static json_t *answer_json(const struct story *story)
 	return json_pack("{s:o, s:o, s:o}", "rcode", json_text(rcode), "records", records, "ede", ede);
 }
 
-static enum ttl_reason ttl_why(const struct story *story, uint32_t ttl)
+/* Why the choice asks for this TTL, which is its own or a longer one's. */
+static enum ttl_reason choice_ttl_why(const struct choice *choice, uint32_t ttl)
 {
-	if (story->answer->authority_count > 0)
-		return resolve_is_outage(story->answer, story->request->type) ? TTL_FALLBACK : TTL_STABLE;
-	if (story->choice.step != STEP_TIER)
+	if (choice->step != STEP_TIER && choice->step != STEP_FAMILY)
 		return TTL_FALLBACK;
 	enum ttl_reason why = TTL_STABLE;
-	for (region_set left = story->choice.consulted; left; left &= left - 1) {
-		unsigned slot = story->plan->slot[__builtin_ctzll(left)];
-		if (slot == UINT8_MAX)
-			continue;
-		const struct plan_region *region = &story->plan->regions[slot];
-		for (unsigned i = 0; i < region->vip_count; i++) {
+	for (region_set left = choice->consulted; left; left &= left - 1) {
+		const struct plan_region *region =
+			region_of(choice->service, (unsigned)__builtin_ctzll(left));
+		for (unsigned i = 0; region && i < region->vip_count; i++) {
 			if (region->vips[i].ttl != ttl)
 				continue;
 			if (region->vips[i].ttl_is_pending)
@@ -330,6 +369,15 @@ static enum ttl_reason ttl_why(const struct story *story, uint32_t ttl)
 		}
 	}
 	return why;
+}
+
+static enum ttl_reason ttl_why(const struct story *story, uint32_t ttl)
+{
+	const struct answer *answer = story->answer;
+	if (answer->authority_count > 0)
+		return resolve_is_outage(answer, story->request->type) ? TTL_FALLBACK : TTL_STABLE;
+	const struct choice *other = answer->choice.policy ? resolve_other(answer) : NULL;
+	return choice_ttl_why(other && other->ttl < story->choice.ttl ? other : &story->choice, ttl);
 }
 
 static json_t *ttl_json(const struct story *story)
@@ -435,6 +483,7 @@ static json_t *tell(struct story *story)
 	json_object_set_new(reply, "regions", regions_json(story));
 	json_object_set_new(reply, "step",
 			    json_text(words_step(story->service ? story->choice.step : STEP_NONE)));
+	json_object_set_new(reply, "family", family_json(story));
 	json_object_set_new(reply, "ttl", ttl_json(story));
 	json_object_set_new(reply, "answer", answer_json(story));
 	if (story->service && story->service->split == SPLIT_RANDOM)

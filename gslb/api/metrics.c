@@ -214,7 +214,7 @@ static void render_services(struct page *page)
 	exposition_begin(&page->text, "gslb_dns_fallback_total", EXPOSITION_COUNTER,
 			 "Answers beyond the regular step.");
 	for (size_t at = 0; (object = fleet_next(fleet, FLEET_SERVICE, &at));)
-		for (unsigned step = STEP_DEGRADED; step < STEP_COUNT; step++)
+		for (unsigned step = STEP_TIER + 1; step < STEP_COUNT; step++)
 			exposition_count(&page->text, sum_fallback(page, object->number, step), "service",
 					 object->id, "step", words_step((enum step)step), NULL);
 }

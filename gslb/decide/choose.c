@@ -23,6 +23,14 @@ static inline const struct plan_region *region_of(const struct plan_service *ser
 	return &service->regions[service->slot[number]];
 }
 
+static region_set regions_of(const struct tiers *tiers)
+{
+	region_set regions = 0;
+	for (unsigned i = 0; i < tiers->count; i++)
+		regions |= (region_set)1 << (tiers->item[i] & (REGIONS_MAX - 1));
+	return regions;
+}
+
 bool choose_inside_share(const struct plan_region *region, uint64_t client_hash)
 {
 	uint64_t draw = hash_mix(client_hash, region->share_salt) >> 32;
@@ -96,11 +104,9 @@ static region_set regular_steps(struct walk *walk, enum step *ret_step)
 static region_set last_good(const struct walk *walk)
 {
 	const struct plan_service *service = walk->service;
-	region_set eligible = 0, latest = 0;
+	region_set eligible = regions_of(walk->tiers) & walk->candidates & service->open & service->positive;
+	region_set latest = 0;
 	uint64_t fell_ms = 0;
-	for (unsigned i = 0; i < walk->tiers->count; i++)
-		eligible |= (region_set)1 << (walk->tiers->item[i] & (REGIONS_MAX - 1));
-	eligible &= walk->candidates & service->open & service->positive;
 	for (region_set left = eligible; left; left &= left - 1) {
 		const struct plan_region *region = region_of(service, (unsigned)__builtin_ctzll(left));
 		if (region->fell_ms > fell_ms)
@@ -163,20 +169,32 @@ static inline struct contender contend(uint64_t split_hash, uint64_t target_hash
 	return c;
 }
 
-static OUT_OF_LINE const struct plan_region *split_regions(const struct choice *choice, uint64_t split_hash)
+/* `weight`: which of the regions' weights counts. */
+static OUT_OF_LINE const struct plan_region *
+split_regions(const struct plan_service *service, region_set kept, unsigned weight, uint64_t split_hash)
 {
-	const struct plan_service *service = choice->policy->service;
 	const struct plan_region *best = NULL;
 	struct contender winner = {0, 0};
-	for (region_set left = choice->kept; left; left &= left - 1) {
+	for (region_set left = kept; left; left &= left - 1) {
 		const struct plan_region *region = region_of(service, (unsigned)__builtin_ctzll(left));
-		struct contender c = contend(split_hash, region->hash, region->weight[choice->mode]);
+		struct contender c = contend(split_hash, region->hash, region->weight[weight]);
 		if (!best || is_nearer(&c, &winner)) {
 			best = region;
 			winner = c;
 		}
 	}
 	return best;
+}
+
+/* NULL: none is kept. */
+static const struct plan_region *pick_region(const struct plan_service *service, region_set kept,
+					     unsigned weight, uint64_t split_hash)
+{
+	if (!kept)
+		return NULL;
+	if (kept & (kept - 1))
+		return split_regions(service, kept, weight, split_hash);
+	return region_of(service, (unsigned)__builtin_ctzll(kept));
 }
 
 static uint32_t consulted_ttl(const struct plan_service *service, region_set consulted)
@@ -199,15 +217,22 @@ static bool has_resort(const struct policy *policy)
 	return policy->service->last_resort == LAST_RESORT_ADDRESSES && !policy->is_resident;
 }
 
+/* Regions without a VIP are no candidates: with those of one family alone, neither are those of the other. */
+static region_set candidates_of(const struct choice *choice)
+{
+	const struct plan_service *service = choice->service;
+	return choice->policy->allowed & (service->holds[0] | service->holds[1]) & ~service->down;
+}
+
 /* All of the steps. */
 static void walk_tiers(const struct policy *policy, struct choice *choice)
 {
-	const struct plan_service *service = policy->service;
+	const struct plan_service *service = choice->service;
 	struct walk walk = {
 		.service = service,
 		.tiers = choice->order.tiers,
 		.client_hash = choice->client_hash,
-		.candidates = policy->allowed & ~service->down,
+		.candidates = candidates_of(choice),
 	};
 	choice->mode = PICK_REGULAR;
 	choice->kept = regular_steps(&walk, &choice->step);
@@ -228,19 +253,26 @@ static void walk_tiers(const struct policy *policy, struct choice *choice)
 }
 
 /* The region of a client whose tiers a hash or a draw may split, or whose first tier fails. */
-static OUT_OF_LINE void choose_by_steps(const struct policy *policy, uint64_t random, struct choice *choice)
+static OUT_OF_LINE void choose_by_steps(uint64_t random, struct choice *choice)
 {
-	const struct plan_service *service = policy->service;
-	walk_tiers(policy, choice);
+	const struct plan_service *service = choice->service;
+	choice->has_other = false;
+	walk_tiers(choice->policy, choice);
 	choice->ttl =
 		choice->step == STEP_TIER ? consulted_ttl(service, choice->consulted) : service->ttl_min;
-	if (!choice->kept)
-		choice->region = NULL;
-	else if (!(choice->kept & (choice->kept - 1)))
-		choice->region = region_of(service, (unsigned)__builtin_ctzll(choice->kept));
-	else
-		choice->region =
-			split_regions(choice, service->split == SPLIT_RANDOM ? random : choice->client_hash);
+	choice->region = pick_region(service, choice->kept, choice->mode,
+				     service->split == SPLIT_RANDOM ? random : choice->client_hash);
+}
+
+/* The one region of the first tier, which takes every client. */
+static inline void choose_only(region_set only, struct choice *choice)
+{
+	choice->step = STEP_TIER;
+	choice->mode = PICK_REGULAR;
+	choice->kept = choice->consulted = only;
+	choice->share_split = false;
+	choice->region = region_of(choice->service, (unsigned)__builtin_ctzll(only));
+	choice->ttl = choice->region->ttl;
 }
 
 void choose_region(const struct policy *policy, const struct client *client, uint64_t name_hash,
@@ -248,38 +280,103 @@ void choose_region(const struct policy *policy, const struct client *client, uin
 {
 	const struct plan_service *service = policy->service;
 	ret->policy = policy;
+	ret->service = service;
 	ret->client_family = client->address.family;
 	ret->order = order_find(policy->order, &client->address, &client->resolver);
 	region_set only = ret->order.tiers->only & policy->takes_all;
 	ret->is_sole_region = only != 0;
 	if (!ret->is_sole_region || service->picks_vips)
 		ret->client_hash = choose_client_hash(service, client, name_hash);
-	if (!ret->is_sole_region) {
-		choose_by_steps(policy, random, ret);
-		return;
-	}
-	ret->step = STEP_TIER;
-	ret->mode = PICK_REGULAR;
-	ret->kept = ret->consulted = only;
-	ret->share_split = false;
-	ret->region = region_of(service, (unsigned)__builtin_ctzll(only));
-	ret->ttl = ret->region->ttl;
+	if (ret->is_sole_region)
+		choose_only(only, ret);
+	else
+		choose_by_steps(random, ret);
+}
+
+bool choose_has(const struct choice *choice, unsigned family)
+{
+	if (choice->region)
+		return choice->region->picks[choice->mode][family == 6].count > 0;
+	return choice->step == STEP_LAST_RESORT && choice->service->resort_count[family == 6] > 0;
 }
 
 bool choose_holds(const struct choice *choice, unsigned family)
 {
-	const struct tiers *tiers = choice->order.tiers;
-	region_set holds = choice->policy->service->holds[family == 6] & choice->policy->allowed;
-	for (unsigned i = 0; i < tiers->count; i++)
-		if (holds >> (tiers->item[i] & (REGIONS_MAX - 1)) & 1)
-			return true;
-	return false;
+	const struct policy *policy = choice->policy;
+	return (policy->service->holds[family == 6] & policy->allowed & regions_of(choice->order.tiers)) != 0;
 }
 
-const struct plan_pick *choose_one(const struct choice *choice, unsigned family, uint64_t random)
+/* Whether the region that this client would have, if all VIPs were up and nothing controlled, gives it one of
+ * the family. */
+static bool is_given(const struct choice *choice, unsigned family, uint64_t split_hash)
 {
-	const struct plan_picks *picks = &choice->region->picks[choice->mode][family == 6];
-	uint64_t split_hash = choice->policy->service->split == SPLIT_RANDOM ? random : choice->client_hash;
+	const struct plan_service *service = choice->policy->service;
+	const struct tiers *tiers = choice->order.tiers;
+	region_set candidates = choice->policy->allowed & (service->holds[0] | service->holds[1]), first = 0;
+	for (unsigned i = 0; i < tiers->count && (!first || !(tiers->item[i] & TIER_START)); i++)
+		first |= (region_set)1 << (tiers->item[i] & (REGIONS_MAX - 1)) & candidates;
+	const struct plan_region *region = pick_region(service, first, WEIGHT_CONFIGURED, split_hash);
+	return region && service->gives[family == 6] >> region->number & 1;
+}
+
+static bool hash_chose_region(const struct choice *choice)
+{
+	return choice->share_split ||
+	       (choice->service->split == SPLIT_STICKY && (choice->kept & (choice->kept - 1)) != 0);
+}
+
+OUT_OF_LINE bool choose_alone(const struct choice *common, const struct client *client, uint64_t name_hash,
+			      uint64_t random, unsigned family, struct choice *ret)
+{
+	const struct policy *policy = common->policy;
+	const struct plan_service *alone = policy->service->alone[family == 6];
+	if (choose_has(common, family) || !choose_holds(common, family))
+		return false;
+	*ret = *common;
+	ret->service = alone;
+	ret->client_hash = choose_client_hash(alone, client, name_hash);
+	region_set only = common->order.tiers->only & alone->takes_all & policy->allowed;
+	if (only)
+		choose_only(only, ret);
+	else
+		choose_by_steps(random, ret);
+	ret->is_sole_region = ret->has_other = false;
+	/* What the common choice looked at had a say, too. */
+	ret->consulted |= common->consulted;
+	ret->share_split |= hash_chose_region(common);
+	if (ret->step == STEP_TIER) {
+		ret->step = STEP_FAMILY;
+		ret->ttl = consulted_ttl(alone, ret->consulted);
+	}
+	ret->common_region = common->region;
+	ret->is_forced = is_given(common, family, alone->split == SPLIT_RANDOM ? random : ret->client_hash);
+	return true;
+}
+
+void choose_families(struct choice *choice, const struct client *client, uint64_t name_hash, uint64_t random,
+		     struct choice *ret_other)
+{
+	struct choice common = *choice, own;
+	bool is_used = choose_has(&common, 4) || choose_has(&common, 6);
+	for (unsigned family = 4; family <= 6; family += 2) {
+		if (!choose_family(&common, client, name_hash, random, family, &own))
+			continue;
+		if (!is_used) { /* nothing of the common choice is left */
+			*choice = own;
+			is_used = true;
+			continue;
+		}
+		*ret_other = own;
+		choice->has_other = true;
+		if (choice->step == STEP_TIER)
+			choice->step = STEP_FAMILY;
+	}
+}
+
+const struct plan_pick *choose_one(const struct choice *choice, const struct plan_picks *picks,
+				   uint64_t random)
+{
+	uint64_t split_hash = choice->service->split == SPLIT_RANDOM ? random : choice->client_hash;
 	if (picks->count == 0)
 		return NULL;
 	const struct plan_pick *best = picks->pick, *end = best + picks->count;
@@ -297,7 +394,7 @@ const struct plan_pick *choose_one(const struct choice *choice, unsigned family,
 unsigned choose_vips(const struct choice *choice, unsigned family, uint64_t random,
 		     const struct plan_vip *ret[static ANSWERS_MAX])
 {
-	const struct plan_service *service = choice->policy->service;
+	const struct plan_service *service = choice->service;
 	const struct plan_region *region = choice->region;
 	if (!region) {
 		unsigned count = choice->step == STEP_LAST_RESORT ? service->resort_count[family == 6] : 0;
@@ -316,7 +413,6 @@ unsigned choose_vips(const struct choice *choice, unsigned family, uint64_t rand
 	struct contender ranked[ANSWERS_MAX];
 	unsigned count = 0;
 	for (unsigned i = 0; i < picks->count; i++) {
-		const struct plan_vip *vip = &region->vips[picks->pick[i].vip];
 		struct contender c = contend(split_hash, picks->pick[i].hash, picks->pick[i].weight);
 		unsigned at = count < most ? count++ : most;
 		for (; at > 0 && is_nearer(&c, &ranked[at - 1]); at--) {
@@ -327,7 +423,7 @@ unsigned choose_vips(const struct choice *choice, unsigned family, uint64_t rand
 		}
 		if (at < most) {
 			ranked[at] = c;
-			ret[at] = vip;
+			ret[at] = &region->vips[picks->pick[i].vip];
 		}
 	}
 	return count;
@@ -335,7 +431,7 @@ unsigned choose_vips(const struct choice *choice, unsigned family, uint64_t rand
 
 uint8_t choose_scope_hashed(const struct choice *choice)
 {
-	const struct plan_service *service = choice->policy->service;
+	const struct plan_service *service = choice->service;
 	uint8_t leaf = choice->order.depth;
 	uint8_t hashed = choice->client_family == 4 ? service->prefix4 : service->prefix6;
 	return leaf > hashed ? leaf : hashed;
@@ -343,14 +439,12 @@ uint8_t choose_scope_hashed(const struct choice *choice)
 
 uint8_t choose_scope(const struct choice *choice, unsigned family)
 {
-	const struct plan_service *service = choice->policy->service;
+	const struct plan_service *service = choice->service;
 	if (choice->step == STEP_LAST_RESORT && !choice->region)
 		return 0; /* the same addresses for everybody */
-	bool hash_decides = choice->share_split;
-	if (service->split == SPLIT_STICKY) {
-		hash_decides |= (choice->kept & (choice->kept - 1)) != 0;
+	bool hash_decides = hash_chose_region(choice);
+	if (service->split == SPLIT_STICKY)
 		hash_decides |= choice->region && family &&
 				choice->region->picks[choice->mode][family == 6].count > service->answers;
-	}
 	return hash_decides ? choose_scope_hashed(choice) : choice->order.depth;
 }

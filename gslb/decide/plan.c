@@ -31,6 +31,13 @@ static uint64_t weight_of(const struct plan_vip *vip)
 	return vip->shares > 0 ? (uint64_t)vip->weight * WEIGHT_UNIT / vip->shares : vip->weight;
 }
 
+/* A region of weight-0 VIPs weighs as little as possible, but can still be picked alone. */
+static uint64_t larger_or_one(const uint64_t sum[static 2])
+{
+	uint64_t larger = sum[0] > sum[1] ? sum[0] : sum[1];
+	return larger > 0 ? larger : 1;
+}
+
 /* Fills one mode's two lists. VIPs of weight 0 stand in only where no other VIP of the region can. */
 static struct plan_pick *fill_picks(struct plan_region *region, enum pick_mode mode, struct plan_pick *next)
 {
@@ -56,10 +63,7 @@ static struct plan_pick *fill_picks(struct plan_region *region, enum pick_mode m
 			picks->count++;
 		}
 	}
-	/* A region of weight-0 VIPs weighs as little as possible, but can still be picked alone. */
-	region->weight[mode] = sum[0] > sum[1] ? sum[0] : sum[1];
-	if (region->weight[mode] == 0)
-		region->weight[mode] = 1;
+	region->weight[mode] = larger_or_one(sum);
 	return next;
 }
 
@@ -162,11 +166,25 @@ static unsigned pick_count(const struct plan_region *region, enum pick_mode mode
 	return region->picks[mode][0].count + region->picks[mode][1].count;
 }
 
+/* What the region is without health and controls. */
+static void fill_configured(struct plan_service *service, struct plan_region *region)
+{
+	region_set bit = (region_set)1 << region->number;
+	uint64_t sum[2] = {0, 0};
+	for (unsigned i = 0; i < region->vip_count; i++) {
+		const struct plan_vip *vip = &region->vips[i];
+		service->holds[family_row(&vip->ip)] |= bit;
+		sum[family_row(&vip->ip)] += weight_of(vip) * SCORE_FULL;
+	}
+	for (unsigned family = 0; family < 2; family++)
+		service->gives[family] |=
+			sum[family] > 0 || sum[0] + sum[1] == 0 ? bit & service->holds[family] : 0;
+	region->weight[WEIGHT_CONFIGURED] = larger_or_one(sum);
+}
+
 static void fill_sets(struct plan_service *service, struct plan_region *region, uint32_t min_hundredths)
 {
 	region_set bit = (region_set)1 << region->number;
-	for (unsigned i = 0; i < region->vip_count; i++)
-		service->holds[family_row(&region->vips[i].ip)] |= bit;
 	service->healthy |= pick_count(region, PICK_REGULAR) > 0 ? bit : 0;
 	service->ok |= weigh_health(region, min_hundredths) ? bit : 0;
 	service->panic |= pick_count(region, PICK_PANIC) > 0 ? bit : 0;
@@ -210,6 +228,49 @@ static void fill_resort(struct plan_service *service, const struct plan_service_
 			assert(service->resort_count[family] <= ANSWERS_MAX);
 		}
 	}
+}
+
+/* Whether the family may find itself without a VIP in a region that is chosen, and have one elsewhere. */
+static bool may_choose_alone(const struct plan_service *service, unsigned family)
+{
+	if (service->holds[0] == 0 || service->holds[1] == 0)
+		return false;
+	for (unsigned i = 0; i < service->region_count; i++)
+		for (unsigned mode = 0; mode < PICK_MODES; mode++)
+			if (service->regions[i].picks[mode][family].count == 0)
+				return true;
+	return false;
+}
+
+/* The service with the VIPs of one family alone. */
+static struct plan_service *compile_alone(const struct plan_service_input *input, unsigned family)
+{
+	struct plan_region_input regions[REGIONS_MAX];
+	struct plan_service_input alone = *input;
+	size_t count = 0;
+	for (unsigned i = 0; i < input->region_count; i++)
+		count += input->regions[i].vip_count;
+	struct plan_vip_input *vips = xcalloc(count, sizeof *vips), *next = vips;
+	alone.region_count = 0;
+	alone.regions = regions;
+	alone.https_length = 0;
+	for (unsigned i = 0; i < input->region_count; i++) {
+		const struct plan_region_input *from = &input->regions[i];
+		struct plan_region_input *to = &regions[alone.region_count];
+		*to = *from;
+		to->vips = next;
+		to->vip_count = 0;
+		for (unsigned v = 0; v < from->vip_count; v++) {
+			if (family_row(&from->vips[v].ip) != family)
+				continue;
+			*next++ = from->vips[v];
+			to->vip_count++;
+		}
+		alone.region_count += to->vip_count > 0;
+	}
+	struct plan_service *service = plan_service_compile(&alone);
+	free(vips);
+	return service;
 }
 
 /* One block: the service, its regions, all VIPs, all picks, the HTTPS template, the last resort, and the
@@ -260,8 +321,13 @@ struct plan_service *plan_service_compile(const struct plan_service_input *input
 		picks = fill_region(service, region, &input->regions[i], in_parts, vips, picks);
 		vips += input->regions[i].vip_count;
 		fill_sets(service, region, input->min_healthy_hundredths);
-		ready = ready_compile(service, region, ready);
+		fill_configured(service, region);
 	}
+	for (unsigned i = 0; i < input->region_count; i++)
+		ready = ready_compile(service, &service->regions[i], ready);
+	for (unsigned family = 0; family < 2; family++)
+		if (may_choose_alone(service, family))
+			service->alone[family] = compile_alone(input, family);
 	return service;
 }
 
@@ -273,8 +339,11 @@ struct plan_service *plan_service_ref(struct plan_service *service)
 
 void plan_service_unref(struct plan_service *service)
 {
-	if (service && --service->references == 0)
-		free(service);
+	if (!service || --service->references > 0)
+		return;
+	plan_service_unref(service->alone[0]);
+	plan_service_unref(service->alone[1]);
+	free(service);
 }
 
 struct plan *plan_new(size_t service_count, size_t policy_count)

@@ -50,19 +50,20 @@ struct plan_picks {
 /* How VIPs count: in the regular steps; in panic, where drained ones serve too; and at the last resort,
  * where every VIP that is not drained counts as up, with `last-good` those that were up last. */
 enum pick_mode { PICK_REGULAR, PICK_PANIC, PICK_ALL, PICK_MODES };
+#define WEIGHT_CONFIGURED PICK_MODES /* as if all VIPs were up and nothing controlled */
 
 enum ready { READY_A, READY_AAAA, READY_HTTPS, READY_SETS };
 
 struct plan_region {
 	uint8_t number;
 	uint8_t vip_count;
-	int8_t share;				/* 0..100 or SHARE_DOWN */
-	uint32_t counter;			/* of its answers (stats.h) */
-	uint32_t ttl;				/* minimum over the VIPs */
-	uint64_t hash;				/* of the region's id, for the rendezvous */
-	uint64_t share_salt;			/* of service and region */
-	uint32_t healthy_permille;		/* healthy share */
-	uint64_t weight[PICK_MODES];		/* larger of the two families' sum */
+	int8_t share;			 /* 0..100 or SHARE_DOWN */
+	uint32_t counter;		 /* of its answers (stats.h) */
+	uint32_t ttl;			 /* minimum over the VIPs */
+	uint64_t hash;			 /* of the region's id, for the rendezvous */
+	uint64_t share_salt;		 /* of service and region */
+	uint32_t healthy_permille;	 /* healthy share */
+	uint64_t weight[PICK_MODES + 1]; /* larger of the two families' sum; by pick_mode, or configured */
 	struct plan_picks picks[PICK_MODES][2]; /* [0] IPv4, [1] IPv6 */
 	const struct plan_vip *vips;
 	const struct rrset
@@ -89,6 +90,7 @@ struct plan_service {
 	region_set partial;   /* share 1..99 */
 	region_set down;      /* control `down` */
 	region_set holds[2];  /* a VIP of the family in whatever state: [0] IPv4, [1] IPv6 */
+	region_set gives[2];  /* a VIP of the family for answers, if all were up and nothing controlled */
 	region_set takes_all; /* ok, positive and not down, and take every client, whatever its hash */
 	bool picks_vips;      /* some region has more of them than an answer takes: a hash or a draw picks */
 	uint8_t region_count;
@@ -98,6 +100,10 @@ struct plan_service {
 	const uint8_t *https;	 /* template of their RDATA (https.h) */
 	uint8_t resort_count[2]; /* LAST_RESORT_ADDRESSES: IPv4, IPv6, each at most ANSWERS_MAX */
 	const struct plan_vip *resort[2];
+	/* The same service with the VIPs of one family alone, for what that family chooses by itself: where
+	 * the service has both families, and a region may be chosen that has no VIP of this one. Else NULL.
+	 */
+	struct plan_service *alone[2];
 };
 
 struct policy { /* one way to answer; shared by all tenants that are answered alike */

@@ -106,6 +106,9 @@ uint8_t *ready_compile(const struct plan_service *service, struct plan_region *r
 		count[family] = (uint8_t)all_of_family(service, region, family, vips[family]);
 	bool is_whole = count[0] == region->picks[PICK_REGULAR][0].count &&
 			count[1] == region->picks[PICK_REGULAR][1].count && count[0] + count[1] != 0;
+	/* What another region has of a family that this one lacks, that family chooses by itself. */
+	for (unsigned family = 0; family < 2; family++)
+		is_whole &= count[family] != 0 || service->holds[family] == 0;
 	at = (uint8_t *)(sets + READY_SETS);
 	if (service->https_length != 0 && is_whole) {
 		region->ready[READY_HTTPS] = &sets[READY_HTTPS];

@@ -9,5 +9,6 @@
 
 /* Octets that ready_compile takes at most. */
 size_t ready_octets(const struct plan_service_input *input, unsigned vip_count);
-/* Fills region->ready from its picks and TTL, in memory of the service at `at`; returns its end. */
+/* Fills region->ready from its picks and TTL and from what the service holds elsewhere, in memory of the
+ * service at `at`; returns its end. */
 uint8_t *ready_compile(const struct plan_service *service, struct plan_region *region, uint8_t *at);

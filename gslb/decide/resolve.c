@@ -252,14 +252,15 @@ static enum progress answer_missing(struct state *state, const struct find *find
 	return DONE;
 }
 
-static void add_chosen(struct state *state, uint8_t *section_count, enum item_kind kind, uint16_t type)
+static void add_chosen(struct state *state, uint8_t *section_count, enum item_kind kind, uint16_t type,
+		       uint32_t ttl)
 {
 	struct answer_item *item = add_item(state->answer, section_count);
 	if (!item)
 		return;
 	item->kind = kind;
 	item->type = type;
-	item->ttl = state->answer->choice.ttl;
+	item->ttl = ttl;
 	item->owner = state->current.as_asked;
 	item->set = NULL;
 	item->target = NULL;
@@ -271,11 +272,10 @@ static inline bool has_ready(const struct choice *choice)
 	return choice->region && choice->mode == PICK_REGULAR && choice->ttl == choice->region->ttl;
 }
 
-/* How many addresses of a family are to be given; their scope widens the answer's. */
-static unsigned choose_family(struct state *state, unsigned family)
+/* How many addresses of a family the choice gives; their scope widens the answer's. */
+static unsigned take_vips(struct state *state, const struct choice *choice, unsigned family)
 {
 	struct answer *answer = state->answer;
-	const struct choice *choice = &answer->choice;
 	unsigned row = family == 6;
 	uint8_t scope = choose_scope(choice, family);
 	if (scope > answer->scope)
@@ -289,22 +289,35 @@ static unsigned choose_family(struct state *state, unsigned family)
 static OUT_OF_LINE bool add_hints(struct state *state, uint16_t type)
 {
 	struct answer *answer = state->answer;
-	unsigned ipv4 = choose_family(state, 4), ipv6 = choose_family(state, 6);
-	if (ipv4 + ipv6 == 0)
+	choose_families(&answer->choice, state->client, state->current.hash, state->random, &answer->other);
+	const struct choice *choice = &answer->choice, *other = resolve_other(answer), *of[2];
+	unsigned count[2];
+	for (unsigned row = 0; row < 2; row++) {
+		unsigned family = row == 0 ? 4 : 6;
+		of[row] = other && !choose_has(choice, family) ? other : choice;
+		count[row] = take_vips(state, of[row], family);
+	}
+	if (count[0] + count[1] == 0)
 		return false;
-	add_chosen(state, &answer->answer_count, ITEM_HTTPS, type);
-	if (ipv4 != 0)
-		add_chosen(state, &answer->additional_count, ITEM_VIPS, RR_A);
-	if (ipv6 != 0)
-		add_chosen(state, &answer->additional_count, ITEM_VIPS, RR_AAAA);
+	add_chosen(state, &answer->answer_count, ITEM_HTTPS, type,
+		   other && other->ttl < choice->ttl ? other->ttl : choice->ttl);
+	for (unsigned row = 0; row < 2; row++)
+		if (count[row] != 0)
+			add_chosen(state, &answer->additional_count, ITEM_VIPS, row == 0 ? RR_A : RR_AAAA,
+				   of[row]->ttl);
 	return true;
 }
 
 static bool add_addresses_of(struct state *state, uint16_t type)
 {
-	if (choose_family(state, type == RR_AAAA ? 6 : 4) == 0)
+	struct answer *answer = state->answer;
+	unsigned family = type == RR_AAAA ? 6 : 4;
+	if (choose_family(&answer->choice, state->client, state->current.hash, state->random, family,
+			  &answer->other))
+		answer->choice = answer->other;
+	if (take_vips(state, &answer->choice, family) == 0)
 		return false;
-	add_chosen(state, &state->answer->answer_count, ITEM_VIPS, type);
+	add_chosen(state, &answer->answer_count, ITEM_VIPS, type, answer->choice.ttl);
 	return true;
 }
 
@@ -317,7 +330,20 @@ bool resolve_is_outage(const struct answer *answer, uint16_t type)
 	return (wants_ipv4 && choose_holds(choice, 4)) || (wants_ipv6 && choose_holds(choice, 6));
 }
 
-static const char suspended[] = "tenant suspended", all_down[] = "every region is down: last resort";
+static const char suspended[] = "tenant suspended", all_down[] = "every region is down: last resort",
+		  family_down[] = "every VIP of the address family is down: last resort";
+
+/* What an answer by the last resort says of itself (RFC 8914 §4.1). */
+static void tell_last_resort(struct answer *answer)
+{
+	const struct choice *choice = &answer->choice, *other = resolve_other(answer);
+	bool is_other = other && other->step == STEP_LAST_RESORT;
+	if (choice->step != STEP_LAST_RESORT && !is_other)
+		return;
+	answer->ede = EDE_OTHER;
+	answer->ede_text =
+		choice->step == STEP_LAST_RESORT && !choice_is_own(choice) ? all_down : family_down;
+}
 
 /* The tenant's rule decides: A, AAAA and, where the service declares it, HTTPS and SVCB
  * (docs/decision.md). ANY is answered as A where nothing static stands at the name. False: the
@@ -340,12 +366,11 @@ static bool answer_tenant(struct state *state, const struct node *node)
 		if (!choice->policy)
 			choose_region(policy, state->client, state->current.hash, state->random, choice);
 		answer->uses_client = true;
-		if (choice->step == STEP_LAST_RESORT) {
-			answer->ede = EDE_OTHER;
-			answer->ede_text = all_down;
-		}
-		if (is_binding ? add_hints(state, type)
-			       : add_addresses_of(state, type == RR_AAAA ? type : RR_A))
+		bool is_given = is_binding ? add_hints(state, type)
+					   : add_addresses_of(state, type == RR_AAAA ? type : RR_A);
+		if (choice->step != STEP_TIER)
+			tell_last_resort(answer);
+		if (is_given)
 			return true;
 	}
 	add_negative(state, node->zone,
@@ -423,17 +448,18 @@ static inline void put_first(struct answer *answer, const uint8_t *owner, const 
 
 /* The set of the one VIP that is picked from several; NULL: none is ready. A hash that picks widens the
  * scope, a draw does not. */
-static const struct rrset *pick_ready(const struct choice *choice, unsigned family, uint64_t random,
+static const struct rrset *pick_ready(const struct choice *choice, enum ready number, uint64_t random,
 				      struct answer *answer)
 {
-	const struct plan_service *service = choice->policy->service;
+	const struct plan_service *service = choice->service;
 	if (service->answers != 1)
 		return NULL;
-	const struct plan_pick *pick = choose_one(choice, family, random);
+	const struct plan_pick *pick =
+		choose_one(choice, &choice->region->picks[PICK_REGULAR][number], random);
 	if (!pick || !pick->ready)
 		return NULL;
 	answer->scope =
-		service->split == SPLIT_STICKY ? choose_scope_hashed(choice) : choose_scope(choice, family);
+		service->split == SPLIT_STICKY ? choose_scope_hashed(choice) : choose_scope(choice, 0);
 	return pick->ready;
 }
 
@@ -443,8 +469,23 @@ static inline const struct rrset *ready_addresses(const struct choice *choice, e
 {
 	const struct rrset *set = choice->region->ready[number];
 	if (!set)
-		return pick_ready(choice, number == READY_A ? 4 : 6, random, answer);
+		return pick_ready(choice, number, random, answer);
 	answer->scope = choice->is_sole_region ? choice->order.depth : choose_scope(choice, 0);
+	return set;
+}
+
+/* The same of what the family chooses by itself, where the common choice has no VIP of it. */
+static OUT_OF_LINE const struct rrset *ready_family(const struct question *question,
+						    const struct client *client, enum ready number,
+						    uint64_t random, struct answer *answer)
+{
+	struct choice *own = &answer->other;
+	unsigned family = number == READY_A ? 4 : 6;
+	if (!choose_family(&answer->choice, client, question->hash, random, family, own) || !has_ready(own))
+		return NULL;
+	const struct rrset *set = ready_addresses(own, number, random, answer);
+	if (set)
+		answer->choice = *own;
 	return set;
 }
 
@@ -498,6 +539,8 @@ static inline bool answer_tenant_at_once(const struct world *world, const struct
 			return false;
 	} else {
 		const struct rrset *set = ready_addresses(choice, number, random, answer);
+		if (!set && policy->service->alone[number])
+			set = ready_family(question, client, number, random, answer);
 		if (!set)
 			return false;
 		put_first(answer, question->as_asked, set);

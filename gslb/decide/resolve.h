@@ -61,7 +61,10 @@ struct answer { /* what each query sets stands first, in whole words */
 	/* A tenant's node that the last step ended at, or right below which there is no such name, if the
 	 * tenant has a budget: that pays. Else NULL. */
 	const struct node *charged;
-	struct choice choice;	   /* valid when choice.policy is not NULL */
+	/* What a tenant's rule chose; valid when choice.policy is not NULL. Of a question for one family of
+	 * addresses that is what the family chose by itself, where it did. */
+	struct choice choice;
+	struct choice other;	   /* the other family's own one, of a question for both: see resolve_other */
 	uint32_t ready_octets;	   /* of the records, where is_ready */
 	uint16_t ready_additional; /* of these, additional records; where is_ready and additional_count */
 	uint8_t vip_count[2];	   /* of ITEM_VIPS and ITEM_HTTPS: [0] IPv4, [1] IPv6 */
@@ -72,6 +75,14 @@ struct answer { /* what each query sets stands first, in whole words */
 
 /* The addresses that a tenant's rule gave for A or AAAA; returns how many. */
 unsigned resolve_addresses(const struct answer *answer, uint16_t type, struct ip ret[static ANSWERS_MAX]);
+/* What the other family of addresses chose by itself, where HTTPS brings both; NULL: the one choice is for
+ * all. */
+static inline const struct choice *resolve_other(const struct answer *answer)
+{
+	const struct choice *choice = &answer->choice;
+	return choice->step != STEP_TIER && choice->has_other ? &answer->other : NULL;
+}
+
 /* Of a tenant's rule that left a question for this type without a record: health or a control did it, and an
  * answer may come any moment. Such an answer is not to be kept for long (docs/decision.md, "TTL"). */
 bool resolve_is_outage(const struct answer *answer, uint16_t type);

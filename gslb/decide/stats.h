@@ -11,7 +11,7 @@
 #define STATS_TENANTS_MAX (1u << 20) /* tenants with a higher number count as "other" */
 #define STATS_SERVICES_MAX 10000u
 #define STATS_REGIONS 64u
-#define STATS_STEPS 5u
+#define STATS_STEPS 6u
 #define STATS_LATENCY_BUCKETS 24 /* bucket b: up to 2^b microseconds; the last is +Inf */
 
 enum limited_reason { LIMITED_CLIENT, LIMITED_TENANT, LIMITED_REASONS }; /* truncated replies */

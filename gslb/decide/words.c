@@ -9,6 +9,8 @@ struct word {
 
 static const struct word steps[] = {
 	[STEP_TIER] = {"tier", "the first tier that is healthy enough"},
+	[STEP_FAMILY] = {"family",
+			 "this address family by itself: the first tier where it is healthy enough"},
 	[STEP_DEGRADED] = {"degraded", "no tier is healthy enough: the first with any healthy VIP"},
 	[STEP_PANIC] = {"panic", "nothing else is healthy: drained regions are used"},
 	[STEP_LAST_RESORT] = {"last-resort", "nothing is healthy: the service's last resort"},
@@ -23,6 +25,7 @@ static const struct word region_reasons[] = {
 	[REASON_RESIDENCY] = {"residency", "this tenant may not use it"},
 	[REASON_NOT_LISTED] = {"not-listed", "the list that matched does not name it"},
 	[REASON_NO_VIPS] = {"no-vips", "no VIP of this service"},
+	[REASON_FAMILY] = {"family", "no VIP of this address family"},
 	[REASON_UNHEALTHY] = {"unhealthy", "too little of it is healthy"},
 	[REASON_DRAINED] = {"drained", "drained"},
 	[REASON_SHARE] = {"share", "this client is outside the region's share"},

@@ -1,15 +1,29 @@
 /* Counting: see tally.h. Any reader thread, each its own statistics. */
 #include "gslb/serve/tally.h"
 
-static void tally_choice(struct stats *stats, const struct choice *choice)
+/* Beyond the regular step; a family's own choice counts where health or a control is why. */
+static void tally_fallback(struct stats *stats, const struct choice *choice)
 {
+	uint32_t service = choice->policy->service->number;
+	if (service >= STATS_SERVICES_MAX)
+		return;
+	counter *counters = &stats->fallback[(size_t)service * STATS_STEPS];
+	if (choice_is_own(choice) && choice->is_forced)
+		counter_add(&counters[STEP_FAMILY], 1);
+	if (choice->step != STEP_TIER && choice->step != STEP_FAMILY)
+		counter_add(&counters[choice->step], 1);
+}
+
+static void tally_choice(struct stats *stats, const struct answer *answer)
+{
+	const struct choice *choice = &answer->choice, *other;
 	if (choice->region)
 		counter_add(&stats->answers[choice->region->counter], 1);
 	if (choice->step == STEP_TIER)
 		return;
-	uint32_t service = choice->policy->service->number;
-	if (service < STATS_SERVICES_MAX)
-		counter_add(&stats->fallback[service * STATS_STEPS + choice->step], 1);
+	tally_fallback(stats, choice);
+	if ((other = resolve_other(answer)))
+		tally_fallback(stats, other);
 }
 
 void tally_reply(struct stats *stats, enum transport transport, const struct message *message,
@@ -25,7 +39,7 @@ void tally_reply(struct stats *stats, enum transport transport, const struct mes
 							       : &stats->tenant_other,
 			    1);
 	if (answer->choice.policy && !answer->is_truncated)
-		tally_choice(stats, &answer->choice);
+		tally_choice(stats, answer);
 }
 
 void tally_latency(struct stats *stats, enum transport transport, unsigned queries, uint64_t ns)

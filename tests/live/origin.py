@@ -51,6 +51,7 @@ class Origin:
         self.open("ok")
 
     def open(self, mode):
+        Server.address_family = socket.AF_INET6 if ":" in self.where[0] else socket.AF_INET
         self.server = Server(self.where, Handler)
         self.server.mode, self.server.label, self.server.released = mode, self.label, self.released
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()

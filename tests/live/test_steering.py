@@ -61,6 +61,66 @@ class Https(stack.StackTest):
         self.assertIn("https", server.ctl("export", "--source", "all").stdout)
 
 
+class Families(stack.StackTest):
+    """IPv4 and IPv6 of one name: where a region has lost one of them."""
+
+    def start(self, **steering):
+        world = stack.World(interval="200ms", timeout="150ms", steering={"order": "listed", **steering})
+        self.eu, self.us = world.vips["eu"][0], world.vips["us"][0]
+        service = world.fleet["services"]["shop"]
+        service["vips"] = {"eu": [self.eu, "::1"], "us": [self.us]}
+        service["ttl"] = "1s..4s"
+        service["https"] = {"alpn": ["h2"]}
+        world.vips = {"eu": [self.eu, "::1"], "us": [self.us]}
+        return self.use(world.start())
+
+    def fallbacks(self, server):
+        return {step: int(count) for step, count in
+                re.findall(r'gslb_dns_fallback_total{service="shop",step="([\w-]+)"} (\d+)', server.page("/metrics")[1])}
+
+    def test_one_family_fails_over(self):
+        server = self.start()
+        self.assertEqual(server.answer("acme", stack.CLIENTS["eu"]), [self.eu])
+        self.assertEqual(self.fallbacks(server)["family"], 0)
+        server.origins[self.eu].kill()
+        stack.until(lambda: server.answer("acme", stack.CLIENTS["eu"]) == [self.us], what="the failover of IPv4")
+        self.assertLessEqual(server.ask("acme").ttl, 2)
+        self.assertEqual(server.answer("acme", stack.CLIENTS["eu"], "AAAA"), ["::1"])
+        self.assertEqual(server.answer("resident", stack.CLIENTS["eu"]), [self.eu])  # its last resort, inside eu
+        self.assertIn(f"ipv4hint={self.us} ipv6hint=::1", server.kdig(f"acme.{stack.ZONE}", "HTTPS"))
+        counted = self.fallbacks(server)
+        self.assertGreaterEqual(counted["family"], 3)
+        self.assertEqual(counted["last-resort"], 1)
+        told = server.ctl("explain", f"acme.{stack.ZONE}").stdout
+        self.assertIn("family   ipv4 from us: eu, chosen for both families, has none of it that may be used", told)
+        tail = server.ctl("explain", f"acme.{stack.ZONE}", "AAAA").stdout
+        self.assertNotIn("family ", tail)
+        server.origins[self.eu].start()
+        stack.until(lambda: server.answer("acme", stack.CLIENTS["eu"]) == [self.eu], what="the way back")
+
+    def test_a_family_has_its_own_last_resort(self):
+        server = self.start(last_resort="nodata")
+        server.origins[self.eu].kill()
+        server.origins[self.us].kill()
+        stack.until(lambda: server.answer("acme", stack.CLIENTS["eu"]) == [], what="the loss of IPv4")
+        reply = server.ask("acme")
+        self.assertEqual([record[2] for record in reply.authority], [1])  # nobody keeps it
+        self.assertEqual(server.answer("acme", stack.CLIENTS["eu"], "AAAA"), ["::1"])
+        self.assertGreaterEqual(self.fallbacks(server)["none"], 1)
+
+    def test_a_drained_vip_sends_its_family_away(self):
+        server = self.start()
+        server.ctl("vip", "drain", "eu", self.eu)
+        self.assertEqual(server.answer("acme", stack.CLIENTS["eu"]), [self.us])
+        self.assertEqual(server.answer("acme", stack.CLIENTS["eu"], "AAAA"), ["::1"])
+        server.ctl("region", "drain", "us")
+        self.assertEqual(server.answer("acme", stack.CLIENTS["eu"]), [self.eu])  # panic: before nothing
+        server.ctl("region", "force-down", "us")
+        server.ctl("region", "restore", "us")
+        server.ctl("vip", "restore", "eu", self.eu)
+        self.assertEqual(server.answer("acme", stack.CLIENTS["eu"]), [self.eu])
+
+
 class LastResort(stack.StackTest):
     def world(self, last_resort):
         world = stack.World(interval="200ms", timeout="150ms", steering={"order": "listed", "last_resort": last_resort})

@@ -235,15 +235,18 @@ static void answer_end(struct answer_now *now)
 	plan_service_unref(now->service);
 }
 
-static struct choice choose(const struct answer_now *now, const char *address)
+/* `family`: of addresses, 0: what is chosen for both. */
+static struct choice choose(const struct answer_now *now, const char *address, unsigned family)
 {
 	struct client client = {.source_bits = 32};
-	struct choice choice;
+	struct choice choice, own;
 	if (!ip_parse(address, &client.address))
 		abort();
 	client.resolver = client.address;
-	choose_region(&now->policy, &client, hash_bytes("shop", 4, 0),
-		      hash_bytes(address, strlen(address), 7), &choice);
+	uint64_t name_hash = hash_bytes("shop", 4, 0), random = hash_bytes(address, strlen(address), 7);
+	choose_region(&now->policy, &client, name_hash, random, &choice);
+	if (family && choose_family(&choice, &client, name_hash, random, family, &own))
+		return own;
 	return choice;
 }
 
@@ -267,7 +270,7 @@ static void expect_spread(struct sim *sim, const struct answer_now *now, char **
 	for (unsigned i = 0; i < CLIENTS; i++) {
 		char address[IP_TEXT_MAX];
 		snprintf(address, sizeof address, "10.%u.%u.1", i / 250, i % 250);
-		struct choice choice = choose(now, address);
+		struct choice choice = choose(now, address, 0);
 		if (choice.region)
 			clients[choice.region->number]++;
 	}
@@ -288,10 +291,10 @@ static bool is_in_list(const char *list, const char *address)
 	       (at[strlen(address)] == '\0' || at[strlen(address)] == ',');
 }
 
-static void expect_answers(struct sim *sim, const struct choice *choice, const char *list)
+static void expect_answers(struct sim *sim, const struct choice *choice, unsigned family, const char *list)
 {
 	const struct plan_vip *vips[ANSWERS_MAX];
-	unsigned count = choose_vips(choice, 4, 99, vips), wanted = 1;
+	unsigned count = choose_vips(choice, family, 99, vips), wanted = strcmp(list, "none") != 0;
 	for (const char *comma = list; (comma = strchr(comma, ',')); comma++)
 		wanted++;
 	if (count != wanted)
@@ -307,7 +310,12 @@ static void expect_answers(struct sim *sim, const struct choice *choice, const c
 static void expect_choice(struct sim *sim, const struct answer_now *now, char **words)
 {
 	static const char *const keys[] = {"region", "ttl", "step", "answers", NULL};
-	struct choice choice = choose(now, "203.0.113.7");
+	unsigned family = 0;
+	if (words[0] && strcmp(words[0], "family") == 0) {
+		family = number(sim, words[1]);
+		words += 2;
+	}
+	struct choice choice = choose(now, "203.0.113.7", family);
 	const char *region = choice.region ? sim->regions[choice.region->number].id : "none";
 	for (; words[0]; words += 2) {
 		if (!words[1])
@@ -326,7 +334,7 @@ static void expect_choice(struct sim *sim, const struct answer_now *now, char **
 				fail(sim, "step is %s", words_step(choice.step));
 			break;
 		default:
-			expect_answers(sim, &choice, words[1]);
+			expect_answers(sim, &choice, family ? family : 4, words[1]);
 		}
 	}
 }

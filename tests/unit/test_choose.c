@@ -197,8 +197,11 @@ static void test_only_the_failing_vips_clients_move(void **state)
 		const struct plan_vip *before[ANSWERS_MAX], *after[ANSWERS_MAX];
 		struct choice choice = choose(all_up, ORDER_LISTED, 1, &client, ALL_REGIONS);
 		assert_int_equal(choose_vips(&choice, 4, 99, before), 1);
-		assert_ptr_equal(&choice.region->vips[choose_one(&choice, 4, 99)->vip], before[0]);
-		assert_null(choose_one(&choice, 6, 99));
+		assert_ptr_equal(
+			&choice.region
+				 ->vips[choose_one(&choice, &choice.region->picks[choice.mode][0], 99)->vip],
+			before[0]);
+		assert_null(choose_one(&choice, &choice.region->picks[choice.mode][1], 99));
 		assert_int_equal(choose_vips(&choice, 6, 99, after), 0);
 		choice = choose(one_down, ORDER_LISTED, 1, &client, ALL_REGIONS);
 		assert_int_equal(choose_vips(&choice, 4, 99, after), 1);
@@ -233,7 +236,11 @@ static void test_random_split_draws_per_query(void **state)
 	for (uint64_t i = 0; i < QUERIES; i++) {
 		const struct plan_vip *vips[ANSWERS_MAX];
 		choose_vips(&choice, 4, hash_mix(i, 7), vips);
-		assert_ptr_equal(&choice.region->vips[choose_one(&choice, 4, hash_mix(i, 7))->vip], vips[0]);
+		assert_ptr_equal(
+			&choice.region->vips[choose_one(&choice, &choice.region->picks[choice.mode][0],
+							hash_mix(i, 7))
+						     ->vip],
+			vips[0]);
 		second += vips[0]->ip.bytes[3] == 2;
 	}
 	assert_true(second > QUERIES * 3 / 4 - QUERIES / 50 && second < QUERIES * 3 / 4 + QUERIES / 50);

@@ -104,6 +104,12 @@ static void expect(json_t *object, const char *key, const char *expected)
 	free(text);
 }
 
+static void expect_data(json_t *reply, size_t record, const char *expected)
+{
+	json_t *records = json_object_get(json_object_get(reply, "answer"), "records");
+	expect(json_array_get(records, record), "data", expected);
+}
+
 static void expect_reason(json_t *reply, const char *region, const char *tier, const char *kept,
 			  const char *reason)
 {
@@ -506,12 +512,66 @@ static void test_clients(void **state)
 	expect(client, "subdivision", "\"CA\"");
 	assert_true(json_is_array(json_object_get(client, "at")));
 	expect(reply, "query", "{\"name\":\"some.app.test.\",\"type\":\"AAAA\"}");
-	expect(json_object_get(reply, "answer"), "records", "[]"); /* eu has no IPv6 address */
+	expect_data(reply, 0, "\"2001:db8::2\""); /* eu has no IPv6 address */
 	json_decref(reply);
 	struct what_if eu_down = {.region = "eu", .kind = WHAT_IF_SHARE, .share = SHARE_DOWN};
 	reply = ask("some.app.test", RR_AAAA, "2001:db8:7:1::/64", NULL, &eu_down, 1);
-	expect(json_array_get(json_object_get(json_object_get(reply, "answer"), "records"), 0), "data",
-	       "\"2001:db8::2\"");
+	expect_data(reply, 0, "\"2001:db8::2\"");
+	expect(reply, "family", "null"); /* us is chosen for both */
+	json_decref(reply);
+}
+
+/* A family that chose by itself: told of its own VIPs, and what left it to. */
+static void test_families(void **state)
+{
+	json_t *reply = ask("some.app.test", RR_AAAA, "198.51.100.7", NULL, NULL, 0);
+	expect(reply, "step", "\"family\"");
+	expect(reply, "family",
+	       "{\"ipv6\":{\"region\":\"us\",\"instead_of\":\"eu\",\"step\":\"family\",\"cause\":"
+	       "\"configuration\"}}");
+	expect_reason(reply, "eu", "0", "false", "\"family\"");
+	expect_reason(reply, "us", "1", "true", "\"chosen\"");
+	expect(region_of(reply, "us"), "weight", "1.0"); /* of IPv6 */
+	assert_int_equal(json_array_size(json_object_get(region_of(reply, "us"), "vips")), 2);
+	json_decref(reply);
+
+	rig_apply(&rig,
+		  "services: {dual: {check: web, ttl: 5s..40s, steering: {order: listed}, https: {alpn: "
+		  "[h2]},\n"
+		  "           vips: {eu: [192.0.2.1, \"2001:db8::2\"], us: [192.0.2.2]}}}\n"
+		  "tenants: {dual: {zone: app.test, service: dual}}",
+		  NULL);
+	rig_advance_clocks(600000);
+	rig_control(&rig, "ap", "maps", NULL, 100, 0); /* any change: the TTLs have grown */
+	struct what_if down[] = {{.address = "192.0.2.1", .kind = WHAT_IF_STATE},
+				 {.address = "192.0.2.2", .kind = WHAT_IF_STATE}};
+	reply = ask("dual.app.test", RR_A, "198.51.100.7", NULL, down, 1);
+	expect(reply, "step", "\"family\"");
+	expect(reply, "family",
+	       "{\"ipv4\":{\"region\":\"us\",\"instead_of\":\"eu\",\"step\":\"family\",\"cause\":\"health\"}"
+	       "}");
+	expect_reason(reply, "eu", "0", "false", "\"unhealthy\"");
+	expect(region_of(reply, "eu"), "healthy", "0.0");
+	expect(json_object_get(reply, "ttl"), "why", "\"stable\"");
+	expect_data(reply, 0, "\"192.0.2.2\"");
+	json_decref(reply);
+	reply = ask("dual.app.test", RR_AAAA, "198.51.100.7", NULL, down, 1);
+	expect(reply, "step", "\"tier\"");
+	expect(reply, "family", "null");
+	expect_reason(reply, "eu", "0", "true", "\"chosen\"");
+	json_decref(reply);
+	reply = ask("dual.app.test", RR_HTTPS, "198.51.100.7", NULL, down, 1);
+	expect(reply, "step", "\"family\"");
+	expect_data(reply, 0, "\"1 . alpn=h2 ipv4hint=192.0.2.2 ipv6hint=2001:db8::2\"");
+	expect_reason(reply, "eu", "0", "true", "\"chosen\""); /* for the other family */
+	expect(json_object_get(json_object_get(reply, "family"), "ipv4"), "region", "\"us\"");
+	json_decref(reply);
+	reply = ask("dual.app.test", RR_A, "198.51.100.7", NULL, down, 2);
+	expect(reply, "step", "\"last-resort\"");
+	expect(json_object_get(json_object_get(reply, "family"), "ipv4"), "step", "\"last-resort\"");
+	expect(json_object_get(reply, "ttl"), "why", "\"fallback\"");
+	expect(json_object_get(json_object_get(reply, "answer"), "ede"), "text",
+	       "\"every VIP of the address family is down: last resort\"");
 	json_decref(reply);
 }
 
@@ -533,6 +593,7 @@ int main(void)
 		TEST(test_a_share_passes_clients_over),
 		TEST(test_a_share_behind_a_chain),
 		TEST(test_steps),
+		TEST(test_families),
 		TEST(test_random_tells_its_probabilities),
 		TEST(test_what_if),
 		TEST(test_clients),

@@ -1,5 +1,6 @@
 /* The metrics page as a scraper reads it: a strict reader, and the numbers that went in. */
 #include "gslb/api/metrics.h"
+#include "gslb/decide/choose.h"
 
 #include "lib/clock.h"
 #include "lib/mem.h"
@@ -260,7 +261,8 @@ static void test_threads_are_summed(void **state)
 		counter_add(&threads[i]->ecs_queries[1], 2);
 		size_t shop = number_of(FLEET_SERVICE, "shop");
 		counter_add(&threads[i]->answers[shop * STATS_REGIONS + number_of(FLEET_REGION, "us")], 5);
-		counter_add(&threads[i]->fallback[shop * STATS_STEPS + 3], 1);
+		counter_add(&threads[i]->fallback[shop * STATS_STEPS + STEP_LAST_RESORT], 1);
+		counter_add(&threads[i]->fallback[shop * STATS_STEPS + STEP_FAMILY], 4);
 	}
 	scrape();
 	expect("gslb_dns_queries_total", "transport=\"udp\",type=\"A\"", 20);
@@ -276,6 +278,8 @@ static void test_threads_are_summed(void **state)
 	expect("gslb_dns_answers_total", "service=\"shop\",region=\"us\"", 10);
 	expect("gslb_dns_answers_total", "service=\"shop\",region=\"eu\"", 0);
 	expect("gslb_dns_fallback_total", "service=\"shop\",step=\"last-resort\"", 2);
+	expect("gslb_dns_fallback_total", "service=\"shop\",step=\"family\"", 8);
+	assert_false(has("gslb_dns_fallback_total", "service=\"shop\",step=\"tier\""));
 	expect("gslb_dns_fallback_total", "service=\"free\",step=\"none\"", 0);
 }
 

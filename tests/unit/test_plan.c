@@ -94,6 +94,67 @@ static void test_drained_vip_serves_in_panic_alone(void **state)
 	plan_service_unref(service);
 }
 
+/* A service that may have to choose for one family alone has that family's VIPs by themselves. */
+static void test_a_family_alone(void **state)
+{
+	struct fixture_region regions[] = {
+		{"eu",
+		 40,
+		 4,
+		 {fixture_vip("192.0.2.1", VIP_UP), fixture_vip("192.0.2.2", VIP_DOWN),
+		  fixture_vip("192.0.2.3", VIP_DOWN), fixture_vip("2001:db8::1", VIP_UP)}},
+		{"us", 100, 1, {fixture_vip("192.0.2.4", VIP_UP)}},
+	};
+	regions[0].vips[1].weight = 0;
+	regions[0].vips[3].ttl = 9;
+	struct plan_service *service = fixture_service(regions, 2, NULL);
+	assert_int_equal(service->holds[0], 3);
+	assert_int_equal(service->holds[1], 1);
+	assert_null(service->alone[0]); /* whatever region is chosen has it */
+	const struct plan_service *ipv6 = service->alone[1];
+	assert_int_equal(ipv6->region_count, 1);
+	assert_int_equal(ipv6->slot[1], UINT8_MAX);
+	assert_int_equal(ipv6->regions[0].number, 0);
+	assert_int_equal(ipv6->regions[0].share, 40);
+	assert_int_equal(ipv6->regions[0].share_salt, service->regions[0].share_salt);
+	assert_int_equal(ipv6->regions[0].vip_count, 1);
+	assert_int_equal(ipv6->regions[0].healthy_permille, 1000);
+	assert_int_equal(ipv6->regions[0].ttl, 9);
+	assert_int_equal(ipv6->partial, 1);
+	assert_null(ipv6->alone[0]);
+	plan_service_unref(service);
+
+	regions[0].vips[0].state = VIP_DOWN;
+	service = fixture_service(regions, 2, NULL);
+	assert_int_equal(service->alone[0]->ok, 2);
+	assert_int_equal(service->alone[0]->regions[0].vip_count, 3);
+	plan_service_unref(service);
+}
+
+/* What the configuration alone says: no state and no control changes it. */
+static void test_as_configured(void **state)
+{
+	struct fixture_region regions[] = {
+		{"eu",
+		 SHARE_DOWN,
+		 3,
+		 {fixture_vip("192.0.2.1", VIP_DOWN), fixture_vip("192.0.2.2", VIP_UP),
+		  fixture_vip("2001:db8::1", VIP_UP)}},
+		{"us", 100, 1, {fixture_vip("192.0.2.4", VIP_DOWN)}},
+	};
+	regions[0].vips[0].weight = 3;
+	regions[0].vips[1].is_drained = true;
+	regions[0].vips[2].weight = 0; /* in answers only where nothing else of the region is */
+	regions[1].vips[0].weight = 0;
+	struct plan_service *service = fixture_service(regions, 2, NULL);
+	assert_int_equal(service->regions[0].weight[WEIGHT_CONFIGURED], 4 * SCORE_FULL);
+	assert_int_equal(service->regions[1].weight[WEIGHT_CONFIGURED], 1);
+	assert_int_equal(service->gives[0], 3);
+	assert_int_equal(service->gives[1], 0);
+	assert_int_equal(service->holds[1], 1);
+	plan_service_unref(service);
+}
+
 static void test_shares_become_sets(void **state)
 {
 	struct fixture_region regions[] = {{"eu", 100, 1, {fixture_vip("192.0.2.1", VIP_UP)}},
@@ -115,6 +176,8 @@ int main(void)
 		cmocka_unit_test(test_weight_zero_is_the_spare),
 		cmocka_unit_test(test_addresses_of_a_name_share_its_weight),
 		cmocka_unit_test(test_drained_vip_serves_in_panic_alone),
+		cmocka_unit_test(test_a_family_alone),
+		cmocka_unit_test(test_as_configured),
 		cmocka_unit_test(test_shares_become_sets),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

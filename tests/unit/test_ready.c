@@ -94,12 +94,38 @@ static void test_what_is_picked(void **state)
 	plan_service_unref(service);
 }
 
+/* What a region lacks and another one has is chosen for each client, so that HTTPS cannot stand ready. */
+static void test_a_family_that_is_elsewhere(void **state)
+{
+	struct fixture_region regions[] = {
+		{"eu", 100, 2, {fixture_vip("192.0.2.1", VIP_UP), fixture_vip("2001:db8::1", VIP_UP)}},
+		{"us", 100, 1, {fixture_vip("192.0.2.2", VIP_UP)}},
+	};
+	struct plan_service_input tune = {.id = "shop",
+					  .prefix4 = 24,
+					  .prefix6 = 56,
+					  .answers = 1,
+					  .https = template,
+					  .https_length = sizeof template};
+	struct plan_service *service = fixture_service(regions, 2, &tune);
+	assert_non_null(service->regions[0].ready[READY_HTTPS]);
+	assert_non_null(service->regions[1].ready[READY_A]);
+	assert_null(service->regions[1].ready[READY_HTTPS]);
+	assert_non_null(service->alone[1]->regions[0].ready[READY_AAAA]);
+	plan_service_unref(service);
+	regions[0].vip_count = 1; /* no region has IPv6 */
+	service = fixture_service(regions, 2, &tune);
+	assert_non_null(service->regions[1].ready[READY_HTTPS]);
+	plan_service_unref(service);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all_of_a_family),
 		cmocka_unit_test(test_what_is_left),
 		cmocka_unit_test(test_what_is_picked),
+		cmocka_unit_test(test_a_family_that_is_elsewhere),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

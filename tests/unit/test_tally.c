@@ -57,6 +57,7 @@ static void test_choice_and_tenant(void **state)
 	struct plan_region region = {.number = 3, .counter = stats_answers_counter(7, 3)};
 	struct policy policy = {.service = &service};
 	answer.choice.policy = &policy;
+	answer.choice.service = &service;
 	answer.choice.region = &region;
 	answer.tenant = 5;
 	tally_reply(stats, TRANSPORT_UDP, &message, &answer);
@@ -75,6 +76,40 @@ static void test_choice_and_tenant(void **state)
 
 	service.number = STATS_SERVICES_MAX; /* beyond the array: not counted, not written */
 	tally_reply(stats, TRANSPORT_UDP, &message, &answer);
+}
+
+/* A family's own choice counts as one where health or a control is why, and by its step beyond the regular
+ * one. */
+static void test_own_choices(void **state)
+{
+	struct plan_service alone = {.number = 7}, service = {.number = 7, .alone = {&alone}};
+	struct plan_region region = {.counter = stats_answers_counter(7, 3)};
+	struct policy policy = {.service = &service};
+	const counter *fallback = &stats->fallback[7 * STATS_STEPS];
+	answer.choice = (struct choice){.policy = &policy,
+					.service = &alone,
+					.region = &region,
+					.step = STEP_FAMILY,
+					.is_forced = false};
+	tally_reply(stats, TRANSPORT_UDP, &message, &answer);
+	assert_int_equal(counter_read(&stats->answers[7 * STATS_REGIONS + 3]), 1);
+	assert_int_equal(counter_read(&fallback[STEP_FAMILY]), 0);
+	answer.choice.is_forced = true;
+	tally_reply(stats, TRANSPORT_UDP, &message, &answer);
+	assert_int_equal(counter_read(&fallback[STEP_FAMILY]), 1);
+	answer.choice.step = STEP_LAST_RESORT;
+	tally_reply(stats, TRANSPORT_UDP, &message, &answer);
+	assert_int_equal(counter_read(&fallback[STEP_FAMILY]), 2);
+	assert_int_equal(counter_read(&fallback[STEP_LAST_RESORT]), 1);
+	/* HTTPS: the common choice serves one family, the other one chose by itself. */
+	answer.other = answer.choice;
+	answer.choice.service = &service;
+	answer.choice.step = STEP_FAMILY;
+	answer.choice.has_other = true;
+	tally_reply(stats, TRANSPORT_UDP, &message, &answer);
+	assert_int_equal(counter_read(&fallback[STEP_FAMILY]), 3);
+	assert_int_equal(counter_read(&fallback[STEP_LAST_RESORT]), 2);
+	assert_int_equal(counter_read(&stats->answers[7 * STATS_REGIONS + 3]), 4); /* one a reply */
 }
 
 static void test_latency(void **state)
@@ -102,6 +137,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_type_and_rcode, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_subnet_family, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_choice_and_tenant, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_own_choices, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_latency, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

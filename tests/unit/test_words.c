@@ -34,6 +34,8 @@ static void test_steering_and_states(void **state)
 static void test_what_the_decision_says(void **state)
 {
 	assert_string_equal(words_step(STEP_TIER), "tier");
+	assert_string_equal(words_step(STEP_FAMILY), "family");
+	assert_string_equal(words_region_reason(REASON_FAMILY), "family");
 	assert_string_equal(words_step(STEP_LAST_RESORT), "last-resort");
 	assert_string_equal(words_region_reason(REASON_NOT_PICKED), "not-picked");
 	assert_string_equal(words_ttl_reason(TTL_RECENT), "recent");

@@ -188,6 +188,23 @@ static void print_step(const json_t *reply)
 		       json_number_value(json_object_iter_value(at)) * 100);
 }
 
+/* What an address family chose by itself, and what left it to. */
+static void print_families(const json_t *families)
+{
+	const char *family;
+	const json_t *own;
+	json_object_foreach ((json_t *)families, family, own) {
+		const char *region = text_of(own, "region"), *instead_of = text_of(own, "instead_of");
+		bool is_health = strcmp(text_of(own, "cause"), "health") == 0;
+		printf("family   %s from %s: ", family, *region ? region : "no region");
+		if (*instead_of)
+			printf("%s, chosen for both families, has none of it%s\n", instead_of,
+			       is_health ? " that may be used" : "");
+		else
+			printf("no region is left for both families\n");
+	}
+}
+
 static void print_answer(const json_t *reply)
 {
 	const json_t *answer = get(reply, "answer"), *ttl = get(reply, "ttl"), *ede = get(answer, "ede");
@@ -238,6 +255,7 @@ static void print_story(const json_t *reply)
 		print_policy(reply);
 		print_regions(get(reply, "regions"));
 		print_step(reply);
+		print_families(get(reply, "family"));
 	} else if (*text_of(reply, "zone")) {
 		printf("kind     %s, zone %s\n",
 		       strcmp(text_of(reply, "kind"), "static") == 0 ? "static record" : "no such name",
