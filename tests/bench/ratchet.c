@@ -32,14 +32,15 @@
 #define SEED 20260101
 
 enum carries { EDNS_HALF, EDNS_SUBNET }; /* every second query has EDNS; all have a client subnet */
-enum form { ONE_ADDRESS, HTTPS_HINTS, FOUR_ADDRESSES, FOUR_OF_SIX, ONE_OF_TWO, FORMS };
+enum form { ONE_ADDRESS, HTTPS_HINTS, FOUR_ADDRESSES, FOUR_OF_SIX, ONE_OF_TWO, OTHER_FAMILY, FORMS };
 
 static const struct form_spec {
 	char prefix; /* of its tenants' names */
 	uint8_t vips, answers;
 	bool has_https; /* and VIPs of both families */
-} forms[FORMS] = {
-	{'t', 1, 1, false}, {'h', 1, 1, true}, {'v', 4, 4, false}, {'w', 6, 4, false}, {'x', 2, 1, false}};
+	bool is_split;	/* only the last region has IPv4, and IPv6 all the others */
+} forms[FORMS] = {{'t', 1, 1, false, false}, {'h', 1, 1, true, false},	{'v', 4, 4, false, false},
+		  {'w', 6, 4, false, false}, {'x', 2, 1, false, false}, {'y', 1, 1, true, true}};
 
 static const struct kind {
 	const char *name;
@@ -56,6 +57,8 @@ static const struct kind {
 	{"four-vips", 'v', EDNS_SUBNET, RR_A, 4, 0, 0, RCODE_NOERROR},
 	{"one-of-two", 'x', EDNS_SUBNET, RR_A, 1, 0, 0, RCODE_NOERROR},
 	{"four-of-six", 'w', EDNS_SUBNET, RR_A, 4, 0, 0, RCODE_NOERROR},
+	{"other-family", 'y', EDNS_SUBNET, RR_A, 1, 0, 0, RCODE_NOERROR},
+	{"other-family-https", 'y', EDNS_SUBNET, RR_HTTPS, 1, 0, 2, RCODE_NOERROR},
 };
 static const unsigned batches[] = {1, UDP_BATCH};
 
@@ -231,13 +234,13 @@ static struct plan_service *make_service(unsigned number)
 	struct plan_vip_input vips[REGIONS][VIPS_PER_REGION_MAX];
 	struct plan_region_input inputs[REGIONS];
 	uint8_t https[HTTPS_TEMPLATE_MAX];
-	unsigned families = form->has_https ? 2 : 1;
+	unsigned families = form->has_https && !form->is_split ? 2 : 1;
 	char id[16];
 	snprintf(id, sizeof id, "s%u", number);
 	for (unsigned i = 0; i < REGIONS; i++) {
 		for (unsigned j = 0; j < form->vips * families; j++)
 			vips[i][j] = (struct plan_vip_input){
-				.ip = {j % families ? 6 : 4,
+				.ip = {j % families || (form->is_split && i + 1 < REGIONS) ? 6 : 4,
 				       {10, (uint8_t)(1 + i), (uint8_t)j, (uint8_t)number}},
 				.weight = 1 + j / families % 3,
 				.state = VIP_UP,
