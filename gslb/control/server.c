@@ -204,8 +204,11 @@ static void take_over(struct server *server, struct node_files *files, size_t se
 		.workers = server->config->workers,
 	};
 	world_builder_load(server->builder, &source, parts->places, parts->laid, parts->orders);
-	files->config = NULL;
-	*parts = (struct load_parts){.fleet = NULL};
+	files->config = NULL; /* what was taken over; the rest goes with `files` */
+	parts->fleet = NULL;
+	parts->places = parts->laid = NULL;
+	parts->orders = NULL;
+	parts->geo_signature = NULL;
 	gslb_config_free(old_config);
 }
 
