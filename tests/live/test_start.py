@@ -11,6 +11,7 @@ import stack
 def is_open(port):
     """Both transports as a resolver finds them."""
     with socket.socket() as tcp:
+        tcp.bind(("127.0.0.2", 0))  # else the kernel may choose this very port, and the socket meets itself
         if tcp.connect_ex(("127.0.0.1", port)) == 0:
             return True
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
