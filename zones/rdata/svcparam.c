@@ -423,7 +423,7 @@ static bool convert(enum value value, const struct buffer *plain, struct buffer 
 			is_good = put_item(value, &item, to);
 		free(item.octets);
 	}
-	if (value == VALUE_KEYS) /* written in any order (RFC 9460 §8) */
+	if (value == VALUE_KEYS && to->length > before) /* written in any order (RFC 9460 §8) */
 		qsort(to->octets + before, (to->length - before) / 2, 2, compare_keys);
 	return is_good;
 }
