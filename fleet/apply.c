@@ -275,12 +275,12 @@ static void give_up_names(struct fleet *fleet, struct fleet_object *object)
 	}
 }
 
-static void share_terms(struct fleet *fleet, struct fleet_object *object)
+static void share_profile(struct fleet *fleet, struct fleet_object *object)
 {
 	struct fleet_tenant *tenant = (struct fleet_tenant *)object;
 
 	if (object->kind == FLEET_TENANT)
-		tenant->terms = fleet_terms_share(fleet->terms, tenant->terms);
+		tenant->profile = fleet_profile_share(fleet->profile, tenant->profile);
 }
 
 /* A removed object lives on in the result until that is done, and returns to its place when the change is
@@ -303,7 +303,7 @@ static void swap_in(struct fleet *fleet, const struct fleet_result *result)
 			fleet_collection_replace(&fleet->kinds[touched->kind], touched->after);
 		else
 			fleet_collection_add(&fleet->kinds[touched->kind], touched->after);
-		share_terms(fleet, touched->after);
+		share_profile(fleet, touched->after);
 		claim_names(fleet, touched->after);
 	}
 }
@@ -365,10 +365,10 @@ static bool may_break_others(const struct fleet_result *result)
 	return touches_zone(result);
 }
 
-/* Names depend on zones alone; everything else stands in the terms, of which there are few. */
+/* Names depend on zones alone; everything else stands in profiles, of which there are few. */
 static bool may_break_tenants(const struct fleet_result *result, const struct fleet_validation *validation)
 {
-	return touches_zone(result) || !fleet_validate_terms(validation);
+	return touches_zone(result) || !fleet_validate_profiles(validation);
 }
 
 static void check_references(struct apply *apply)

@@ -18,7 +18,7 @@ struct fleet_change *fleet_change_new(enum fleet_source source)
 	struct fleet_change *change = xcalloc(1, sizeof *change);
 
 	change->source = source;
-	change->terms = fleet_terms_pool_new();
+	change->profile = fleet_profile_pool_new();
 	for (int kind = 0; kind < FLEET_KINDS; kind++)
 		change->by_id[kind] = map_new();
 	return change;
@@ -38,7 +38,7 @@ void fleet_change_clear(struct fleet_change *change)
 	for (size_t i = 0; i < change->file_count; i++)
 		free(change->files[i]);
 	free(change->files);
-	*change = (struct fleet_change){.source = change->source, .terms = change->terms};
+	*change = (struct fleet_change){.source = change->source, .profile = change->profile};
 	for (int kind = 0; kind < FLEET_KINDS; kind++)
 		change->by_id[kind] = map_new();
 }
@@ -50,7 +50,7 @@ void fleet_change_free(struct fleet_change *change)
 	fleet_change_clear(change);
 	for (int kind = 0; kind < FLEET_KINDS; kind++)
 		map_free(change->by_id[kind]);
-	fleet_terms_pool_free(change->terms);
+	fleet_profile_pool_free(change->profile);
 	free(change);
 }
 
@@ -274,7 +274,7 @@ static void stage_put(struct fleet_change *change, const struct doc_reader *read
 	}
 	if (kind == FLEET_TENANT) {
 		struct fleet_tenant *tenant = (struct fleet_tenant *)object;
-		tenant->terms = fleet_terms_share(change->terms, tenant->terms);
+		tenant->profile = fleet_profile_share(change->profile, tenant->profile);
 	}
 	find_places(stage, node);
 }

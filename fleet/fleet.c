@@ -18,7 +18,7 @@ struct fleet *fleet_new(void)
 	fleet->zones = names_new();
 	fleet->tenants = names_new();
 	fleet->wildcards = names_new();
-	fleet->terms = fleet_terms_pool_new();
+	fleet->profile = fleet_profile_pool_new();
 	fleet->slab = slab_new();
 	return fleet;
 }
@@ -38,7 +38,7 @@ void fleet_free(struct fleet *fleet)
 	names_free(fleet->zones);
 	names_free(fleet->tenants);
 	names_free(fleet->wildcards);
-	fleet_terms_pool_free(fleet->terms);
+	fleet_profile_pool_free(fleet->profile);
 	slab_free(fleet->slab);
 	for (size_t i = 0; i < fleet->file_count; i++)
 		free(fleet->files[i]);

@@ -179,7 +179,7 @@ struct fleet_tier {
 
 /* What many tenants have in common: everything but id and names. Equal ones are one object. Control
  * thread. */
-struct fleet_terms {
+struct fleet_profile {
 	const uint8_t *zone; /* lower-case wire form */
 	const char *service;
 	const char *tier; /* NULL: none */
@@ -187,13 +187,13 @@ struct fleet_terms {
 	bool is_suspended;
 	uint16_t region_count, tag_count;
 	char **regions, **tags;
-	struct fleet_terms_life *life; /* fleet/terms.c's */
+	struct fleet_profile_life *life; /* fleet/profile.c's */
 };
 
 /* One small block of memory each: there may be millions. */
 struct fleet_tenant {
 	struct fleet_object object;
-	struct fleet_terms *terms;
+	struct fleet_profile *profile;
 	uint16_t host_count, domain_count;
 	bool has_hosts;	 /* written ones; else its only host is <id>.<zone> */
 	bool is_settled; /* it stands in the fleet's own memory */

@@ -47,30 +47,31 @@ void fleet_collection_restore(struct fleet_collection *collection, struct fleet_
 size_t fleet_collection_page(struct fleet_collection *collection, const char *after, size_t limit,
 			     struct fleet_object **ret);
 
-/* ---- terms of tenants: equal ones are one ---- */
+/* ---- profiles of tenants: equal ones are one ---- */
 
-struct fleet_terms_pool;
+struct fleet_profile_pool;
 
-struct fleet_terms_pool *fleet_terms_pool_new(void);
-void fleet_terms_pool_free(struct fleet_terms_pool *pool); /* NULL is fine; when no terms are left in it */
+struct fleet_profile_pool *fleet_profile_pool_new(void);
+void fleet_profile_pool_free(
+	struct fleet_profile_pool *pool); /* NULL is fine; when no profile is left in it */
 /* A copy with one reference, in no pool. Texts and names may be NULL in a tenant that is broken. */
-struct fleet_terms *fleet_terms_new(const struct fleet_terms *from);
-/* Takes over the reference and gives back one to the equal terms of the pool, into which they move where
- * there are none. */
-struct fleet_terms *fleet_terms_share(struct fleet_terms_pool *pool, struct fleet_terms *terms);
-void fleet_terms_unref(struct fleet_terms *terms);
-bool fleet_terms_equal(const struct fleet_terms *a, const struct fleet_terms *b);
+struct fleet_profile *fleet_profile_new(const struct fleet_profile *from);
+/* Takes over the reference and gives back one to the equal profile of the pool, into which it moves where
+ * there is none. */
+struct fleet_profile *fleet_profile_share(struct fleet_profile_pool *pool, struct fleet_profile *profile);
+void fleet_profile_unref(struct fleet_profile *profile);
+bool fleet_profile_equal(const struct fleet_profile *a, const struct fleet_profile *b);
 /* Whether `is_so` holds for all in the pool. */
-bool fleet_terms_all(const struct fleet_terms_pool *pool,
-		     bool (*is_so)(void *user, struct fleet_terms *terms), void *user);
-/* Whether this validation has found them good already. */
-bool fleet_terms_are_good(const struct fleet_terms *terms, uint64_t validation);
-void fleet_terms_set_good(struct fleet_terms *terms, uint64_t validation);
+bool fleet_profile_all(const struct fleet_profile_pool *pool,
+		       bool (*is_so)(void *user, struct fleet_profile *profile), void *user);
+/* Whether this validation has found it good already. */
+bool fleet_profile_is_good(const struct fleet_profile *profile, uint64_t validation);
+void fleet_profile_set_good(struct fleet_profile *profile, uint64_t validation);
 
 /* ---- tenants ---- */
 
-/* Takes over the terms. `hosts` NULL: the one that the id says; `written`: as many texts. */
-struct fleet_tenant *fleet_tenant_new(const char *id, struct fleet_terms *terms, const struct name *hosts,
+/* Takes over the profile. `hosts` NULL: the one that the id says; `written`: as many texts. */
+struct fleet_tenant *fleet_tenant_new(const char *id, struct fleet_profile *profile, const struct name *hosts,
 				      const char *const *written, size_t host_count,
 				      const struct name *domains, size_t domain_count);
 /* Moves it into the slab: a million tenants between what documents and bodies leave behind would keep all of
@@ -89,7 +90,7 @@ struct fleet {
 	struct names *zones;		/* apex → struct fleet_zone */
 	struct names *tenants;		/* written host, or domain → struct fleet_tenant */
 	struct names *wildcards;	/* what stands behind "*." in one of those → struct fleet_tenant */
-	struct fleet_terms_pool *terms;
+	struct fleet_profile_pool *profile;
 	struct slab *slab;    /* of tenants */
 	uint64_t validations; /* so far */
 	char **files;	      /* names that the objects point to */
@@ -130,7 +131,7 @@ struct fleet_change {
 	struct fleet_stage *stages;
 	size_t count, capacity;
 	struct map *by_id[FLEET_KINDS]; /* id → index + 1 */
-	struct fleet_terms_pool *terms;
+	struct fleet_profile_pool *profile;
 	bool is_named[FLEET_KINDS]; /* a document has a section of this kind */
 	bool is_pruning, is_incomplete;
 	bool is_refused; /* something in it could not be read */
@@ -156,9 +157,9 @@ struct fleet_reference {
 };
 typedef void fleet_reference_fn(void *user, const struct fleet_reference *reference);
 /* Everything in an object that must fit to other objects, in a fixed order. A tenant's are those of its
- * terms and then its names. */
+ * profile and then its names. */
 void fleet_each_reference(const struct fleet_object *object, fleet_reference_fn *fn, void *user);
-void fleet_each_term(const struct fleet_terms *terms, fleet_reference_fn *fn, void *user);
+void fleet_each_term(const struct fleet_profile *profile, fleet_reference_fn *fn, void *user);
 void fleet_each_name(const struct fleet_tenant *tenant, fleet_reference_fn *fn, void *user);
 /* Writes `text` escaped for a pointer (RFC 6901 §3), cut at the size. */
 void fleet_pointer_escape(const char *text, char *out, size_t size);
@@ -204,11 +205,11 @@ struct fleet_validation {
 	size_t place;			   /* of the reference that is being checked */
 	size_t nearest_left;		   /* look-ups of near words that may still be made */
 	size_t standing_left;		   /* errors about objects that were there before */
-	uint64_t serial;		   /* of the validation: terms are checked once in each */
+	uint64_t serial;		   /* of the validation: a profile is checked once in each */
 };
 
 /* Checks one object against the fleet as it would be. */
 void fleet_validate(struct fleet_validation *validation, const struct fleet_object *object,
 		    const struct fleet_stage *stage);
-/* Whether no tenant's terms are wrong. Those that are, their tenants report. */
-bool fleet_validate_terms(const struct fleet_validation *validation);
+/* Whether no tenant's profile is wrong. A wrong one is reported by its tenants. */
+bool fleet_validate_profiles(const struct fleet_validation *validation);

@@ -317,24 +317,24 @@ static json_t *domains_to_json(const struct fleet_tenant *tenant)
 
 static void tenant_to_json(const struct fleet_tenant *tenant, json_t *json)
 {
-	const struct fleet_terms *terms = tenant->terms;
+	const struct fleet_profile *profile = tenant->profile;
 	char zone[NAME_TEXT_MAX];
 
-	name_to_text(terms->zone, zone);
+	name_to_text(profile->zone, zone);
 	set_text(json, "zone", zone);
-	set_text(json, "service", terms->service);
-	if (terms->tier)
-		set_text(json, "tier", terms->tier);
-	if (terms->has_regions)
-		json_object_set_new(json, "regions", texts(terms->regions, terms->region_count));
+	set_text(json, "service", profile->service);
+	if (profile->tier)
+		set_text(json, "tier", profile->tier);
+	if (profile->has_regions)
+		json_object_set_new(json, "regions", texts(profile->regions, profile->region_count));
 	if (has_own_hosts(tenant))
 		json_object_set_new(json, "hosts", hosts_to_json(tenant));
 	if (tenant->domain_count > 0)
 		json_object_set_new(json, "domains", domains_to_json(tenant));
-	if (terms->is_suspended)
+	if (profile->is_suspended)
 		set_text(json, "state", "suspended");
-	if (terms->tag_count > 0)
-		json_object_set_new(json, "tags", texts(terms->tags, terms->tag_count));
+	if (profile->tag_count > 0)
+		json_object_set_new(json, "tags", texts(profile->tags, profile->tag_count));
 }
 
 json_t *fleet_object_to_json(const struct fleet_object *object)

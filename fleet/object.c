@@ -72,7 +72,7 @@ static bool is_same_tenant(const struct fleet_tenant *a, const struct fleet_tena
 {
 	struct fleet_tenant_name x = {0}, y = {0};
 
-	if (!fleet_terms_equal(a->terms, b->terms) || a->host_count != b->host_count ||
+	if (!fleet_profile_equal(a->profile, b->profile) || a->host_count != b->host_count ||
 	    a->domain_count != b->domain_count)
 		return false;
 	while (fleet_tenant_next_name(a, &x) && fleet_tenant_next_name(b, &y))

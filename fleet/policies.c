@@ -10,10 +10,11 @@ static uint64_t regions_of(const struct fleet *fleet, const struct fleet_tenant 
 {
 	uint64_t regions = 0;
 
-	if (!tenant->terms->has_regions)
+	if (!tenant->profile->has_regions)
 		return UINT64_MAX;
-	for (size_t i = 0; i < tenant->terms->region_count; i++) {
-		const struct fleet_object *region = fleet_get(fleet, FLEET_REGION, tenant->terms->regions[i]);
+	for (size_t i = 0; i < tenant->profile->region_count; i++) {
+		const struct fleet_object *region =
+			fleet_get(fleet, FLEET_REGION, tenant->profile->regions[i]);
 		assert(!region || region->number < FLEET_REGIONS_MAX);
 		regions |= region ? (uint64_t)1 << region->number : 0;
 	}
@@ -22,17 +23,17 @@ static uint64_t regions_of(const struct fleet *fleet, const struct fleet_tenant 
 
 struct fleet_policy fleet_policy_of(const struct fleet *fleet, const struct fleet_tenant *tenant)
 {
-	const struct fleet_object *service = fleet_get(fleet, FLEET_SERVICE, tenant->terms->service);
+	const struct fleet_object *service = fleet_get(fleet, FLEET_SERVICE, tenant->profile->service);
 	const struct fleet_object *tier =
-		tenant->terms->tier ? fleet_get(fleet, FLEET_TIER, tenant->terms->tier) : NULL;
+		tenant->profile->tier ? fleet_get(fleet, FLEET_TIER, tenant->profile->tier) : NULL;
 
-	assert(service && (tier || !tenant->terms->tier)); /* else the tenant had been refused */
+	assert(service && (tier || !tenant->profile->tier)); /* else the tenant had been refused */
 	return (struct fleet_policy){
 		.regions = regions_of(fleet, tenant),
 		.service = service->number,
 		.tier = tier ? tier->number + 1 : 0,
-		.is_resident = tenant->terms->has_regions,
-		.is_suspended = tenant->terms->is_suspended,
+		.is_resident = tenant->profile->has_regions,
+		.is_suspended = tenant->profile->is_suspended,
 	};
 }
 

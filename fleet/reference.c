@@ -103,21 +103,21 @@ static void walk_service(const struct fleet_service *service, const struct walk 
 	}
 }
 
-void fleet_each_term(const struct fleet_terms *terms, fleet_reference_fn *fn, void *user)
+void fleet_each_term(const struct fleet_profile *profile, fleet_reference_fn *fn, void *user)
 {
 	const struct walk walk = {.fn = fn, .user = user};
 	char zone[NAME_TEXT_MAX];
 
 	/* Zone and service are missing in a tenant that is broken. */
-	if (terms->zone) {
-		name_to_text(terms->zone, zone);
+	if (profile->zone) {
+		name_to_text(profile->zone, zone);
 		visit(&walk, FLEET_ZONE, zone, "/zone");
 	}
-	if (terms->service)
-		visit(&walk, FLEET_SERVICE, terms->service, "/service");
-	visit_list(&walk, terms->regions, terms->region_count, "/regions");
-	if (terms->tier)
-		visit(&walk, FLEET_TIER, terms->tier, "/tier");
+	if (profile->service)
+		visit(&walk, FLEET_SERVICE, profile->service, "/service");
+	visit_list(&walk, profile->regions, profile->region_count, "/regions");
+	if (profile->tier)
+		visit(&walk, FLEET_TIER, profile->tier, "/tier");
 }
 
 void fleet_each_name(const struct fleet_tenant *tenant, fleet_reference_fn *fn, void *user)
@@ -148,6 +148,6 @@ void fleet_each_reference(const struct fleet_object *object, fleet_reference_fn 
 		walk_service((const struct fleet_service *)object, &walk);
 	if (object->kind != FLEET_TENANT)
 		return;
-	fleet_each_term(((const struct fleet_tenant *)object)->terms, fn, user);
+	fleet_each_term(((const struct fleet_tenant *)object)->profile, fn, user);
 	fleet_each_name((const struct fleet_tenant *)object, fn, user);
 }

@@ -31,7 +31,7 @@ static size_t names_size(const struct name *names, size_t count)
 	return size;
 }
 
-struct fleet_tenant *fleet_tenant_new(const char *id, struct fleet_terms *terms, const struct name *hosts,
+struct fleet_tenant *fleet_tenant_new(const char *id, struct fleet_profile *profile, const struct name *hosts,
 				      const char *const *written, size_t host_count,
 				      const struct name *domains, size_t domain_count)
 {
@@ -43,12 +43,12 @@ struct fleet_tenant *fleet_tenant_new(const char *id, struct fleet_terms *terms,
 		size += strlen(written[i]) + 1;
 	if (size < sizeof(struct fleet_tenant))
 		size = sizeof(struct fleet_tenant);
-	assert(terms && host_count <= UINT16_MAX && domain_count <= UINT16_MAX);
+	assert(profile && host_count <= UINT16_MAX && domain_count <= UINT16_MAX);
 	struct fleet_tenant *tenant = xmalloc(size);
 	memset(tenant, 0, sizeof *tenant);
 	tenant->object.kind = FLEET_TENANT;
 	tenant->object.id = tenant->rest;
-	tenant->terms = terms;
+	tenant->profile = profile;
 	tenant->host_count = (uint16_t)host_count;
 	tenant->domain_count = (uint16_t)domain_count;
 	tenant->has_hosts = hosts != NULL;
@@ -63,7 +63,7 @@ struct fleet_tenant *fleet_tenant_new(const char *id, struct fleet_terms *terms,
 
 void fleet_tenant_free(struct fleet_tenant *tenant)
 {
-	fleet_terms_unref(tenant->terms);
+	fleet_profile_unref(tenant->profile);
 	if (tenant->is_settled) {
 		slab_release(tenant);
 		return;
@@ -83,13 +83,13 @@ static const uint8_t *stored_names(const struct fleet_tenant *tenant)
 /* <id>.<zone>; the reader refuses a tenant whose name would be too long. */
 static const uint8_t *own_name(const struct fleet_tenant *tenant, struct name *out)
 {
-	size_t id_length = strlen(tenant->object.id), zone_length = name_length(tenant->terms->zone);
+	size_t id_length = strlen(tenant->object.id), zone_length = name_length(tenant->profile->zone);
 
 	assert(1 + id_length + zone_length <= NAME_MAX_OCTETS);
 	out->length = (uint8_t)(1 + id_length + zone_length);
 	out->octets[0] = (uint8_t)id_length;
 	memcpy(out->octets + 1, tenant->object.id, id_length);
-	memcpy(out->octets + 1 + id_length, tenant->terms->zone, zone_length);
+	memcpy(out->octets + 1 + id_length, tenant->profile->zone, zone_length);
 	return out->octets;
 }
 
@@ -160,5 +160,5 @@ bool fleet_tenant_is_implied(const struct fleet_tenant *tenant, const uint8_t *n
 
 	return !tenant->has_hosts && tenant->host_count == 1 && name[0] == length &&
 	       memcmp(name + 1, tenant->object.id, length) == 0 &&
-	       name_equal(name + 1 + length, tenant->terms->zone);
+	       name_equal(name + 1 + length, tenant->profile->zone);
 }

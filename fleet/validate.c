@@ -169,7 +169,7 @@ static void check_name(struct fleet_validation *validation, const struct fleet_r
 {
 	const struct fleet_tenant *tenant = (const struct fleet_tenant *)validation->object;
 	bool is_host = reference->role == REFERENCE_HOST;
-	const uint8_t *name = reference->name, *tenant_zone = tenant->terms->zone;
+	const uint8_t *name = reference->name, *tenant_zone = tenant->profile->zone;
 	const char *what = is_host ? "host" : "domain";
 	char text[NAME_TEXT_MAX], zone_text[NAME_TEXT_MAX] = "";
 
@@ -227,51 +227,51 @@ static bool has_vips_in(const struct fleet_service *service, const char *region)
 }
 
 /* Zone and service come first among a tenant's references, then the regions. */
-static void check_residency(struct fleet_validation *validation, const struct fleet_terms *terms)
+static void check_residency(struct fleet_validation *validation, const struct fleet_profile *profile)
 {
 	struct fleet *fleet = validation->fleet;
 	const struct fleet_service *service =
-		(const struct fleet_service *)fleet_get(fleet, FLEET_SERVICE, terms->service);
+		(const struct fleet_service *)fleet_get(fleet, FLEET_SERVICE, profile->service);
 
-	if (!terms->has_regions || !service || is_broken(validation, FLEET_SERVICE, terms->service))
+	if (!profile->has_regions || !service || is_broken(validation, FLEET_SERVICE, profile->service))
 		return;
-	for (size_t i = 0; i < terms->region_count; i++)
-		if (has_vips_in(service, terms->regions[i]) ||
-		    !fleet_get(fleet, FLEET_REGION, terms->regions[i]))
+	for (size_t i = 0; i < profile->region_count; i++)
+		if (has_vips_in(service, profile->regions[i]) ||
+		    !fleet_get(fleet, FLEET_REGION, profile->regions[i]))
 			return; /* an unknown region is reported by itself */
 	char regions[LISTED_MAX * 72] = "";
 	size_t used = 0;
 	for (size_t i = 0; i < service->vip_region_count && i < LISTED_MAX; i++)
 		used += (size_t)snprintf(regions + used, sizeof regions - used, "%s%s",
 					 i > 0 ? ", " : "; it has some in ", service->vips[i].region);
-	validation->place = terms->region_count > 0 ? 2 : SIZE_MAX;
+	validation->place = profile->region_count > 0 ? 2 : SIZE_MAX;
 	fail(validation, &(struct fleet_reference){.path = "/regions"}, NULL,
-	     "none of the tenant's regions has a VIP of service '%s'%s", terms->service, regions);
+	     "none of the tenant's regions has a VIP of service '%s'%s", profile->service, regions);
 }
 
-static size_t term_count(const struct fleet_terms *terms)
+static size_t term_count(const struct fleet_profile *profile)
 {
-	return (size_t)(terms->zone != NULL) + (terms->service != NULL) + terms->region_count +
-	       (terms->tier != NULL);
+	return (size_t)(profile->zone != NULL) + (profile->service != NULL) + profile->region_count +
+	       (profile->tier != NULL);
 }
 
-/* Terms are checked once in a validation. Where something is wrong with them, each of their tenants reports
+/* A profile is checked once in a validation. Where something is wrong with it, each of its tenants reports
  * it. */
-static void check_terms(struct fleet_validation *validation, struct fleet_terms *terms, bool is_whole)
+static void check_profile(struct fleet_validation *validation, struct fleet_profile *profile, bool is_whole)
 {
 	size_t errors = validation->errors->errors;
 
-	if (fleet_terms_are_good(terms, validation->serial)) {
-		validation->place = term_count(terms);
+	if (fleet_profile_is_good(profile, validation->serial)) {
+		validation->place = term_count(profile);
 		return;
 	}
-	fleet_each_term(terms, check_reference, validation);
+	fleet_each_term(profile, check_reference, validation);
 	size_t place = validation->place;
 	if (is_whole)
-		check_residency(validation, terms);
+		check_residency(validation, profile);
 	validation->place = place;
 	if (is_whole && validation->errors->errors == errors)
-		fleet_terms_set_good(terms, validation->serial);
+		fleet_profile_set_good(profile, validation->serial);
 }
 
 void fleet_validate(struct fleet_validation *validation, const struct fleet_object *object,
@@ -285,20 +285,20 @@ void fleet_validate(struct fleet_validation *validation, const struct fleet_obje
 		return;
 	}
 	const struct fleet_tenant *tenant = (const struct fleet_tenant *)object;
-	check_terms(validation, tenant->terms, !stage || stage->action == STAGE_PUT);
+	check_profile(validation, tenant->profile, !stage || stage->action == STAGE_PUT);
 	fleet_each_name(tenant, check_reference, validation);
 }
 
-static bool are_good(void *user, struct fleet_terms *terms)
+static bool are_good(void *user, struct fleet_profile *profile)
 {
 	struct fleet_validation *trial = user;
 
 	trial->place = 0;
-	check_terms(trial, terms, true);
+	check_profile(trial, profile, true);
 	return trial->errors->errors == 0;
 }
 
-bool fleet_validate_terms(const struct fleet_validation *validation)
+bool fleet_validate_profiles(const struct fleet_validation *validation)
 {
 	struct fleet_object nobody = {.kind = FLEET_TENANT, .source = FLEET_STORE, .id = (char[]){""}};
 	struct err_list errors = {0};
@@ -307,7 +307,7 @@ bool fleet_validate_terms(const struct fleet_validation *validation)
 	trial.object = &nobody;
 	trial.stage = NULL;
 	trial.errors = &errors;
-	bool is_good = fleet_terms_all(validation->fleet->terms, are_good, &trial);
+	bool is_good = fleet_profile_all(validation->fleet->profile, are_good, &trial);
 	err_done(&errors);
 	return is_good;
 }

@@ -270,7 +270,7 @@ static void visit(struct wildcard_walk *walk, const uint8_t *name, size_t apex_l
 static void visit_tenant(struct wildcard_walk *walk, const struct fleet_tenant *tenant)
 {
 	const struct fleet *fleet = walk->fleet;
-	const uint8_t *zone_name = tenant->terms->zone;
+	const uint8_t *zone_name = tenant->profile->zone;
 
 	/* Of a million tenants most have one name, right below their zone's apex. */
 	if (!tenant->has_hosts && tenant->domain_count == 0) {

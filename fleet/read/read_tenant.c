@@ -147,7 +147,7 @@ struct tenant_lists {
 /* Without zone or service the tenant is broken, and its host is not known. */
 static struct fleet_tenant *pack_tenant(const struct tenant_draft *draft, const struct tenant_lists *lists)
 {
-	struct fleet_terms terms = {
+	struct fleet_profile profile = {
 		.zone = draft->has_zone ? draft->zone.octets : NULL,
 		.service = draft->service,
 		.tier = draft->tier,
@@ -161,7 +161,7 @@ static struct fleet_tenant *pack_tenant(const struct tenant_draft *draft, const 
 	const char **written = NULL;
 
 	assert(lists->region_count <= UINT16_MAX &&
-	       lists->tag_count <= UINT16_MAX); /* as the terms hold them */
+	       lists->tag_count <= UINT16_MAX); /* as the profile holds them */
 	if (lists->hosts) {
 		const struct doc_node *node = draft->hosts->first;
 		assert(lists->host_count == draft->hosts->count);
@@ -169,8 +169,8 @@ static struct fleet_tenant *pack_tenant(const struct tenant_draft *draft, const 
 		for (size_t i = 0; i < lists->host_count; i++, node = node->next)
 			written[i] = node->text;
 	}
-	return fleet_tenant_new(draft->id, fleet_terms_new(&terms), lists->hosts, written, lists->host_count,
-				lists->domains, lists->domain_count);
+	return fleet_tenant_new(draft->id, fleet_profile_new(&profile), lists->hosts, written,
+				lists->host_count, lists->domains, lists->domain_count);
 }
 
 static void read_lists(const struct doc_reader *reader, const struct doc_node *node,

@@ -123,8 +123,8 @@ static enum region_reason region_reason(const struct story *story, unsigned numb
 		return REASON_NO_VIPS;
 	if (!names(service->regions, service->region_count, id))
 		return REASON_NOT_LISTED;
-	if (story->tenant->terms->has_regions &&
-	    !names(story->tenant->terms->regions, story->tenant->terms->region_count, id))
+	if (story->tenant->profile->has_regions &&
+	    !names(story->tenant->profile->regions, story->tenant->profile->region_count, id))
 		return REASON_RESIDENCY;
 	if (tier < 0)
 		return REASON_NOT_LISTED;
@@ -452,7 +452,7 @@ static void find_tenant(struct story *story, uint64_t random)
 	const struct policy *policy = &story->world->plan->policies[answer->node->policy];
 	story->tenant = world_builder_tenant(server_builder(story->server), answer->tenant);
 	story->service = (const struct fleet_service *)fleet_get(server_fleet(story->server), FLEET_SERVICE,
-								 story->tenant->terms->service);
+								 story->tenant->profile->service);
 	story->plan = policy->service;
 	if (answer->choice.policy)
 		story->choice = answer->choice;

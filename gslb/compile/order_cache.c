@@ -158,17 +158,17 @@ void order_cache_want(const struct order_cache *cache, const struct fleet *fleet
 void order_cache_want_all(const struct order_cache *cache, const struct fleet *fleet, struct places *places,
 			  struct order_cache *wanted)
 {
-	struct intern seen; /* of terms: a million tenants share a few hundred */
-	intern_init(&seen, sizeof(const struct fleet_terms *));
+	struct intern seen; /* of profiles: a million tenants share a few hundred */
+	intern_init(&seen, sizeof(const struct fleet_profile *));
 	size_t at = 0;
 	for (struct fleet_object *object; (object = fleet_next(fleet, FLEET_TENANT, &at));) {
 		const struct fleet_tenant *tenant = (const struct fleet_tenant *)object;
 		size_t known = seen.count;
-		intern_put(&seen, &tenant->terms);
+		intern_put(&seen, &tenant->profile);
 		if (seen.count == known)
 			continue;
-		const struct fleet_service *service =
-			(const struct fleet_service *)fleet_get(fleet, FLEET_SERVICE, tenant->terms->service);
+		const struct fleet_service *service = (const struct fleet_service *)fleet_get(
+			fleet, FLEET_SERVICE, tenant->profile->service);
 		region_set allowed =
 			steering_candidates(fleet, service) & fleet_policy_of(fleet, tenant).regions;
 		order_cache_want(cache, fleet, service, allowed, places, wanted);

@@ -447,7 +447,7 @@ static void want_of_tenant(const struct world_builder *builder, const struct fle
 	struct fleet_policy policy = fleet_policy_of(builder->source.fleet, tenant);
 	/* Where it is in use there is an order, or it is wanted already. */
 	if (fleet_policies_find(&builder->policies, &policy) == FLEET_POLICY_NONE)
-		want_order(builder, fleet_get(builder->source.fleet, FLEET_SERVICE, tenant->terms->service),
+		want_order(builder, fleet_get(builder->source.fleet, FLEET_SERVICE, tenant->profile->service),
 			   policy.regions, ahead);
 }
 

@@ -27,7 +27,7 @@ static void renew_of_tenant(const struct fleet *fleet, const struct fleet_object
 	char text[NAME_TEXT_MAX];
 	if (!object)
 		return;
-	name_to_text(((const struct fleet_tenant *)object)->terms->zone, text);
+	name_to_text(((const struct fleet_tenant *)object)->profile->zone, text);
 	renew(fleet, text, now_unix_s);
 }
 

@@ -203,8 +203,8 @@ static void test_changes_meanwhile_are_followed(void **state)
 		const struct fleet_object *same = fleet_get(loaded, FLEET_TENANT, object->id);
 		assert_non_null(same);
 		assert_int_equal(same->version, object->version);
-		assert_string_equal(((const struct fleet_tenant *)same)->terms->service,
-				    ((const struct fleet_tenant *)object)->terms->service);
+		assert_string_equal(((const struct fleet_tenant *)same)->profile->service,
+				    ((const struct fleet_tenant *)object)->profile->service);
 	}
 	store_load_free(load);
 	fleet_free(loaded);
