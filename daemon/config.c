@@ -1,5 +1,6 @@
 /* node.yaml (docs/configuration.md, "node.yaml"): the sections that every daemon has. Control thread. */
 #include "daemon/config.h"
+#include "lib/file.h"
 #include "lib/mem.h"
 #include "lib/text.h"
 #include <assert.h>
@@ -11,15 +12,6 @@
 #define FILES_MAX 4096 /* fleet and geo files each */
 
 /* ---- paths ---- */
-
-static char *resolve(const char *directory_of, const char *path)
-{
-	const char *slash = strrchr(directory_of, '/');
-
-	if (path[0] == '/' || !slash)
-		return xstrdup(path);
-	return xasprintf("%.*s/%s", (int)(slash - directory_of), directory_of, path);
-}
 
 static bool read_path(const struct doc_reader *reader, const struct doc_node *value, const char **ret)
 {
@@ -46,7 +38,7 @@ static void read_paths(const struct doc_reader *reader, const struct doc_node *v
 	*ret = xcalloc(value->count + 1, sizeof **ret);
 	for (const struct doc_node *item = value->first; item; item = item->next)
 		if (read_path(reader, item, &path))
-			(*ret)[(*ret_count)++] = resolve(file, path);
+			(*ret)[(*ret_count)++] = file_beside(file, path);
 }
 
 static void read_fleet(const struct doc_reader *reader, const struct doc_node *value, void *target)
@@ -87,7 +79,7 @@ static void read_state_dir(const struct doc_reader *reader, const struct doc_nod
 	const char *path;
 
 	if (read_path(reader, value, &path))
-		config->state_dir = resolve(config->path, path);
+		config->state_dir = file_beside(config->path, path);
 }
 
 /* Kept as c-ares takes them: "127.0.0.1:53,[::1]:53". */

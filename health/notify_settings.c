@@ -1,5 +1,6 @@
 /* Reads `notify` of node.yaml: a command that can be run, or a URL with an address. Control thread. */
 #include "health/notify_settings.h"
+#include "lib/file.h"
 #include "lib/mem.h"
 #include "lib/net.h"
 #include <event2/http.h>
@@ -13,15 +14,6 @@ struct draft {
 	const char *file;
 	struct notify_settings *settings;
 };
-
-static char *resolve(const char *directory_of, const char *path)
-{
-	const char *slash = strrchr(directory_of, '/');
-
-	if (path[0] == '/' || !slash)
-		return xstrdup(path);
-	return xasprintf("%.*s/%s", (int)(slash - directory_of), directory_of, path);
-}
 
 static void read_exec(const struct doc_reader *reader, const struct doc_node *value, void *target)
 {
@@ -41,7 +33,7 @@ static void read_exec(const struct doc_reader *reader, const struct doc_node *va
 		if (!doc_read_text(reader, item, "a word of the command", &word))
 			return;
 		bool is_path = settings->exec_count == 0;
-		char *owned = is_path ? resolve(draft->file, word) : xstrdup(word);
+		char *owned = is_path ? file_beside(draft->file, word) : xstrdup(word);
 		settings->exec[settings->exec_count++] = owned;
 		if (is_path && access(owned, X_OK) != 0)
 			doc_err(reader->errors, reader->doc, item, "cannot be run: %m");

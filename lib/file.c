@@ -45,3 +45,12 @@ char *file_read(int fd, size_t most, size_t *ret_length, const char **ret_reason
 	*ret_length = length;
 	return text;
 }
+
+char *file_beside(const char *directory_of, const char *path)
+{
+	const char *slash = strrchr(directory_of, '/');
+
+	if (path[0] == '/' || !slash)
+		return xstrdup(path);
+	return xasprintf("%.*s/%s", (int)(slash - directory_of), directory_of, path);
+}

@@ -18,3 +18,5 @@ static inline bool file_was_written(const struct stat *before, const struct stat
 /* All that is left to read, but no more than a little over `most` octets: a caller with a limit sees that it
  * was passed. To be freed. NULL with a reason: not readable, or changed meanwhile (FILE_CHANGED). */
 char *file_read(int fd, size_t most, size_t *ret_length, const char **ret_reason);
+/* `path` as written in the file `directory_of`: relative to that file's folder unless absolute. free() it. */
+char *file_beside(const char *directory_of, const char *path);
