@@ -9,13 +9,15 @@ import stack
 
 
 def is_open(port):
-    """Both transports as a resolver finds them."""
+    """Both transports as a resolver finds them. The sockets have an address of their own: else the kernel may choose
+    this very port for one, which then meets itself."""
     with socket.socket() as tcp:
-        tcp.bind(("127.0.0.2", 0))  # else the kernel may choose this very port, and the socket meets itself
+        tcp.bind(("127.0.0.2", 0))
         if tcp.connect_ex(("127.0.0.1", port)) == 0:
             return True
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
         udp.settimeout(0.2)
+        udp.bind(("127.0.0.2", 0))
         udp.connect(("127.0.0.1", port))
         try:
             udp.send(stack.dns.query("acme.app.example.net."))
