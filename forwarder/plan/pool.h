@@ -5,6 +5,7 @@
  * atomic operations.
  */
 #pragma once
+#include <assert.h>
 #include <netinet/in.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -13,7 +14,7 @@
 
 #define POOL_ORIGINS_MAX 64
 
-/* What decides whether an origin is used; see outlier.h for who changes what. */
+/* What decides whether an origin is used. */
 enum origin_state { ORIGIN_UP, ORIGIN_DOWN, ORIGIN_EJECTED, ORIGIN_PROBATION };
 
 struct origin {
@@ -39,6 +40,8 @@ struct origin {
 	_Atomic uint64_t requests, errors, ejected_total;
 };
 
+static_assert(POOL_ORIGINS_MAX <= 64, "sets of members are bits of one word");
+
 enum pool_balance {
 	POOL_ROUND_ROBIN,
 	POOL_WEIGHTED,
@@ -55,7 +58,7 @@ struct pool_member {
 	uint32_t weight; /* 0..1000; 0: only where no other is usable */
 };
 
-struct pool_queue; /* forwarder/relay/fair.h */
+struct pool_queue; /* the relay's */
 
 /* What all workers know of a pool. */
 struct pool_state {
@@ -69,7 +72,7 @@ struct pool_state {
 	struct pool_queue *queue;
 };
 
-struct pool_tls; /* forwarder/relay/tls_origin.h: immutable settings of TLS to this pool's origins */
+struct pool_tls; /* immutable settings of TLS to this pool's origins */
 
 struct pool {
 	const char *name; /* "web" */

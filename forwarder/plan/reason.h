@@ -4,7 +4,8 @@
  * thread.
  */
 #pragma once
-#include <stdbool.h>
+#include <assert.h>
+#include <stdint.h>
 
 /* name, word in `details`, status, type of Proxy-Status (RFC 9209 §2.3) */
 #define REASONS(X)                                                                     \
@@ -60,6 +61,8 @@ enum reason {
 #undef REASON
 		REASON_COUNT
 };
+
+static_assert(REASON_COUNT <= UINT8_MAX, "records keep it in an octet");
 
 const char *reason_word(enum reason reason);	    /* "rate"; "" of REASON_NONE */
 unsigned reason_status(enum reason reason);	    /* of our answer; 499: none is sent */

@@ -11,7 +11,7 @@
 #include "forwarder/plan/tenant_state.h"
 #include "lib/net.h"
 
-struct certnames; /* forwarder/plan/certnames.h */
+struct certnames; /* names of certificates */
 
 /* Of node.yaml, what a reload may change. Times in milliseconds. */
 struct world_settings {
