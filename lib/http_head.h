@@ -40,6 +40,8 @@ enum http_field {
 	HTTP_FIELD_GSLB, /* Gslb-* */
 	HTTP_FIELD_TRACEPARENT,
 	HTTP_FIELD_TRACESTATE,
+	HTTP_FIELD_ALIAS, /* one of the seven above and GSLB where CGI makes one name of both: X_Tenant_ID */
+	HTTP_FIELD_FRAMING_ALIAS, /* the same of Content-Length and Transfer-Encoding */
 	HTTP_FIELD_COUNT
 };
 
@@ -47,6 +49,7 @@ struct http_head_field {
 	uint32_t name, value; /* offsets; the value without white space round it */
 	uint16_t name_length, value_length;
 	uint8_t field; /* enum http_field */
+	bool is_named; /* the reader's: Connection names it, it goes no further */
 };
 
 enum http_head_status {
@@ -62,9 +65,14 @@ struct http_head_limits {
 	uint32_t head_bytes, line_bytes, target_bytes, fields;
 };
 
+/* What is known of a head whose end has not come: of a connection, zero before the first octet. */
+struct http_head_scan {
+	uint32_t line; /* where the line begins that has no end yet */
+	uint32_t at;   /* how far it was looked at */
+};
+
 struct http_head {
 	uint32_t length;		 /* octets of the head, its empty line included */
-	uint32_t scanned;		 /* PARTIAL: where to go on; zero it before the first call */
 	uint8_t minor;			 /* of HTTP/1.x: 0, or 1 for 1 to 9 */
 	uint16_t status;		 /* of a response */
 	uint32_t method, target, reason; /* offsets */
@@ -73,10 +81,31 @@ struct http_head {
 	struct http_head_field fields[HTTP_HEAD_FIELDS_MAX];
 };
 
-enum http_head_status http_head_request(struct http_head *head, const char *octets, size_t length,
+/*
+ * The same octets again with more behind them until it is not PARTIAL; a verdict comes with the first octet
+ * that decides it where the rest might never come. *head is written at DONE only; any head will do, it need
+ * not be the connection's.
+ */
+enum http_head_status http_head_request(struct http_head *head, struct http_head_scan *scan,
+					const char *octets, size_t length,
 					const struct http_head_limits *limits);
-enum http_head_status http_head_response(struct http_head *head, const char *octets, size_t length,
+/* Space before a colon is no part of the name here (RFC 9112 §5.1). */
+enum http_head_status http_head_response(struct http_head *head, struct http_head_scan *scan,
+					 const char *octets, size_t length,
 					 const struct http_head_limits *limits);
+/* Fields alone, up to and with an empty line: a trailer section. `count` and `length` of *head are set. */
+enum http_head_status http_head_trailers(struct http_head *head, const char *octets, size_t length,
+					 const struct http_head_limits *limits);
+
 /* The next field of this kind at or after *at, which moves behind it; NULL: none. */
 const struct http_head_field *http_head_next(const struct http_head *head, enum http_field field,
 					     uint32_t *at);
+/* Which field a name is. */
+enum http_field http_head_field(const char *name, size_t length);
+bool http_head_is_token(const char *text, size_t length); /* RFC 9110 §5.6.2 */
+/* `lower` is in lower case already; letters of `text` may be in either. */
+bool http_head_equals(const char *text, size_t length, const char *lower, size_t lower_length);
+
+/* The next element of a comma-separated list (RFC 9110 §5.6.1), without white space round it; empty ones are
+ * passed over. False: none is left. *at begins at 0. */
+bool http_head_element(const char *list, size_t length, size_t *at, const char **ret, size_t *ret_length);
