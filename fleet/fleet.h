@@ -6,6 +6,7 @@
  */
 #pragma once
 #include "checker/probe_spec.h"
+#include "fleet/forwarding.h"
 #include "fleet/words.h"
 #include "lib/doc.h"
 #include "lib/map.h"
@@ -153,6 +154,10 @@ struct fleet_service {
 		struct fleet_vip *resolved; /* own memory of `vips`, once names were looked up */
 		size_t left_out;	    /* addresses of names for which `vips` has no room */
 	} * vips;
+	/* The forwarder's. */
+	size_t route_count, pool_count;
+	struct fleet_route *routes; /* the first that matches is taken */
+	struct fleet_pool *pools;   /* `origins`, in the order of the document */
 };
 
 struct fleet_zone {
@@ -171,15 +176,18 @@ struct fleet_zone {
 /* What its tenants share in kind: each tenant has these budgets for itself. */
 struct fleet_tier {
 	struct fleet_object object;
-	struct fleet_rate {
-		char *written; /* NULL: no limit */
-		double per_second;
-	} dns_queries, dns_nxdomain;
+	struct fleet_rate dns_queries, dns_nxdomain;
+	struct fleet_limits limits; /* the forwarder's */
 };
 
 /* What many tenants have in common: everything but id and names. Equal ones are one object. Control
  * thread. */
 struct fleet_profile {
+	/* Of the profiles of one fleet: `number` is small and used again once nobody has the profile, so what
+	 * is compiled for profiles stands in an array by it; `serial` is never used again and tells a profile
+	 * from one that had its number before. */
+	uint32_t number;
+	uint64_t serial;
 	const uint8_t *zone; /* lower-case wire form */
 	const char *service;
 	const char *tier; /* NULL: none */
@@ -187,6 +195,14 @@ struct fleet_profile {
 	bool is_suspended;
 	uint16_t region_count, tag_count;
 	char **regions, **tags;
+	/* The forwarder's. */
+	bool redirects_to_https;
+	bool is_in_maintenance;
+	uint16_t maintenance_status;
+	const char *maintenance_body;	   /* NULL: none is written */
+	const struct fleet_limits *limits; /* own ones, which lie over the tier's; NULL: none */
+	uint16_t key_count;
+	const struct fleet_key *keys;	 /* in the order of the document */
 	struct fleet_profile_life *life; /* fleet/profile.c's */
 };
 

@@ -1,6 +1,7 @@
 /*
- * Profiles of tenants: zone, service, tier, regions, tags and state. A million tenants have a few hundred
- * different ones, so each exists once, and what depends on them alone is checked once. Control thread.
+ * Profiles of tenants: zone, service, tier, regions, tags, state and what the forwarder has of them. A
+ * million tenants have a few hundred different ones, so each exists once, and what depends on them alone is
+ * checked once. Control thread.
  */
 #include "fleet/fleet_internal.h"
 #include "lib/hash.h"
@@ -24,6 +25,10 @@ struct fleet_profile_pool {
 	struct fleet_profile **buckets;
 	size_t bucket_count; /* a power of two */
 	size_t count;
+	uint64_t serials;    /* so far */
+	uint32_t number_end; /* every number is below it */
+	uint32_t *free_numbers;
+	size_t free_count, free_capacity;
 };
 
 struct fleet_profile_pool *fleet_profile_pool_new(void)
@@ -41,6 +46,7 @@ void fleet_profile_pool_free(struct fleet_profile_pool *pool)
 		return;
 	assert(pool->count == 0);
 	free(pool->buckets);
+	free(pool->free_numbers);
 	free(pool);
 }
 
@@ -81,10 +87,24 @@ static char **put_texts(char ***lists, char **at, char *const *texts, size_t cou
 	return list;
 }
 
+/* What stands in no octets. */
+static uint64_t scalars_of(const struct fleet_profile *profile)
+{
+	return (uint64_t)profile->region_count << 48 | (uint64_t)profile->tag_count << 32 |
+	       (uint64_t)profile->maintenance_status << 16 | (uint64_t)profile->has_regions << 6 |
+	       (uint64_t)(profile->tier != NULL) << 5 | (uint64_t)(profile->limits != NULL) << 4 |
+	       (uint64_t)(profile->maintenance_body != NULL) << 3 |
+	       (uint64_t)profile->is_in_maintenance << 2 | (uint64_t)profile->redirects_to_https << 1 |
+	       (uint64_t)profile->is_suspended;
+}
+
 struct fleet_profile *fleet_profile_new(const struct fleet_profile *from)
 {
 	size_t zone_length = from->zone ? name_length(from->zone) : 0;
-	size_t length = zone_length + text_size(from->service) + text_size(from->tier) +
+	size_t limits_size = from->limits ? sizeof *from->limits : 0;
+	size_t keys_size = from->key_count * sizeof *from->keys;
+	size_t length = limits_size + keys_size + zone_length + text_size(from->service) +
+			text_size(from->tier) + text_size(from->maintenance_body) +
 			texts_size(from->regions, from->region_count) +
 			texts_size(from->tags, from->tag_count);
 	size_t list_count = (size_t)from->region_count + from->tag_count;
@@ -99,23 +119,25 @@ struct fleet_profile *fleet_profile_new(const struct fleet_profile *from)
 	life->references = 1;
 	life->bytes = at;
 	life->length = length;
+	/* First, for they must be aligned as the pointers before them are. */
+	profile->limits = put(&at, from->limits, limits_size);
+	profile->keys = put(&at, from->keys, keys_size);
 	profile->zone = put(&at, from->zone, zone_length);
 	profile->service = put(&at, from->service, text_size(from->service));
 	profile->tier = put(&at, from->tier, text_size(from->tier));
+	profile->maintenance_body = put(&at, from->maintenance_body, text_size(from->maintenance_body));
 	profile->regions = put_texts(&lists, &at, from->regions, from->region_count);
 	profile->tags = put_texts(&lists, &at, from->tags, from->tag_count);
 	assert(at == life->bytes + length && lists == (char **)(life + 1) + list_count);
-	life->hash = hash_bytes(life->bytes, length, profile->is_suspended);
+	life->hash = hash_bytes(life->bytes, length, scalars_of(profile));
 	return profile;
 }
 
 bool fleet_profile_equal(const struct fleet_profile *a, const struct fleet_profile *b)
 {
-	return a == b ||
-	       (a->life->hash == b->life->hash && a->life->length == b->life->length &&
-		a->has_regions == b->has_regions && a->is_suspended == b->is_suspended &&
-		a->region_count == b->region_count && a->tag_count == b->tag_count &&
-		(!a->tier) == (!b->tier) && memcmp(a->life->bytes, b->life->bytes, a->life->length) == 0);
+	return a == b || (a->life->hash == b->life->hash && a->life->length == b->life->length &&
+			  scalars_of(a) == scalars_of(b) && a->key_count == b->key_count &&
+			  memcmp(a->life->bytes, b->life->bytes, a->life->length) == 0);
 }
 
 bool fleet_profile_is_good(const struct fleet_profile *profile, uint64_t validation)
@@ -156,15 +178,19 @@ static void link_in(struct fleet_profile_pool *pool, struct fleet_profile *profi
 
 static void leave_pool(struct fleet_profile *profile)
 {
+	struct fleet_profile_pool *pool = profile->life->pool;
 	struct fleet_profile **at;
 
-	if (!profile->life->pool)
+	if (!pool)
 		return;
-	for (at = bucket_of(profile->life->pool, profile); *at != profile;)
+	for (at = bucket_of(pool, profile); *at != profile;)
 		at = &(*at)->life->next;
 	*at = profile->life->next;
-	assert(profile->life->pool->count > 0);
-	profile->life->pool->count--;
+	assert(pool->count > 0 && profile->number < pool->number_end);
+	pool->count--;
+	xgrow((void **)&pool->free_numbers, &pool->free_capacity, pool->free_count + 1,
+	      sizeof *pool->free_numbers);
+	pool->free_numbers[pool->free_count++] = profile->number;
 	profile->life->pool = NULL;
 }
 
@@ -197,6 +223,8 @@ struct fleet_profile *fleet_profile_share(struct fleet_profile_pool *pool, struc
 	if (pool->count >= pool->bucket_count)
 		grow(pool);
 	profile->life->pool = pool;
+	profile->number = pool->free_count > 0 ? pool->free_numbers[--pool->free_count] : pool->number_end++;
+	profile->serial = ++pool->serials;
 	pool->count++;
 	link_in(pool, profile);
 	return profile;

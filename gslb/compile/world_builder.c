@@ -180,7 +180,7 @@ static void load_services(struct world_builder *builder)
 /* One worker's share of a rate: the kernel spreads the clients over the workers. */
 static uint64_t budget_interval_ns(const struct world_builder *builder, const struct fleet_rate *rate)
 {
-	return rate->written ? gcra_interval_ns(rate->per_second, builder->source.workers) : 0;
+	return rate->written[0] != '\0' ? gcra_interval_ns(rate->per_second, builder->source.workers) : 0;
 }
 
 static void set_budget(const struct world_builder *builder, struct plan *plan, size_t number)

@@ -4,6 +4,7 @@
 #include "fleet/fleet_internal.h"
 #include "lib/json_text.h"
 #include "lib/text.h"
+#include <assert.h>
 #include <string.h>
 
 static void set_text(json_t *object, const char *key, const char *text)
@@ -161,6 +162,8 @@ static json_t *steering_to_json(const struct fleet_service *service)
 	json_t *json = json_object();
 	char text[24];
 
+	assert(service->order < ORDER_KINDS && service->split < SPLITS);
+	assert((service->order == ORDER_MAP) == (service->map != NULL));
 	if (service->order != ORDER_NEAREST)
 		set_text(json, "order", fleet_order_word[service->order]);
 	if (service->map)
@@ -206,6 +209,7 @@ static json_t *vip_to_json(const struct fleet_vip *vip)
 {
 	char address[IP_TEXT_MAX];
 
+	assert((vip->name != NULL) == (vip->ip.family == 0)); /* one of the two */
 	if (!vip->name)
 		ip_format(&vip->ip, address);
 	const char *text = vip->name ? vip->name : address;
@@ -254,6 +258,7 @@ static void service_to_json(const struct fleet_service *service, json_t *json)
 		json_decref(steering);
 	if (service->has_https)
 		json_object_set_new(json, "https", https_to_json(service));
+	assert(service->vip_region_count <= FLEET_REGIONS_MAX);
 	if (service->vip_region_count == 0)
 		return;
 	json_t *vips = json_object();
@@ -278,9 +283,9 @@ static void zone_to_json(const struct fleet_zone *zone, json_t *json)
 
 static void tier_to_json(const struct fleet_tier *tier, json_t *json)
 {
-	if (tier->dns_queries.written)
+	if (tier->dns_queries.written[0] != '\0')
 		set_text(json, "dns_queries", tier->dns_queries.written);
-	if (tier->dns_nxdomain.written)
+	if (tier->dns_nxdomain.written[0] != '\0')
 		set_text(json, "dns_nxdomain", tier->dns_nxdomain.written);
 }
 
@@ -320,6 +325,7 @@ static void tenant_to_json(const struct fleet_tenant *tenant, json_t *json)
 	const struct fleet_profile *profile = tenant->profile;
 	char zone[NAME_TEXT_MAX];
 
+	assert(profile->zone && profile->service); /* else it had been refused */
 	name_to_text(profile->zone, zone);
 	set_text(json, "zone", zone);
 	set_text(json, "service", profile->service);
