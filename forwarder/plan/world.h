@@ -11,7 +11,8 @@
 #include "forwarder/plan/tenant_state.h"
 #include "lib/net.h"
 
-struct certnames; /* names of certificates */
+struct certnames;      /* names of certificates */
+struct ticket_secrets; /* of TLS sessions */
 
 /* Of node.yaml, what a reload may change. Times in milliseconds. */
 struct world_settings {
@@ -35,6 +36,7 @@ struct world {
 	const struct policy *const *policies; /* NULL where the number is free */
 	const struct route_service *const *services;
 	const struct pool *const *pools;
-	struct tenant_state *states; /* the process', by slot */
-	const struct certnames *certificates;
+	struct tenant_state *states;	      /* the process', by slot */
+	const struct certnames *certificates; /* NULL: none, no https */
+	const struct ticket_secrets *tickets; /* NULL: no tickets */
 };
