@@ -47,6 +47,7 @@ void api_free(struct api *api)
 	api_tail_free(api->tail);
 	api_backup_free(api->backup);
 	api_exports_free(api->exports);
+	api_changes_free(api->changes);
 	http_server_free(api->http);
 	free(api);
 }

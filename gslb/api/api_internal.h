@@ -17,9 +17,10 @@ struct api {
 	struct http_service service;
 	struct http_server *http;
 	/* Work that goes on after its call. */
-	struct api_tail *tail;	    /* NULL: nobody looked on yet */
-	struct api_backup *backup;  /* NULL: none is being taken */
-	struct api_export *exports; /* NULL: none is being written */
+	struct api_tail *tail;	     /* NULL: nobody looked on yet */
+	struct api_backup *backup;   /* NULL: none is being taken */
+	struct api_export *exports;  /* NULL: none is being written */
+	struct api_changes *changes; /* NULL: nobody followed yet */
 };
 
 static inline struct api *api_of(const struct http_request *request)
@@ -33,9 +34,10 @@ static inline struct server *api_server(const struct http_request *request)
 }
 
 /* What ends with the API; NULL is fine. */
-void api_tail_free(struct api_tail *tail);	   /* api_tail.c */
-void api_backup_free(struct api_backup *backup);   /* api_backup.c; before store_close */
-void api_exports_free(struct api_export *exports); /* api_export.c; before fleet_free */
+void api_tail_free(struct api_tail *tail);	    /* api_tail.c */
+void api_backup_free(struct api_backup *backup);    /* api_backup.c; before store_close */
+void api_exports_free(struct api_export *exports);  /* api_export.c; before fleet_free */
+void api_changes_free(struct api_changes *changes); /* api_changes.c; before server_free */
 
 extern const struct http_route api_routes[]; /* api_routes.c */
 extern const size_t api_route_count;
@@ -93,6 +95,7 @@ http_handler api_get_openapi;					/* api_openapi.c */
 http_handler api_get_backup;					/* api_backup.c */
 http_handler api_get_export;					/* api_export.c */
 http_handler api_get_tail;					/* api_tail.c */
+http_handler api_get_changes;					/* api_changes.c */
 http_handler api_get_status, api_get_regions, api_get_services; /* api_state.c */
 http_handler api_get_zones, api_get_tenants, api_get_audit;
 http_handler api_get_metrics, api_get_healthz, api_get_readyz;

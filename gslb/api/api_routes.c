@@ -28,6 +28,7 @@ const struct http_route api_routes[] = {
 	{"GET", "v1/export", PARAMS("source"), api_get_export, LOADED},
 	{"GET", "v1/backup", NONE, api_get_backup, LOADED},
 	{"GET", "v1/tail", PARAMS("tenant", "region", "client", "limit", "for"), api_get_tail, LOADED},
+	{"GET", "v1/changes", PARAMS("since", "wait"), api_get_changes, LOADED},
 	{"POST", "v1/explain", NONE, api_post_explain, LOADED},
 	{"PUT", "v1/controls/vips/*/*", NONE, api_put_vip, LOADED},
 	{"DELETE", "v1/controls/vips/*/*", REASON, api_delete_vip, LOADED},

@@ -1,6 +1,7 @@
 /* See the header. Control thread. */
 #include "gslb/control/change.h"
 #include "gslb/compile/world_builder.h"
+#include "gslb/control/journal.h"
 #include "gslb/control/loading.h"
 #include "gslb/control/serials.h"
 #include "gslb/control/server_internal.h"
@@ -91,6 +92,7 @@ enum change_outcome change_fleet(struct server *server, struct fleet_change *cha
 	/* The very time that the store knows: a restart finds the same serial. */
 	serials_renew(server->fleet, ret, store_fleet_changed_unix_ms(server->store) / 1000);
 	world_builder_fleet_changed(server->builder, ret, version);
+	journal_add_fleet(server->journal, ret);
 	start_progress(server); /* what the start waited for may have left the fleet */
 	return CHANGE_DONE;
 }
@@ -261,6 +263,8 @@ enum change_outcome change_controls(struct server *server, const struct control_
 	}
 	if (is_durable) {
 		world_builder_controls_changed(server->builder, rows, count);
+		for (size_t i = 0; i < count; i++)
+			journal_add_control(server->journal, &rows[i]);
 		change_arm_expiry(server);
 	}
 	free(rows);
@@ -320,6 +324,8 @@ void change_expire_controls(struct server *server)
 	controls_expire(server->controls, clock_mono_ms(), note_expired, &expired);
 	if (expired.count > 0)
 		world_builder_controls_changed(server->builder, expired.rows, expired.count);
+	for (size_t i = 0; i < expired.count; i++)
+		journal_add_control(server->journal, &expired.rows[i]);
 	free(expired.rows);
 	change_arm_expiry(server);
 }

@@ -5,6 +5,7 @@
 #include "gslb/compile/steering.h"
 #include "gslb/compile/world_builder.h"
 #include "gslb/control/change.h"
+#include "gslb/control/journal.h"
 #include "gslb/control/loading.h"
 #include "gslb/control/serials.h"
 #include "gslb/control/server_internal.h"
@@ -87,6 +88,7 @@ struct server *server_new(struct event_base *base, const char *config_path, cons
 	server->started_mono_ms = clock_mono_ms();
 	server->fleet = fleet_new();
 	server->controls = controls_new();
+	server->journal = journal_new();
 	start_init(server);
 	server->expiry_timer = evtimer_new(base, on_expiry, server);
 	server->config = gslb_config_load(config_path, errors);
@@ -140,6 +142,7 @@ void server_free(struct server *server)
 	notify_free(server->notify);
 	world_builder_free(server->builder);
 	controls_free(server->controls);
+	journal_free(server->journal);
 	store_close(server->store);
 	fleet_free(server->fleet);
 	gslb_config_free(server->config);
@@ -263,6 +266,7 @@ static bool finish_reload(struct server *server, struct node_files *files, size_
 	server->fleet_version++;
 	restore_serials(server, files);
 	take_over(server, files, set_aside);
+	journal_reset(server->journal);
 	start_progress(server); /* what the start waited for may have left the fleet */
 	change_audit_reload(server, server->reload->author, server->reload->via);
 	return true;
@@ -367,6 +371,11 @@ struct store *server_store(const struct server *server)
 struct controls *server_controls(const struct server *server)
 {
 	return server->controls;
+}
+
+struct journal *server_journal(const struct server *server)
+{
+	return server->journal;
 }
 
 const struct health_book *server_health(const struct server *server)

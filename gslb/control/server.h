@@ -93,6 +93,7 @@ const struct gslb_config *server_config(const struct server *server);
 struct fleet *server_fleet(const struct server *server); /* another one after a reload */
 struct store *server_store(const struct server *server);
 struct controls *server_controls(const struct server *server);
+struct journal *server_journal(const struct server *server);
 const struct health_book *server_health(const struct server *server);
 const struct notify *server_notify(const struct server *server);
 struct world_builder *server_builder(const struct server *server);
