@@ -4,6 +4,7 @@
 #include "lib/mem.h"
 #include "lib/text.h"
 #include <assert.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
@@ -13,7 +14,7 @@
 
 /* ---- paths ---- */
 
-static bool read_path(const struct doc_reader *reader, const struct doc_node *value, const char **ret)
+bool config_read_path(const struct doc_reader *reader, const struct doc_node *value, const char **ret)
 {
 	if (!doc_read_text(reader, value, "a path", ret))
 		return false;
@@ -37,7 +38,7 @@ static void read_paths(const struct doc_reader *reader, const struct doc_node *v
 	}
 	*ret = xcalloc(value->count + 1, sizeof **ret);
 	for (const struct doc_node *item = value->first; item; item = item->next)
-		if (read_path(reader, item, &path))
+		if (config_read_path(reader, item, &path))
 			(*ret)[(*ret_count)++] = file_beside(file, path);
 }
 
@@ -78,7 +79,7 @@ static void read_state_dir(const struct doc_reader *reader, const struct doc_nod
 	struct node_config *config = target;
 	const char *path;
 
-	if (read_path(reader, value, &path))
+	if (config_read_path(reader, value, &path))
 		config->state_dir = file_beside(config->path, path);
 }
 
@@ -140,7 +141,7 @@ static void read_socket(const struct doc_reader *reader, const struct doc_node *
 	struct node_config *config = target;
 	const char *path;
 
-	if (read_path(reader, value, &path)) {
+	if (config_read_path(reader, value, &path)) {
 		free(config->admin_socket);
 		config->admin_socket = xstrdup(path);
 	}
@@ -172,7 +173,7 @@ static void read_http(const struct doc_reader *reader, const struct doc_node *va
 static const struct doc_key admin_keys[] = {
 	{"socket", read_socket}, {"http", read_http}, {"https", NULL}, {NULL}};
 
-static void read_admin(const struct doc_reader *reader, const struct doc_node *value, void *target)
+void config_read_admin(const struct doc_reader *reader, const struct doc_node *value, void *target)
 {
 	doc_read_mapping(reader, value, admin_keys, target);
 }
@@ -210,22 +211,53 @@ static void read_probes(const struct doc_reader *reader, const struct doc_node *
 	doc_read_mapping(reader, value, probe_keys, target);
 }
 
+/* ---- for the daemons' own sections ---- */
+
+static unsigned usable_cores(void)
+{
+	cpu_set_t set;
+	int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+
+	return count < 1 ? 1 : count > CONFIG_WORKERS_MAX ? CONFIG_WORKERS_MAX : (unsigned)count;
+}
+
+void config_read_workers(const struct doc_reader *reader, const struct doc_node *value, bool *ret_is_auto,
+			 unsigned *ret_count)
+{
+	uint64_t workers;
+
+	if (value->kind == DOC_SCALAR && strcmp(value->text, "auto") == 0) {
+		*ret_is_auto = true;
+		*ret_count = usable_cores();
+	} else if (value->kind != DOC_SCALAR || value->is_quoted || !text_to_uint(value->text, &workers) ||
+		   workers < 1 || workers > CONFIG_WORKERS_MAX) {
+		doc_err(reader->errors, reader->doc, value,
+			"must be a plain whole number from 1 to %d, or auto", CONFIG_WORKERS_MAX);
+	} else {
+		*ret_count = (unsigned)workers;
+	}
+}
+
+void config_read_foreign(const struct doc_reader *reader, const struct doc_node *value, void *target)
+{
+	doc_read_is_mapping(reader, value, "a mapping");
+}
+
 /* ---- the file ---- */
 
 static const struct doc_key common_keys[] = {
-	{"node", read_node, true}, {"bus", read_bus},	  {"fleet", read_fleet},
-	{"geo", read_geo},	   {"admin", read_admin}, {"probes", read_probes},
+	{"node", read_node, true},    {"bus", read_bus},       {"fleet", read_fleet}, {"geo", read_geo},
+	{"admin", config_read_admin}, {"probes", read_probes},
 };
 #define COMMON_KEYS (sizeof common_keys / sizeof common_keys[0])
 
 /* The kernel's limit on the path of a Unix socket, its final NUL included (unix(7)). */
 #define SOCKET_PATH_MAX (sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
 
-/* Relative to state_dir, whichever of the two comes first in the file. */
-static void place_socket(const struct doc_reader *reader, struct node_config *config)
+void config_place_socket(const struct doc_reader *reader, const char *otherwise, const struct doc_node *node,
+			 struct node_config *config)
 {
-	const struct doc_node *root = reader->doc->root;
-	char *written = config->admin_socket ? config->admin_socket : xstrdup("gslb.sock");
+	char *written = config->admin_socket ? config->admin_socket : xstrdup(otherwise);
 
 	config->admin_socket = NULL;
 	if (config->state_dir && written[0] != '/')
@@ -235,8 +267,8 @@ static void place_socket(const struct doc_reader *reader, struct node_config *co
 	free(written);
 	if (!config->admin_socket || strlen(config->admin_socket) <= SOCKET_PATH_MAX)
 		return;
-	const struct doc_node *node = doc_get(doc_get(root, "admin"), "socket");
-	doc_err(reader->errors, reader->doc, node ? node : doc_get(doc_get(root, "node"), "state_dir"),
+	doc_err(reader->errors, reader->doc,
+		node ? node : doc_get(doc_get(reader->doc->root, "node"), "state_dir"),
 		"the admin socket '%s' would have a path of %zu octets; at most %zu are possible",
 		config->admin_socket, strlen(config->admin_socket), SOCKET_PATH_MAX);
 }
@@ -260,9 +292,10 @@ bool config_read(struct node_config *config, const char *path, const struct conf
 	config->path = xstrdup(path);
 	config->probe_concurrency = 512;
 	doc_read_mapping(&reader, doc->root, keys, config);
-	place_socket(&reader, config);
+	config_place_socket(&reader, sections->socket ? sections->socket : "gslb.sock",
+			    doc_get(doc_get(doc->root, "admin"), "socket"), config);
 	if (sections->finish)
-		sections->finish(config);
+		sections->finish(&reader, config);
 	doc_free(doc);
 	return true;
 }
@@ -289,7 +322,7 @@ void config_done(struct node_config *config)
 	memset(config, 0, sizeof *config);
 }
 
-static bool is_same_text(const char *a, const char *b)
+bool config_is_same_text(const char *a, const char *b)
 {
 	return a && b ? strcmp(a, b) == 0 : a == b;
 }
@@ -297,7 +330,8 @@ static bool is_same_text(const char *a, const char *b)
 /* `bus` has one value in this build. */
 const char *config_restart_only_difference(const struct node_config *a, const struct node_config *b)
 {
-	bool is_same = is_same_text(a->name, b->name) && is_same_text(a->region, b->region) &&
-		       is_same_text(a->state_dir, b->state_dir) && is_same_text(a->resolvers, b->resolvers);
+	bool is_same = config_is_same_text(a->name, b->name) && config_is_same_text(a->region, b->region) &&
+		       config_is_same_text(a->state_dir, b->state_dir) &&
+		       config_is_same_text(a->resolvers, b->resolvers);
 	return is_same ? NULL : "node";
 }

@@ -30,8 +30,11 @@ struct node_config {
 struct config_sections {
 	const struct doc_key *keys; /* at most CONFIG_SECTIONS_MAX; ends with a NULL name */
 	/* After all keys, for what depends on several; NULL: nothing does. */
-	void (*finish)(struct node_config *config);
+	void (*finish)(const struct doc_reader *reader, struct node_config *config);
+	const char *socket; /* where `admin.socket` is not given; NULL: "gslb.sock" */
 };
+
+#define CONFIG_WORKERS_MAX 256
 
 /* Fills `config`, which is zero but for what `sections` read into. False when the file cannot be read or
  * parsed. Else everything wrong is in `errors` and the rest is usable, so that the files that it names can be
@@ -39,5 +42,21 @@ struct config_sections {
 bool config_read(struct node_config *config, const char *path, const struct config_sections *sections,
 		 struct err_list *errors);
 void config_done(struct node_config *config); /* frees what it holds */
+
+/* For sections of more than one daemon. 1 to CONFIG_WORKERS_MAX, or `auto`: the usable cores. */
+void config_read_workers(const struct doc_reader *reader, const struct doc_node *value, bool *ret_is_auto,
+			 unsigned *ret_count);
+/* Another daemon's section: a mapping, of which nothing is read. */
+void config_read_foreign(const struct doc_reader *reader, const struct doc_node *value, void *target);
+/* A path as written; false, with an error: it is none. */
+bool config_read_path(const struct doc_reader *reader, const struct doc_node *value, const char **ret);
+/* What `admin` may hold, for a daemon that has a section of its own for it. */
+void config_read_admin(const struct doc_reader *reader, const struct doc_node *value, void *target);
+/* Makes of the socket as written, or `otherwise`, the one relative to state_dir, whichever of the two comes
+ * first in the file. `node`: where it is written, or NULL. */
+void config_place_socket(const struct doc_reader *reader, const char *otherwise, const struct doc_node *node,
+			 struct node_config *config);
+/* Whether two texts, each NULL or not, are the same. */
+bool config_is_same_text(const char *a, const char *b);
 /* The first restart-only key of the common sections that differs, or NULL. */
 const char *config_restart_only_difference(const struct node_config *a, const struct node_config *b);

@@ -5,11 +5,9 @@
 #include "lib/rng.h"
 #include "lib/text.h"
 #include <assert.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define WORKERS_MAX 256
 #define LISTEN_MAX 256
 #define SOCKET_BUFFER_MIN (4 << 10)
 #define SOCKET_BUFFER_MAX (512 << 20) /* the kernel doubles it and counts in int */
@@ -67,29 +65,11 @@ static void read_listen(const struct doc_reader *reader, const struct doc_node *
 		read_listen_address(reader, item, config);
 }
 
-static unsigned usable_cores(void)
-{
-	cpu_set_t set;
-	int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-
-	return count < 1 ? 1 : count > WORKERS_MAX ? WORKERS_MAX : (unsigned)count;
-}
-
 static void read_workers(const struct doc_reader *reader, const struct doc_node *value, void *target)
 {
 	struct gslb_config *config = target;
-	uint64_t workers;
 
-	if (value->kind == DOC_SCALAR && strcmp(value->text, "auto") == 0) {
-		config->workers_auto = true;
-		config->workers = usable_cores();
-	} else if (value->kind != DOC_SCALAR || value->is_quoted || !text_to_uint(value->text, &workers) ||
-		   workers < 1 || workers > WORKERS_MAX) {
-		doc_err(reader->errors, reader->doc, value,
-			"must be a plain whole number from 1 to %d, or auto", WORKERS_MAX);
-	} else {
-		config->workers = (unsigned)workers;
-	}
+	config_read_workers(reader, value, &config->workers_auto, &config->workers);
 }
 
 static void read_pin_cpus(const struct doc_reader *reader, const struct doc_node *value, void *target)

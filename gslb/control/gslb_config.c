@@ -10,7 +10,7 @@ static void read_notify(const struct doc_reader *reader, const struct doc_node *
 	notify_settings_read(reader, value, config->node.path, &config->notify);
 }
 
-static void finish(struct node_config *node)
+static void finish(const struct doc_reader *reader, struct node_config *node)
 {
 	config_dns_finish((struct gslb_config *)node);
 }
@@ -19,8 +19,8 @@ struct gslb_config *gslb_config_load(const char *path, struct err_list *errors)
 {
 	static const struct doc_key gslb_keys[] = {{"dns", config_dns_read, true},
 						   {"notify", read_notify},
-						   {"control", NULL},
-						   {"forwarder", NULL},
+						   {"control", config_read_foreign},
+						   {"forwarder", config_read_foreign},
 						   {NULL}};
 	static const struct config_sections sections = {gslb_keys, finish};
 	struct gslb_config *config = xcalloc(1, sizeof *config);

@@ -1,6 +1,6 @@
 /*
- * node.yaml as gslbd reads it: what every daemon has, `dns` (config_dns.c) and `notify`. Owned by the control
- * thread.
+ * node.yaml as gslbd reads it: what every daemon has, `dns` (config_dns.c) and `notify`. `forwarder` and
+ * `control` are forwarderd's: one file may be both daemons'. Owned by the control thread.
  */
 #pragma once
 #include "daemon/config.h"

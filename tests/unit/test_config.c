@@ -25,7 +25,7 @@ static void read_lanes(const struct doc_reader *reader, const struct doc_node *v
 	doc_read_uint(reader, value, 1, 8, &((struct traffic_config *)target)->lanes);
 }
 
-static void finish(struct node_config *node)
+static void finish(const struct doc_reader *reader, struct node_config *node)
 {
 	struct traffic_config *config = (struct traffic_config *)node;
 	assert_non_null(node->path);

@@ -188,10 +188,10 @@ static const struct broken broken[] = {
 	 "f:3:35: '10001' must be a plain whole number from 1 to 10000\n"},
 	{"node: {name: n, state_dir: s}\n"
 	 "dns: {listen: [\"127.0.0.1@0\"]}\n"
-	 "control: {}\n"
-	 "forwarder: {}\n",
-	 "f:3:1: 'control' is not supported by this build\n"
-	 "f:4:1: 'forwarder' is not supported by this build\n"},
+	 "control: unix:/run/gslb.sock\n"
+	 "forwarder: [80]\n",
+	 "f:3:10: must be a mapping, not a value\n"
+	 "f:4:12: must be a mapping, not a list\n"},
 	{"node: {name: n, state_dir: s}\n"
 	 "dns: {listen: [\"127.0.0.1@0\"]}\n"
 	 "fleet: a.yaml\n"
@@ -313,7 +313,9 @@ static const char everything[] =
 	"  tcp: {connections: 1, per_client: 2, idle: 300ms, queries: 4}\n"
 	"  start_wait: 0s\n"
 	"admin: {socket: run/x.sock, http: \"[::1]:0\"}\n"
-	"probes: {vantage: fra, exec: false, concurrency: 10000}\n";
+	"probes: {vantage: fra, exec: false, concurrency: 10000}\n"
+	"control: {api: \"unix:/run/gslb.sock\"}\n"
+	"forwarder: {nothing of it: is read here}\n";
 
 static void test_every_key(void **state)
 {
