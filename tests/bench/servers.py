@@ -131,6 +131,11 @@ class Server:
     def command(self):
         raise NotImplementedError
 
+    def is_ready(self):
+        """The last name is answered."""
+        reply = udp_query(self.port, f"{data.tenant(self.names - 1)}.{data.ORIGIN}")
+        return reply and reply[0] == 0 and (reply[1] or self.is_echo)
+
     # ---- life
 
     def start(self, wrapper=(), timeout=600):
@@ -142,16 +147,12 @@ class Server:
         with open(self.path("log"), "wb") as log:
             self.process = subprocess.Popen([*nice, *pin, *wrapper, *self.command()], stdout=log, stderr=log,
                                             stdin=subprocess.DEVNULL, cwd=self.dir, env=environment)
-        last = f"{data.tenant(self.names - 1)}.{data.ORIGIN}"
-        while True:
-            reply = udp_query(self.port, last)
+        while not self.is_ready():
             if self.process.poll() is not None:
                 raise RuntimeError(f"{self.kind} ended: {self.tail()}")
-            if reply and reply[0] == 0 and (reply[1] or self.is_echo):
-                break
             if time.monotonic() - began > timeout:
                 self.stop()
-                raise RuntimeError(f"{self.kind} is not ready: {self.tail()} {reply}")
+                raise RuntimeError(f"{self.kind} is not ready: {self.tail()}")
             time.sleep(0.002)
         self.startup = time.monotonic() - began
         self.memory = self.memory_mb()
