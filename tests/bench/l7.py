@@ -33,7 +33,8 @@ import table  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 OURS, FLOOR, FLOOR_US = "ours", "relay", 10.5
-KINDS = {"relay": l7_servers.Relay, "nginx": l7_servers.Nginx, "haproxy": l7_servers.Haproxy, "h2o": l7_servers.H2o}
+KINDS = {"ours": l7_servers.Ours, "relay": l7_servers.Relay, "nginx": l7_servers.Nginx, "haproxy": l7_servers.Haproxy,
+         "h2o": l7_servers.H2o}
 TENANTS, MANY = 100, 10000
 
 KEEP = "mode=keep,connections=64"
@@ -189,7 +190,7 @@ def measure_rounds(a, servers, floor, row):
     return rows, floors or [r for r in rows if r["kind"] == FLOOR]
 
 
-def add_row(out, row, text, rows, scale, aim, extra=None):
+def add_row(out, text, rows, scale, aim):
     us = medians(rows)
     ours = us.pop(OURS, None)
     wrong = sum(r["wrong"] for r in rows if r["kind"] == OURS)
@@ -199,8 +200,6 @@ def add_row(out, row, text, rows, scale, aim, extra=None):
         return
     out.add(text, ours / scale, at_most=aim, peers={kind: value / scale for kind, value in us.items()},
             wrong=f"{wrong} wrong" if wrong else "", note=f"{ours:.2f} µs before scaling by {scale:.3f}")
-    if extra:
-        extra(out, ours, us)
 
 
 def measure_cpu(a, out, lines):
@@ -214,7 +213,7 @@ def measure_cpu(a, out, lines):
         scale = medians(floors)[FLOOR] / FLOOR_US if floors else 1.0
         print(f"\n## {row}: {text}; scale {scale:.3f}\n")
         show(rows, scale)
-        add_row(out, row, f"{text}, µs", rows, scale, aim)
+        add_row(out, f"{text}, µs", rows, scale, aim)
         us = medians(rows)
         if row == "plain":
             plain = us

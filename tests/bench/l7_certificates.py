@@ -31,7 +31,8 @@ def write_private(path, octets):
 def folder(work, count, host):
     """The folder with N.crt, N.key of each name, and in both/ N.pem with the two, which HAProxy reads."""
     path = os.path.join(work, f"certificates-{count}")
-    if os.path.exists(os.path.join(path, "complete")):
+    mark = path + ".complete"
+    if os.path.exists(mark):
         return path
     print(f"# {count} certificates, made once", flush=True)
     for made in (path, both(path)):
@@ -41,7 +42,7 @@ def folder(work, count, host):
         write_private(os.path.join(path, f"t{number}.crt"), certificate)
         write_private(os.path.join(path, f"t{number}.key"), key)
         write_private(os.path.join(both(path), f"t{number}.pem"), certificate + key)
-    with open(os.path.join(path, "complete"), "w"):
+    with open(mark, "w"):
         pass
     return path
 

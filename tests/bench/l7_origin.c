@@ -3,7 +3,7 @@
  * must: the path, and of requests with a body its framing.
  *
  *   /128 /10k /1m    as many octets (any other path: 128)
- *   /slow/MS/…       128 octets after MS milliseconds
+ *   /slow/MS/…       128 octets after MS milliseconds, at most 6,500
  *   /hang            no answer
  *   /ws              101, then everything comes back as it was sent
  *   /close           128 octets with `Connection: close`
@@ -13,8 +13,9 @@
  *   l7_origin -l [ADDRESS:]PORT [-c CPU]
  */
 #include "tests/bench/l7_common.h"
+#include <sys/prctl.h>
 
-enum { HEAD_MAX = 16384, BUFFER_BYTES = 65536, EVENTS = 256, WHEEL = 65536, KINDS = 7 };
+enum { HEAD_MAX = 16384, BUFFER_BYTES = 65536, EVENTS = 256, WHEEL = 65536, TICK_NS = 100000, KINDS = 7 };
 
 struct answer {
 	const char *path;
@@ -58,7 +59,7 @@ struct conn {
 
 static int g_epoll;
 static struct conn *g_wheel[WHEEL], *g_gone;
-static uint64_t g_ms;
+static uint64_t g_tick; /* of 100 µs */
 static unsigned g_waiting;
 static char g_buffer[BUFFER_BYTES];
 
@@ -89,7 +90,8 @@ static void wheel_remove(struct conn *conn)
 
 static void wheel_add(struct conn *conn, unsigned ms)
 {
-	conn->slot = (unsigned)((g_ms + (ms < 1 ? 1 : ms >= WHEEL ? WHEEL - 1 : ms)) % WHEEL);
+	uint64_t ticks = ms < 1 ? 1 : ms * (1000000ull / TICK_NS);
+	conn->slot = (unsigned)((l7_now_ns() / TICK_NS + (ticks < WHEEL ? ticks : WHEEL - 1)) % WHEEL);
 	conn->previous = NULL;
 	conn->next = g_wheel[conn->slot];
 	if (conn->next)
@@ -338,10 +340,10 @@ static void handle(struct conn *conn, uint32_t events)
 /* Answers that were to wait. */
 static void run_wheel(void)
 {
-	uint64_t now = l7_now_ns() / 1000000;
-	for (; g_ms < now; g_ms++) {
+	uint64_t now = l7_now_ns() / TICK_NS;
+	for (; g_tick < now; g_tick++) {
 		struct conn *conn;
-		while ((conn = g_wheel[(g_ms + 1) % WHEEL])) {
+		while ((conn = g_wheel[(g_tick + 1) % WHEEL])) {
 			wheel_remove(conn);
 			if (answer_with(conn, conn->answer)) {
 				conn->can_read = true; /* what was kept may be a whole request */
@@ -349,6 +351,20 @@ static void run_wheel(void)
 			}
 		}
 	}
+}
+
+/* How long nothing of the wheel is due; NULL: for ever. */
+static const struct timespec *wheel_wait(void)
+{
+	static struct timespec wait;
+	if (!g_waiting)
+		return NULL;
+	unsigned ticks = 1;
+	while (ticks < 1000 && !g_wheel[(g_tick + ticks) % WHEEL])
+		ticks++;
+	int64_t ns = (int64_t)((g_tick + ticks) * TICK_NS - l7_now_ns());
+	wait.tv_nsec = ns > 0 ? ns : 0;
+	return &wait;
 }
 
 static void accept_all(int listener)
@@ -386,7 +402,8 @@ int main(int argc, char **argv)
 	}
 	l7_raise_files();
 	make_answers();
-	g_ms = l7_now_ns() / 1000000;
+	g_tick = l7_now_ns() / TICK_NS;
+	prctl(PR_SET_TIMERSLACK, 1);
 	g_epoll = epoll_create1(EPOLL_CLOEXEC);
 	int listener = l7_listen(listen_on);
 	struct epoll_event event = {.events = EPOLLIN};
@@ -394,11 +411,11 @@ int main(int argc, char **argv)
 		l7_die("epoll");
 	for (;;) {
 		struct epoll_event events[EVENTS];
-		int count = epoll_wait(g_epoll, events, EVENTS, g_waiting ? 1 : -1);
+		int count = epoll_pwait2(g_epoll, events, EVENTS, wheel_wait(), NULL);
 		if (g_waiting)
 			run_wheel();
 		else
-			g_ms = l7_now_ns() / 1000000;
+			g_tick = l7_now_ns() / TICK_NS;
 		for (int i = 0; i < count; i++) {
 			if (events[i].data.ptr)
 				handle(events[i].data.ptr, events[i].events);

@@ -3,9 +3,11 @@ one origin over pooled connections with X-Tenant-ID, X-Forwarded-For and X-Forwa
 is refused; each tenant has a limit of rate and one of concurrency. h2o has no limits and sets no fields of the
 request but its own.
 
-A server has a work: `base` (limits that are never reached), `deny` (everything is refused with 429), `log` (base with an
-access log), and as many names as certificates where it is asked for TLS.
+A server has a task: `base` (limits that are never reached), `deny` (everything is refused with 429), `log` (base with
+an access log), `noisy` (tenant 0 has tight limits, the others wide ones); and as many names as certificates where it
+is asked for TLS.
 """
+import json
 import os
 import resource
 import socket
@@ -17,6 +19,8 @@ SECONDS_LONG = 600  # that idle connections stay
 FILES_MAX = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 CONNECTIONS_MAX = min(60000, (FILES_MAX - 500) // 2)  # of clients; HAProxy wants to be sure of two files for each
 HIGH_RATE = 900000  # requests a second that no tenant reaches
+NOISY = {"rate": 1000, "concurrency": 50, "connections": 100}  # what tenant 0 may of `noisy`
+QUIET_RATE = 10000
 
 
 def host(number):
@@ -82,11 +86,16 @@ class Nginx(Proxy):
     def prepare(self):
         deny = self.task == "deny"
         tenants = "".join(f"    {host(i)} t{i};\n" for i in range(self.names))
+        noisy = (f"limit_req zone=noisy burst={NOISY['rate']} nodelay; limit_conn noisy_now {NOISY['concurrency']};", f"""
+  map $tenant $noisy {{ default ""; t0 t0; }}
+  limit_req_zone $noisy zone=noisy:1m rate={NOISY['rate']}r/s;
+  limit_conn_zone $noisy zone=noisy_now:1m;""") if self.task == "noisy" else ("", "")
         location = f"""
     if ($tenant = "") {{ return 404; }}
     location / {{
       limit_req zone=rate {'nodelay' if deny else 'burst=100000 nodelay'};
       limit_conn concurrency 50000;
+      {noisy[0]}
       proxy_pass http://origin;
     }}"""
         names = [f"server {{ listen 127.0.0.1:{self.port}; server_name _; {location} }}"]
@@ -114,7 +123,7 @@ http {{
   ssl_protocols TLSv1.2 TLSv1.3; ssl_session_cache off; ssl_session_tickets on; ssl_ecdh_curve X25519:prime256v1;
   limit_req_status 429; limit_conn_status 429;
   limit_req_zone $tenant zone=rate:32m rate={'1r/m' if deny else f'{HIGH_RATE}r/s'};
-  limit_conn_zone $tenant zone=concurrency:32m;
+  limit_conn_zone $tenant zone=concurrency:32m;{noisy[1]}
   map $host $tenant {{
     default "";
 {tenants}  }}
@@ -204,3 +213,54 @@ listen: {{host: 127.0.0.1, port: {self.port}}}
 
     def command(self):
         return ["h2o", "-m", "worker", "-c", self.path("h2o.conf")]
+
+
+class Ours(Proxy):
+    """forwarderd, stand-alone: its fleet is a file. JSON text is YAML as well."""
+
+    def prepare(self):
+        state = self.path("state")
+        os.makedirs(state, exist_ok=True)
+        for file in os.listdir(state):
+            if os.path.isfile(os.path.join(state, file)):
+                os.unlink(os.path.join(state, file))
+        self.write("fleet.yaml", json.dumps(self.fleet()))
+        with open(self.path("tenants.yaml"), "w") as f:
+            f.write("tenants:\n")
+            f.writelines(f"  t{i}: {{zone: example.test, service: web, tier: {self.tier(i)}}}\n"
+                         for i in range(self.names))
+        forwarder = {"http": [f"127.0.0.1:{self.port}"], "workers": 1, "connections": CONNECTIONS_MAX, "per_client": 0,
+                     "timeouts": {"idle": f"{SECONDS_LONG}s", "head": f"{SECONDS_LONG}s"}, "usage": {"dir": "usage"}}
+        if self.is_tls:
+            forwarder.update(https=[f"127.0.0.1:{self.tls_port}"], certificates=self.certificates)
+        if self.task == "log":
+            forwarder["access_log"] = {"path": self.path("access.log")}
+        self.write("node.yaml", json.dumps({"node": {"name": "bench", "region": "eu", "state_dir": "state"},
+                                            "fleet": ["fleet.yaml", "tenants.yaml"], "forwarder": forwarder}))
+
+    def tier(self, number):
+        return "deny" if self.task == "deny" else "noisy" if self.task == "noisy" and number == 0 else "base"
+
+    def fleet(self):
+        wide = {"rate": f"{HIGH_RATE}/s", "concurrency": 50000, "bandwidth": "4GiB", "body": "100MB", "websockets": 50000,
+                "connections": f"{HIGH_RATE}/s", "client_rate": f"{HIGH_RATE}/s"}
+        noisy = {**wide, "rate": f"{NOISY['rate']}/s", "concurrency": NOISY["concurrency"],
+                 "connections": f"{NOISY['connections']}/s"}
+        quiet = {**wide, "rate": f"{QUIET_RATE}/s"} if self.task == "noisy" else wide
+        return {
+            "regions": {"eu": {"at": [50.11, 8.68]}},
+            "zones": {"example.test": {"soa": {"mname": "ns1.example.test", "rname": "hostmaster.example.test"}}},
+            "tiers": {"base": quiet, "noisy": noisy, "deny": {**wide, "rate": "1/h", "burst": 1}},
+            "services": {"web": {
+                "vips": {"eu": ["192.0.2.1"]},
+                "origins": {"all": {"concurrency": 60000, "idle": f"{SECONDS_LONG}s",
+                                    "eu": [f"127.0.0.1:{self.origin}"]}},
+                "routes": [{"path": "/", "origins": "all"}]}},
+        }
+
+    def command(self):
+        return [self.binary(), "-c", self.path("node.yaml")]
+
+    def binary(self):
+        """ours@DIR is the forwarderd of another build directory: two builds in one run."""
+        return (self.kind.partition("@")[2] or self.config["build"]) + "/forwarder/forwarderd"

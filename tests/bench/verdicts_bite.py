@@ -9,8 +9,10 @@ import unittest
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import l7  # noqa: E402
 import ratchet  # noqa: E402
 import report  # noqa: E402
+import soak  # noqa: E402
 import table  # noqa: E402
 
 
@@ -108,6 +110,26 @@ class Table(unittest.TestCase):
             "a region drained: ms until answered": True, "a region drained: ms of control CPU": True,
             "50 flips under load: lost or wrong answers": False,
             "a flip every 100 ms under load: lost or wrong answers": False})
+
+
+class Proxies(unittest.TestCase):
+    def row(self, us, scale, wrong=0):
+        out = table.Report(argparse.Namespace(only=[]))
+        rows = [{"kind": kind, "round": number, "us": value, "is_clean": True, "wrong": wrong}
+                for number in range(3) for kind, value in (("ours", us), ("nginx", 20.0))]
+        l7.add_row(out, "row", rows, scale, 13.0)
+        return out.rows[-1]
+
+    def test_an_aim_is_scaled_by_the_relay_and_wrong_answers_do_not_count(self):
+        self.assertIs(self.row(13.5, 1.05)["is_ok"], True)
+        self.assertIs(self.row(13.5, 1.0)["is_ok"], False)
+        self.assertIs(self.row(10.0, 1.0, wrong=1)["is_ok"], False)
+        self.assertEqual(self.row(13.5, 2.0)["peers"], {"nginx": 10.0})
+
+    def test_memory_that_grows_is_seen_in_spite_of_the_start(self):
+        flat = [(second, 50 if second > 100 else 10) for second in range(600)]
+        self.assertAlmostEqual(soak.growth(flat, 600), 0)
+        self.assertAlmostEqual(soak.growth([(at, mb + at / 300) for at, mb in flat], 600), 2)
 
 
 if __name__ == "__main__":
