@@ -15,13 +15,11 @@
 #define OUTLIER_ACTIVE_NS 10000000000u	/* a tenant is active that long, and as long again */
 
 /* Gateway failures: connect, timeout, reset before the head, bad response, 502, 503, 504. A plain 500 is a
- * success; a client that went, or a reused connection that was found dead, is not reported. `pool`: of this
- * turn's world; NULL: it is gone. `tenant`: hash of its id, never 0. */
+ * success; a client that went, or a reused connection that was found dead, is not reported. Counts the
+ * origin's requests and errors. `pool`: of this turn's world; NULL: it is gone. `tenant`: hash of its id. */
 void outlier_report(const struct pool *pool, struct origin *origin, bool has_failed, bool is_probation,
 		    uint64_t tenant, uint64_t now_ns);
 /* A check's verdict changed. UP after DOWN ends an ejection too, and is a slow start. */
 void outlier_check(struct origin *origin, bool is_up, uint64_t now_ns);
 /* Once a second, of each pool. */
 void outlier_sweep(const struct pool *pool, uint64_t now_ns);
-/* Who is active lately: once in OUTLIER_ACTIVE_NS, of each pool. */
-void outlier_age(struct pool_state *state);

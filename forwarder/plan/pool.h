@@ -32,10 +32,10 @@ struct origin {
 	_Atomic uint64_t slow_start_ns;		    /* when it came (back); 0: long ago */
 	_Atomic uint64_t latency_ns, latency_at_ns; /* peak EWMA */
 	/* outlier detection */
-	_Atomic uint32_t failures;	 /* consecutive gateway failures */
-	_Atomic uint64_t failed_tenants; /* hash bits of the tenants that saw them */
+	_Atomic uint32_t failures;  /* consecutive gateway failures */
+	_Atomic uint64_t failed_by; /* who saw them: one tenant's hash, lowest bit: others too */
 	_Atomic uint32_t ejections, successes;
-	_Atomic uint64_t until_ns; /* EJECTED: the end of it */
+	_Atomic uint64_t until_ns; /* EJECTED: the end of it; UP: when one ejection is forgotten */
 	/* counted */
 	_Atomic uint64_t requests, errors, ejected_total;
 };
@@ -66,10 +66,10 @@ struct pool_state {
 	uint32_t number;
 	_Atomic uint32_t is_in_panic;
 	_Atomic uint32_t queued;
-	_Atomic uint32_t active_tenants_hint; /* tenants seen lately, for "from two tenants" */
-	_Atomic uint64_t tenant_bits[2];      /* hash bits of tenants in this and the last 10 s */
+	_Atomic uint64_t active[2]; /* who asked in this and the last 10 s, as failed_by */
+	_Atomic uint64_t aged_ns;   /* when these moved on */
 	_Atomic uint64_t panics, retries, retry_budget_spent;
-	struct pool_queue *queue;
+	_Atomic(struct pool_queue *) queue; /* made when somebody waits first */
 };
 
 struct pool_tls; /* immutable settings of TLS to this pool's origins */

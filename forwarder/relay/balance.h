@@ -25,7 +25,6 @@ struct balance_request {
 
 struct balance_choice {
 	struct origin *origin;
-	uint32_t member;   /* index in the pool of this turn's world */
 	bool is_probation; /* the one request that an origin on probation gets */
 	bool is_sticky;	   /* the cookie's; else a sticky pool sets a new one */
 };
@@ -39,8 +38,9 @@ enum balance_verdict {
 enum balance_verdict balance_take(const struct balance_request *request, struct balance_choice *ret);
 /* Without a look at those who wait: fair_give is what a request calls. */
 void balance_give(const struct balance_choice *choice);
-/* A slot at this one origin, whatever the policy; for those who wait. */
-bool balance_take_at(struct origin *origin, uint32_t concurrency, struct balance_choice *ret);
+/* A slot at this one origin of the pool, whatever the policy; for those who wait. */
+bool balance_take_at(const struct pool_state *state, struct origin *origin, uint32_t concurrency,
+		     struct balance_choice *ret);
 
 /* The bits of members by the numbers of their origins: what a request tried outlives a world. */
 uint64_t balance_excluded(const struct pool *pool, const uint32_t *origin_numbers, unsigned count);

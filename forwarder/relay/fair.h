@@ -20,8 +20,9 @@
 enum fair_status {
 	FAIR_NOT,    /* does not wait */
 	FAIR_WAITS,  /* parked */
-	FAIR_CHOSEN, /* has the slot; its worker was told unless it was the caller itself */
-	FAIR_LATE,   /* its deadline had passed when it would have been its turn; its worker was told */
+	FAIR_CHOSEN, /* has the slot since its own call of fair_wait: no message comes */
+	FAIR_TOLD,   /* has the slot, and a message is under way; fair_leave says FAIR_CHOSEN */
+	FAIR_LATE,   /* its deadline had passed when it would have been its turn; a message is under way */
 };
 
 /* Part of a request, in memory of its worker that is never given back; zero it once. The lock of the queue
@@ -62,7 +63,8 @@ enum reason fair_wait(struct fair *fair, const struct balance_request *request, 
 
 /* Takes a waiter out whose client went, or whose deadline came by the worker's own timer. What it was:
  * FAIR_WAITS: gone without anything; FAIR_CHOSEN: it holds the slot of ->choice, to be used or given;
- * FAIR_LATE: the same as FAIR_WAITS. A message that is still under way finds another generation. */
+ * FAIR_LATE: the same as FAIR_WAITS. The same call answers the message of fair_wake; one that is still under
+ * way when a client went finds another generation. */
 enum fair_status fair_leave(struct pool_state *state, struct fair_waiter *waiter);
 
 /* Gives a slot back, to the next of those who wait for one. Replaces balance_give. */

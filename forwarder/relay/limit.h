@@ -1,8 +1,8 @@
 /*
  * What a tenant, a client, a route and a key may: the admission of a request in one fixed order, and the way
- * back of what was taken. A refusal leaves every word as it was. The words are shared by all workers and
- * changed by compare-and-swap; nothing here allocates or locks, but waiting for concurrency (fair.h).
- * Any worker.
+ * back of what was taken. A refusal by concurrency or a rate leaves every word as it was. The words are
+ * shared by all workers and changed by compare-and-swap; nothing here allocates, and nothing locks but
+ * waiting for concurrency (fair.h). Any worker.
  */
 #pragma once
 #include "forwarder/plan/policy.h"
@@ -53,10 +53,11 @@ enum reason limit_admit(struct limits *limits, const struct limit_request *reque
  * waiter->status is FAIR_WAITS (park) or FAIR_CHOSEN (limit_resume at once); else refused. */
 enum reason limit_wait(struct limits *limits, const struct limit_request *request, struct limit_grant *grant,
 		       struct fair_waiter *waiter);
-/* The waiter was chosen: what comes behind concurrency. */
+/* The waiter is FAIR_CHOSEN, fair_wake's message came, or its deadline: what comes behind concurrency, or
+ * REASON_CONCURRENCY where it waited in vain. */
 enum reason limit_resume(struct limits *limits, const struct limit_request *request,
-			 struct limit_grant *grant);
-/* The client went, or the deadline came while it waited; gives back what it may have got meanwhile. */
+			 struct limit_grant *grant, struct fair_waiter *waiter);
+/* The client went while it waited: gives back what it may have got meanwhile. */
 void limit_leave(struct limits *limits, struct limit_grant *grant, struct fair_waiter *waiter,
 		 uint64_t now_ns);
 
