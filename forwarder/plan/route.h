@@ -4,7 +4,7 @@
  */
 #pragma once
 #include "forwarder/plan/policy.h"
-#include "lib/http_head.h"
+#include "lib/http/http_head.h"
 
 #define ROUTES_MAX 256
 

@@ -26,7 +26,9 @@ struct head_write_request {
 	bool is_sampled;   /* the trusted traceparent's flag, else true */
 };
 
-/* Returns the length; 0: does not fit. */
+/* Octets that are enough, about 1 KiB more than the client's head. */
+size_t head_write_request_room(const struct head_write_request *from);
+/* Returns the length; 0: `size` is less than that. */
 size_t head_write_request(const struct head_write_request *from, char *out, size_t size);
 
 struct head_write_response {
@@ -41,5 +43,6 @@ struct head_write_response {
 	struct route_text extra;    /* whole lines with their CRLF: a sticky cookie, RateLimit */
 };
 
-/* Also of 103 and 101. Returns the length; 0: does not fit. */
+size_t head_write_response_room(const struct head_write_response *from);
+/* Also of 103 and 101. Returns the length; 0: `size` is less than head_write_response_room(). */
 size_t head_write_response(const struct head_write_response *from, char *out, size_t size);

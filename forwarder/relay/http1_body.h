@@ -27,14 +27,15 @@ struct http1_body {
 	uint16_t line;	/* octets of the chunk line so far */
 	uint16_t extensions;
 	uint16_t chunks; /* of the row that is counted */
-	uint16_t small;	 /* their octets, at most 8 each */
-	uint8_t framing; /* enum http1_framing */
+	uint16_t small;	 /* their octets, as far as they matter */
 	uint8_t part;
-	bool is_escaped;
+	bool is_response;
 };
 
 /* Chunked with `length` 0. A body of no octets is DONE before any is received: http1_body_is_done(). */
-void http1_body_start(struct http1_body *body, enum http1_framing framing, uint64_t length, uint64_t limit);
+/* The row of small chunks is refused of clients only: origins that stream have their reasons. */
+void http1_body_start(struct http1_body *body, enum http1_framing framing, uint64_t length, uint64_t limit,
+		      bool is_response);
 bool http1_body_is_done(const struct http1_body *body);
 /* Octets that are still to come at least; UINT64_MAX: nobody knows. */
 uint64_t http1_body_left(const struct http1_body *body);

@@ -6,7 +6,7 @@
 #include "forwarder/plan/reason.h"
 #include "forwarder/plan/route.h"
 #include "forwarder/plan/target.h"
-#include "lib/http_head.h"
+#include "lib/http/http_head.h"
 
 enum http1_framing {
 	HTTP1_NONE,   /* no body */
@@ -15,8 +15,11 @@ enum http1_framing {
 	HTTP1_TO_EOF, /* of responses only */
 };
 
+/* For `Allow`, where we answer 405 for a method that no route is asked about, or OPTIONS ourselves. */
+#define HTTP1_REQUEST_ALLOW "GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS"
+
 /* For the host and the path of one request. */
-#define HTTP1_REQUEST_SCRATCH(target_bytes) (TARGET_HOST_MAX + (target_bytes) + 2)
+#define HTTP1_REQUEST_SCRATCH(target_bytes) (TARGET_HOST_MAX + 2 * ((target_bytes) + 1))
 
 struct http1_request {
 	uint8_t minor;
@@ -62,3 +65,18 @@ bool http1_request_upgrades(const struct http1_request *request, const struct ro
 /* What route_find() asks for. */
 struct route_request http1_request_route(const struct http1_request *request, const struct http_head *head,
 					 const char *octets);
+
+/* ---- shared with responses ---- */
+
+/* Zero before the first Connection field. */
+struct http1_connection {
+	uint32_t names;
+	bool closes, keeps_alive, upgrades;
+};
+
+/* Reads one Connection field and marks the fields that it names, but those that frame, route or are ours
+ * alone to say. False: an element is no token, or they are more than 16. */
+bool http1_request_connection(struct http_head *head, const char *octets, const struct http_head_field *field,
+			      struct http1_connection *ret);
+/* A Content-Length: up to 19 digits and below 2^63. */
+bool http1_request_length(const char *text, size_t length, uint64_t *ret);

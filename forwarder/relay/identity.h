@@ -3,7 +3,7 @@
  * ones. Pure; a worker's thread.
  */
 #pragma once
-#include "lib/http_head.h"
+#include "lib/http/http_head.h"
 #include "lib/net.h"
 
 #define IDENTITY_ID_MAX 128

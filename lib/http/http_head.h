@@ -40,7 +40,7 @@ enum http_field {
 	HTTP_FIELD_GSLB, /* Gslb-* */
 	HTTP_FIELD_TRACEPARENT,
 	HTTP_FIELD_TRACESTATE,
-	HTTP_FIELD_ALIAS, /* one of the seven above and GSLB where CGI makes one name of both: X_Tenant_ID */
+	HTTP_FIELD_ALIAS, /* CGI makes one name of it and of an X- or Gslb- field above: X_Tenant_ID */
 	HTTP_FIELD_FRAMING_ALIAS, /* the same of Content-Length and Transfer-Encoding */
 	HTTP_FIELD_COUNT
 };
