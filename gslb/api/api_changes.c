@@ -11,7 +11,6 @@
 #include "lib/mem.h"
 #include "lib/text.h"
 #include <assert.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -119,8 +118,8 @@ static void add_entry(const struct api_changes *changes, struct reader *reader, 
 
 static void add_version(struct reader *reader, const struct journal *journal)
 {
-	char version[48];
-	snprintf(version, sizeof version, "%s-%" PRIu64, journal_instance(journal), reader->position);
+	char version[JOURNAL_VERSION_MAX];
+	journal_version(journal, reader->position, version);
 	add_line(reader, json_pack("{s:o}", "version", json_text(version)));
 	reader->is_open = false;
 	reader->heartbeat_ms = clock_mono_ms() + HEARTBEAT_MS;

@@ -6,6 +6,7 @@
 #include "daemon/http.h"
 #include "daemon/http_body.h"
 #include "gslb/control/server.h"
+#include "health/load_book.h"
 #include "store/controls.h"
 
 #define API_REASON_MAX 1000 /* octets of a control's reason */
@@ -73,6 +74,9 @@ json_t *api_view_control(const struct control_row *row);    /* null for NULL; ne
 json_t *api_view_time(int64_t unix_ms);			    /* null for 0 */
 json_t *api_view_object(const struct fleet_object *object); /* as in YAML + id, source, version */
 
+/* What a region's forwarders report of a service; null for NULL. With `is_named` region and service, too. */
+json_t *api_view_load(const struct load_entry *entry, uint64_t now_ms, bool is_named);
+
 /* One VIP as it stands now. */
 struct api_vip {
 	const char *region, *service, *check; /* check NULL: none */
@@ -97,6 +101,7 @@ http_handler api_get_export;					/* api_export.c */
 http_handler api_get_tail;					/* api_tail.c */
 http_handler api_get_changes;					/* api_changes.c */
 http_handler api_get_status, api_get_regions, api_get_services; /* api_state.c */
+http_handler api_post_load, api_get_load;			/* api_load.c */
 http_handler api_get_zones, api_get_tenants, api_get_audit;
 http_handler api_get_metrics, api_get_healthz, api_get_readyz;
 http_handler api_get_vips;						     /* api_vips.c */

@@ -29,6 +29,8 @@ const struct http_route api_routes[] = {
 	{"GET", "v1/backup", NONE, api_get_backup, LOADED},
 	{"GET", "v1/tail", PARAMS("tenant", "region", "client", "limit", "for"), api_get_tail, LOADED},
 	{"GET", "v1/changes", PARAMS("since", "wait"), api_get_changes, LOADED},
+	{"GET", "v1/load", PARAMS("region", "service"), api_get_load, LOADED},
+	{"POST", "v1/load", NONE, api_post_load, LOADED},
 	{"POST", "v1/explain", NONE, api_post_explain, LOADED},
 	{"PUT", "v1/controls/vips/*/*", NONE, api_put_vip, LOADED},
 	{"DELETE", "v1/controls/vips/*/*", REASON, api_delete_vip, LOADED},
@@ -40,7 +42,6 @@ const struct http_route api_routes[] = {
 	{"GET", "v1/audit", PARAMS("since", "after", "limit"), api_get_audit, ALWAYS},
 	{"POST", "v1/reload", NONE, api_post_reload, LOADED},
 	{NULL, "v1/observations", NULL, NULL, LOADED},
-	{NULL, "v1/load", NULL, NULL, LOADED},
 	{NULL, "v1/drills", NULL, NULL, LOADED},
 	{NULL, "v1/drills/*", NULL, NULL, LOADED},
 };

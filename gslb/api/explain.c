@@ -3,11 +3,13 @@
  * words are read off what resolve() left behind. Control thread.
  */
 #include "gslb/api/explain.h"
+#include "gslb/api/api_internal.h"
 #include "gslb/compile/steering.h"
 #include "gslb/compile/world_builder.h"
 #include "gslb/decide/https.h"
 #include "gslb/decide/resolve.h"
 #include "gslb/decide/words.h"
+#include "lib/clock.h"
 #include "lib/json_text.h"
 #include "lib/mem.h"
 #include "lib/rng.h"
@@ -190,6 +192,8 @@ static json_t *region_json(const struct story *story, const char *id)
 	const struct plan_region *counted = region_of(story->choice.service, number);
 	int tier = tier_of(story, number);
 	enum region_reason reason = region_reason(story, number, id, tier);
+	const struct load_entry *load =
+		load_book_find(server_load_book(story->server), id, story->service->object.id);
 	bool is_candidate = tier >= 0 && region && region->share != SHARE_DOWN;
 	json_t *vips = json_array();
 	for (unsigned i = 0; region && i < region->vip_count; i++)
@@ -205,10 +209,11 @@ static json_t *region_json(const struct story *story, const char *id)
 		json_decref(share);
 		share = json_string("down");
 	}
-	return json_pack("{s:o, s:o, s:o, s:o, s:f, s:f, s:n, s:b, s:o, s:o}", "region", json_text(id),
+	return json_pack("{s:o, s:o, s:o, s:o, s:f, s:f, s:o, s:b, s:o, s:o}", "region", json_text(id),
 			 "tier", is_candidate ? json_integer(tier) : json_null(), "distance_km", distance,
 			 "share", share, "healthy", counted ? counted->healthy_permille / 1000.0 : 0.0,
-			 "weight", counted ? region_weight(counted) : 0.0, "load", "kept",
+			 "weight", counted ? region_weight(counted) : 0.0, "load",
+			 api_view_load(load, clock_mono_ms(), false), "kept",
 			 (story->choice.kept >> number & 1) != 0, "reason",
 			 json_text(words_region_reason(reason)), "vips", vips);
 }

@@ -402,6 +402,62 @@ static void render_health(struct page *page)
 		render_probe_seconds(page, check->id);
 }
 
+/* ---- load ---- */
+
+typedef double load_value(const struct load_entry *entry);
+
+static double load_scale(const struct load_entry *entry)
+{
+	return entry->scale / (double)SCORE_FULL;
+}
+
+static double load_current(const struct load_entry *entry)
+{
+	return (double)entry->current;
+}
+
+static double load_target(const struct load_entry *entry)
+{
+	return (double)entry->target;
+}
+
+static double load_max(const struct load_entry *entry)
+{
+	return (double)entry->max;
+}
+
+static void render_load(struct page *page)
+{
+	static const struct {
+		const char *family, *help;
+		load_value *value;
+	} rows[] = {
+		{"gslb_health_load_scale", "What forwarders report is left of the region, 0 to 1.",
+		 load_scale},
+		{"gslb_health_load_current", "Requests in flight and queued in the region.", load_current},
+		{"gslb_health_load_target", "Requests above which the region should get fewer clients.",
+		 load_target},
+		{"gslb_health_load_max", "Requests that the region can bear.", load_max},
+	};
+	const struct load_book *book = server_load_book(page->server);
+	const struct load_entry *entry;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		exposition_begin(&page->text, rows[i].family, EXPOSITION_GAUGE, rows[i].help);
+		for (size_t at = 0; (entry = load_book_next(book, &at));)
+			exposition_sample(&page->text, rows[i].value(entry), "service", entry->service,
+					  "region", entry->region, NULL);
+	}
+	const struct load_node *node;
+	uint64_t now_ms = clock_mono_ms();
+	exposition_begin(&page->text, "gslb_health_load_report_age_seconds", EXPOSITION_GAUGE,
+			 "Seconds since the forwarder's last report.");
+	for (size_t at = 0; (node = load_book_next_node(book, &at));)
+		exposition_sample(&page->text,
+				  now_ms > node->seen_ms ? (double)(now_ms - node->seen_ms) / 1000 : 0,
+				  "node", node->node, "region", node->region, "state",
+				  node->state == LOAD_UP ? "up" : "draining", NULL);
+}
+
 /* ---- controls and geography ---- */
 
 static void render_share(struct page *page, const char *region, const char *service, int share)
@@ -466,6 +522,7 @@ void metrics_render(const struct server *server, struct evbuffer *out)
 	render_kernel_drops(&page);
 	render_tenants(&page);
 	render_health(&page);
+	render_load(&page);
 	render_controls(&page);
 	render_geo(&page);
 }

@@ -2,6 +2,7 @@
 #include "gslb/compile/plan_build.h"
 #include "gslb/decide/https.h"
 #include "health/health_book.h"
+#include "health/load_book.h"
 #include "lib/mem.h"
 #include "store/controls.h"
 #include <assert.h>
@@ -44,10 +45,26 @@ static struct vip_health health_of(const struct plan_build *build, const struct 
 	};
 }
 
+static struct vip_load load_of(const struct plan_build *build, const struct fleet_service *service,
+			       const char *region)
+{
+	const struct load_book *book = build->source->loads;
+	const struct load_entry *entry = book ? load_book_find(book, region, service->object.id) : NULL;
+	if (!entry)
+		return (struct vip_load){.scale = SCORE_FULL};
+	uint64_t ago_ms = build->now_ms > entry->changed_ms ? build->now_ms - entry->changed_ms : 0;
+	return (struct vip_load){
+		.is_reported = true,
+		.scale = entry->scale,
+		.changed_ms = entry->changed_ms,
+		.changed_unix_ms = build->now_unix_ms - (int64_t)ago_ms,
+	};
+}
+
 /* `region_changed_ms`: the last change of a control of the VIP's region. */
 static void fill_vip(const struct plan_build *build, const struct fleet_service *service, const char *region,
-		     const struct fleet_vip *vip, uint64_t region_changed_ms, struct plan_vip_input *out,
-		     uint64_t *next_ms)
+		     const struct fleet_vip *vip, uint64_t region_changed_ms, const struct vip_load *load,
+		     struct plan_vip_input *out, uint64_t *next_ms)
 {
 	char address[IP_TEXT_MAX];
 	ip_format(&vip->ip, address);
@@ -63,7 +80,7 @@ static void fill_vip(const struct plan_build *build, const struct fleet_service 
 	out->ip = vip->ip;
 	out->weight = vip->weight;
 	out->shares = vip->shares;
-	vip_input_fill(out, &health, &controls, service->ttl_min, service->ttl_max, build->now_ms,
+	vip_input_fill(out, &health, &controls, load, service->ttl_min, service->ttl_max, build->now_ms,
 		       &own_next_ms);
 	if (own_next_ms < *next_ms)
 		*next_ms = own_next_ms;
@@ -121,6 +138,7 @@ struct plan_service *plan_build_service(const struct plan_build *build, const st
 			continue;
 		uint64_t changed_ms = later(control_changed_ms(build, from->region, "", ""),
 					    control_changed_ms(build, from->region, service->object.id, ""));
+		struct vip_load load = load_of(build, service, from->region);
 		struct plan_region_input *to = &regions[input.region_count++];
 		struct plan_vip_input *to_vips = vips + r * VIPS_PER_REGION_MAX;
 		assert(region->number < REGIONS_MAX && from->count <= VIPS_PER_REGION_MAX);
@@ -131,7 +149,7 @@ struct plan_service *plan_build_service(const struct plan_build *build, const st
 		to->vip_count = (uint8_t)from->count;
 		to->vips = to_vips;
 		for (size_t v = 0; v < from->count; v++)
-			fill_vip(build, service, from->region, &from->vips[v], changed_ms, &to_vips[v],
+			fill_vip(build, service, from->region, &from->vips[v], changed_ms, &load, &to_vips[v],
 				 ret_next_ms);
 	}
 	struct plan_service *plan = plan_service_compile(&input);

@@ -278,6 +278,13 @@ static void on_timer(evutil_socket_t fd, short what, void *user)
 	publish_world(builder);
 }
 
+static void publish_soon(struct world_builder *builder)
+{
+	uint64_t due_ms = clock_mono_ms() + COALESCE_MS;
+	if (builder->index && builder->due_ms > due_ms)
+		arm_timer(builder, due_ms);
+}
+
 void world_builder_state_changed(struct world_builder *builder, const struct ip *vip)
 {
 	if (vip) {
@@ -288,9 +295,15 @@ void world_builder_state_changed(struct world_builder *builder, const struct ip 
 	}
 	for (size_t i = 0; !vip && i < builder->service_count; i++)
 		builder->services[i].is_dirty = true;
-	uint64_t due_ms = clock_mono_ms() + COALESCE_MS;
-	if (builder->index && builder->due_ms > due_ms)
-		arm_timer(builder, due_ms);
+	publish_soon(builder);
+}
+
+void world_builder_load_changed(struct world_builder *builder, uint32_t service)
+{
+	if (service >= builder->service_count)
+		return;
+	builder->services[service].is_dirty = true;
+	publish_soon(builder);
 }
 
 static bool has_changes(const struct world_builder *builder)

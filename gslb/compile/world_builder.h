@@ -33,6 +33,8 @@ void world_builder_fleet_changed(struct world_builder *builder, const struct fle
 /* A target's health changed: its services are recompiled and published 20 ms later, all changes of that
  * time in one world; what else is published meanwhile takes them along. vip NULL: every service. */
 void world_builder_state_changed(struct world_builder *builder, const struct ip *vip);
+/* What forwarders report of this service changed: the same. */
+void world_builder_load_changed(struct world_builder *builder, uint32_t service);
 /* Publishes what waits for those 20 ms. */
 void world_builder_settle(struct world_builder *builder);
 /* Controls changed at this moment: the services that they concern are recompiled and published when it

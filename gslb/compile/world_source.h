@@ -8,12 +8,14 @@
 
 struct controls;
 struct health_book;
+struct load_book;
 
 struct world_source {
 	const struct fleet *fleet;
 	uint64_t fleet_version;
 	const struct controls *controls;  /* NULL: no hand is on anything */
 	const struct health_book *health; /* NULL: nothing is known of any VIP */
+	const struct load_book *loads;	  /* NULL: no forwarder reports */
 	const struct serve_settings *settings;
 	unsigned workers; /* that share the clients, and a tenant's budget */
 };

@@ -53,6 +53,11 @@ uint64_t journal_end(const struct journal *journal)
 	return journal->end;
 }
 
+void journal_version(const struct journal *journal, uint64_t position, char out[static JOURNAL_VERSION_MAX])
+{
+	snprintf(out, JOURNAL_VERSION_MAX, "%s-%" PRIu64, journal->instance, position);
+}
+
 bool journal_reaches(const struct journal *journal, uint64_t position)
 {
 	return position >= journal->first && position <= journal->end;

@@ -24,6 +24,9 @@ void journal_free(struct journal *journal); /* NULL is fine */
 const char *journal_instance(const struct journal *journal);
 /* The position behind the last entry. The entries of one change stand together, and nobody reads between. */
 uint64_t journal_end(const struct journal *journal);
+/* The position as the version of a feed: "INSTANCE-POSITION". */
+#define JOURNAL_VERSION_MAX 48
+void journal_version(const struct journal *journal, uint64_t position, char out[static JOURNAL_VERSION_MAX]);
 /* Whether everything that changed since this position is known. */
 bool journal_reaches(const struct journal *journal, uint64_t position);
 /* The entry at a position that is reached and before the end; until the journal changes. */

@@ -7,6 +7,7 @@
 #include "gslb/control/change.h"
 #include "gslb/control/journal.h"
 #include "gslb/control/loading.h"
+#include "gslb/control/loads.h"
 #include "gslb/control/serials.h"
 #include "gslb/control/server_internal.h"
 #include "gslb/control/start.h"
@@ -107,6 +108,7 @@ struct server *server_new(struct event_base *base, const char *config_path, cons
 		goto failed;
 	}
 	server->builder = world_builder_new(base, world);
+	server->loads = loads_new(server);
 	new_health(server);
 	struct load_previous nothing = {0};
 	server->loading_hooks = (struct loading_hooks){server, loaded_version, on_loaded};
@@ -140,6 +142,7 @@ void server_free(struct server *server)
 		health_book_save(server->health);
 	health_book_free(server->health);
 	notify_free(server->notify);
+	loads_free(server->loads);
 	world_builder_free(server->builder);
 	controls_free(server->controls);
 	journal_free(server->journal);
@@ -203,6 +206,7 @@ static void take_over(struct server *server, struct node_files *files, size_t se
 		.fleet_version = server->fleet_version,
 		.controls = server->controls,
 		.health = server->health,
+		.loads = loads_book(server->loads),
 		.settings = &server->config->settings,
 		.workers = server->config->workers,
 	};
@@ -376,6 +380,16 @@ struct controls *server_controls(const struct server *server)
 struct journal *server_journal(const struct server *server)
 {
 	return server->journal;
+}
+
+struct loads *server_loads(const struct server *server)
+{
+	return server->loads;
+}
+
+const struct load_book *server_load_book(const struct server *server)
+{
+	return loads_book(server->loads);
 }
 
 const struct health_book *server_health(const struct server *server)

@@ -25,6 +25,7 @@ struct server_hooks {
 	bool (*rebind)(void *user, const struct node_config *config, struct err_list *errors);
 };
 
+struct load_book;
 struct server;
 
 /* Who asks for a change: for the audit. */
@@ -94,6 +95,8 @@ struct fleet *server_fleet(const struct server *server); /* another one after a 
 struct store *server_store(const struct server *server);
 struct controls *server_controls(const struct server *server);
 struct journal *server_journal(const struct server *server);
+struct loads *server_loads(const struct server *server);
+const struct load_book *server_load_book(const struct server *server);
 const struct health_book *server_health(const struct server *server);
 const struct notify *server_notify(const struct server *server);
 struct world_builder *server_builder(const struct server *server);

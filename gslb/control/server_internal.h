@@ -12,6 +12,7 @@ struct server {
 	struct store *store;
 	struct controls *controls;     /* controls.h */
 	struct journal *journal;       /* journal.h */
+	struct loads *loads;	       /* loads.h */
 	struct health_book *health;    /* health_book.h */
 	struct resolve_names *names;   /* resolve_names.h */
 	struct notify *notify;	       /* notify.h */

@@ -101,13 +101,13 @@ static void fill_vip(struct plan_vip *vip, const struct plan_vip_input *input)
 	vip->ttl_is_pending = input->ttl_is_pending;
 	vip->is_drained = input->is_drained;
 	vip->is_last_good = true;
-	vip->score = input->state == VIP_DOWN ? 0 : input->state == VIP_UNKNOWN ? SCORE_FULL : input->score;
+	vip->score = input->state == VIP_DOWN ? 0 : input->score;
 }
 
-/* A VIP that is not down is as good as one that falls after all others. */
+/* A VIP that serves is as good as one that falls after all others. */
 static uint64_t fall_of(const struct plan_vip_input *input)
 {
-	return input->state == VIP_DOWN ? input->fell_ms : UINT64_MAX / 2;
+	return input->state == VIP_DOWN || input->score == 0 ? input->fell_ms : UINT64_MAX / 2;
 }
 
 static uint64_t window_of(const struct plan_vip_input *input)

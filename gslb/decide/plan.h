@@ -147,12 +147,13 @@ struct plan_vip_input {
 	uint32_t weight;
 	uint8_t shares; /* VIPs that have the weight together; 0 as 1 */
 	enum vip_state state;
-	uint16_t score; /* of an up VIP; unknown counts as SCORE_FULL */
+	uint16_t score; /* of a VIP that is not down */
 	uint16_t pending;
 	uint32_t ttl;
 	bool ttl_is_recent, ttl_is_pending;
 	bool is_drained;
-	uint64_t fell_ms;     /* of a down VIP: when it was up last, by any one clock; 0: never seen up */
+	uint64_t fell_ms; /* of one that is down or scores 0: when it was up last, by any one clock; 0: never
+			     seen up */
 	uint32_t interval_ms; /* of its check */
 };
 struct plan_region_input {

@@ -25,11 +25,20 @@ struct vip_controls {
 	uint64_t region_changed_ms; /* the last change of a control of its region */
 };
 
+/* What the region's forwarders report of the service. */
+struct vip_load {
+	bool is_reported;    /* else nothing here counts */
+	uint16_t scale;	     /* what is left of the region's weight, of SCORE_FULL */
+	uint64_t changed_ms; /* the last change of that, monotonic; 0: none since the start */
+	int64_t changed_unix_ms;
+};
+#define VIP_LOAD_INTERVAL_MS 1000 /* between reports: the interval of a VIP without a check */
+
 /* Fills all of `vip` but ip, weight and shares. *ret_next_ms: when its TTL will grow by itself (monotonic),
  * UINT64_MAX: never. */
 void vip_input_fill(struct plan_vip_input *vip, const struct vip_health *health,
-		    const struct vip_controls *controls, uint32_t ttl_min, uint32_t ttl_max, uint64_t now_ms,
-		    uint64_t *ret_next_ms);
+		    const struct vip_controls *controls, const struct vip_load *load, uint32_t ttl_min,
+		    uint32_t ttl_max, uint64_t now_ms, uint64_t *ret_next_ms);
 
 /* ---- what if ---- */
 

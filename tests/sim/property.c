@@ -103,7 +103,8 @@ static bool run(struct rng *rng)
 					    .interval_ms = interval_ms};
 		const struct vip_controls controls = {.share = 100};
 		struct plan_vip_input vip;
-		vip_input_fill(&vip, &health, &controls, ttl_min, ttl_max, later_ms, &next_ms);
+		struct vip_load load = {0};
+		vip_input_fill(&vip, &health, &controls, &load, ttl_min, ttl_max, later_ms, &next_ms);
 		uint32_t wanted = model_ttl(&model, pending, interval_ms, ttl_min, ttl_max, later_ms);
 		if ("DU?"[verdict.state] == model.state && verdict_pending(&verdict) == pending &&
 		    vip.ttl == wanted)

@@ -36,6 +36,7 @@ struct sim_region {
 	char id[64];
 	int share;
 	uint64_t changed_ms, expires_ms; /* 0: until restored */
+	struct vip_load load;
 };
 
 struct sim {
@@ -186,8 +187,8 @@ static struct plan_vip_input input_of(const struct sim *sim, const struct sim_vi
 	};
 	struct plan_vip_input input = {.ip = vip->ip, .weight = vip->weight};
 	uint64_t next_ms;
-	vip_input_fill(&input, &health, &controls, sim->service.ttl_min, sim->service.ttl_max, sim->now_ms,
-		       &next_ms);
+	vip_input_fill(&input, &health, &controls, &sim->regions[vip->region].load, sim->service.ttl_min,
+		       sim->service.ttl_max, sim->now_ms, &next_ms);
 	return input;
 }
 
@@ -360,7 +361,8 @@ static void expect(struct sim *sim, char **words)
 
 static void at(struct sim *sim, char **words)
 {
-	static const char *const verbs[] = {"expect", "share", "restore", "drain", "restore-vip", NULL};
+	static const char *const verbs[] = {"expect",	   "share", "restore", "drain",
+					    "restore-vip", "load",  NULL};
 	advance(sim, START_MS + duration(sim, words[0]));
 	unsigned verb = which(sim, words[1], verbs);
 	if (verb == 0) {
@@ -374,6 +376,12 @@ static void at(struct sim *sim, char **words)
 			  words[4] ? duration(sim, words[5]) : 0);
 	} else if (verb == 2) {
 		set_share(sim, region_of(sim, words[2]), 100, 0);
+	} else if (verb == 5) {
+		struct vip_load *load = &region_of(sim, words[2])->load;
+		load->is_reported = true;
+		load->scale = (uint16_t)(number(sim, words[3]) * SCORE_FULL / 100);
+		load->changed_ms = sim->now_ms;
+		load->changed_unix_ms = (int64_t)sim->now_ms;
 	} else {
 		struct sim_vip *vip = vip_of(sim, words[2]);
 		vip->is_drained = verb == 3;

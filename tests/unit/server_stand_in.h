@@ -9,6 +9,7 @@ struct server {
 	struct fleet *fleet;
 	struct store *store;
 	struct controls *controls;
+	struct load_book *load_book;
 	struct publish *world;
 	uint64_t epoch, fleet_version, index_builds, started_mono_ms;
 	size_t invalid_objects;
@@ -43,6 +44,16 @@ struct controls *server_controls(const struct server *server)
 struct journal *server_journal(const struct server *server)
 {
 	return NULL; /* nobody follows */
+}
+
+struct loads *server_loads(const struct server *server)
+{
+	return NULL; /* nobody reports here, */
+}
+
+const struct load_book *server_load_book(const struct server *server)
+{
+	return server->load_book; /* but what was reported is looked at */
 }
 
 const struct health_book *server_health(const struct server *server)

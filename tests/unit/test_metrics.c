@@ -2,6 +2,7 @@
 #include "gslb/api/metrics.h"
 #include "gslb/decide/choose.h"
 
+#include "health/load_book.h"
 #include "lib/clock.h"
 #include "lib/mem.h"
 #include "store/controls.h"
@@ -66,10 +67,13 @@ static void add_text(const char *text)
 	err_done(&errors);
 }
 
+static void on_load_changed(void *user, const char *region, const char *service) {}
+
 static int setup(void **state)
 {
 	server.fleet = fleet_new();
 	server.controls = controls_new();
+	server.load_book = load_book_new(on_load_changed, NULL);
 	server.is_ready = true;
 	for (int i = 0; i < 2; i++)
 		threads[i] = stats_new();
@@ -81,6 +85,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	controls_free(server.controls);
+	load_book_free(server.load_book);
 	fleet_free(server.fleet);
 	for (int i = 0; i < 2; i++)
 		stats_free(threads[i]);
@@ -352,6 +357,31 @@ static void test_health(void **state)
 	expect("gslb_health_probe_seconds_sum", "check=\"web\"", 0.5);
 }
 
+static void report_load(void)
+{
+	struct load_service shop = {
+		.service = "shop", .current = 812, .target = 3200, .max = 4000, .weight = 0.75};
+	struct load_report report = {.node = "fwd-1",
+				     .region = "eu",
+				     .part = 1,
+				     .parts = 1,
+				     .epoch = 1,
+				     .service_count = 1,
+				     .services = &shop};
+	assert_int_equal(load_book_accept(server.load_book, &report, clock_mono_ms()), LOAD_ACCEPTED);
+}
+
+static void test_load(void **state)
+{
+	report_load();
+	scrape();
+	expect("gslb_health_load_scale", "service=\"shop\",region=\"eu\"", 0.75);
+	expect("gslb_health_load_current", "service=\"shop\",region=\"eu\"", 812);
+	expect("gslb_health_load_target", "service=\"shop\",region=\"eu\"", 3200);
+	expect("gslb_health_load_max", "service=\"shop\",region=\"eu\"", 4000);
+	assert_true(has("gslb_health_load_report_age_seconds", "node=\"fwd-1\",region=\"eu\",state=\"up\""));
+}
+
 static void test_controls(void **state)
 {
 	struct control_row row = {.region = "eu", .share = 40, .expires_mono_ms = clock_mono_ms() + 3600000};
@@ -423,6 +453,7 @@ static void test_the_page_says_what_there_is(void **state)
 	struct world world = {.places = &places};
 	struct control_row row = {.region = "eu", .share = 40, .expires_mono_ms = clock_mono_ms() + 3600000};
 	controls_put(server.controls, &row);
+	report_load();
 	atomic_store(&published.current, &world);
 	scrape();
 	atomic_store(&published.current, NULL);
@@ -464,6 +495,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_histogram_is_cumulative, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_first_hundred_tenants, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_health, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_load, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_controls, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_geo_labels_are_escaped, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_the_page_says_what_there_is, setup, teardown),

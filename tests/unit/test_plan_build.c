@@ -1,5 +1,6 @@
 /* Health, controls, weights and suppositions → what the plan of a service says. */
 #include "gslb/compile/plan_build.h"
+#include "health/load_book.h"
 #include "store/controls.h"
 #include "tests/unit/fleet_fixture.h"
 #include "tests/unit/health_stand_in.h"
@@ -9,6 +10,8 @@
 static struct fleet *fleet;
 static struct controls *controls;
 static struct map *control_changes;
+
+static struct load_book *loads; /* NULL: nobody reports */
 
 static int setup(void **state)
 {
@@ -54,8 +57,10 @@ static const struct fleet_service *service(const char *id)
 static struct plan_service *build(const char *id, const struct what_if *what_if, size_t count,
 				  uint64_t *ret_next_ms)
 {
-	const struct world_source source = {
-		.fleet = fleet, .controls = controls, .health = (const struct health_book *)entries};
+	const struct world_source source = {.fleet = fleet,
+					    .controls = controls,
+					    .health = (const struct health_book *)entries,
+					    .loads = loads};
 	const struct plan_build input = {.source = &source,
 					 .control_changes = control_changes,
 					 .what_if = what_if,
@@ -152,6 +157,32 @@ static void test_weights_and_health(void **state)
 	assert_int_equal(region(plan, "eu")->vips[1].score, 0);
 	assert_int_equal(region(plan, "eu")->vips[1].pending, 1);
 	plan_service_unref(plan);
+}
+
+static void ignore_change(void *user, const char *region_id, const char *service_id) {}
+
+static void test_load_scales_a_region(void **state)
+{
+	all_up();
+	struct load_service shop = {.service = "shop", .max = 100, .weight = 0.25};
+	struct load_report report = {.node = "fwd-1",
+				     .region = "eu",
+				     .part = 1,
+				     .parts = 1,
+				     .service_count = 1,
+				     .services = &shop};
+	loads = load_book_new(ignore_change, NULL);
+	load_book_accept(loads, &report, NOW);
+	struct plan_service *plan = build("shop", NULL, 0, NULL);
+	assert_int_equal(region(plan, "eu")->healthy_permille, 250);
+	assert_int_equal(region(plan, "eu")->vips[0].score, 250);
+	assert_int_equal(region(plan, "eu")->ttl, 5);
+	assert_int_equal(region(plan, "us")->healthy_permille, 1000);
+	assert_int_equal(region(plan, "us")->ttl, 60);
+	assert_false(has(plan->ok, "eu")); /* below min_healthy */
+	plan_service_unref(plan);
+	load_book_free(loads);
+	loads = NULL;
 }
 
 static void test_what_nobody_knows_counts_as_up(void **state)
@@ -286,6 +317,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_steering_comes_through),
 		TEST(test_weights_and_health),
+		TEST(test_load_scales_a_region),
 		TEST(test_what_nobody_knows_counts_as_up),
 		TEST(test_neither_book_nor_controls),
 		TEST(test_the_ttl_doubles),

@@ -10,6 +10,13 @@
 #define UNIX_NOW 1700000000000
 
 static const struct vip_controls no_control = {.share = 100};
+static struct vip_load load; /* of the tests that set it; else nothing is reported */
+
+static int setup(void **state)
+{
+	load = (struct vip_load){0};
+	return 0;
+}
 
 static struct plan_vip_input fill(struct vip_health health, struct vip_controls controls, uint64_t now_ms,
 				  uint64_t *ret_next_ms)
@@ -17,7 +24,7 @@ static struct plan_vip_input fill(struct vip_health health, struct vip_controls 
 	struct plan_vip_input vip = {.weight = 7, .shares = 2};
 	uint64_t next_ms;
 	ip_parse("192.0.2.1", &vip.ip);
-	vip_input_fill(&vip, &health, &controls, 5, 60, now_ms, ret_next_ms ? ret_next_ms : &next_ms);
+	vip_input_fill(&vip, &health, &controls, &load, 5, 60, now_ms, ret_next_ms ? ret_next_ms : &next_ms);
 	assert_true(vip.weight == 7 && vip.shares == 2 && vip.ip.family == 4); /* the caller's */
 	return vip;
 }
@@ -93,7 +100,7 @@ static void test_the_ttl_at_its_ends(void **state)
 	health.pending = 0;
 	health.state = VIP_UNKNOWN;
 	assert_int_equal(ttl(health, no_control, 1000000), 5);
-	vip_input_fill(&vip, &health, &no_control, 20, 20, 0, &next_ms);
+	vip_input_fill(&vip, &health, &no_control, &load, 20, 20, 0, &next_ms);
 	assert_int_equal(vip.ttl, 20);
 	health = up();
 	health.changed_ms = 5000;
@@ -126,6 +133,50 @@ static void test_a_share_of_0_drains(void **state)
 {
 	assert_true(fill(up(), (struct vip_controls){.share = 0}, 0, NULL).is_drained);
 	assert_false(fill(up(), no_control, 0, NULL).is_drained);
+}
+
+/* ---- what forwarders report ---- */
+
+static void test_a_region_that_lost_origins_weighs_less(void **state)
+{
+	load = (struct vip_load){.is_reported = true, .scale = 750, .changed_ms = 90000};
+	struct plan_vip_input vip = fill(up(), no_control, 90000, NULL);
+	assert_true(vip.state == VIP_UP && vip.score == 750 && vip.ttl == 5);
+	assert_int_equal(ttl(up(), no_control, 95000), 10); /* as after a change of health */
+	struct vip_health unknown = {.interval_ms = 2000, .state = VIP_UNKNOWN};
+	assert_int_equal(fill(unknown, no_control, 0, NULL).score, 750);
+	struct vip_health half = up();
+	half.score = 500;
+	assert_int_equal(fill(half, no_control, 0, NULL).score, 375);
+	half.score = 1;
+	load.scale = 1;
+	assert_int_equal(fill(half, no_control, 0, NULL).score, 1); /* a little is not nothing */
+	half.state = VIP_DOWN;
+	half.score = 0;
+	assert_int_equal(fill(half, no_control, 0, NULL).score, 0);
+}
+
+static void test_without_origins_a_vip_scores_nothing(void **state)
+{
+	load = (struct vip_load){.is_reported = true, .changed_ms = 90000, .changed_unix_ms = UNIX_NOW};
+	struct plan_vip_input vip = fill(up(), no_control, 90000, NULL);
+	assert_true(vip.state == VIP_UP && vip.score == 0 && vip.fell_ms == UNIX_NOW);
+	vip_input_suppose(&vip, "eu", &(struct what_if){.region = "eu", .is_up = true}, 1, UNIX_NOW);
+	assert_int_equal(vip.score, SCORE_FULL);
+}
+
+/* Without a check nothing but reports can change: then their second is the interval. */
+static void test_the_ttl_of_a_vip_without_a_check(void **state)
+{
+	struct vip_health health = {0};
+	uint64_t next_ms;
+	load = (struct vip_load){.is_reported = true, .scale = SCORE_FULL};
+	assert_int_equal(ttl(health, no_control, 1000), 60); /* as it always was */
+	load.scale = 0;
+	load.changed_ms = 90000;
+	struct plan_vip_input vip = fill(health, no_control, 90000, &next_ms);
+	assert_true(vip.ttl == 5 && vip.ttl_is_recent && next_ms == 95000);
+	assert_int_equal(ttl(health, no_control, 120000), 60);
 }
 
 /* ---- what if ---- */
@@ -169,15 +220,18 @@ static void test_supposed_shares(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_states),
-		cmocka_unit_test(test_without_a_check_a_vip_is_up),
-		cmocka_unit_test(test_the_ttl_doubles_with_quiet),
-		cmocka_unit_test(test_the_ttl_at_its_ends),
-		cmocka_unit_test(test_long_ago_until_a_control_changes),
-		cmocka_unit_test(test_the_last_change_of_anything_counts),
-		cmocka_unit_test(test_a_share_of_0_drains),
-		cmocka_unit_test(test_suppositions),
-		cmocka_unit_test(test_supposed_shares),
+		cmocka_unit_test_setup(test_states, setup),
+		cmocka_unit_test_setup(test_without_a_check_a_vip_is_up, setup),
+		cmocka_unit_test_setup(test_the_ttl_doubles_with_quiet, setup),
+		cmocka_unit_test_setup(test_the_ttl_at_its_ends, setup),
+		cmocka_unit_test_setup(test_long_ago_until_a_control_changes, setup),
+		cmocka_unit_test_setup(test_the_last_change_of_anything_counts, setup),
+		cmocka_unit_test_setup(test_a_share_of_0_drains, setup),
+		cmocka_unit_test_setup(test_a_region_that_lost_origins_weighs_less, setup),
+		cmocka_unit_test_setup(test_without_origins_a_vip_scores_nothing, setup),
+		cmocka_unit_test_setup(test_the_ttl_of_a_vip_without_a_check, setup),
+		cmocka_unit_test_setup(test_suppositions, setup),
+		cmocka_unit_test_setup(test_supposed_shares, setup),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
