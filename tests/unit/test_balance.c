@@ -1,6 +1,6 @@
 /* Which origin gets a request: the distribution of each policy, who is left out, and that no slot is given
  * twice. */
-#include "forwarder/relay/balance.h"
+#include "forwarder/traffic/balance.h"
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>

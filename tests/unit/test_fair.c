@@ -2,7 +2,7 @@
  * Who is next: a quiet tenant is served although a noisy one has all it may have waiting, what is late is not
  * served, and no freed slot is left while somebody waits.
  */
-#include "forwarder/relay/fair.h"
+#include "forwarder/traffic/fair.h"
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>

@@ -1,7 +1,7 @@
 /* What is admitted, in which order it is asked, that what was taken is given back once, and what a client is
  * told. */
 #include "forwarder/plan/sha256.h"
-#include "forwarder/relay/limit.h"
+#include "forwarder/traffic/limit.h"
 #include "lib/gcra.h"
 #include <pthread.h>
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /* What is repeated after which failure, and that retries never become the outage. */
 #include "forwarder/plan/route.h"
-#include "forwarder/relay/retry.h"
+#include "forwarder/traffic/retry.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>

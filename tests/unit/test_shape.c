@@ -1,5 +1,5 @@
 /* A tenant's bandwidth is what it was sold, over all its connections, and small messages never feel it. */
-#include "forwarder/relay/shape.h"
+#include "forwarder/traffic/shape.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>

@@ -9,7 +9,7 @@
 #include "forwarder/plan/reason.h"
 #include "forwarder/plan/route.h"
 #include "forwarder/plan/tenant_state.h"
-#include "forwarder/relay/fair.h"
+#include "forwarder/traffic/fair.h"
 #include "lib/net.h"
 
 struct limits; /* of the process: the words of clients, routes and keys */

@@ -1,5 +1,5 @@
 /* The steps of an admission, the words of clients, routes and keys, and what a refusal tells the client. */
-#include "forwarder/relay/limit.h"
+#include "forwarder/traffic/limit.h"
 #include "forwarder/plan/sha256.h"
 #include "lib/gcra.h"
 #include "lib/hash.h"

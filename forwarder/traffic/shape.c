@@ -1,5 +1,5 @@
 /* Bandwidth as time: what passed costs the time that it would take at the tenant's rate. */
-#include "forwarder/relay/shape.h"
+#include "forwarder/traffic/shape.h"
 #include <assert.h>
 
 #define SECOND_NS 1000000000u

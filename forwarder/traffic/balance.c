@@ -1,5 +1,5 @@
 /* The choice of an origin: who is usable, what each weighs today, the policies, and the slot. */
-#include "forwarder/relay/balance.h"
+#include "forwarder/traffic/balance.h"
 #include "lib/hash.h"
 #include "lib/siphash.h"
 #include <assert.h>

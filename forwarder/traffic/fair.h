@@ -12,7 +12,7 @@
 #include "forwarder/plan/pool.h"
 #include "forwarder/plan/reason.h"
 #include "forwarder/plan/tenant_state.h"
-#include "forwarder/relay/balance.h"
+#include "forwarder/traffic/balance.h"
 
 #define FAIR_WAITERS_MAX 1024 /* of a pool */
 #define FAIR_TENANT_MAX 128   /* of a tenant: in a pool, and for its own concurrency */

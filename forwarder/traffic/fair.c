@@ -4,7 +4,7 @@
  * cost, so a tenant with a thousand requests is as far ahead after one of them as a tenant with two. Of a
  * tenant's concurrency: one line.
  */
-#include "forwarder/relay/fair.h"
+#include "forwarder/traffic/fair.h"
 #include "lib/mem.h"
 #include <assert.h>
 #include <pthread.h>

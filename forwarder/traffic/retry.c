@@ -1,5 +1,5 @@
 /* Which failed attempts are repeated, and the budget for it. */
-#include "forwarder/relay/retry.h"
+#include "forwarder/traffic/retry.h"
 #include "forwarder/plan/route.h"
 #include <assert.h>
 #include <string.h>
