@@ -92,11 +92,41 @@ static void stage_remove(struct apply *apply, const struct fleet_stage *stage)
 		touch(apply, stage->kind, existing, NULL);
 }
 
-/* Only a base document may name paths; the same object as in the base is no change. */
-static bool names_path(const struct apply *apply, const struct fleet_object *object)
+struct path_finder {
+	size_t at; /* of the reference that comes next */
+	bool is_found;
+	size_t place; /* of the first path */
+	char pointer[160];
+};
+
+static void find_path(void *user, const struct fleet_reference *reference)
 {
-	return apply->change->source == FLEET_STORE && object->kind == FLEET_ZONE &&
-	       ((const struct fleet_zone *)object)->path_written != NULL;
+	struct path_finder *finder = user;
+
+	if (reference->role == REFERENCE_FILE && !finder->is_found) {
+		finder->is_found = true;
+		finder->place = finder->at;
+		snprintf(finder->pointer, sizeof finder->pointer, "%s", reference->path);
+	}
+	finder->at++;
+}
+
+/* Only a base document may name paths; the same object as in the base is no change. True: it was refused. */
+static bool refuse_path(struct apply *apply, const struct fleet_stage *stage)
+{
+	struct path_finder finder = {.at = 0};
+
+	if (apply->change->source != FLEET_STORE ||
+	    (stage->kind != FLEET_ZONE && stage->kind != FLEET_SERVICE))
+		return false;
+	fleet_each_reference(stage->object, find_path, &finder);
+	if (!finder.is_found)
+		return false;
+	assert(finder.place < stage->place_count);
+	refuse(apply, FLEET_REFUSED_INVALID, stage, &stage->places[finder.place], finder.pointer,
+	       "'%s' is only for the node's own fleet files%s", strrchr(finder.pointer, '/') + 1,
+	       stage->kind == FLEET_ZONE ? "; use 'text'" : "");
+	return true;
 }
 
 static void stage_put(struct apply *apply, struct fleet_stage *stage)
@@ -110,12 +140,8 @@ static void stage_put(struct apply *apply, struct fleet_stage *stage)
 		apply->result->unchanged++;
 		return;
 	}
-	if (names_path(apply, object)) {
-		assert(stage->place_count == 1);
-		refuse(apply, FLEET_REFUSED_INVALID, stage, &stage->places[0], "/file",
-		       "'file' is only for the node's own fleet files; use 'text'");
+	if (refuse_path(apply, stage))
 		return;
-	}
 	if (existing && existing->source == FLEET_BASE) {
 		refuse(apply,
 		       apply->change->source == FLEET_STORE ? FLEET_REFUSED_BASE_OBJECT

@@ -15,6 +15,10 @@
 #define FLEET_NAMES_PER_TENANT_MAX 10000 /* hosts, and domains */
 #define FLEET_TEXT_MAX 4096		 /* octets of a check's path, host, header */
 #define FLEET_BODY_MAX 65536		 /* octets of a check's body */
+#define FLEET_TOKEN_MAX 255		 /* octets of a header's name, and the like */
+#define FLEET_TOKENS_MAX 64		 /* in one list or mapping of a route */
+#define FLEET_BURST_MAX 10000000u
+#define FLEET_BODY_BYTES_MAX ((uint64_t)1 << 40) /* that a limit of request bodies may name */
 
 /* ---- collections: objects of one kind by number and by id ---- */
 
@@ -177,6 +181,42 @@ fleet_read_fn fleet_read_region, fleet_read_location, fleet_read_check, fleet_re
  * are one block. */
 void *fleet_object_new(size_t size, enum fleet_kind kind, const char *id);
 struct arena *fleet_object_arena(const struct fleet_object *object);
+/* The members `routes` and `origins` of a service, which is the target; then what depends on both, for the
+ * service's own node. */
+doc_read_fn fleet_read_routes, fleet_read_pools;
+void fleet_read_forwarding_done(const struct doc_reader *reader, const struct doc_node *node,
+				struct fleet_service *service);
+/* The settings of a pool, which are no ids of regions there; NULL behind the last. */
+const char *fleet_pool_setting(size_t at);
+void fleet_read_own_limits(const struct doc_reader *reader, const struct doc_node *value,
+			   struct fleet_limits *ret);
+/* Where these keys of a tenant stand; NULL: absent. */
+struct fleet_terms_nodes {
+	const struct doc_node *limits, *https, *maintenance, *keys;
+};
+/* Into `profile`; what it points to lives as long as arena and document. */
+void fleet_read_terms(const struct doc_reader *reader, const struct fleet_terms_nodes *nodes,
+		      struct arena *arena, struct fleet_profile *profile);
+
+/* Texts of HTTP. What goes into a request line or head must not be able to end it. */
+bool fleet_is_graphic(const char *text);
+bool fleet_is_field_value(const char *text);
+bool fleet_is_token(const char *text); /* RFC 9110 §5.6.2 */
+/* `what` completes "must be …"; lowered: names of fields, whose case does not matter. */
+bool fleet_read_token(const struct doc_reader *reader, const struct doc_node *node, const char *what,
+		      bool is_lowered, struct arena *arena, char **ret);
+void fleet_read_tokens(const struct doc_reader *reader, const struct doc_node *node, const char *what,
+		       bool is_lowered, struct arena *arena, char ***ret, size_t *ret_count);
+enum fleet_pair_kind { FLEET_PAIR_HEADER, FLEET_PAIR_COOKIE, FLEET_PAIR_QUERY };
+void fleet_read_pairs(const struct doc_reader *reader, const struct doc_node *node, enum fleet_pair_kind kind,
+		      struct arena *arena, struct fleet_pair **ret, size_t *ret_count);
+/* Into a rate that is all zero. */
+void fleet_read_rate(const struct doc_reader *reader, const struct doc_node *value, struct fleet_rate *rate);
+bool fleet_read_count(const struct doc_reader *reader, const struct doc_node *value, uint32_t min,
+		      uint32_t max, uint32_t *ret);
+bool fleet_read_ms(const struct doc_reader *reader, const struct doc_node *value, uint32_t min, uint32_t max,
+		   uint32_t *ret);
+
 bool fleet_read_at(const struct doc_reader *reader, const struct doc_node *node, double *ret_latitude,
 		   double *ret_longitude);
 enum fleet_read_part { FLEET_READ_AT_VALUE, FLEET_READ_AT_KEY };

@@ -88,6 +88,7 @@ enum fleet_retry { /* bits */
 extern const char *const fleet_retry_word[]; /* by the number of the bit */
 
 enum fleet_limit_by { FLEET_BY_CLIENT, FLEET_BY_TENANT, FLEET_BY_KEY, FLEET_BY_HEADER };
+extern const char *const fleet_limit_by_word[]; /* not of FLEET_BY_HEADER, which is {header: NAME} */
 enum fleet_keys { FLEET_KEYS_OFF, FLEET_KEYS_OPTIONAL, FLEET_KEYS_REQUIRED };
 extern const char *const fleet_keys_word[];
 
@@ -97,7 +98,7 @@ struct fleet_pair {
 
 struct fleet_route {
 	/* What matches; NULL and 0: everything does. */
-	char *path;  /* "/api" matches "/api" and "/api/…"; not with `exact` */
+	char *path;  /* "/api" matches "/api" and "/api/…", "/" all; not with `exact` */
 	char *exact; /* both begin with '/', are normalised and are compared octet by octet */
 	size_t method_count, header_count, cookie_count, query_count;
 	char **methods;
@@ -134,6 +135,7 @@ extern const char *const fleet_balance_word[];
 
 enum fleet_hash { FLEET_HASH_CLIENT, FLEET_HASH_COOKIE, FLEET_HASH_HEADER };
 extern const char *const fleet_hash_word[];
+#define FLEET_HASH_TEXT_MAX 280 /* "header NAME" */
 
 /* verify: full, unlike that of a check, is the default. */
 struct fleet_pool_tls {

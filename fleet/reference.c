@@ -75,6 +75,35 @@ static void walk_map(const struct fleet_map *map, const struct walk *walk)
 	}
 }
 
+static void visit_file(const struct walk *walk, const char *written, const char *pool, const char *key)
+{
+	char path[96];
+
+	if (!written)
+		return;
+	snprintf(path, sizeof path, "/origins/%s/tls/%s", pool, key);
+	walk->fn(walk->user, &(struct fleet_reference){.role = REFERENCE_FILE, .path = path});
+}
+
+static void walk_pool(const struct fleet_pool *pool, const struct walk *walk)
+{
+	char path[160];
+
+	if (pool->check) {
+		snprintf(path, sizeof path, "/origins/%s/check", pool->id);
+		visit(walk, FLEET_CHECK, pool->check, path);
+	}
+	if (pool->tls) {
+		visit_file(walk, pool->tls->ca_written, pool->id, "ca");
+		visit_file(walk, pool->tls->certificate_written, pool->id, "certificate");
+		visit_file(walk, pool->tls->key_written, pool->id, "key");
+	}
+	for (size_t r = 0; r < pool->region_count; r++) {
+		snprintf(path, sizeof path, "/origins/%s/%s", pool->id, pool->regions[r].region);
+		visit_key(walk, pool->regions[r].region, path);
+	}
+}
+
 static void walk_service(const struct fleet_service *service, const struct walk *walk)
 {
 	char path[160];
@@ -101,6 +130,8 @@ static void walk_service(const struct fleet_service *service, const struct walk 
 			visit(walk, FLEET_CHECK, vips->written[i].check, path);
 		}
 	}
+	for (size_t i = 0; i < service->pool_count; i++)
+		walk_pool(&service->pools[i], walk);
 }
 
 void fleet_each_term(const struct fleet_profile *profile, fleet_reference_fn *fn, void *user)

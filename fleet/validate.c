@@ -274,6 +274,51 @@ static void check_profile(struct fleet_validation *validation, struct fleet_prof
 		fleet_profile_set_good(profile, validation->serial);
 }
 
+/* ---- regions that are called as a setting ---- */
+
+static bool is_setting(const char *id)
+{
+	const char *setting;
+
+	for (size_t i = 0; (setting = fleet_pool_setting(i)) != NULL; i++)
+		if (strcmp(setting, id) == 0)
+			return true;
+	return false;
+}
+
+static const struct fleet_object *service_with_origins(const struct fleet *fleet)
+{
+	const struct fleet_object *object;
+
+	for (size_t at = 0; (object = fleet_next(fleet, FLEET_SERVICE, &at)) != NULL;)
+		if (((const struct fleet_service *)object)->pool_count > 0)
+			return object;
+	return NULL;
+}
+
+/* Under `origins` settings and regions stand side by side: `hash: …` cannot be both. */
+static void check_setting(struct fleet_validation *validation, const struct fleet_object *object)
+{
+	static const struct fleet_reference itself = {.path = ""};
+	const char *setting;
+
+	validation->place = SIZE_MAX; /* the object itself */
+	if (object->kind == FLEET_REGION && is_setting(object->id) &&
+	    service_with_origins(validation->fleet) != NULL)
+		fail(validation, &itself, NULL,
+		     "region '%s' is called as a setting of origins, and service '%s' has origins",
+		     object->id, service_with_origins(validation->fleet)->id);
+	if (object->kind != FLEET_SERVICE || ((const struct fleet_service *)object)->pool_count == 0)
+		return;
+	for (size_t i = 0; (setting = fleet_pool_setting(i)) != NULL; i++) {
+		const struct fleet_object *region = fleet_get(validation->fleet, FLEET_REGION, setting);
+		if (region && !region->is_staged) /* else the region reports it */
+			fail(validation, &itself, NULL,
+			     "service '%s' has origins, and region '%s' is called as a setting of them",
+			     object->id, setting);
+	}
+}
+
 void fleet_validate(struct fleet_validation *validation, const struct fleet_object *object,
 		    const struct fleet_stage *stage)
 {
@@ -282,6 +327,8 @@ void fleet_validate(struct fleet_validation *validation, const struct fleet_obje
 	validation->place = 0;
 	if (object->kind != FLEET_TENANT) {
 		fleet_each_reference(object, check_reference, validation);
+		if (stage)
+			check_setting(validation, object);
 		return;
 	}
 	const struct fleet_tenant *tenant = (const struct fleet_tenant *)object;

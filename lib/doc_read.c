@@ -242,7 +242,7 @@ bool doc_read_percent(const struct doc_reader *reader, const struct doc_node *no
 
 bool doc_read_rate(const struct doc_reader *reader, const struct doc_node *node, double *ret_per_second)
 {
-	static const char what[] = "a rate (500/s, 600/m) from 0/s to 10000000/s";
+	static const char what[] = "a rate (500/s, 600/m, 50/h, 20/d) from 0/s to 10000000/s";
 
 	if (!doc_read_is_scalar(reader, node, what))
 		return false;

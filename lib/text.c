@@ -286,14 +286,16 @@ bool text_to_double(const char *text, double *ret)
 
 bool text_to_rate(const char *text, double *ret_per_second)
 {
+	static const struct unit units[] = {{"/s", 1}, {"/m", 60}, {"/h", 3600}, {"/d", 86400}};
 	uint64_t value;
+	size_t unit = 0;
 
 	if (!take_uint(&text, &value))
 		return false;
-	bool is_per_minute = strcmp(text, "/m") == 0;
-	if (!is_per_minute && strcmp(text, "/s") != 0)
-		return false;
-	double rate = is_per_minute ? (double)value / 60 : (double)value;
+	while (strcmp(text, units[unit].name) != 0)
+		if (++unit == sizeof units / sizeof units[0])
+			return false;
+	double rate = (double)value / (double)units[unit].size;
 	if (rate > RATE_PER_SECOND_MAX)
 		return false;
 	*ret_per_second = rate;

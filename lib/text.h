@@ -30,7 +30,7 @@ bool text_to_percent(const char *text, uint32_t *ret_hundredths); /* 50% → 500
 bool text_to_uint(const char *text, uint64_t *ret);	      /* plain decimal, no sign, no leading zero */
 bool text_to_double(const char *text, double *ret);	      /* plain decimal, no exponent, inf or nan */
 bool text_to_bytes(const char *text, uint64_t *ret);	      /* 512B 64KiB 4MiB 50MB */
-bool text_to_rate(const char *text, double *ret_per_second);  /* 500/s 600/m */
+bool text_to_rate(const char *text, double *ret_per_second);  /* 500/s 600/m 50/h 20/d */
 bool text_to_distance_km(const char *text, uint32_t *ret_km); /* 300km */
 bool text_is_id(const char *text);			      /* LDH label, lower case, 1..63 */
 

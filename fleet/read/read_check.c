@@ -120,34 +120,6 @@ static void read_method(const struct doc_reader *reader, const struct doc_node *
 		draft->check->spec.method = copy(draft, methods[word]);
 }
 
-/* What goes into a request line or head must not be able to end it. */
-static bool is_graphic(const char *text)
-{
-	for (; *text != '\0'; text++)
-		if ((unsigned char)*text <= ' ' || *text == 0x7f)
-			return false;
-	return true;
-}
-
-static bool is_header_value(const char *text)
-{
-	for (; *text != '\0'; text++)
-		if (((unsigned char)*text < ' ' && *text != '\t') || *text == 0x7f)
-			return false;
-	return true;
-}
-
-/* RFC 9110 §5.6.2 token. */
-static bool is_token(const char *text)
-{
-	if (*text == '\0')
-		return false;
-	for (; *text != '\0'; text++)
-		if (!isalnum((unsigned char)*text) && !strchr("!#$%&'*+-.^_`|~", *text))
-			return false;
-	return true;
-}
-
 static bool is_short(const struct doc_reader *reader, const struct doc_node *node, size_t max)
 {
 	if (node->length <= max)
@@ -163,7 +135,7 @@ static void read_path(const struct doc_reader *reader, const struct doc_node *va
 
 	if (!doc_read_text(reader, value, "a path", &text) || !is_short(reader, value, FLEET_TEXT_MAX))
 		return;
-	if (text[0] != '/' || !is_graphic(text))
+	if (text[0] != '/' || !fleet_is_graphic(text))
 		doc_err(reader->errors, reader->doc, value,
 			"must be a path that begins with '/' and has no spaces or control characters");
 	else
@@ -177,7 +149,7 @@ static void read_host(const struct doc_reader *reader, const struct doc_node *va
 
 	if (!doc_read_text(reader, value, "a host name", &text) || !is_short(reader, value, FLEET_TEXT_MAX))
 		return;
-	if (text[0] == '\0' || !is_graphic(text))
+	if (text[0] == '\0' || !fleet_is_graphic(text))
 		doc_err(reader->errors, reader->doc, value,
 			"must be a host name without spaces or control characters");
 	else
@@ -189,7 +161,7 @@ static void read_header(const struct doc_reader *reader, const struct doc_node *
 	struct fleet_check *check = draft->check;
 	const char *text;
 
-	if (!is_token(item->key)) {
+	if (!fleet_is_token(item->key)) {
 		doc_err_key(reader->errors, reader->doc, item, "must be a header name (RFC 9110 token)");
 		return;
 	}
@@ -203,7 +175,7 @@ static void read_header(const struct doc_reader *reader, const struct doc_node *
 				    item->key);
 	if (!doc_read_text(reader, item, "a header value", &text) || !is_short(reader, item, FLEET_TEXT_MAX))
 		return;
-	if (!is_header_value(text)) {
+	if (!fleet_is_field_value(text)) {
 		doc_err(reader->errors, reader->doc, item, "must not hold control characters");
 		return;
 	}

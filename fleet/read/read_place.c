@@ -152,6 +152,7 @@ static const struct doc_key region_keys[] = {
 	{"country", read_region_country},
 	{"capacity", read_region_capacity},
 	{"tags", read_region_tags},
+	{"peers", NULL},
 	{NULL},
 };
 

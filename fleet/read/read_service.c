@@ -575,8 +575,16 @@ static void read_https(const struct doc_reader *reader, const struct doc_node *v
 /* ---- the service ---- */
 
 static const struct doc_key service_keys[] = {
-	{"check", read_check}, {"ttl", read_ttl}, {"steering", read_steering}, {"vips", read_vips},
-	{"https", read_https}, {"routes", NULL},  {"origins", NULL},	       {NULL},
+	{"check", read_check},
+	{"ttl", read_ttl},
+	{"steering", read_steering},
+	{"vips", read_vips},
+	{"https", read_https},
+	{"routes", fleet_read_routes},
+	{"origins", fleet_read_pools},
+	{"passthrough", NULL},
+	{"tcp", NULL},
+	{NULL},
 };
 
 static void take_regions_from_vips(struct fleet_service *service)
@@ -601,5 +609,6 @@ struct fleet_object *fleet_read_service(const struct doc_reader *reader, const s
 	service->min_healthy_hundredths = 5000;
 	if (doc_read_mapping(reader, node, service_keys, service) && !service->has_regions)
 		take_regions_from_vips(service);
+	fleet_read_forwarding_done(reader, node, service);
 	return &service->object;
 }

@@ -12,6 +12,7 @@ struct tenant_draft {
 	const char *service, *tier;
 	bool is_suspended;
 	const struct doc_node *regions, *hosts, *domains, *tags;
+	struct fleet_terms_nodes terms;
 	struct arena *arena; /* for the time of reading */
 };
 
@@ -65,6 +66,26 @@ static void read_tags(const struct doc_reader *reader, const struct doc_node *va
 	((struct tenant_draft *)target)->tags = value;
 }
 
+static void read_limits(const struct doc_reader *reader, const struct doc_node *value, void *target)
+{
+	((struct tenant_draft *)target)->terms.limits = value;
+}
+
+static void read_https(const struct doc_reader *reader, const struct doc_node *value, void *target)
+{
+	((struct tenant_draft *)target)->terms.https = value;
+}
+
+static void read_maintenance(const struct doc_reader *reader, const struct doc_node *value, void *target)
+{
+	((struct tenant_draft *)target)->terms.maintenance = value;
+}
+
+static void read_keys(const struct doc_reader *reader, const struct doc_node *value, void *target)
+{
+	((struct tenant_draft *)target)->terms.keys = value;
+}
+
 /* What GET returns, PUT takes: a body may name its own id. */
 static void read_own_id(const struct doc_reader *reader, const struct doc_node *value, void *target)
 {
@@ -80,9 +101,10 @@ static void ignore(const struct doc_reader *reader, const struct doc_node *value
 #define TENANT_KEYS                                                                                  \
 	{"zone", read_tenant_zone, true}, {"service", read_tenant_service, true},                    \
 		{"tier", read_tenant_tier}, {"regions", read_tenant_regions}, {"hosts", read_hosts}, \
-		{"domains", read_domains}, {"state", read_state},                                    \
+		{"domains", read_domains}, {"state", read_state}, {"tags", read_tags},               \
+		{"limits", read_limits}, {"https", read_https}, {"maintenance", read_maintenance},   \
 	{                                                                                            \
-		"tags", read_tags                                                                    \
+		"keys", read_keys                                                                    \
 	}
 
 static const struct doc_key tenant_keys[] = {TENANT_KEYS, {NULL}};
@@ -145,7 +167,8 @@ struct tenant_lists {
 };
 
 /* Without zone or service the tenant is broken, and its host is not known. */
-static struct fleet_tenant *pack_tenant(const struct tenant_draft *draft, const struct tenant_lists *lists)
+static struct fleet_tenant *pack_tenant(const struct doc_reader *reader, const struct tenant_draft *draft,
+					const struct tenant_lists *lists)
 {
 	struct fleet_profile profile = {
 		.zone = draft->has_zone ? draft->zone.octets : NULL,
@@ -160,6 +183,7 @@ static struct fleet_tenant *pack_tenant(const struct tenant_draft *draft, const 
 	};
 	const char **written = NULL;
 
+	fleet_read_terms(reader, &draft->terms, draft->arena, &profile);
 	assert(lists->region_count <= UINT16_MAX &&
 	       lists->tag_count <= UINT16_MAX); /* as the profile holds them */
 	if (lists->hosts) {
@@ -241,7 +265,7 @@ struct fleet_object *fleet_read_tenant(const struct doc_reader *reader, const st
 	doc_read_mapping(reader, node, node->parent ? tenant_keys : lone_tenant_keys, &draft);
 	read_lists(reader, node, &draft, &lists);
 	check_repeated(reader, &draft, &lists);
-	struct fleet_tenant *tenant = pack_tenant(&draft, &lists);
+	struct fleet_tenant *tenant = pack_tenant(reader, &draft, &lists);
 	arena_free(draft.arena);
 	return &tenant->object;
 }

@@ -104,7 +104,13 @@ static void end_mapping(struct fleet_export *output)
 	emit(output, &event, yaml_mapping_end_event_initialize(&event));
 }
 
-/* At most one level of blocks; below it everything stands on one line. */
+/* What would be too long for one line. */
+static bool is_long(const char *key)
+{
+	return strcmp(key, "routes") == 0 || strcmp(key, "origins") == 0;
+}
+
+/* One level of blocks, of what is long two; below it everything stands on one line. */
 static void emit_json(struct fleet_export *output, const json_t *json, bool is_block)
 {
 	yaml_event_t event;
@@ -116,12 +122,14 @@ static void emit_json(struct fleet_export *output, const json_t *json, bool is_b
 		begin_mapping(output, is_block ? YAML_BLOCK_MAPPING_STYLE : YAML_FLOW_MAPPING_STYLE);
 		json_object_foreach ((json_t *)json, key, value) {
 			emit_text(output, key);
-			emit_json(output, value, false);
+			emit_json(output, value, is_block && is_long(key));
 		}
 		end_mapping(output);
 	} else if (json_is_array(json)) {
 		emit(output, &event,
-		     yaml_sequence_start_event_initialize(&event, NULL, NULL, 1, YAML_FLOW_SEQUENCE_STYLE));
+		     yaml_sequence_start_event_initialize(&event, NULL, NULL, 1,
+							  is_block ? YAML_BLOCK_SEQUENCE_STYLE
+								   : YAML_FLOW_SEQUENCE_STYLE));
 		json_array_foreach (json, index, value)
 			emit_json(output, value, false);
 		emit(output, &event, yaml_sequence_end_event_initialize(&event));
@@ -131,6 +139,8 @@ static void emit_json(struct fleet_export *output, const json_t *json, bool is_b
 		char text[32];
 		snprintf(text, sizeof text, "%" JSON_INTEGER_FORMAT, json_integer_value(json));
 		emit_scalar(output, text, YAML_PLAIN_SCALAR_STYLE);
+	} else if (json_is_boolean(json)) {
+		emit_scalar(output, json_is_true(json) ? "true" : "false", YAML_PLAIN_SCALAR_STYLE);
 	} else {
 		emit_text(output, json_string_value(json));
 	}

@@ -2,6 +2,7 @@
  * thread. */
 #include "checker/probe_kind.h"
 #include "fleet/fleet_internal.h"
+#include "fleet/write/forwarding_json.h"
 #include "lib/json_text.h"
 #include "lib/text.h"
 #include <assert.h>
@@ -236,6 +237,18 @@ static json_t *https_to_json(const struct fleet_service *service)
 	return json;
 }
 
+static json_t *vips_to_json(const struct fleet_service *service)
+{
+	json_t *vips = json_object();
+	for (size_t r = 0; r < service->vip_region_count; r++) {
+		json_t *list = json_array();
+		for (size_t i = 0; i < service->vips[r].written_count; i++)
+			json_array_append_new(list, vip_to_json(&service->vips[r].written[i]));
+		json_object_set_new(vips, service->vips[r].region, list);
+	}
+	return vips;
+}
+
 static void service_to_json(const struct fleet_service *service, json_t *json)
 {
 	char ttl[64], min[24], max[24];
@@ -259,16 +272,9 @@ static void service_to_json(const struct fleet_service *service, json_t *json)
 	if (service->has_https)
 		json_object_set_new(json, "https", https_to_json(service));
 	assert(service->vip_region_count <= FLEET_REGIONS_MAX);
-	if (service->vip_region_count == 0)
-		return;
-	json_t *vips = json_object();
-	for (size_t r = 0; r < service->vip_region_count; r++) {
-		json_t *list = json_array();
-		for (size_t i = 0; i < service->vips[r].written_count; i++)
-			json_array_append_new(list, vip_to_json(&service->vips[r].written[i]));
-		json_object_set_new(vips, service->vips[r].region, list);
-	}
-	json_object_set_new(json, "vips", vips);
+	if (service->vip_region_count > 0)
+		json_object_set_new(json, "vips", vips_to_json(service));
+	fleet_forwarding_to_json(service, json);
 }
 
 static void zone_to_json(const struct fleet_zone *zone, json_t *json)
@@ -287,6 +293,7 @@ static void tier_to_json(const struct fleet_tier *tier, json_t *json)
 		set_text(json, "dns_queries", tier->dns_queries.written);
 	if (tier->dns_nxdomain.written[0] != '\0')
 		set_text(json, "dns_nxdomain", tier->dns_nxdomain.written);
+	fleet_limits_to_json(&tier->limits, json);
 }
 
 /* The tenant's id alone is what hosts says by itself. */
@@ -341,6 +348,7 @@ static void tenant_to_json(const struct fleet_tenant *tenant, json_t *json)
 		set_text(json, "state", "suspended");
 	if (profile->tag_count > 0)
 		json_object_set_new(json, "tags", texts(profile->tags, profile->tag_count));
+	fleet_terms_to_json(profile, json);
 }
 
 json_t *fleet_object_to_json(const struct fleet_object *object)

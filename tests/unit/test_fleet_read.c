@@ -11,14 +11,14 @@ static const struct broken broken[] = {
 	 "f:2:1: 'rules' is not supported by this build\n"},
 	{"tiers:\n"
 	 "  gold: {dns_queries: 500, dns_nxdomain: -1/s, dns_querys: 1/s}\n",
-	 "f:2:23: '500' must be a rate (500/s, 600/m) from 0/s to 10000000/s\n"
-	 "f:2:42: '-1/s' must be a rate (500/s, 600/m) from 0/s to 10000000/s\n"
+	 "f:2:23: '500' must be a rate (500/s, 600/m, 50/h, 20/d) from 0/s to 10000000/s\n"
+	 "f:2:42: '-1/s' must be a rate (500/s, 600/m, 50/h, 20/d) from 0/s to 10000000/s\n"
 	 "f:2:48: unknown key 'dns_querys'; did you mean 'dns_queries'?\n"},
 	{"tiers:\n"
 	 "  gold: {dns_queries: 10000001/s, dns_nxdomain: [1/s]}\n"
 	 "  GOLD: {}\n",
-	 "f:2:23: '10000001/s' must be a rate (500/s, 600/m) from 0/s to 10000000/s\n"
-	 "f:2:49: must be a rate (500/s, 600/m) from 0/s to 10000000/s, not a list\n"
+	 "f:2:23: '10000001/s' must be a rate (500/s, 600/m, 50/h, 20/d) from 0/s to 10000000/s\n"
+	 "f:2:49: must be a rate (500/s, 600/m, 50/h, 20/d) from 0/s to 10000000/s, not a list\n"
 	 "f:3:3: 'GOLD' must be an id (1 to 63 of a-z, 0-9 and inner hyphens)\n"},
 	{"tiers:\n"
 	 "  gold: {rate: 1/s, burst: 1, concurrency: 1, bandwidth: 1MB/s, body: 1MB, websockets: true, "

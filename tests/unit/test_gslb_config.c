@@ -89,7 +89,7 @@ static const struct broken broken[] = {
 	 "f:2:51: must hold 1 to 8 secrets\n"},
 	{"node: {name: n, state_dir: s}\n"
 	 "dns: {listen: [\"127.0.0.1@0\"], rrl: {rate: 5, slip: 11, exempt: [10.0.0.1/8]}}\n",
-	 "f:2:44: '5' must be a rate (500/s, 600/m) from 0/s to 10000000/s\n"
+	 "f:2:44: '5' must be a rate (500/s, 600/m, 50/h, 20/d) from 0/s to 10000000/s\n"
 	 "f:2:53: '11' must be a plain whole number from 0 to 10\n"
 	 "f:2:66: '10.0.0.1/8' must be a prefix like 192.0.2.0/24\n"},
 	{"node: {name: n, state_dir: s}\n"
