@@ -185,7 +185,7 @@ struct arena *fleet_object_arena(const struct fleet_object *object);
  * service's own node. */
 doc_read_fn fleet_read_routes, fleet_read_pools;
 void fleet_read_forwarding_done(const struct doc_reader *reader, const struct doc_node *node,
-				struct fleet_service *service);
+				struct fleet_service *service, bool is_good);
 /* The settings of a pool, which are no ids of regions there; NULL behind the last. */
 const char *fleet_pool_setting(size_t at);
 void fleet_read_own_limits(const struct doc_reader *reader, const struct doc_node *value,

@@ -15,8 +15,11 @@ const char *const fleet_headers_word[] = {[FLEET_HEADERS_LIMITED] = "limited",
 
 const char *const fleet_retry_word[] = {"connect", "timeout", "502", "503", "504", NULL};
 
-const char *const fleet_limit_by_word[] = {
-	[FLEET_BY_CLIENT] = "client", [FLEET_BY_TENANT] = "tenant", [FLEET_BY_KEY] = "key", NULL};
+const char *const fleet_limit_by_word[] = {[FLEET_BY_CLIENT] = "client",
+					   [FLEET_BY_TENANT] = "tenant",
+					   [FLEET_BY_KEY] = "key",
+					   [FLEET_BY_HEADER] = "header",
+					   [FLEET_BY_HEADER + 1] = NULL};
 
 const char *const fleet_keys_word[] = {[FLEET_KEYS_OFF] = "off",
 				       [FLEET_KEYS_OPTIONAL] = "optional",

@@ -88,7 +88,7 @@ enum fleet_retry { /* bits */
 extern const char *const fleet_retry_word[]; /* by the number of the bit */
 
 enum fleet_limit_by { FLEET_BY_CLIENT, FLEET_BY_TENANT, FLEET_BY_KEY, FLEET_BY_HEADER };
-extern const char *const fleet_limit_by_word[]; /* not of FLEET_BY_HEADER, which is {header: NAME} */
+extern const char *const fleet_limit_by_word[]; /* that of FLEET_BY_HEADER is a key: {header: NAME} */
 enum fleet_keys { FLEET_KEYS_OFF, FLEET_KEYS_OPTIONAL, FLEET_KEYS_REQUIRED };
 extern const char *const fleet_keys_word[];
 

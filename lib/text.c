@@ -226,9 +226,10 @@ void text_from_duration_ms(uint64_t ms, char out[static 24])
 		write_measure(ms, duration_units, out);
 }
 
-/* A size is written in one of those up to B. */
-static const struct unit size_units[] = {{"GiB", 1 << 30},   {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"B", 1},
-					 {"GB", 1000000000}, {"MB", 1000000},  {"kB", 1000}};
+/* A size is written in the first that is exact. */
+static const struct unit size_units[] = {
+	{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"GB", 1000000000},
+	{"MB", 1000000},  {"kB", 1000},	    {"B", 1}};
 
 bool text_to_bytes(const char *text, uint64_t *ret)
 {
@@ -237,7 +238,10 @@ bool text_to_bytes(const char *text, uint64_t *ret)
 
 void text_from_bytes(uint64_t bytes, char out[static 24])
 {
-	write_measure(bytes, size_units, out);
+	if (bytes == 0) /* exact in every unit */
+		snprintf(out, 24, "0B");
+	else
+		write_measure(bytes, size_units, out);
 }
 
 bool text_to_percent(const char *text, uint32_t *ret_hundredths)

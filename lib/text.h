@@ -35,7 +35,7 @@ bool text_to_distance_km(const char *text, uint32_t *ret_km); /* 300km */
 bool text_is_id(const char *text);			      /* LDH label, lower case, 1..63 */
 
 void text_from_duration_ms(uint64_t ms, char out[static 24]); /* shortest single unit that is exact */
-void text_from_bytes(uint64_t bytes, char out[static 24]);    /* shortest binary unit that is exact */
+void text_from_bytes(uint64_t bytes, char out[static 24]); /* largest unit that is exact, binary ones first */
 /* RFC 3339 in UTC with seconds: 2026-01-31T12:00:00Z */
 void text_from_unix_ms(int64_t unix_ms, char out[static 32]);
 bool text_to_unix_ms(const char *rfc3339, int64_t *ret_unix_ms);

@@ -545,7 +545,7 @@ static void warn_of_pool(const struct doc_reader *reader, const struct doc_node 
 }
 
 void fleet_read_forwarding_done(const struct doc_reader *reader, const struct doc_node *node,
-				struct fleet_service *service)
+				struct fleet_service *service, bool is_good)
 {
 	const struct doc_node *routes = doc_get(node, "routes"), *pools = doc_get(node, "origins");
 	bool is_used[FLEET_POOLS_MAX] = {false};
@@ -554,9 +554,9 @@ void fleet_read_forwarding_done(const struct doc_reader *reader, const struct do
 	const struct doc_node *item = routes ? routes->first : NULL;
 	for (size_t i = 0; i < service->route_count; i++, item = item->next)
 		check_route(reader, item, service, &service->routes[i], is_used);
-	if (reader->errors->errors != errors || !pools || pools->kind != DOC_MAPPING ||
-	    service->pool_count != pools->count)
+	if (!is_good || reader->errors->errors != errors || !pools)
 		return; /* of what is broken nothing can be meant */
+	assert(pools->count == service->pool_count);
 	item = pools->first;
 	for (size_t i = 0; i < service->pool_count; i++, item = item->next)
 		warn_of_pool(reader, item, service, &service->pools[i], is_used[i]);

@@ -351,6 +351,10 @@ static void read_limit_by(const struct doc_reader *reader, const struct doc_node
 	}
 	if (!doc_read_word(reader, value, "by", fleet_limit_by_word, NULL, &word))
 		return;
+	if (word == FLEET_BY_HEADER) {
+		doc_err(reader->errors, reader->doc, value, "must name the header, as {header: x-user}");
+		return;
+	}
 	draft->route->limit_by = (enum fleet_limit_by)word;
 	if (draft->route->limit_by == FLEET_BY_KEY)
 		draft->limit_by = value;
@@ -407,6 +411,7 @@ static void read_route(const struct doc_reader *reader, const struct doc_node *n
 				      .upgrade_count = 1,
 				      .body_bytes = FLEET_UNLIMITED_BYTES};
 	doc_read_mapping(reader, node, route_keys, &draft);
+	assert(!draft.limit_by || route->limit_by == FLEET_BY_KEY);
 	if (exact && doc_get(node, "path"))
 		doc_err_key(reader->errors, reader->doc, exact, "'exact' and 'path' exclude each other");
 	if (draft.limit_by && route->keys == FLEET_KEYS_OFF)

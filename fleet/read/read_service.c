@@ -607,8 +607,9 @@ struct fleet_object *fleet_read_service(const struct doc_reader *reader, const s
 	service->prefix6 = 56;
 	service->answers = 1;
 	service->min_healthy_hundredths = 5000;
-	if (doc_read_mapping(reader, node, service_keys, service) && !service->has_regions)
+	bool is_good = doc_read_mapping(reader, node, service_keys, service);
+	if (is_good && !service->has_regions)
 		take_regions_from_vips(service);
-	fleet_read_forwarding_done(reader, node, service);
+	fleet_read_forwarding_done(reader, node, service, is_good);
 	return &service->object;
 }

@@ -49,12 +49,16 @@ static void read_maintenance(const struct doc_reader *reader, const struct doc_n
 {
 	static const struct doc_key keys[] = {{"status", read_status}, {"body", read_body}, {NULL}};
 	struct maintenance_draft draft = {.status = 503};
-	bool is_on = true;
+	bool is_scalar = value->kind == DOC_SCALAR && !value->is_quoted;
+	bool is_on = value->kind == DOC_MAPPING || (is_scalar && strcmp(value->text, "true") == 0);
 
-	if (value->kind == DOC_MAPPING)
+	if (value->kind == DOC_MAPPING) {
 		doc_read_mapping(reader, value, keys, &draft);
-	else if (!doc_read_bool(reader, value, &is_on))
+	} else if (!is_on && (!is_scalar || strcmp(value->text, "false") != 0)) {
+		doc_err(reader->errors, reader->doc, value,
+			"must be true, false or {status: 503, body: text}");
 		return;
+	}
 	profile->is_in_maintenance = is_on;
 	profile->maintenance_status = is_on ? (uint16_t)draft.status : 0;
 	profile->maintenance_body = draft.body;

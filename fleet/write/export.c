@@ -45,7 +45,7 @@ static bool is_plain(const char *text)
 	static const char *const words[] = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"};
 	size_t length = strlen(text);
 
-	if (length == 0 || text[strspn(text, LETTERS "0123456789/.-%")] != '\0')
+	if (length == 0 || text[strspn(text, LETTERS "0123456789/.-%_")] != '\0')
 		return false;
 	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
 		if (strcasecmp(text, words[i]) == 0)

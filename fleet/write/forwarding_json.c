@@ -190,7 +190,7 @@ static json_t *limit_to_json(const struct fleet_route *route)
 	set_count(json, "burst", route->limit_burst, 0);
 	if (route->limit_by == FLEET_BY_HEADER) {
 		json_t *by = json_object();
-		set_text(by, "header", route->limit_header);
+		set_text(by, fleet_limit_by_word[FLEET_BY_HEADER], route->limit_header);
 		json_object_set_new(json, "by", by);
 	} else if (route->limit_by != FLEET_BY_CLIENT) {
 		set_text(json, "by", fleet_limit_by_word[route->limit_by]);
@@ -204,7 +204,7 @@ static json_t *retry_to_json(uint8_t retry)
 
 	for (unsigned bit = 0; fleet_retry_word[bit]; bit++)
 		if (retry & 1u << bit)
-			json_array_append_new(list, json_string(fleet_retry_word[bit]));
+			json_array_append_new(list, json_text(fleet_retry_word[bit]));
 	return list;
 }
 

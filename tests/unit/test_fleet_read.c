@@ -20,16 +20,6 @@ static const struct broken broken[] = {
 	 "f:2:23: '10000001/s' must be a rate (500/s, 600/m, 50/h, 20/d) from 0/s to 10000000/s\n"
 	 "f:2:49: must be a rate (500/s, 600/m, 50/h, 20/d) from 0/s to 10000000/s, not a list\n"
 	 "f:3:3: 'GOLD' must be an id (1 to 63 of a-z, 0-9 and inner hyphens)\n"},
-	{"tiers:\n"
-	 "  gold: {rate: 1/s, burst: 1, concurrency: 1, bandwidth: 1MB/s, body: 1MB, websockets: true, "
-	 "priority: low}\n",
-	 "f:2:10: 'rate' is not supported by this build\n"
-	 "f:2:21: 'burst' is not supported by this build\n"
-	 "f:2:31: 'concurrency' is not supported by this build\n"
-	 "f:2:47: 'bandwidth' is not supported by this build\n"
-	 "f:2:65: 'body' is not supported by this build\n"
-	 "f:2:76: 'websockets' is not supported by this build\n"
-	 "f:2:94: 'priority' is not supported by this build\n"},
 	{"regions: [eu]\n", "f:1:10: must be a mapping of ids, not a list\n"},
 	{"regions: 5\n", "f:1:10: must be a mapping of ids, not a value\n"},
 	{"- a\n", "f:1:1: must be a mapping, not a list\n"},
@@ -340,9 +330,9 @@ static const struct broken broken[] = {
 	 "f:3:42: unknown key 'prot'; did you mean 'port'?\n"
 	 "f:4:14: must be a mapping, not a value\n"},
 	{"services:\n"
-	 "  s: {https: {alpn: [h2]}, routes: [], origins: {}}\n",
-	 "f:2:28: 'routes' is not supported by this build\n"
-	 "f:2:40: 'origins' is not supported by this build\n"},
+	 "  s: {https: {alpn: [h2]}, passthrough: web, tcp: {}}\n",
+	 "f:2:28: 'passthrough' is not supported by this build\n"
+	 "f:2:46: 'tcp' is not supported by this build\n"},
 	{"services:\n"
 	 "  s: {vips: {eu: []}}\n",
 	 "f:2:18: holds 0 VIPs; a region needs 1 to 64\n"},

@@ -147,8 +147,9 @@ static void decimal_numbers(void **state)
 
 static void rates(void **state)
 {
-	static const char *const bad[] = {"",	   "500",	 "500/h",	"500/ s", "/s",	 "-1/s",
-					  "1.5/s", "10000001/s", "600000001/m", "500/S",  "500s"};
+	static const char *const bad[] = {"",	   "500",   "500/y",	  "500/ s",	 "/s",
+					  "-1/s",  "1.5/s", "10000001/s", "600000001/m", "36000000001/h",
+					  "500/S", "500s"};
 	double rate = 77;
 
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
@@ -159,6 +160,8 @@ static void rates(void **state)
 	assert_true(text_to_rate("0/s", &rate) && rate == 0);
 	assert_true(text_to_rate("10000000/s", &rate) && rate == 10e6);
 	assert_true(text_to_rate("600000000/m", &rate) && rate == 10e6);
+	assert_true(text_to_rate("36/h", &rate) && rate == 0.01);
+	assert_true(text_to_rate("864000000000/d", &rate) && rate == 10e6);
 }
 
 static void sizes(void **state)
@@ -171,14 +174,14 @@ static void sizes(void **state)
 		const char *text;
 		uint64_t bytes;
 		const char *back;
-	} good[] = {{"0B", 0, "0GiB"},
+	} good[] = {{"0B", 0, "0B"},
 		    {"512B", 512, "512B"},
 		    {"64KiB", 65536, "64KiB"},
 		    {"1024KiB", 1 << 20, "1MiB"},
 		    {"4MiB", 4 << 20, "4MiB"},
 		    {"2GiB", (uint64_t)2 << 30, "2GiB"},
-		    {"50MB", 50000000, "50000000B"},
-		    {"3kB", 3000, "3000B"}};
+		    {"50MB", 50000000, "50MB"},
+		    {"3kB", 3000, "3kB"}};
 	uint64_t bytes = 77;
 	char back[24];
 
