@@ -14,7 +14,8 @@ import sys
 import tree
 
 ROOM_LINES, FILE_LINES, FUNCTION_LINES, REQUEST_LINES = 4500, 700, 100, 80
-REQUEST_PATH = ["forwarder/plan/", "forwarder/traffic/", "forwarder/relay/", "gslb/serve/", "gslb/decide/choose.c", "gslb/decide/resolve.c", "gslb/decide/order.c"]
+REQUEST_PATH = ["forwarder/plan/", "forwarder/traffic/", "forwarder/http1/", "forwarder/io/", "forwarder/tls/",
+                "forwarder/relay/", "gslb/serve/", "gslb/decide/choose.c", "gslb/decide/resolve.c", "gslb/decide/order.c"]
 NOISE = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.S)
 NAME = re.compile(r"([A-Za-z_]\w*)\s*\(")
 NOT_NAMES = {"__attribute__", "format", "defined", "sizeof"}

@@ -1,5 +1,5 @@
 /* Buffers of a worker: lent, given back, bounded. */
-#include "forwarder/relay/buffers.h"
+#include "forwarder/io/buffers.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

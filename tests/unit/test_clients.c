@@ -1,5 +1,5 @@
 /* How many connections one client may have. */
-#include "forwarder/relay/clients.h"
+#include "forwarder/io/clients.h"
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* Heads as they are sent, to origins and to clients. */
-#include "forwarder/relay/head_write.h"
+#include "forwarder/http1/head_write.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* Bodies in one piece and in every two: the same data, the same end, the same verdict. */
-#include "forwarder/relay/http1_body.h"
+#include "forwarder/http1/http1_body.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

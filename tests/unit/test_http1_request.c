@@ -1,5 +1,5 @@
 /* What requests mean: framing, host and path, the connection. */
-#include "forwarder/relay/http1_request.h"
+#include "forwarder/http1/http1_request.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* What an origin's response means. */
-#include "forwarder/relay/http1_response.h"
+#include "forwarder/http1/http1_response.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

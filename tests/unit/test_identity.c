@@ -1,5 +1,5 @@
 /* Whom a request is from: nobody but a trusted proxy is believed. */
-#include "forwarder/relay/identity.h"
+#include "forwarder/http1/identity.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

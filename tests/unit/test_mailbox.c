@@ -1,5 +1,5 @@
 /* Letters of many threads to one. */
-#include "forwarder/relay/mailbox.h"
+#include "forwarder/io/mailbox.h"
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* PROXY headers whole and cut at every octet; what is written is read again. */
-#include "forwarder/relay/proxy_header.h"
+#include "forwarder/http1/proxy_header.h"
 #include "lib/bytes.h"
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* The timer wheel against what a list of deadlines would do. */
-#include "forwarder/relay/wheel.h"
+#include "forwarder/io/wheel.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* One pass over the fields collects what decides; the framing is decided in one place. Pure; a worker's
  * thread.
  */
-#include "forwarder/relay/http1_response.h"
+#include "forwarder/http1/http1_response.h"
 #include <assert.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* Free lists of buffers. A worker's thread. */
-#include "forwarder/relay/buffers.h"
+#include "forwarder/io/buffers.h"
 #include "lib/mem.h"
 #include <assert.h>
 #include <stdlib.h>

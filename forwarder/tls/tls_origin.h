@@ -4,7 +4,7 @@
  */
 #pragma once
 #include "forwarder/plan/pool_tls.h"
-#include "forwarder/relay/tls.h"
+#include "forwarder/tls/tls.h"
 
 struct tls *tls_origin_connect(struct tls_context *context, const struct pool_tls *settings,
 			       const struct origin *origin);

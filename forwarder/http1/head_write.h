@@ -3,7 +3,7 @@
  * Neither is a copy: each field is passed on by name or by rule. Pure; a worker's thread.
  */
 #pragma once
-#include "forwarder/relay/http1_response.h"
+#include "forwarder/http1/http1_response.h"
 
 #define HEAD_WRITE_TRACE 32
 #define HEAD_WRITE_SPAN 16

@@ -2,7 +2,7 @@
  * Data is passed over in one step, chunk lines octet by octet, so that it does not matter how they were cut.
  * Trailers wait for their end. Pure; a worker's thread.
  */
-#include "forwarder/relay/http1_body.h"
+#include "forwarder/http1/http1_body.h"
 #include "lib/inline.h"
 #include <assert.h>
 #include <string.h>

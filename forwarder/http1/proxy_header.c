@@ -1,6 +1,6 @@
 /* Versions 1 and 2 of the PROXY protocol, read strictly: a peer that must send it and does not is no peer of
  * ours. Pure; a worker's thread. */
-#include "forwarder/relay/proxy_header.h"
+#include "forwarder/http1/proxy_header.h"
 #include "lib/bytes.h"
 #include <assert.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* Connections of each client: a tag of 44 bits and a count of 20 in a word. Any worker. */
-#include "forwarder/relay/clients.h"
+#include "forwarder/io/clients.h"
 #include "lib/hash.h"
 #include "lib/mem.h"
 #include <assert.h>

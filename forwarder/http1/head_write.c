@@ -2,7 +2,7 @@
  * One pass over the record. What a head can need at most is known before it is begun, so nothing is measured
  * on the way. Pure; a worker's thread.
  */
-#include "forwarder/relay/head_write.h"
+#include "forwarder/http1/head_write.h"
 #include "lib/inline.h"
 #include <assert.h>
 #include <string.h>

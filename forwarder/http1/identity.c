@@ -1,6 +1,6 @@
 /* What a trusted proxy said is read from the left; the rightmost address that is no trusted proxy's stays.
  * Pure; a worker's thread. */
-#include "forwarder/relay/identity.h"
+#include "forwarder/http1/identity.h"
 #include "lib/inline.h"
 #include <string.h>
 

@@ -3,7 +3,7 @@
  * and whether the connection can be used again. Pure; a worker's thread.
  */
 #pragma once
-#include "forwarder/relay/http1_request.h"
+#include "forwarder/http1/http1_request.h"
 
 #define HTTP1_RESPONSE_HEAD_MAX 32768
 #define HTTP1_RESPONSE_FIELDS_MAX 200

@@ -1,5 +1,5 @@
 /* One pass over the fields collects what decides; then each rule in its order. Pure; a worker's thread. */
-#include "forwarder/relay/http1_request.h"
+#include "forwarder/http1/http1_request.h"
 #include <assert.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* The timer wheel. A worker's thread. */
-#include "forwarder/relay/wheel.h"
+#include "forwarder/io/wheel.h"
 #include <assert.h>
 #include <stddef.h>
 #include <string.h>

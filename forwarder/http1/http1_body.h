@@ -4,7 +4,7 @@
  * Pure; a worker's thread.
  */
 #pragma once
-#include "forwarder/relay/http1_request.h"
+#include "forwarder/http1/http1_request.h"
 
 #define HTTP1_BODY_LINE_MAX 256		/* a chunk's size and extensions */
 #define HTTP1_BODY_EXTENSIONS_MAX 16384 /* of a whole body */

@@ -20,6 +20,7 @@
 #include "forwarder/plan/reason.h"
 #include "forwarder/plan/ticket_secrets.h"
 #include "lib/counter.h"
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -49,6 +50,7 @@ enum tls_verdict {
 struct tls_hello {
 	const char *name; /* SNI in lower case, without the final dot; not terminated */
 	size_t length;	  /* 0: none was sent */
+	bool is_again;	  /* the second of a connection, after HelloRetryRequest: nothing to count */
 	/* the answer, for this call only: parts of the world of this turn */
 	const struct certnames *certificates;
 	const struct ticket_secrets *secrets; /* NULL: no tickets */
@@ -94,6 +96,7 @@ bool tls_has_more(const struct tls *tls, const struct tls_socket *socket);
  * OK as with WANTS_WRITE: those that the socket refused are held here, not the caller's. While any are,
  * nothing more is taken. */
 #define TLS_WRITE_MAX ((size_t)64 << 10)
+static_assert(TLS_WRITE_MAX % 16384 == 0, "whole records");
 enum tls_result tls_write(struct tls *tls, struct tls_socket *socket, const struct iovec *pieces,
 			  size_t count, size_t *ret);
 /* Octets are held that the socket did not take. */

@@ -1,5 +1,5 @@
 /* A bounded queue of many writers and one reader: each slot says whose turn it is. */
-#include "forwarder/relay/mailbox.h"
+#include "forwarder/io/mailbox.h"
 #include <assert.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
