@@ -467,12 +467,12 @@ static void finish(const struct doc_reader *reader, struct node_config *node)
 
 struct forwarder_config *forwarder_config_load(const char *path, struct err_list *errors)
 {
-	static const struct doc_key keys[] = {{"forwarder", read_forwarder, true},
-					      {"control", read_control},
-					      {"dns", read_gslbd},
-					      {"notify", config_read_foreign},
-					      {NULL}};
-	static const struct config_sections sections = {keys, finish, "forwarderd.sock"};
+	static const struct doc_key top_keys[] = {{"forwarder", read_forwarder, true},
+						  {"control", read_control},
+						  {"dns", read_gslbd},
+						  {"notify", config_read_foreign},
+						  {NULL}};
+	static const struct config_sections sections = {top_keys, finish, "forwarderd.sock"};
 	struct forwarder_config *config = xcalloc(1, sizeof *config);
 
 	*config = (struct forwarder_config){

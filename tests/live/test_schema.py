@@ -36,21 +36,35 @@ FLEET = {
     "maps": {"world": {"EU": ["eu"], "default": "nearest"}},
     "services": {"shop": {"check": "web", "https": {"port": 443, "alpn": ["h2"]},
                           "steering": {"order": "map", "map": "world", "split": "sticky", "answers": 1},
-                          "vips": {"eu": [{"address": "192.0.2.1", "weight": 1}]}}},
+                          "vips": {"eu": [{"address": "192.0.2.1", "weight": 1}]},
+                          "routes": [{"path": "/api", "origins": "api"},
+                                     {"origins": "web", "limit": {"rate": "5/m", "burst": 1, "by": "client"},
+                                      "keys": "required"}],
+                          "origins": {"web": {"balance": "ewma", "tls": {"verify": "full"},
+                                              "eu": [{"address": "10.0.0.1:80", "weight": 1}]},
+                                      "api": {"sticky": {"cookie": "sid"}, "eu": ["app.example:80"]}}}},
     "zones": {"example.net": {"text": "@ 60 SOA a b 1 2 3 4 5\n@ 60 NS a.example.\n", "serial": "file",
                               "dnssec": "off"}},
-    "tiers": {"gold": {"dns_queries": "5/s"}},
-    "tenants": {"acme": {"zone": "example.net", "service": "shop", "state": "active", "tier": "gold"}},
+    "tiers": {"gold": {"dns_queries": "5/s", "rate": "5/h", "bandwidth": {"up": "1MB/s"}}},
+    "tenants": {"acme": {"zone": "example.net", "service": "shop", "state": "active", "tier": "gold",
+                         "https": "both", "limits": {"burst": 5}, "maintenance": {"status": 503},
+                         "keys": {"ci": {"sha256": "0" * 64, "rate": "5/m"}}}},
 }
 NODE = {"node": {"name": "n", "state_dir": "s"},
         "dns": {"listen": ["127.0.0.1@0"], "tcp": {"queries": 0}, "rrl": {"rate": "5/s"}, "edns_size": 1232},
-        "admin": {"http": "127.0.0.1:0"}, "probes": {"vantage": "v", "exec": False}}
+        "admin": {"http": "127.0.0.1:0"}, "probes": {"vantage": "v", "exec": False},
+        "control": {"api": "unix:/run/gslb/gslb.sock"}, "forwarder": {"http": ["127.0.0.1:0"]}}
 # Where an object of a definition stands in those.
 PLACES = {
     "region": ["regions", "eu"], "location": ["locations", "10.0.0.0/8"], "check": ["checks", "web"],
     "service": ["services", "shop"], "https": ["services", "shop", "https"],
     "steering": ["services", "shop", "steering"], "vip": ["services", "shop", "vips", "eu", 0],
     "zone": ["zones", "example.net"], "tier": ["tiers", "gold"], "tenant": ["tenants", "acme"],
+    "route": ["services", "shop", "routes", 1], "limit": ["services", "shop", "routes", 1, "limit"],
+    "pool": ["services", "shop", "origins", "web"], "origin": ["services", "shop", "origins", "web", "eu", 0],
+    "origin-tls": ["services", "shop", "origins", "web", "tls"], "limits": ["tenants", "acme", "limits"],
+    "sticky": ["services", "shop", "origins", "api", "sticky"], "key": ["tenants", "acme", "keys", "ci"],
+    "maintenance": ["tenants", "acme", "maintenance"], "both-bandwidths": ["tiers", "gold", "bandwidth"],
     "node": ["node"], "dns": ["dns"], "tcp": ["dns", "tcp"], "rrl": ["dns", "rrl"], "admin": ["admin"],
     "probes": ["probes"],
 }
@@ -61,16 +75,16 @@ def key_tables():
     tables = {}
     for file in [*sorted((stack.ROOT / "fleet/read").glob("read_*.c")), stack.ROOT / "daemon/config.c",
                  stack.ROOT / "gslb/control/config_dns.c", stack.ROOT / "gslb/control/gslb_config.c",
-                 stack.ROOT / "health/notify_settings.c"]:
+                 stack.ROOT / "health/notify_settings.c", stack.ROOT / "forwarder/control/config.c"]:
         text = file.read_text()
         for name, body in re.findall(r"#define (\w+_KEYS)\b((?:[^\n]*\\\n)*[^\n]*)\n", text):
             text = re.sub(rf"(?<!define ){name}\b", lambda _: body, text)
         for name, body in re.findall(r"struct doc_key (\w+)\[\] = \{(.*?)\};", text, re.S):
             keys = re.findall(r'\{[\s\\]*"(\w+)",\s*(\w+)', body)
             tables[f"{file.name}:{name}:{len(tables)}"] = frozenset(
-                key for key, reader in keys if reader not in ("NULL", "ignore", "read_own_id"))
-    # The top of node.yaml is what every daemon has, and what gslbd adds.
-    top = [name for name in tables if name.split(":")[1] in ("common_keys", "gslb_keys")]
+                key for key, reader in keys if reader not in ("NULL", "ignore", "read_own_id", "refuse_dns"))
+    # The top of node.yaml is what every daemon has, and what gslbd and forwarderd add.
+    top = [name for name in tables if name.split(":")[1] in ("common_keys", "gslb_keys", "top_keys")]
     tables[" + ".join(top)] = frozenset().union(*(tables.pop(name) for name in top))
     return tables
 
