@@ -321,6 +321,20 @@ static void who_may_wait_for_concurrency_is_served_in_turn(void **state)
 	/* behind concurrency comes the rate: refused, and nothing is held */
 	assert_int_equal(limit_resume(rig->limits, &rig->request, &grants[2], &waiters[2]), REASON_RATE);
 	assert_int_equal(rig->state.in_flight[0], 0);
+	/* nobody gets past those who wait: when there comes to be more for all, the first has it */
+	rig->policy.limits.rate = (struct policy_rate){0};
+	memset(grants, 0, sizeof grants);
+	assert_int_equal(limit_admit(rig->limits, &rig->request, &rig->grant), REASON_NONE);
+	assert_int_equal(limit_admit(rig->limits, &rig->request, &grants[0]), REASON_CONCURRENCY);
+	assert_int_equal(limit_wait(rig->limits, &rig->request, &grants[0], &waiters[0]), REASON_NONE);
+	waiters[0].concurrency = rig->policy.limits.concurrency = 2;
+	assert_int_equal(limit_admit(rig->limits, &rig->request, &grants[1]), REASON_CONCURRENCY);
+	assert_int_equal(limit_wait(rig->limits, &rig->request, &grants[1], &waiters[1]), REASON_NONE);
+	assert_int_equal(limit_resume(rig->limits, &rig->request, &grants[0], &waiters[0]), REASON_NONE);
+	limit_leave(rig->limits, &grants[1], &waiters[1], START_NS);
+	limit_release(rig->limits, &grants[0], START_NS);
+	limit_release(rig->limits, &rig->grant, START_NS);
+	rig->policy.limits.concurrency = 1;
 	/* and who waits in vain is refused for what it waited for */
 	rig->policy.limits.rate = (struct policy_rate){0};
 	assert_int_equal(limit_admit(rig->limits, &rig->request, &rig->grant), REASON_NONE);
