@@ -1,5 +1,5 @@
 /*
- * Names of VIPs → addresses. Each name has a timer of its own, which follows the TTL of its last answer;
+ * Names → addresses. Each name has a timer of its own, which follows the TTL of its last answer;
  * c-ares asks, on the event base of the control thread.
  */
 #include "health/resolve_names.h"
@@ -128,7 +128,7 @@ static bool open_channel(struct resolve_names *names)
 	}
 	names->has_channel = status == ARES_SUCCESS;
 	if (!names->has_channel)
-		log_warning("names of VIPs cannot be looked up: %s", ares_strerror(status));
+		log_warning("names cannot be looked up: %s", ares_strerror(status));
 	return names->has_channel;
 }
 
@@ -150,6 +150,11 @@ static size_t addresses_of(void *user, const char *name, const struct ip **ret)
 		return 0;
 	*ret = lookup->joined;
 	return lookup->joined_count;
+}
+
+size_t resolve_names_addresses(void *names, const char *name, const struct ip **ret)
+{
+	return addresses_of(((struct resolve_names *)names)->lookups, name, ret);
 }
 
 static void log_lines(struct err_list *warnings)
@@ -196,13 +201,14 @@ static void save(const struct lookup *lookup)
 	}
 	assert(used < sizeof text);
 	log_info("name %s has the addresses %s", lookup->name, text);
-	if (!store_save_resolved(lookup->names->store, lookup->name, text))
+	if (lookup->names->store && !store_save_resolved(lookup->names->store, lookup->name, text))
 		log_warning("the addresses of name %s could not be written to the store", lookup->name);
 }
 
 static void restore(struct lookup *lookup)
 {
-	char *text = store_resolved(lookup->names->store, lookup->name), *rest = NULL;
+	char *text = lookup->names->store ? store_resolved(lookup->names->store, lookup->name) : NULL;
+	char *rest = NULL;
 	for (char *word = text ? strtok_r(text, " ", &rest) : NULL; word; word = strtok_r(NULL, " ", &rest)) {
 		struct ip ip;
 		if (!ip_parse(word, &ip))
@@ -406,7 +412,7 @@ static void drop_unwanted(struct resolve_names *names, bool forgets)
 		if (!lookup->is_wanted)
 			unwanted[count++] = lookup;
 	for (size_t i = 0; i < count; i++) {
-		if (forgets)
+		if (forgets && names->store)
 			store_save_resolved(names->store, unwanted[i]->name, NULL);
 		drop(names, unwanted[i]);
 	}
@@ -432,6 +438,14 @@ void resolve_names_sync(struct resolve_names *names, const struct fleet *fleet)
 					want(names, service->vips[r].written[i].name);
 	drop_unwanted(names, true);
 	resolve_names_fill(names, fleet);
+}
+
+void resolve_names_want(struct resolve_names *names, const char *const *wanted, size_t count)
+{
+	want_nothing(names);
+	for (size_t i = 0; i < count; i++)
+		want(names, wanted[i]);
+	drop_unwanted(names, true);
 }
 
 bool resolve_names_are_known(const struct resolve_names *names)

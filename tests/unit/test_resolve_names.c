@@ -259,6 +259,29 @@ static void a_name_that_leaves_meanwhile(void **state)
 	assert_string_equal(vips(), "192.0.2.2");
 }
 
+/* Names that a caller has himself, without a store. */
+static void names_of_ones_own(void **state)
+{
+	const struct resolve_names_hooks hooks = {&changes, on_addresses_changed, on_progressed};
+	const char *const wanted[] = {"lb.example.", "other.example."};
+	const struct ip *ips;
+	struct ip expected;
+	resolve_names_free(names);
+	names = resolve_names_new(base, NULL, resolver_address, &hooks);
+	resolve_names_want(names, wanted, 2);
+	assert_false(resolve_names_are_known(names));
+	AWAIT(resolve_names_are_known(names));
+	assert_int_equal(resolve_names_addresses(names, "lb.example.", &ips), 1);
+	assert_true(ip_parse("192.0.2.10", &expected));
+	assert_true(ip_equal(ips, &expected));
+	assert_int_equal(resolve_names_addresses(names, "third.example.", &ips), 0);
+	unsigned before = questions;
+	resolve_names_want(names, wanted + 1, 1);
+	assert_int_equal(resolve_names_addresses(names, "lb.example.", &ips), 0);
+	assert_int_equal(resolve_names_addresses(names, "other.example.", &ips), 1);
+	assert_int_equal(questions, before); /* what is known is not asked for again */
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -272,6 +295,7 @@ int main(void)
 		TEST(a_restart_knows_the_addresses),
 		TEST(a_name_that_left_is_forgotten),
 		TEST(a_name_that_leaves_meanwhile),
+		TEST(names_of_ones_own),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,154 @@
+/*
+ * What tenants may: one policy for each profile, by the profile's number; its limits are the tier's with the
+ * tenant's own over them. Control thread.
+ */
+#include "forwarder/control/build_internal.h"
+#include "lib/mem.h"
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct policy_limits limits_of(const struct build *build, const struct fleet_profile *profile)
+{
+	struct fleet_limits limits;
+	const struct fleet_tier *tier =
+		profile->tier ? (const void *)fleet_get(build->fleet, FLEET_TIER, profile->tier) : NULL;
+
+	assert(tier || !profile->tier); /* else the tenant had been refused */
+	if (tier)
+		limits = tier->limits;
+	else
+		fleet_limits_init(&limits);
+	if (profile->limits)
+		fleet_limits_overlay(&limits, profile->limits);
+	return (struct policy_limits){
+		.rate = build_rate(&limits.rate, limits.burst),
+		.connections = build_rate(&limits.connections, 0),
+		.client_rate = build_rate(&limits.client_rate, 0),
+		.concurrency = limits.concurrency,
+		.websockets = limits.websockets,
+		.up_bytes_s = limits.up_bytes_s,
+		.down_bytes_s = limits.down_bytes_s,
+		.body_bytes = limits.body_bytes,
+		.queue_ms = limits.queue_ms,
+		.priority = (enum policy_priority)limits.priority,
+		.headers = (enum policy_headers)limits.headers,
+	};
+}
+
+static bool is_elsewhere(const struct build *build, const struct fleet_profile *profile)
+{
+	for (size_t i = 0; i < profile->region_count; i++)
+		if (strcmp(profile->regions[i], build->shared.region) == 0)
+			return false;
+	return profile->has_regions;
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+	return memcmp(((const struct policy_key *)a)->sha256, ((const struct policy_key *)b)->sha256, 32);
+}
+
+/* The keys and then their ids, behind the policy. */
+static void put_keys(const struct fleet_profile *profile, struct build_policy *policy)
+{
+	struct policy_key *keys = (struct policy_key *)(policy + 1);
+	char *text = (char *)(keys + profile->key_count);
+
+	for (uint32_t i = 0; i < profile->key_count; i++) {
+		const struct fleet_key *from = &profile->keys[i];
+		size_t size = strlen(from->id) + 1;
+		keys[i] = (struct policy_key){
+			.id = memcpy(text, from->id, size), .rate = build_rate(&from->rate, 0), .number = i};
+		memcpy(keys[i].sha256, from->sha256, sizeof keys[i].sha256);
+		text += size;
+	}
+	qsort(keys, profile->key_count, sizeof *keys, compare_keys);
+	policy->policy.key_count = profile->key_count;
+	policy->policy.keys = profile->key_count ? keys : NULL;
+	if (!profile->maintenance_body)
+		return;
+	policy->policy.maintenance_length = (uint32_t)strlen(profile->maintenance_body);
+	policy->policy.maintenance_body = strcpy(text, profile->maintenance_body);
+}
+
+static struct build_policy *policy_new(const struct build *build, const struct fleet_profile *profile)
+{
+	const struct fleet_object *service = fleet_get(build->fleet, FLEET_SERVICE, profile->service);
+	size_t size = sizeof(struct build_policy) + profile->key_count * sizeof(struct policy_key);
+
+	assert(service);
+	for (size_t i = 0; i < profile->key_count; i++)
+		size += strlen(profile->keys[i].id) + 1;
+	if (profile->maintenance_body)
+		size += strlen(profile->maintenance_body) + 1;
+	struct build_policy *policy = xcalloc(1, size);
+	policy->serial = profile->serial;
+	policy->profile = profile;
+	policy->policy = (struct policy){
+		.service = service->number,
+		.is_suspended = profile->is_suspended,
+		.redirects_to_https = profile->redirects_to_https,
+		.is_elsewhere = is_elsewhere(build, profile),
+		.is_in_maintenance = profile->is_in_maintenance,
+		.maintenance_status = profile->maintenance_status,
+		.limits = limits_of(build, profile),
+	};
+	put_keys(profile, policy);
+	return policy;
+}
+
+static void policy_give(struct build *build, void *part)
+{
+	free(part);
+}
+
+static struct build_policy *policy_at(const struct build *build, uint32_t number)
+{
+	return number < build->policies.count ? build->policies.items[number] : NULL;
+}
+
+void build_policies_use(struct build *build, const struct fleet_profile *profile)
+{
+	struct build_policy *policy = policy_at(build, profile->number);
+
+	if (!policy || policy->serial != profile->serial) {
+		/* Tenants are released before others are put, so nobody is left with the old one. */
+		assert(!policy);
+		policy = policy_new(build, profile);
+		build_array_set(&build->policies, profile->number, policy);
+		build->policy_count++;
+	}
+	policy->users++;
+}
+
+void build_policies_release(struct build *build, const struct fleet_profile *profile)
+{
+	struct build_policy *policy = policy_at(build, profile->number);
+
+	assert(policy && policy->serial == profile->serial && policy->users > 0);
+	if (--policy->users)
+		return;
+	build_array_set(&build->policies, profile->number, NULL);
+	build->policy_count--;
+	build_retire(build, policy_give, policy);
+}
+
+void build_policies_follow_tier(struct build *build, const char *tier)
+{
+	for (size_t i = 0; i < build->policies.count; i++) {
+		struct build_policy *old = build->policies.items[i];
+		if (!old || !old->profile->tier || strcmp(old->profile->tier, tier) != 0)
+			continue;
+		struct build_policy *policy = policy_new(build, old->profile);
+		policy->users = old->users;
+		build_array_set(&build->policies, i, policy);
+		build_retire(build, policy_give, old);
+	}
+}
+
+void build_policies_done(struct build *build)
+{
+	for (size_t i = 0; i < build->policies.count; i++)
+		free(build->policies.items[i]);
+}
