@@ -11,6 +11,7 @@
 
 #define CERTNAMES_CHAIN_MAX 8
 #define CERTNAMES_FINGERPRINT 16 /* octets of SHA-256 */
+#define CERTNAMES_NAME_MAX 255
 
 enum certnames_kind { CERTNAMES_ECDSA, CERTNAMES_RSA };
 
@@ -44,8 +45,30 @@ struct certnames_found {
 
 struct certnames;
 
+/* ---- control thread ---- */
+
+struct certnames_link *certnames_link_new(const uint8_t *der, uint32_t length,
+					  const uint8_t fingerprint[static CERTNAMES_FINGERPRINT]);
+void certnames_link_unref(struct certnames_link *link);
+/* Copies the values and what they point to; takes a reference of each link of the chain. */
+struct certnames_entry *certnames_entry_new(const struct certnames_entry *values);
+struct certnames_entry *certnames_entry_ref(struct certnames_entry *entry);
+void certnames_entry_unref(struct certnames_entry *entry); /* NULL is fine */
+struct certnames *certnames_new(uint64_t seed);
+/* Names as certnames_find takes them, or `*.` before one. Of two of one name and kind, the one that is valid
+ * longer is found. Before the table is published. */
+void certnames_add(struct certnames *certnames, struct certnames_entry *entry, const char *const *names,
+		   size_t count);
+void certnames_set_default(struct certnames *certnames, const struct certnames_entry *entry); /* one of it */
+const struct certnames *certnames_ref(const struct certnames *certnames);
+void certnames_unref(const struct certnames *certnames); /* NULL is fine */
+
+/* ---- any thread ---- */
+
 /* `name`: lower case, without the final dot. False: none covers it. */
 bool certnames_find(const struct certnames *certnames, const char *name, size_t length,
 		    struct certnames_found *ret);
 /* For clients that send no name. False: there is no default. */
 bool certnames_default(const struct certnames *certnames, struct certnames_found *ret);
+/* Of what a name has: another certificate, another fingerprint. */
+void certnames_fingerprint(const struct certnames_found *found, uint8_t ret[static CERTNAMES_FINGERPRINT]);

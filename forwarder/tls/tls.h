@@ -60,7 +60,7 @@ struct tls_hello {
 struct tls_settings {
 	bool only_1_3;
 	size_t cache_bytes; /* of parsed certificates, this worker's part */
-	/* At most once a connection; `connection` as in tls_accept. */
+	/* `connection` as in tls_accept. */
 	enum tls_verdict (*hello)(void *user, void *connection, struct tls_hello *hello);
 	void *user;
 };

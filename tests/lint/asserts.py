@@ -14,7 +14,7 @@ import sizes
 import tree
 
 PER_THOUSAND = 10
-DATA_PATH = {"gslb/serve", "gslb/decide", "forwarder/traffic", "forwarder/http1", "forwarder/io", "forwarder/relay"}
+DATA_PATH = {"gslb/serve", "gslb/decide", "forwarder/traffic", "forwarder/http1", "forwarder/io", "forwarder/tls", "forwarder/relay"}
 ASSERT = re.compile(r"\b(?:static_assert|assert)\s*\(")
 
 
