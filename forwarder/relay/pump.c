@@ -81,7 +81,8 @@ static bool pass_on(struct flow *flow, bool is_chunked, const char *octets,
 	if (is_last) {
 		memcpy(room + at, LAST_CHUNK, sizeof LAST_CHUNK - 1);
 		at += sizeof LAST_CHUNK - 1;
-		memcpy(room + at, octets + take->trailers, take->trailers_length);
+		if (take->trailers_length)
+			memcpy(room + at, octets + take->trailers, take->trailers_length);
 		at += take->trailers_length;
 		memcpy(room + at, "\r\n", 2);
 	}
