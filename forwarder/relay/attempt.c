@@ -5,12 +5,14 @@
 #include "forwarder/plan/world.h"
 #include "forwarder/relay/origin_link.h"
 #include "forwarder/relay/own_reply.h"
+#include "forwarder/relay/sticky.h"
 #include "forwarder/relay/worker.h"
 #include "forwarder/tls/tls_origin.h"
 #include <assert.h>
 #include <string.h>
 
 #define NS_PER_MS 1000000u
+#define LOOK_MS 100 /* who waits looks for origins that came back so often */
 
 const struct pool *attempt_pool(const struct world *world, struct exchange *exchange)
 {
@@ -113,7 +115,19 @@ static bool wait_in_line(struct worker *worker, struct exchange *exchange, const
 	exchange->waits_for_tenant = false;
 	exchange->state = EXCHANGE_QUEUED;
 	exchange->deadline_ms = worker->now_ms + exchange->route.queue_ms;
+	exchange->look_ms = worker->now_ms + LOOK_MS;
 	return true;
+}
+
+void attempt_look(struct worker *worker, struct exchange *exchange)
+{
+	const struct pool *pool = attempt_pool(publish_get(worker->relay->world), exchange);
+
+	exchange->look_ms = worker->now_ms + LOOK_MS;
+	if (!pool)
+		return;
+	struct balance_request request = balance_request_of(worker, exchange, pool);
+	fair_look(worker->relay->fair, &request);
 }
 
 bool attempt_start(struct worker *worker, struct exchange *exchange)
@@ -245,10 +259,19 @@ static void rewind_request(struct exchange *exchange)
 
 static void blame(struct worker *worker, struct exchange *exchange)
 {
-	atomic_fetch_add_explicit(&exchange->choice.origin->errors, 1, memory_order_relaxed);
 	observe(worker, exchange, true);
 	if (exchange->tried_count < RETRY_ATTEMPTS_MAX)
 		exchange->tried[exchange->tried_count++] = exchange->choice.origin->number;
+}
+
+/* Until when another try may begin. A first octet that never came has used up the route's time by itself:
+ * where the route wants another try after that, each has as much. */
+static uint64_t deadline_of(const struct exchange *exchange)
+{
+	uint64_t timeout_ns = (uint64_t)exchange->route.timeout_ms * NS_PER_MS;
+
+	return exchange->started_ns +
+	       (exchange->route.retry & ROUTE_RETRY_TIMEOUT ? RETRY_ATTEMPTS_MAX * timeout_ns : timeout_ns);
 }
 
 static enum retry_answer decide(struct worker *worker, const struct exchange *exchange,
@@ -264,7 +287,7 @@ static enum retry_answer decide(struct worker *worker, const struct exchange *ex
 		.listed = exchange->route.retry,
 		.attempts = exchange->attempts,
 		.now_ns = worker->now_ns,
-		.deadline_ns = exchange->started_ns + (uint64_t)exchange->route.timeout_ms * NS_PER_MS,
+		.deadline_ns = deadline_of(exchange),
 	};
 
 	return retry_decide(&request, rng_next(&worker->rng), ret_pause_ns);
@@ -300,7 +323,8 @@ bool attempt_fail(struct worker *worker, struct exchange *exchange, enum retry_f
 		rewind_request(exchange);
 		return try_same(worker, exchange);
 	}
-	blame(worker, exchange);
+	if (failure != RETRY_REUSED) /* idle connections end: no origin is worse for it */
+		blame(worker, exchange);
 	leave_origin(worker, exchange);
 	exchange->reason = reason; /* the answer, should no other origin be left */
 	if (answer == RETRY_NO)
@@ -323,6 +347,9 @@ bool attempt_retries(struct worker *worker, struct exchange *exchange, unsigned 
 
 	if (!is_gateway_failure(status)) {
 		observe(worker, exchange, false);
+		if (exchange->sets_sticky && !exchange->choice.is_sticky)
+			sticky_set(worker, exchange,
+				   attempt_pool(publish_get(worker->relay->world), exchange));
 		return false;
 	}
 	enum retry_answer answer = decide(worker, exchange, failures[status - 502], &pause_ns);

@@ -15,6 +15,8 @@ const struct pool *attempt_pool(const struct world *world, struct exchange *exch
 bool attempt_start(struct worker *worker, struct exchange *exchange);
 /* QUEUED at the pool, and its turn has come, or its time is over. */
 bool attempt_granted(struct worker *worker, struct exchange *exchange);
+/* QUEUED at the pool, and not its turn: gives slots of origins that came back to those who wait. */
+void attempt_look(struct worker *worker, struct exchange *exchange);
 /* CONNECTING, and something happened there: goes on to OPEN or to another try. */
 bool attempt_progress(struct worker *worker, struct exchange *exchange);
 /* This try failed: another, a pause, or `reason` is the answer. Not after octets of an answer went out. */

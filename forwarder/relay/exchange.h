@@ -75,6 +75,7 @@ struct exchange {
 	struct http1_body up_body, down_body;
 	struct exchange_wait up_wait, down_wait;
 	uint64_t deadline_ms; /* of a state that has one */
+	uint64_t look_ms;     /* QUEUED at the pool: when to look for a slot without being told */
 	/* the request */
 	bool is_head, is_idempotent, is_https, expects_continue, keeps_client;
 	bool is_up_dead; /* the origin takes no more of it */
@@ -108,7 +109,7 @@ struct exchange {
 	bool has_slot;
 	uint64_t choice_hash;
 	char sticky[BALANCE_STICKY_LENGTH]; /* of the request's cookie */
-	bool has_sticky;
+	bool has_sticky, sets_sticky;	    /* the request has a cookie; the pool wants one */
 	uint32_t tried[RETRY_ATTEMPTS_MAX]; /* numbers of origins that failed */
 	uint8_t tried_count, attempts;
 	bool has_retried_fresh;

@@ -199,6 +199,9 @@ uint64_t exchange_due_ms(const struct worker *worker, const struct exchange *exc
 {
 	const struct world *world = publish_get(worker->relay->world);
 
+	if (exchange->state == EXCHANGE_QUEUED && !exchange->waits_for_tenant &&
+	    exchange->look_ms < exchange->deadline_ms)
+		return exchange->look_ms;
 	if (exchange->state == EXCHANGE_QUEUED || exchange->state == EXCHANGE_PAUSED)
 		return exchange->deadline_ms;
 	if (exchange->state == EXCHANGE_CONNECTING)
@@ -288,7 +291,6 @@ static bool resume_tenant(struct worker *worker, struct exchange *exchange)
 		limit_leave(worker->relay->limits, &exchange->grant, &exchange->waiter, worker->now_ns);
 	if (reason == REASON_NONE)
 		return attempt_start(worker, exchange);
-	own_reply_add_limit(worker, exchange, reason);
 	return own_reply_refuse(worker, exchange, reason, reason == REASON_BODY_TOO_LARGE);
 }
 
@@ -307,7 +309,10 @@ enum exchange_result exchange_expire(struct worker *worker, struct exchange *exc
 
 	switch (exchange->state) {
 	case EXCHANGE_QUEUED:
-		return exchange_granted(worker, exchange);
+		if (worker->now_ms >= exchange->deadline_ms)
+			return exchange_granted(worker, exchange);
+		attempt_look(worker, exchange);
+		return EXCHANGE_RUNS;
 	case EXCHANGE_PAUSED:
 		is_good = attempt_start(worker, exchange);
 		break;

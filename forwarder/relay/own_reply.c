@@ -167,6 +167,7 @@ bool own_reply_refuse(struct worker *worker, struct exchange *exchange, enum rea
 	struct text text = {body, body + sizeof body};
 	unsigned status = reason_status(reason);
 
+	own_reply_add_limit(worker, exchange, reason);
 	put_number(&text, status);
 	put_text(&text, " ");
 	put_text(&text, phrase_of(status));

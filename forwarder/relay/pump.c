@@ -36,12 +36,16 @@ static void charge(struct worker *worker, struct exchange_wait *wait, _Atomic ui
 	wait->until_ms = pause_ns ? worker->now_ms + (pause_ns + NS_PER_MS - 1) / NS_PER_MS : 0;
 }
 
-static bool is_paused(const struct worker *worker, struct exchange_wait *wait)
+/* When the time is over others may have been faster, and it has to wait again: otherwise all connections of a
+ * tenant would go on at once, and each by a whole buffer. */
+static bool is_paused(struct worker *worker, struct exchange_wait *wait, const _Atomic uint64_t *tat_ns,
+		      uint64_t bytes_s)
 {
-	if (wait->until_ms > worker->now_ms)
-		return true;
-	wait->until_ms = 0;
-	return false;
+	if (wait->until_ms == 0 || wait->until_ms > worker->now_ms)
+		return wait->until_ms != 0;
+	uint64_t pause_ns = shape_pause(tat_ns, bytes_s, worker->now_ns, rng_next(&worker->rng));
+	wait->until_ms = pause_ns ? worker->now_ms + (pause_ns + NS_PER_MS - 1) / NS_PER_MS : 0;
+	return pause_ns != 0;
 }
 
 /* ---- bodies ---- */
@@ -208,7 +212,7 @@ enum pump_result pump_up(struct worker *worker, struct exchange *exchange)
 			return taken;
 		if (taken == PUMP_BUSY)
 			continue;
-		if (is_paused(worker, wait))
+		if (is_paused(worker, wait, exchange->up_tat_ns, exchange->up_bytes_s))
 			return waits(worker, wait, EXCHANGE_WAIT_SHAPED, 0);
 		release_empty(worker, exchange->in);
 		if (!link_has_input(exchange->client))
@@ -474,7 +478,7 @@ enum pump_result pump_down(struct worker *worker, struct exchange *exchange)
 			continue;
 		if (taken != PUMP_WAITS)
 			return taken;
-		if (is_paused(worker, wait))
+		if (is_paused(worker, wait, exchange->down_tat_ns, exchange->down_bytes_s))
 			return waits(worker, wait, EXCHANGE_WAIT_SHAPED, 0);
 		release_empty(worker, &exchange->from);
 		if (!link_has_input(&exchange->link->link))

@@ -207,6 +207,7 @@ static void choose_by(struct request_work *work)
 	const struct http_head *head = &work->worker->head;
 	struct route_text value = {0};
 
+	exchange->sets_sticky = pool->sticky_cookie != NULL;
 	if (pool->sticky_cookie && cookies_find(head, work->octets, pool->sticky_cookie, &value) &&
 	    value.length == BALANCE_STICKY_LENGTH) {
 		memcpy(exchange->sticky, value.text, BALANCE_STICKY_LENGTH);
@@ -284,8 +285,8 @@ static struct http1_verdict admit(struct request_work *work)
 		verdict = wait_for_tenant(work, &request);
 	exchange->up_body.limit = exchange->grant.body_max;
 	verdict.closes = verdict.reason == REASON_BODY_TOO_LARGE;
-	if (verdict.reason != REASON_NONE || work->policy->limits.headers == POLICY_HEADERS_ALWAYS)
-		own_reply_add_limit(work->worker, exchange, verdict.reason);
+	if (verdict.reason == REASON_NONE && work->policy->limits.headers == POLICY_HEADERS_ALWAYS)
+		own_reply_add_limit(work->worker, exchange, REASON_NONE);
 	return verdict;
 }
 
