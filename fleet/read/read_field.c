@@ -179,6 +179,7 @@ void fleet_read_pairs(const struct doc_reader *reader, const struct doc_node *no
 	size_t count = 0;
 	for (const struct doc_node *item = node->first; item; item = item->next)
 		read_pair(reader, item, kind, arena, pairs, &count);
+	assert(count <= node->count);
 	*ret = pairs;
 	*ret_count = count;
 }

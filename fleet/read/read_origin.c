@@ -82,6 +82,7 @@ static bool parse_origin(const char *text, struct origin_draft *draft)
 	} else {
 		return false;
 	}
+	assert((origin->name == NULL) == (origin->ip.family != 0) && origin->port > 0);
 	origin->text = arena_strndup(draft->arena, canonical, strlen(canonical));
 	return true;
 }

@@ -93,12 +93,11 @@ static void read_key_rate(const struct doc_reader *reader, const struct doc_node
 	fleet_read_rate(reader, value, &((struct fleet_key *)target)->rate);
 }
 
-static void read_key(const struct doc_reader *reader, const struct doc_node *node, struct fleet_key *keys,
+static void read_key(const struct doc_reader *reader, const struct doc_node *node, struct fleet_key *all,
 		     size_t count)
 {
-	static const struct doc_key members[] = {
-		{"sha256", read_sha256, true}, {"rate", read_key_rate}, {NULL}};
-	struct fleet_key *key = &keys[count];
+	static const struct doc_key keys[] = {{"sha256", read_sha256, true}, {"rate", read_key_rate}, {NULL}};
+	struct fleet_key *key = &all[count];
 
 	if (!text_is_id(node->key)) {
 		doc_err_key(reader->errors, reader->doc, node,
@@ -107,12 +106,12 @@ static void read_key(const struct doc_reader *reader, const struct doc_node *nod
 	}
 	static_assert(sizeof key->id == 64, "an id and its NUL");
 	memcpy(key->id, node->key, strlen(node->key));
-	if (!doc_read_mapping(reader, node, members, key))
+	if (!doc_read_mapping(reader, node, keys, key))
 		return;
 	for (size_t i = 0; i < count; i++)
-		if (memcmp(keys[i].sha256, key->sha256, sizeof key->sha256) == 0)
+		if (memcmp(all[i].sha256, key->sha256, sizeof key->sha256) == 0)
 			doc_err(reader->errors, reader->doc, doc_get(node, "sha256"),
-				"key '%s' is the same as key '%s'", key->id, keys[i].id);
+				"key '%s' is the same as key '%s'", key->id, all[i].id);
 }
 
 static void read_api_keys(const struct doc_reader *reader, const struct doc_node *value, struct arena *arena,

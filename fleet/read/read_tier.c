@@ -164,6 +164,24 @@ void fleet_read_own_limits(const struct doc_reader *reader, const struct doc_nod
 	doc_read_mapping(reader, value, own_keys, &draft);
 }
 
+/* In a tier, which lies over nothing, a default that is spelled out says as much as none. In a tenant it
+ * takes the place of its tier's. */
+static void forget_defaults(struct fleet_limits *limits)
+{
+	struct fleet_limits none;
+
+	fleet_limits_init(&none);
+	assert(none.given == 0);
+	if (limits->body_bytes == none.body_bytes)
+		limits->given &= ~(uint32_t)FLEET_LIMIT_BODY;
+	if (limits->queue_ms == none.queue_ms)
+		limits->given &= ~(uint32_t)FLEET_LIMIT_QUEUE;
+	if (limits->priority == none.priority)
+		limits->given &= ~(uint32_t)FLEET_LIMIT_PRIORITY;
+	if (limits->headers == none.headers)
+		limits->given &= ~(uint32_t)FLEET_LIMIT_HEADERS;
+}
+
 struct fleet_object *fleet_read_tier(const struct doc_reader *reader, const struct doc_node *node,
 				     const char *id)
 {
@@ -171,8 +189,10 @@ struct fleet_object *fleet_read_tier(const struct doc_reader *reader, const stru
 	struct limits_draft draft = {.limits = &tier->limits, .tier = tier};
 
 	fleet_limits_init(&tier->limits);
-	if (doc_read_mapping(reader, node, tier_keys, &draft))
+	if (doc_read_mapping(reader, node, tier_keys, &draft)) {
+		forget_defaults(&tier->limits);
 		return &tier->object;
+	}
 	fleet_object_free(&tier->object);
 	return NULL;
 }

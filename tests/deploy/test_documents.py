@@ -22,6 +22,11 @@ DNS = "node: {name: n, state_dir: s}\ndns: {listen: [\"127.0.0.1@0\"], KEY}\n"
 TOP = "node: {name: n, state_dir: s}\ndns: {listen: [\"127.0.0.1@0\"]}\nKEY\n"
 RUN = "fleet: [fleet.yaml]\nprobes: {vantage: here}"  # what a fleet with checks needs
 SERVICE = "services: {s: {KEY}}\nregions: {eu: {at: [1, 1]}}\n"
+FORWARDED = SERVICE.replace("KEY", "vips: {eu: [192.0.2.1]}, routes: [{origins: o, ROUTE}], "
+                            "origins: {o: {eu: [\"10.0.0.1:80\"], POOL}}")
+ROUTE = FORWARDED.replace(", POOL", "").replace("ROUTE", "KEY")
+POOL = FORWARDED.replace(", ROUTE", "").replace("POOL", "KEY")
+READ_TIER = "fleet/read/read_tier.c fleet/read/read_tier.c"
 SECTIONS = {
     "The top": ("daemon/config.c gslb/control/gslb_config.c", "common_keys gslb_keys", TOP),
     "node": ("daemon/config.c", "node_keys", NODE),
@@ -41,9 +46,27 @@ SECTIONS = {
                         SERVICE.replace("KEY", "vips: {eu: [{address: 192.0.2.1, KEY}]}")),
     "services: https": ("fleet/read/read_service.c", "read_https", SERVICE.replace("KEY", "https: {KEY}")),
     "services: steering": ("fleet/read/read_service.c", "steering_keys", SERVICE.replace("KEY", "steering: {KEY}")),
+    "services: a route": ("fleet/read/read_route.c", "route_keys", ROUTE),
+    "services: rewrite": ("fleet/read/read_route.c", "read_rewrite", ROUTE.replace("KEY", "rewrite: {KEY}")),
+    "services: limit": ("fleet/read/read_route.c", "read_limit", ROUTE.replace("KEY", "limit: {rate: 1/s, KEY}")),
+    "services: origins": ("fleet/read/read_origin.c", "settings", POOL),
+    "services: an origin": ("fleet/read/read_origin.c", "read_origin",
+                            POOL.replace("KEY", "us: [{address: \"10.0.0.1:80\", KEY}]")
+                            .replace("regions: {", "regions: {us: {at: [2, 2]}, ")),
+    "services: origins: tls": ("fleet/read/read_origin.c", "read_tls", POOL.replace("KEY", "tls: {KEY}")),
+    "services: origins: sticky": ("fleet/read/read_origin.c", "read_sticky",
+                                  POOL.replace("KEY", "sticky: {cookie: c, KEY}")),
     "zones": ("fleet/read/read_zone.c", "zone_keys", "zones: {example: {KEY}}\n"),
-    "tiers": ("fleet/read/read_tier.c", "tier_keys", "tiers: {t: {KEY}}\n"),
+    "tiers": (READ_TIER, "tier_keys LIMIT_KEYS", "tiers: {t: {KEY}}\n"),
     "tenants": ("fleet/read/read_tenant.c", "TENANT_KEYS", ""),
+    "tenants: maintenance": ("fleet/read/read_terms.c", "read_maintenance", ""),
+    "tenants: an API key": ("fleet/read/read_terms.c", "read_key", ""),
+    "control": ("forwarder/control/config.c", "read_control", ""),
+    "forwarder": ("forwarder/control/config.c", "forwarder_keys", ""),
+    "forwarder.limits": ("forwarder/control/config.c", "read_limits", ""),
+    "forwarder.timeouts": ("forwarder/control/config.c", "read_timeouts", ""),
+    "forwarder.access_log": ("forwarder/control/config.c", "read_access_log", ""),
+    "forwarder.usage": ("forwarder/control/config.c", "read_usage", ""),
 }
 SIZES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 UNITS = {"ms": 1, "s": 1000, "m": 60000, "h": 3600000, "d": 86400000}
@@ -166,7 +189,7 @@ class Documents(stack.StackTest):
     def test_refused_keys(self):
         for heading, (path, name, document) in SECTIONS.items():
             for key, (is_supported, _) in read_tables(path, name).items():
-                if not is_supported:
+                if not is_supported and document:
                     self.assertIn(f"'{key}' is not supported by this build",
                                   self.errors_of(document.replace("KEY", f"{key}: x")), heading)
 

@@ -211,7 +211,7 @@ static void test_limits(void **state)
 	assert_int_equal(limits.headers, FLEET_HEADERS_NEVER);
 	assert_int_equal(even->limits.up_bytes_s, 1 << 20);
 	assert_int_equal(even->limits.down_bytes_s, 1 << 20);
-	assert_int_equal(even->limits.given, FLEET_LIMIT_BANDWIDTH | FLEET_LIMIT_PRIORITY);
+	assert_int_equal(even->limits.given, FLEET_LIMIT_BANDWIDTH); /* normal is what it is anyhow */
 	fleet_limits_overlay(&limits, profile(fleet, "a")->limits);
 	assert_true(limits.rate.per_second == 7);
 	assert_int_equal(limits.burst, 50);
@@ -338,7 +338,7 @@ static void test_json_leaves_defaults_out(void **state)
 		    "\"body\":\"1GiB\",\"websockets\":9,\"connections\":\"20/d\","
 		    "\"client_rate\":\"5/h\",\"queue\":\"2s\",\"priority\":\"high\","
 		    "\"headers\":\"never\"}");
-	assert_json(fleet, FLEET_TIER, "even", "{\"bandwidth\":\"1MiB/s\",\"priority\":\"normal\"}");
+	assert_json(fleet, FLEET_TIER, "even", "{\"bandwidth\":\"1MiB/s\"}");
 	assert_json(fleet, FLEET_TENANT, "a",
 		    "{\"zone\":\"z.example.\",\"service\":\"shop\",\"tier\":\"gold\","
 		    "\"limits\":{\"rate\":\"7/s\",\"headers\":\"always\"},"
