@@ -283,6 +283,7 @@ static struct http1_verdict read_upgrade(const struct seen *seen, const char *oc
 		return good;
 	if (has_body(ret))
 		return bad;
+	ret->framing = HTTP1_NONE; /* Content-Length: 0 says no more */
 	ret->upgrade = (struct route_text){text, length};
 	return good;
 }
