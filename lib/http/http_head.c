@@ -227,8 +227,10 @@ static enum http_head_status find_end(struct http_head_scan *scan, const char *o
 		}
 		if (end - line == 2 && kind == KIND_RESPONSE)
 			return HTTP_HEAD_BAD;
-		if (line == skipped && end > 2)
+		if (line == skipped && end > 2 && kind != KIND_TRAILERS)
 			first = line;
+		else if (end - line > limits->line_bytes + 2)
+			return HTTP_HEAD_LARGE;
 		line = at = end;
 	}
 	scan->line = line;

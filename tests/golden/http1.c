@@ -11,9 +11,9 @@
  * Octets have the escapes \r \n \t \0 \\ \xHH, and \{N:text} for N times the text. `< (ours)` stands for the
  * fields that a request to an origin gets: who asks, by what way, ids and Via.
  */
-#include "forwarder/relay/head_write.h"
-#include "forwarder/relay/http1_body.h"
-#include "forwarder/relay/proxy_header.h"
+#include "forwarder/http1/head_write.h"
+#include "forwarder/http1/http1_body.h"
+#include "forwarder/http1/proxy_header.h"
 #include "lib/mem.h"
 #include <assert.h>
 #include <stdio.h>
