@@ -1,6 +1,6 @@
 /* What tests of forwarder/control share: a build of a fleet, and its worlds without workers. */
 #pragma once
-#include "forwarder/control/build.h"
+#include "forwarder/build/build.h"
 #include "lib/clock.h"
 #include "tests/unit/fleet_fixture.h"
 

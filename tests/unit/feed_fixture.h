@@ -1,6 +1,6 @@
 /* What tests of the feed share: a copy whose worlds are published without workers, and lines. */
 #pragma once
-#include "forwarder/control/feed_copy.h"
+#include "forwarder/feed/feed_copy.h"
 #include "tests/unit/build_fixture.h"
 
 static struct fleet *fleet;

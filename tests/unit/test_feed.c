@@ -2,7 +2,7 @@
  * The feed against a small gslbd of this file: what it tells is served, from which version it is asked again,
  * and that nothing stops when it goes.
  */
-#include "forwarder/control/feed.h"
+#include "forwarder/feed/feed.h"
 #include "tests/unit/feed_fixture.h"
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>

@@ -1,5 +1,5 @@
 /* The feed's lines on disk: what a restart reads is the last whole state, wherever the file ends. */
-#include "forwarder/control/feed_snapshot.h"
+#include "forwarder/feed/feed_snapshot.h"
 #include "tests/unit/feed_fixture.h"
 #include <sys/stat.h>
 #include <unistd.h>

@@ -3,7 +3,7 @@
  * them.
  */
 #include "checker/probe_kinds.h"
-#include "forwarder/control/origins.h"
+#include "forwarder/build/origins.h"
 #include "lib/clock.h"
 #include <arpa/inet.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* Tenants keep their slots, and a slot is given to another only when nobody can count in it any more. */
-#include "forwarder/control/slots.h"
+#include "forwarder/build/slots.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>

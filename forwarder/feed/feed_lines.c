@@ -1,5 +1,5 @@
 /* See the header. Control thread. */
-#include "forwarder/control/feed_lines.h"
+#include "forwarder/feed/feed_lines.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 #include <assert.h>
@@ -119,6 +119,7 @@ static void stage(const struct feed_lines *lines, struct fleet_change *change, c
 /* Returns 1 + the index of the one before it of its object; 0: it is the first. */
 static size_t append(struct feed_lines *lines, const struct line *line, const char *text)
 {
+	assert(line->length > 0 && line->key);
 	xgrow((void **)&lines->text, &lines->text_capacity, lines->used + line->length, 1);
 	memcpy(lines->text + lines->used, text, line->length);
 	xgrow((void **)&lines->lines, &lines->capacity, lines->count + 1, sizeof *lines->lines);
@@ -246,6 +247,7 @@ static void keep_left(struct feed_lines *lines)
 {
 	struct feed_lines old = *lines;
 
+	assert(old.count > 0);
 	lines->text = NULL;
 	lines->lines = NULL;
 	lines->used = lines->text_capacity = lines->count = lines->capacity = 0;

@@ -5,7 +5,7 @@
  */
 #pragma once
 #include "fleet/fleet.h"
-#include "forwarder/control/build.h"
+#include "forwarder/build/build.h"
 
 struct feed_lines;
 

@@ -1,6 +1,6 @@
-/* What a build holds, for the files of forwarder/control/build*.c alone. */
+/* What a build holds, for the files of forwarder/build/build*.c alone. */
 #pragma once
-#include "forwarder/control/build.h"
+#include "forwarder/build/build.h"
 #include "lib/arena.h"
 
 struct build_policy {

@@ -2,7 +2,7 @@
  * The file has the feed's own lines. A new one is written beside it and renamed when it is whole. Control
  * thread.
  */
-#include "forwarder/control/feed_snapshot.h"
+#include "forwarder/feed/feed_snapshot.h"
 #include "lib/clock.h"
 #include "lib/json_text.h"
 #include "lib/log.h"
@@ -89,6 +89,7 @@ static void give_up(struct feed_snapshot *snapshot)
 /* The new file takes the place of the old one. */
 static void take_over(struct feed_snapshot *snapshot, FILE **file, uint64_t octets)
 {
+	assert(*file && octets > 0);
 	if (fflush(*file) != 0 || rename(snapshot->new_path, snapshot->path) < 0) {
 		give_up(snapshot);
 		return;
@@ -225,6 +226,7 @@ bool feed_snapshot_renew(struct feed_snapshot *snapshot, const struct fleet *fle
 {
 	const struct fleet_object *object;
 
+	assert(fleet && !(snapshot->renewed && snapshot->reset));
 	if (!snapshot->renewed && !is_due(snapshot))
 		return false;
 	bool is_good = snapshot->renewed || begin_renewal(snapshot);
@@ -264,6 +266,7 @@ static bool end_reading(struct feed_snapshot *snapshot, struct feed_copy *copy)
 
 bool feed_snapshot_read(struct feed_snapshot *snapshot, struct feed_copy *copy)
 {
+	assert(!snapshot->file && !snapshot->reset && !snapshot->renewed);
 	if (!snapshot->input) {
 		snapshot->input = fopen(snapshot->path, "re");
 		if (!snapshot->input)

@@ -1,5 +1,5 @@
 /* Services: their routes as the data path matches them. Control thread. */
-#include "forwarder/control/build_internal.h"
+#include "forwarder/build/build_internal.h"
 #include <assert.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* A build as a whole: what changed, what a world gets of it, and what is freed behind it. Control thread. */
-#include "forwarder/control/build_internal.h"
+#include "forwarder/build/build_internal.h"
 #include "lib/mem.h"
 #include <assert.h>
 #include <stdlib.h>

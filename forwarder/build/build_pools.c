@@ -2,7 +2,7 @@
  * Pools: of the origins of a service those of this node's region. Several services' pools of one name are
  * several pools, each with origins and checks of its own. Control thread.
  */
-#include "forwarder/control/build_internal.h"
+#include "forwarder/build/build_internal.h"
 #include "lib/hash.h"
 #include "lib/mem.h"
 #include <assert.h>

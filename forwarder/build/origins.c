@@ -1,5 +1,5 @@
 /* Life and checks of the origins. Control thread; workers read and write the words of struct origin. */
-#include "forwarder/control/origins.h"
+#include "forwarder/build/origins.h"
 #include "checker/checker.h"
 #include "forwarder/plan/outlier.h"
 #include "lib/clock.h"

@@ -4,7 +4,7 @@
  * thread; reads and writes nothing.
  */
 #pragma once
-#include "forwarder/control/build.h"
+#include "forwarder/build/build.h"
 
 struct feed_copy;
 

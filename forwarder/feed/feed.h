@@ -3,7 +3,7 @@
  * that is known, and kept on disk. While it cannot be reached all goes on as it was. Control thread.
  */
 #pragma once
-#include "forwarder/control/feed_copy.h"
+#include "forwarder/feed/feed_copy.h"
 #include <event2/event.h>
 
 struct feed;

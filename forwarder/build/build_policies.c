@@ -2,7 +2,7 @@
  * What tenants may: one policy for each profile, by the profile's number; its limits are the tier's with the
  * tenant's own over them. Control thread.
  */
-#include "forwarder/control/build_internal.h"
+#include "forwarder/build/build_internal.h"
 #include "lib/mem.h"
 #include <assert.h>
 #include <stdlib.h>

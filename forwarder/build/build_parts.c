@@ -1,5 +1,5 @@
 /* What the parts of a build share: numbers, and what is freed behind a world. Control thread. */
-#include "forwarder/control/build_internal.h"
+#include "forwarder/build/build_internal.h"
 #include "lib/gcra.h"
 #include "lib/mem.h"
 #include <assert.h>

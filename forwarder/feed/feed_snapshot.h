@@ -5,7 +5,7 @@
  */
 #pragma once
 #include "fleet/fleet.h"
-#include "forwarder/control/feed_copy.h"
+#include "forwarder/feed/feed_copy.h"
 
 struct feed_snapshot;
 

@@ -1,5 +1,5 @@
 /* Tenants: their names in the table of hosts, and their slots. Control thread. */
-#include "forwarder/control/build_internal.h"
+#include "forwarder/build/build_internal.h"
 #include "lib/clock.h"
 #include "lib/mem.h"
 #include <assert.h>

@@ -6,8 +6,8 @@
  */
 #pragma once
 #include "fleet/fleet.h"
-#include "forwarder/control/origins.h"
-#include "forwarder/control/slots.h"
+#include "forwarder/build/origins.h"
+#include "forwarder/build/slots.h"
 #include "forwarder/plan/world.h"
 
 struct build;

@@ -2,7 +2,7 @@
  * Slots of tenants. Memory is taken where it is touched, so a tenant that nobody asks for has none. Control
  * thread; workers count in the states.
  */
-#include "forwarder/control/slots.h"
+#include "forwarder/build/slots.h"
 #include "lib/mem.h"
 #include <assert.h>
 #include <stdbool.h>

@@ -2,8 +2,8 @@
  * The connection to gslbd. It is asked as HTTP/1.0: the reply is then lines up to its end, and what an end
  * cuts off is not whole anyway. Control thread.
  */
-#include "forwarder/control/feed.h"
-#include "forwarder/control/feed_snapshot.h"
+#include "forwarder/feed/feed.h"
+#include "forwarder/feed/feed_snapshot.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/mem.h"
@@ -67,6 +67,7 @@ static void disconnect(struct feed *feed)
 /* Tries again after a while, which grows with each failure up to a bound. */
 static void lose(struct feed *feed, const char *problem)
 {
+	assert(feed->backoff_ms >= BACKOFF_MIN_MS && feed->backoff_ms <= BACKOFF_MAX_MS);
 	disconnect(feed);
 	snprintf(feed->problem, sizeof feed->problem, "%s", problem);
 	feed->state = FEED_LOST;
@@ -95,8 +96,8 @@ static bool take_line(struct feed *feed, const char *text, size_t length)
 {
 	bool was_resetting = feed_copy_is_resetting(feed->copy);
 	uint64_t resets = feed_copy_resets(feed->copy);
+	assert(feed->connection && feed->has_head);
 	enum feed_copy_result result = feed_copy_line(feed->copy, text, length);
-
 	if (result == FEED_COPY_BROKEN) {
 		feed_copy_forget(feed->copy);
 		lose(feed, "what came is no feed");
@@ -224,7 +225,7 @@ static void connect_now(struct feed *feed)
 {
 	int fd = open_socket(feed->socket_path);
 
-	assert(!feed->connection);
+	assert(!feed->connection && feed->state != FEED_READING);
 	if (fd < 0) {
 		lose(feed, strerror(errno));
 		return;

@@ -1,6 +1,6 @@
 /* See the header. Control thread. */
-#include "forwarder/control/feed_copy.h"
-#include "forwarder/control/feed_lines.h"
+#include "forwarder/feed/feed_copy.h"
+#include "forwarder/feed/feed_lines.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/mem.h"
@@ -179,6 +179,7 @@ static void forget_next(struct feed_copy *copy)
 static void begin_reset(struct feed_copy *copy)
 {
 	feed_copy_abandon(copy);
+	assert(!copy->next_fleet && !copy->next_build);
 	copy->next_fleet = fleet_new();
 	copy->next_build = build_new(&copy->shared, copy->next_fleet, copy->build);
 	copy->is_open = true;
@@ -203,6 +204,7 @@ static void end_reset(struct feed_copy *copy)
 	struct fleet *fleet = copy->next_fleet;
 	struct build *build = copy->next_build;
 
+	assert(fleet && build);
 	apply_batch(copy);
 	copy->set_aside = 0;
 	if (feed_lines_apply(copy->misfits, fleet, build) > 0)
@@ -217,6 +219,7 @@ static void end_reset(struct feed_copy *copy)
 
 static void end_change(struct feed_copy *copy)
 {
+	assert(copy->fleet && copy->build && !copy->next_fleet);
 	if (feed_lines_apply(copy->lines, copy->fleet, copy->build) > 0)
 		set_aside(copy, copy->lines);
 	take_controls(copy, false);
