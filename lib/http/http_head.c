@@ -108,11 +108,22 @@ bool http_head_is_token(const char *text, size_t length)
 	return length > 0 && all != 0;
 }
 
+/* http_head_equals of a length that is known to be the same and at least 1. */
+static IN_LINE bool known_equals(const char *text, const char *lower, size_t length)
+{
+	if (length < 8 || length > 16)
+		return http_head_equals(text, length, lower, length);
+	const char *tail = text + length - 8; /* two words, of which some octets may be in both */
+	return (hash_load64((const uint8_t *)text) | LOWER) == hash_load64((const uint8_t *)lower) &&
+	       (hash_load64((const uint8_t *)tail) | LOWER) ==
+		       hash_load64((const uint8_t *)lower + length - 8);
+}
+
 static IN_LINE enum http_field known_field(const char *name, size_t length)
 {
 	uint8_t first = name[0] | 0x20, last = name[length - 1] | 0x20;
 	const struct known *row = &known[KNOWN_SLOT(length, first, last)];
-	if (row->length == length && http_head_equals(name, length, row->name, length))
+	if (row->length == length && known_equals(name, row->name, length))
 		return row->field;
 	if (first == 'x' && length > 12 && http_head_equals(name, 12, "x-forwarded-", 12))
 		return HTTP_FIELD_X_FORWARDED;
@@ -237,6 +248,32 @@ static enum http_head_status find_end(struct http_head_scan *scan, const char *o
 	return unfinished(scan, octets, length, first, kind, limits);
 }
 
+/* Behind the first empty line, where it is quickly found: most heads come whole. 0: find_end tells more. */
+static IN_LINE size_t quick_end(const struct http_head_scan *scan, const char *octets, size_t length,
+				const struct http_head_limits *limits)
+{
+	size_t whole = length < limits->head_bytes ? length : limits->head_bytes;
+	if (scan->at != 0 || whole < 18)
+		return 0;
+#ifdef __SSE2__
+	const __m128i cr = _mm_set1_epi8('\r');
+	for (size_t at = 0;; at += 16) {
+		at = at < whole - 18 ? at : whole - 18;
+		__m128i here = _mm_loadu_si128((const __m128i *)(octets + at));
+		__m128i behind = _mm_loadu_si128((const __m128i *)(octets + at + 2));
+		__m128i both = _mm_and_si128(_mm_cmpeq_epi8(here, cr), _mm_cmpeq_epi8(behind, cr));
+		for (unsigned bits = (unsigned)_mm_movemask_epi8(both); bits; bits &= bits - 1) {
+			size_t end = at + (size_t)__builtin_ctz(bits) + 4;
+			if (end <= whole && octets[end - 3] == '\n' && octets[end - 1] == '\n')
+				return end;
+		}
+		if (at == whole - 18)
+			return 0;
+	}
+#endif
+	return 0;
+}
+
 /* ---- the pass ---- */
 
 static inline bool is_digit(char c)
@@ -244,11 +281,15 @@ static inline bool is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-/* RFC 9112 §2.3: "HTTP/" DIGIT "." DIGIT. The line's CRLF is known to follow somewhere. */
-static enum http_head_status read_version(const char *at, uint8_t *ret_minor)
+/* RFC 9112 §2.3: "HTTP/" DIGIT "." DIGIT. Octet by octet: behind the line's CR there may be none. */
+static inline bool is_version(const char *at)
 {
-	if (memcmp(at, "HTTP/", 5) != 0 || !is_digit(at[5]) || at[6] != '.' || !is_digit(at[7]))
-		return HTTP_HEAD_BAD;
+	return at[0] == 'H' && at[1] == 'T' && at[2] == 'T' && at[3] == 'P' && at[4] == '/' &&
+	       is_digit(at[5]) && at[6] == '.' && is_digit(at[7]);
+}
+
+static inline enum http_head_status read_version(const char *at, uint8_t *ret_minor)
+{
 	if (at[5] != '1')
 		return at[5] == '0' ? HTTP_HEAD_BAD : HTTP_HEAD_VERSION;
 	*ret_minor = at[7] != '0';
@@ -279,13 +320,10 @@ static const char *read_request_line(struct http_head *head, const char *octets,
 	head->target = start - octets;
 	head->target_length = at - start;
 	at++;
-	const char *end = at;
-	while (*end != '\r' && end - at < 9)
-		end++;
-	if (end - at != 8 || end[0] != '\r' || end[1] != '\n')
+	if (!is_version(at) || at[8] != '\r' || at[9] != '\n')
 		return at;
 	*ret = read_version(at, &head->minor);
-	return end + 2;
+	return at + 10;
 }
 
 /* RFC 9112 §4: the last space is often left out. */
@@ -294,11 +332,10 @@ static const char *read_status_line(struct http_head *head, const char *octets, 
 {
 	const char *start = at;
 	*ret = HTTP_HEAD_BAD;
-	while (*at != '\r' && at - start < 12)
-		at++;
-	if (at - start != 12 || read_version(start, &head->minor) != HTTP_HEAD_DONE || start[8] != ' ' ||
+	if (!is_version(at) || read_version(start, &head->minor) != HTTP_HEAD_DONE || start[8] != ' ' ||
 	    !is_digit(start[9]) || !is_digit(start[10]) || !is_digit(start[11]))
 		return at;
+	at += 12;
 	head->status = (start[9] - '0') * 100 + (start[10] - '0') * 10 + (start[11] - '0');
 	if (head->status < 100 || head->status > 599 || (*at != ' ' && *at != '\r'))
 		return at;
@@ -314,21 +351,52 @@ static const char *read_status_line(struct http_head *head, const char *octets, 
 	return at + 2;
 }
 
+/* How many octets from `at` on are letters, digits and hyphens, of which nearly all names are: all that can
+ * be said without a look at each. */
+static IN_LINE size_t plain_length(const char *at, const char *end)
+{
+	size_t length = 0;
+#ifdef __SSE2__
+	for (; end - at >= 16; at += 16) {
+		__m128i chunk = _mm_loadu_si128((const __m128i *)at);
+		__m128i letter = _mm_sub_epi8(_mm_or_si128(chunk, _mm_set1_epi8(0x20)), _mm_set1_epi8('a'));
+		__m128i digit = _mm_sub_epi8(chunk, _mm_set1_epi8('0'));
+		__m128i plain = _mm_or_si128(
+			_mm_or_si128(_mm_cmpeq_epi8(_mm_min_epu8(letter, _mm_set1_epi8(25)), letter),
+				     _mm_cmpeq_epi8(_mm_min_epu8(digit, _mm_set1_epi8(9)), digit)),
+			_mm_cmpeq_epi8(chunk, _mm_set1_epi8('-')));
+		unsigned others = (unsigned)_mm_movemask_epi8(plain) ^ 0xffff;
+		if (others)
+			return length + (size_t)__builtin_ctz(others);
+		length += 16;
+	}
+#endif
+	return length;
+}
+
+#ifdef __SSE2__
+/* Which of 16 octets no value has. */
+static IN_LINE unsigned find_control(const char *at)
+{
+	__m128i chunk = _mm_loadu_si128((const __m128i *)at), low = _mm_set1_epi8(0x1f);
+	__m128i control = _mm_cmpeq_epi8(_mm_min_epu8(chunk, low), chunk);
+	__m128i bad = _mm_or_si128(_mm_andnot_si128(_mm_cmpeq_epi8(chunk, _mm_set1_epi8('\t')), control),
+				   _mm_cmpeq_epi8(chunk, _mm_set1_epi8(0x7f)));
+	return (unsigned)_mm_movemask_epi8(bad);
+}
+#endif
+
 /* To the first octet that no value has. The head ends with CRLF, so there is one before `end`. */
-static IN_LINE const char *skip_value(const char *at, const char *end)
+static IN_LINE const char *skip_value(const char *octets, const char *at, const char *end)
 {
 #ifdef __SSE2__
-	const __m128i tab = _mm_set1_epi8('\t'), delete = _mm_set1_epi8(0x7f), low = _mm_set1_epi8(0x1f);
-	while (end - at >= 16) {
-		__m128i chunk = _mm_loadu_si128((const __m128i *)at);
-		__m128i control = _mm_cmpeq_epi8(_mm_min_epu8(chunk, low), chunk);
-		__m128i bad = _mm_or_si128(_mm_andnot_si128(_mm_cmpeq_epi8(chunk, tab), control),
-					   _mm_cmpeq_epi8(chunk, delete));
-		unsigned bits = _mm_movemask_epi8(bad);
+	for (; end - at >= 16; at += 16) {
+		unsigned bits = find_control(at);
 		if (bits)
 			return at + __builtin_ctz(bits);
-		at += 16;
 	}
+	if (end - octets >= 16) /* the last 16, of which some were looked at */
+		return at + __builtin_ctz(find_control(end - 16) >> (16 - (end - at)));
 #endif
 	while (classes[(uint8_t)*at] & VALUE)
 		at++;
@@ -341,6 +409,7 @@ static IN_LINE const char *read_field(struct http_head_field *field, const char 
 {
 	const char *name = at;
 	uint8_t all = 0, class;
+	at += plain_length(at, end);
 	for (; (class = classes[(uint8_t)*at]) & TOKEN; at++)
 		all |= class;
 	size_t length = at - name;
@@ -355,7 +424,7 @@ static IN_LINE const char *read_field(struct http_head_field *field, const char 
 	while (*at == ' ' || *at == '\t')
 		at++;
 	const char *value = at;
-	at = skip_value(at, end);
+	at = skip_value(octets, at, end);
 	if (at[0] != '\r' || at[1] != '\n')
 		return NULL;
 	const char *last = at;
@@ -398,11 +467,20 @@ enum http_head_status http_head_request(struct http_head *head, struct http_head
 					const char *octets, size_t length,
 					const struct http_head_limits *limits)
 {
-	size_t start, end;
-	enum http_head_status status = find_end(scan, octets, length, KIND_REQUEST, limits, &start, &end);
+	size_t start, end = quick_end(scan, octets, length, limits);
+	enum http_head_status status = HTTP_HEAD_BAD;
+	const char *at = octets;
+	if (end)
+		at = read_request_line(head, octets, octets, limits, &status);
+	if (status == HTTP_HEAD_DONE)
+		status = read_fields(head, octets, at, octets + end, limits, KIND_REQUEST);
+	if (status == HTTP_HEAD_DONE)
+		return status;
+	/* What is wrong, by the order of its lines. */
+	status = find_end(scan, octets, length, KIND_REQUEST, limits, &start, &end);
 	if (status != HTTP_HEAD_DONE)
 		return status;
-	const char *at = read_request_line(head, octets, octets + start, limits, &status);
+	at = read_request_line(head, octets, octets + start, limits, &status);
 	if (status != HTTP_HEAD_DONE)
 		return status;
 	return read_fields(head, octets, at, octets + end, limits, KIND_REQUEST);
@@ -412,11 +490,19 @@ enum http_head_status http_head_response(struct http_head *head, struct http_hea
 					 const char *octets, size_t length,
 					 const struct http_head_limits *limits)
 {
-	size_t start, end;
-	enum http_head_status status = find_end(scan, octets, length, KIND_RESPONSE, limits, &start, &end);
+	size_t start, end = quick_end(scan, octets, length, limits);
+	enum http_head_status status = HTTP_HEAD_BAD;
+	const char *at = octets;
+	if (end)
+		at = read_status_line(head, octets, octets, &status);
+	if (status == HTTP_HEAD_DONE)
+		status = read_fields(head, octets, at, octets + end, limits, KIND_RESPONSE);
+	if (status == HTTP_HEAD_DONE)
+		return status;
+	status = find_end(scan, octets, length, KIND_RESPONSE, limits, &start, &end);
 	if (status != HTTP_HEAD_DONE)
 		return status;
-	const char *at = read_status_line(head, octets, octets, &status);
+	at = read_status_line(head, octets, octets, &status);
 	if (status != HTTP_HEAD_DONE)
 		return status;
 	return read_fields(head, octets, at, octets + end, limits, KIND_RESPONSE);
