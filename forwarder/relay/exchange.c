@@ -29,11 +29,12 @@ void exchange_release(struct worker *worker, struct exchange *exchange)
 	limit_release(worker->relay->limits, &exchange->grant, worker->now_ns);
 }
 
-/* Zeroes all but what stays with the memory: the generation, and the waiter, whose lock others may hold. */
+/* Zeroes all but what stays with the memory: the generation, the waiter, whose lock others may hold, and the
+ * room for field lines, whose length says what is there. */
 static void wipe(struct exchange *exchange)
 {
 	uint32_t generation = exchange->generation;
-	char *end = (char *)exchange + sizeof *exchange;
+	char *end = (char *)exchange->extra;
 	char *waiter = (char *)&exchange->waiter, *behind = waiter + sizeof exchange->waiter;
 
 	memset(exchange, 0, (size_t)(waiter - (char *)exchange));

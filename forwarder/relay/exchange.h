@@ -120,7 +120,7 @@ struct exchange {
 	char id[EXCHANGE_ID_LENGTH];
 	char upgrade[32]; /* the token that was asked for */
 	uint16_t extra_length;
-	char extra[EXCHANGE_EXTRA_MAX]; /* whole field lines for the answer */
+	char extra[EXCHANGE_EXTRA_MAX]; /* last: whole field lines for the answer */
 };
 
 /* In memory that is never given back: a letter that comes late finds another generation. */

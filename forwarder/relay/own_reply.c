@@ -2,6 +2,7 @@
 #include "forwarder/relay/own_reply.h"
 #include "forwarder/relay/origin_link.h"
 #include "forwarder/relay/worker.h"
+#include "lib/inline.h"
 #include <assert.h>
 #include <string.h>
 
@@ -46,12 +47,14 @@ struct text {
 	char *at, *end;
 };
 
-static void put(struct text *text, const char *octets, size_t length)
+static IN_LINE void put(struct text *text, const char *octets, size_t length)
 {
 	assert(length <= (size_t)(text->end - text->at));
 	memcpy(text->at, octets, length);
 	text->at += length;
 }
+
+#define PUT(text, literal) put(text, literal, sizeof literal - 1)
 
 static void put_text(struct text *text, const char *octets)
 {
@@ -92,35 +95,73 @@ void own_reply_add_limit(struct worker *worker, struct exchange *exchange, enum 
 							  exchange->extra + exchange->extra_length);
 }
 
-static void put_head(struct worker *worker, const struct exchange *exchange, struct text *text, size_t length)
+/* ---- what is the same of every answer with a reason, made once ---- */
+
+static struct ready {
+	char front[288], body[96];
+	uint16_t front_length, body_length;
+} readies[REASON_COUNT];
+
+/* Up to where the date begins. */
+static void put_front(struct text *text, enum reason reason, unsigned status, size_t length)
 {
-	const char *error = reason_proxy_error(exchange->reason);
+	const char *error = reason_proxy_error(reason);
 
 	put_text(text, "HTTP/1.1 ");
-	put_number(text, exchange->status);
+	put_number(text, status);
 	put_text(text, " ");
-	put_text(text, phrase_of(exchange->status));
-	put_text(text, "\r\nDate: ");
-	put(text, worker->date, sizeof worker->date);
+	put_text(text, phrase_of(status));
 	put_text(text, "\r\nContent-Length: ");
 	put_number(text, length);
 	if (length)
 		put_text(text, "\r\nContent-Type: text/plain; charset=utf-8");
-	put_text(text, "\r\nX-Request-ID: ");
-	put(text, exchange->id, exchange->id_length);
 	if (error[0]) {
 		put_text(text, "\r\nProxy-Status: gslb; error=");
 		put_text(text, error);
 		put_text(text, "; details=");
-		put_text(text, reason_word(exchange->reason));
+		put_text(text, reason_word(reason));
 	}
+	put_text(text, "\r\nDate: ");
+}
+
+static void make_ready(enum reason reason, struct ready *ready)
+{
+	struct text body = {ready->body, ready->body + sizeof ready->body};
+	struct text front = {ready->front, ready->front + sizeof ready->front};
+	unsigned status = reason_status(reason);
+
+	put_number(&body, status);
+	put_text(&body, " ");
+	put_text(&body, phrase_of(status));
+	if (reason_word(reason)[0]) {
+		put_text(&body, ": ");
+		put_text(&body, reason_word(reason));
+	}
+	put_text(&body, "\n");
+	ready->body_length = (uint16_t)(body.at - ready->body);
+	put_front(&front, reason, status, ready->body_length);
+	ready->front_length = (uint16_t)(front.at - ready->front);
+}
+
+void own_reply_init(void)
+{
+	for (unsigned i = 0; i < REASON_COUNT; i++)
+		make_ready((enum reason)i, &readies[i]);
+}
+
+/* From the date on. */
+static void put_rest(struct worker *worker, const struct exchange *exchange, struct text *text)
+{
+	put(text, worker->date, sizeof worker->date);
+	PUT(text, "\r\nX-Request-ID: ");
+	put(text, exchange->id, exchange->id_length);
 	if (!exchange->keeps_client)
-		put_text(text, "\r\nConnection: close");
+		PUT(text, "\r\nConnection: close");
 	else if (exchange->client_minor == 0)
-		put_text(text, "\r\nConnection: keep-alive");
-	put_text(text, "\r\n");
+		PUT(text, "\r\nConnection: keep-alive");
+	PUT(text, "\r\n");
 	put(text, exchange->extra, exchange->extra_length);
-	put_text(text, "\r\n");
+	PUT(text, "\r\n");
 }
 
 /* What is left of the request must be read away before the next one; too much of it, or a client that still
@@ -132,8 +173,9 @@ static bool can_keep(const struct exchange *exchange, bool closes)
 		(!exchange->expects_continue && http1_body_left(&exchange->up_body) <= EXCHANGE_DRAIN_MAX));
 }
 
-bool own_reply_text(struct worker *worker, struct exchange *exchange, enum reason reason, unsigned status,
-		    const char *body, size_t length, bool closes)
+/* False: there is no buffer. */
+static bool begin(struct worker *worker, struct exchange *exchange, enum reason reason, unsigned status,
+		  bool closes, struct text *ret)
 {
 	assert(!exchange->is_answering);
 	struct flow *down = &exchange->down;
@@ -153,28 +195,43 @@ bool own_reply_text(struct worker *worker, struct exchange *exchange, enum reaso
 	exchange->is_answering = true;
 	/* Nothing of another answer was sent; an interim one may stand there. */
 	down->data_length = 0;
-	struct text text = {down->made->octets + down->made->end, down->made->octets + down->made->size};
-	put_head(worker, exchange, &text, length);
+	*ret = (struct text){down->made->octets + down->made->end, down->made->octets + down->made->size};
+	return true;
+}
+
+static void end(struct worker *worker, struct exchange *exchange, struct text *text, const char *body,
+		size_t length)
+{
+	struct flow *down = &exchange->down;
+
+	put_rest(worker, exchange, text);
 	if (!exchange->is_head)
-		put(&text, body, length);
-	flow_made(down, (size_t)(text.at - down->made->octets) - down->made->end);
+		put(text, body, length);
+	flow_made(down, (size_t)(text->at - down->made->octets) - down->made->end);
+}
+
+bool own_reply_text(struct worker *worker, struct exchange *exchange, enum reason reason, unsigned status,
+		    const char *body, size_t length, bool closes)
+{
+	struct text text;
+
+	if (!begin(worker, exchange, reason, status, closes, &text))
+		return false;
+	put_front(&text, reason, status, length);
+	end(worker, exchange, &text, body, length);
 	return true;
 }
 
 bool own_reply_refuse(struct worker *worker, struct exchange *exchange, enum reason reason, bool closes)
 {
-	char body[128];
-	struct text text = {body, body + sizeof body};
-	unsigned status = reason_status(reason);
+	const struct ready *ready = &readies[reason];
+	struct text text;
 
+	assert(ready->front_length);
 	own_reply_add_limit(worker, exchange, reason);
-	put_number(&text, status);
-	put_text(&text, " ");
-	put_text(&text, phrase_of(status));
-	if (reason_word(reason)[0]) {
-		put_text(&text, ": ");
-		put_text(&text, reason_word(reason));
-	}
-	put_text(&text, "\n");
-	return own_reply_text(worker, exchange, reason, status, body, (size_t)(text.at - body), closes);
+	if (!begin(worker, exchange, reason, reason_status(reason), closes, &text))
+		return false;
+	put(&text, ready->front, ready->front_length);
+	end(worker, exchange, &text, ready->body, ready->body_length);
+	return true;
 }

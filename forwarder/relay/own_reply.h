@@ -5,6 +5,8 @@
 #pragma once
 #include "forwarder/relay/exchange.h"
 
+/* Once, before there are workers. */
+void own_reply_init(void);
 /* A field line of its own for the answer; dropped, where there is no room left. */
 void own_reply_add(struct exchange *exchange, const char *name, const char *value, size_t length);
 /* Retry-After and what the tenant's limit says, as its tier wants it told. */

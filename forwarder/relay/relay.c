@@ -3,6 +3,7 @@
 #include "forwarder/io/clients.h"
 #include "forwarder/relay/conn.h"
 #include "forwarder/relay/loop.h"
+#include "forwarder/relay/own_reply.h"
 #include "forwarder/relay/worker_life.h"
 #include "forwarder/tls/tls_mem.h"
 #include "forwarder/traffic/fair.h"
@@ -156,6 +157,7 @@ struct relay *relay_start(const struct relay_config *config, struct err_list *er
 
 	assert(config->workers >= 1 && config->workers <= WORKER_PEERS_MAX &&
 	       config->listener_count <= LISTENERS_MAX);
+	own_reply_init();
 	shared->world = config->world;
 	shared->fair = fair_new(wake, shared);
 	shared->limits = limit_new(shared->fair, 0);

@@ -7,6 +7,7 @@
 #include "forwarder/relay/attempt.h"
 #include "forwarder/relay/own_reply.h"
 #include "forwarder/relay/worker.h"
+#include "lib/inline.h"
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
@@ -41,15 +42,23 @@ static struct http1_verdict refused(enum reason reason)
 	return (struct http1_verdict){reason, false};
 }
 
-/* Two digits of each octet. */
+/* Eight digits of 32 bits: each half octet in an octet of its own, and all of them become digits at once. */
+static IN_LINE void write_hex_half(uint32_t bits, char out[static 8])
+{
+	uint64_t octets = bits;
+
+	octets = (octets | octets << 16) & 0x0000ffff0000ffffu;
+	octets = (octets | octets << 8) & 0x00ff00ff00ff00ffu;
+	octets = (octets | octets << 4) & 0x0f0f0f0f0f0f0f0fu;
+	uint64_t letters = (octets + 0x0606060606060606u) >> 4 & 0x0101010101010101u; /* 10 to 15 */
+	octets += 0x3030303030303030u + letters * ('a' - '0' - 10);
+	memcpy(out, &octets, sizeof octets);
+}
+
 static void write_hex(uint64_t bits, char out[static 16])
 {
-	static const char digits[] = "0123456789abcdef";
-
-	for (unsigned i = 0; i < 16; i += 2, bits >>= 8) {
-		out[i] = digits[bits & 15];
-		out[i + 1] = digits[bits >> 4 & 15];
-	}
+	write_hex_half((uint32_t)bits, out);
+	write_hex_half((uint32_t)(bits >> 32), out + 8);
 }
 
 static void make_id(struct worker *worker, char out[static EXCHANGE_ID_LENGTH])

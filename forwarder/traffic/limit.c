@@ -3,6 +3,7 @@
 #include "forwarder/plan/sha256.h"
 #include "lib/gcra.h"
 #include "lib/hash.h"
+#include "lib/inline.h"
 #include "lib/mem.h"
 #include "lib/rng.h"
 #include <assert.h>
@@ -450,10 +451,12 @@ bool limit_connection(struct tenant_state *state, const struct policy *policy, u
 
 /* --- what the client is told --- */
 
-static char *write_text(char *at, const char *text)
+static IN_LINE char *write_octets(char *at, const char *text, size_t length)
 {
-	return stpcpy(at, text);
+	memcpy(at, text, length);
+	return at + length;
 }
+#define WRITE(at, literal) write_octets(at, literal, sizeof literal - 1)
 
 static char *write_number(char *at, uint64_t number)
 {
@@ -481,15 +484,15 @@ static char *write_rate(char *at, const struct limit_grant *grant, bool is_refus
 	uint64_t until_s = whole_seconds(is_refused ? grant->wait_ns : grant->debt_ns);
 	uint64_t left = is_refused ? 0 : gcra_remaining(grant->debt_ns, grant->interval_ns, grant->burst);
 
-	at = write_text(at, "RateLimit-Policy: \"rate\";q=");
+	at = WRITE(at, "RateLimit-Policy: \"rate\";q=");
 	at = write_number(at, is_nothing ? 0 : grant->burst);
-	at = write_text(at, ";w=");
+	at = WRITE(at, ";w=");
 	at = write_number(at, window_s ? window_s : 1);
-	at = write_text(at, "\r\nRateLimit: \"rate\";r=");
+	at = WRITE(at, "\r\nRateLimit: \"rate\";r=");
 	at = write_number(at, left);
-	at = write_text(at, ";t=");
+	at = WRITE(at, ";t=");
 	at = write_number(at, is_refused && !until_s ? 1 : until_s);
-	return write_text(at, "\r\n");
+	return WRITE(at, "\r\n");
 }
 
 /* 0: the answer has no Retry-After. */
@@ -525,9 +528,9 @@ size_t limit_headers(const struct limit_grant *grant, enum reason reason, uint64
 	char *at = out;
 
 	if (after_s) {
-		at = write_text(at, "Retry-After: ");
+		at = WRITE(at, "Retry-After: ");
 		at = write_number(at, after_s);
-		at = write_text(at, "\r\n");
+		at = WRITE(at, "\r\n");
 	}
 	if (is_rate ? grant->headers != POLICY_HEADERS_NEVER
 		    : reason == REASON_NONE && grant->headers == POLICY_HEADERS_ALWAYS &&
