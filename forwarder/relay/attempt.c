@@ -5,6 +5,7 @@
 #include "forwarder/plan/world.h"
 #include "forwarder/relay/origin_link.h"
 #include "forwarder/relay/own_reply.h"
+#include "forwarder/relay/record.h"
 #include "forwarder/relay/sticky.h"
 #include "forwarder/relay/worker.h"
 #include "forwarder/tls/tls_origin.h"
@@ -72,6 +73,8 @@ static bool reach(struct worker *worker, struct exchange *exchange, const struct
 	exchange->connect_ns = worker->now_ns;
 	if (!is_fresh && !pool->sends_proxy)
 		exchange->link = origin_link_take(worker, origin, exchange);
+	if (exchange->draft)
+		record_origin(exchange, origin);
 	if (exchange->link) {
 		opened(worker, exchange);
 		return true;

@@ -2,6 +2,7 @@
 #include "forwarder/relay/conn_table.h"
 #include "forwarder/io/clients.h"
 #include "forwarder/relay/exchange.h"
+#include "forwarder/relay/record.h"
 #include "forwarder/relay/worker.h"
 #include "lib/mem.h"
 #include <assert.h>
@@ -123,6 +124,8 @@ void conn_table_account(struct worker *worker, const struct exchange *exchange)
 	};
 
 	request_stats_add(worker->stats, &request);
+	if (exchange->draft)
+		record_end(worker, exchange);
 }
 
 bool conn_table_make_room(struct worker *worker, struct conn *conn)

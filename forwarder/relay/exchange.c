@@ -1,6 +1,7 @@
 /* The life of the record. A worker's thread. */
 #include "forwarder/relay/exchange.h"
 #include "forwarder/relay/origin_link.h"
+#include "forwarder/relay/record.h"
 #include "forwarder/relay/worker.h"
 #include "lib/mem.h"
 #include <assert.h>
@@ -59,6 +60,7 @@ void exchange_free(struct worker *worker, struct exchange *exchange)
 	buffers_give(&worker->buffers, exchange->from);
 	buffers_give(&worker->buffers, exchange->up.made);
 	buffers_give(&worker->buffers, exchange->down.made);
+	record_free(worker, exchange);
 	wipe(exchange);
 	exchange->next = worker->exchange_free;
 	worker->exchange_free = exchange;

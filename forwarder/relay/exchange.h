@@ -14,6 +14,7 @@
 #include "forwarder/traffic/retry.h"
 #include "lib/net.h"
 
+struct log_record_draft;
 struct origin_link;
 struct worker;
 
@@ -118,7 +119,9 @@ struct exchange {
 	uint64_t rate_ms, rate_octets;	 /* a window of the body's least rate */
 	uint8_t id_length;
 	char id[EXCHANGE_ID_LENGTH];
-	char upgrade[32]; /* the token that was asked for */
+	struct log_record_draft *draft; /* of its record for the access log; NULL: it gets none */
+	bool is_logged_anyway;		/* whatever comes of it */
+	char upgrade[32];		/* the token that was asked for */
 	uint16_t extra_length;
 	char extra[EXCHANGE_EXTRA_MAX]; /* last: whole field lines for the answer */
 };

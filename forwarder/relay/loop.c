@@ -181,6 +181,8 @@ void loop_run(struct worker *worker)
 		conn_run_deferred(worker);
 		conn_run_timers(worker);
 		buffers_trim(&worker->buffers, worker->now_ms);
+		atomic_store_explicit(&worker->view.buffers_bytes, worker->buffers.used,
+				      memory_order_relaxed);
 	}
 	publish_reader_offline(&worker->reader);
 }

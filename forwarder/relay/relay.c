@@ -28,6 +28,7 @@ struct relay {
 	bool pins_cpus;
 	pthread_t threads[WORKER_PEERS_MAX];
 	struct request_stats *stats[WORKER_PEERS_MAX];
+	struct worker_view *views[WORKER_PEERS_MAX];
 	size_t listener_count;
 	struct sockaddr_storage bound[LISTENERS_MAX];
 };
@@ -77,14 +78,17 @@ static void *run_worker(void *argument)
 	if (start.pins_cpus)
 		pin(worker->number);
 	tls_mem_thread_start();
-	if (worker->has_tls)
+	if (worker->has_tls) {
 		worker->tls = tls_context_new(&worker->tls_settings);
+		atomic_store(&worker->view.tls, tls_context_counters(worker->tls));
+	}
 	publish_reader_init(&worker->reader);
 	loop_run(worker);
 	publish_reader_online(&worker->reader);
 	conn_done(worker);
 	publish_reader_offline(&worker->reader);
 	publish_reader_done(&worker->reader);
+	atomic_store(&worker->view.tls, NULL);
 	tls_context_free(worker->tls);
 	tls_mem_thread_end();
 	return NULL;
@@ -123,6 +127,7 @@ static bool make_workers(struct relay *relay, const struct relay_config *config,
 			return false;
 		}
 		relay->stats[i] = relay->shared.workers[i]->stats;
+		relay->views[i] = &relay->shared.workers[i]->view;
 		relay->shared.worker_count = i + 1;
 	}
 	return open_listeners(relay, config, errors);
@@ -223,4 +228,10 @@ struct request_stats *const *relay_stats(const struct relay *relay, size_t *ret_
 {
 	*ret_count = relay->shared.worker_count;
 	return relay->stats;
+}
+
+struct worker_view *const *relay_views(const struct relay *relay, size_t *ret_count)
+{
+	*ret_count = relay->shared.worker_count;
+	return relay->views;
 }

@@ -1,6 +1,7 @@
 /* The workers of the process: their threads, what they share, and what they are told. Control thread. */
 #pragma once
 #include "forwarder/io/listeners.h"
+#include "forwarder/io/worker_view.h"
 #include "forwarder/plan/request_stats.h"
 #include "forwarder/tls/tls.h"
 #include "lib/publish.h"
@@ -31,3 +32,5 @@ size_t relay_connections(const struct relay *relay);
 /* As bound, in the order of the configuration. */
 const struct sockaddr_storage *relay_listeners(const struct relay *relay, size_t *ret_count);
 struct request_stats *const *relay_stats(const struct relay *relay, size_t *ret_count);
+/* What is seen of each worker, from any thread; of the access log the caller is the one receiver. */
+struct worker_view *const *relay_views(const struct relay *relay, size_t *ret_count);

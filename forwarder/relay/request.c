@@ -6,6 +6,7 @@
 #include "forwarder/plan/world.h"
 #include "forwarder/relay/attempt.h"
 #include "forwarder/relay/own_reply.h"
+#include "forwarder/relay/record.h"
 #include "forwarder/relay/worker.h"
 #include "lib/inline.h"
 #include <assert.h>
@@ -29,6 +30,8 @@ struct request_work {
 	const struct route *route;
 	const struct pool *pool;
 	bool is_upgrade;
+	char trace[EXCHANGE_ID_LENGTH]; /* digits of its traceparent */
+	bool has_trace;
 };
 
 /* Each step: REASON_NONE goes on; else our answer's reason, and whether the connection closes behind it. */
@@ -303,7 +306,7 @@ static struct http1_verdict admit(struct request_work *work)
 static struct http1_verdict write_head(struct request_work *work)
 {
 	struct exchange *exchange = work->exchange;
-	char address[IP_TEXT_MAX], peer[IP_TEXT_MAX], span[HEAD_WRITE_SPAN], trace[EXCHANGE_ID_LENGTH];
+	char address[IP_TEXT_MAX], peer[IP_TEXT_MAX], span[HEAD_WRITE_SPAN], *trace = work->trace;
 
 	ip_format(&exchange->address, address);
 	write_hex(rng_next(&work->worker->rng), span);
@@ -312,10 +315,13 @@ static struct http1_verdict write_head(struct request_work *work)
 	else
 		memcpy(peer, address, sizeof peer);
 	/* Nobody has another use for the id where the request begins here: one to look for is enough. */
-	if (!work->identity.trace && work->identity.id)
+	if (work->identity.trace)
+		memcpy(trace, work->identity.trace, EXCHANGE_ID_LENGTH);
+	else if (work->identity.id)
 		make_id(work->worker, trace);
-	else if (!work->identity.trace)
-		memcpy(trace, exchange->id, sizeof trace);
+	else
+		memcpy(trace, exchange->id, EXCHANGE_ID_LENGTH);
+	work->has_trace = true;
 	struct head_write_request from = {
 		.head = &work->worker->head,
 		.octets = work->octets,
@@ -328,7 +334,7 @@ static struct http1_verdict write_head(struct request_work *work)
 		.is_https = exchange->is_https,
 		.is_upgrade = work->is_upgrade,
 		.request_id = {exchange->id, exchange->id_length},
-		.trace = work->identity.trace ? work->identity.trace : trace,
+		.trace = trace,
 		.span = span,
 		.is_sampled = work->identity.is_sampled,
 	};
@@ -373,6 +379,22 @@ static struct http1_verdict judge(struct request_work *work)
 }
 
 /* ---- what the steps came to ---- */
+
+static void record(struct request_work *work)
+{
+	struct record_request request = {
+		.world = work->world,
+		.http = &work->http,
+		.host = work->exchange->has_tenant ? &work->host : NULL,
+		.service = work->service,
+		.route = work->route,
+		.policy = work->policy,
+		.trace = work->has_trace ? work->trace : NULL,
+	};
+
+	if (work->world->settings.logs_access)
+		record_begin(work->worker, work->exchange, &request);
+}
 
 static bool answer(struct request_work *work, struct http1_verdict verdict)
 {
@@ -452,6 +474,7 @@ enum request_status request_begin(struct worker *worker, const struct request_cl
 	identify(&work);
 	if (verdict.reason == REASON_NONE)
 		verdict = judge(&work);
+	record(&work);
 	uint32_t start = in->start;
 	in->start += status == HTTP_HEAD_DONE ? worker->head.length : buffer_held(in);
 	*ret = work.exchange;
@@ -473,6 +496,8 @@ struct exchange *request_late(struct worker *worker, const struct request_client
 	fill(&work);
 	work.exchange->id_length = EXCHANGE_ID_LENGTH;
 	make_id(worker, work.exchange->id);
+	work.exchange->address = client->address;
+	record(&work);
 	if (own_reply_refuse(worker, work.exchange, REASON_HEAD_TIMEOUT, true))
 		return work.exchange;
 	exchange_free(worker, work.exchange);

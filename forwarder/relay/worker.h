@@ -7,6 +7,7 @@
 #include "forwarder/io/listeners.h"
 #include "forwarder/io/mailbox.h"
 #include "forwarder/io/wheel.h"
+#include "forwarder/io/worker_view.h"
 #include "forwarder/plan/request_stats.h"
 #include "forwarder/plan/world.h"
 #include "forwarder/tls/tls.h"
@@ -77,6 +78,10 @@ struct worker {
 	struct balance_local *balance; /* by number of the pool's state */
 	struct retry_budget *budgets;  /* likewise */
 	struct exchange *exchange_free;
+	/* access log */
+	struct log_record_sink log;
+	struct worker_view view;
+	struct log_record_draft *draft_free;
 	/* What a head is parsed into: it is used up before the next one. */
 	struct http_head head;
 	struct mailbox mailbox;

@@ -1,9 +1,11 @@
 /* Making and freeing what a worker has. Control thread, but for the date. */
 #include "forwarder/relay/worker_life.h"
 #include "forwarder/io/link.h"
+#include "forwarder/io/ring.h"
 #include "forwarder/relay/conn_table.h"
 #include "forwarder/relay/exchange.h"
 #include "forwarder/relay/origin_link.h"
+#include "forwarder/relay/record.h"
 #include "forwarder/relay/sni.h"
 #include "forwarder/traffic/balance.h"
 #include "forwarder/traffic/retry.h"
@@ -58,6 +60,9 @@ struct worker *worker_new(struct relay_shared *relay, unsigned number, const str
 	wheel_init(&worker->wheel, worker->now_ms);
 	buffers_init(&worker->buffers, settings->buffers_bytes);
 	worker->stats = request_stats_new();
+	worker->log.ring = ring_new(LOG_RECORD_RING);
+	worker->view.stats = worker->stats;
+	worker->view.log = &worker->log;
 	worker->balance = xmap(POOLS_MAX * sizeof *worker->balance);
 	worker->budgets = xmap(POOLS_MAX * sizeof *worker->budgets);
 	conn_table_init(worker);
@@ -94,6 +99,8 @@ void worker_free(struct worker *worker)
 	origin_link_done(worker);
 	conn_table_done(worker);
 	free_exchanges(worker);
+	record_done(worker);
+	ring_free(worker->log.ring);
 	buffers_done(&worker->buffers);
 	xunmap(worker->balance, POOLS_MAX * sizeof *worker->balance);
 	xunmap(worker->budgets, POOLS_MAX * sizeof *worker->budgets);
