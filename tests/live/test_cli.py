@@ -201,6 +201,17 @@ class Cli(stack.StackTest):
         self.assertEqual(self.stack.ask("blue").addresses, [])
         self.ctl("tenant", "set", "blue", "--state", "active", "--region", "")
         self.assertEqual(self.stack.answer("blue", "10.2.7.0/24"), self.world.vips["us"])
+        self.ctl("tenant", "set", "blue", "--rate", "100/h", "--concurrency", "5", "--https", "redirect",
+                 "--maintenance", "on")
+        shown = json.loads(self.ctl("tenant", "show", "blue", "-o", "json").stdout)
+        self.assertEqual((shown["limits"], shown["https"], shown["maintenance"]),
+                         ({"rate": "100/h", "concurrency": 5}, "redirect", True))
+        self.assertRegex(self.ctl("tenant", "show", "blue").stdout, r"(?m)^maintenance +yes$")
+        self.ctl("tenant", "set", "blue", "--rate", "", "--maintenance", "off", "--https", "")
+        shown = json.loads(self.ctl("tenant", "show", "blue", "-o", "json").stdout)
+        self.assertEqual((shown["limits"], shown.keys() & {"https", "maintenance"}), ({"concurrency": 5}, set()))
+        self.wrong(["tenant", "set", "blue", "--maintenance", "yes"], 2, "on, off")
+        self.wrong(["tenant", "set", "blue", "--concurrency", "many"], 1, "many", "whole number")
         self.ctl("tenant", "remove", "blue")
         self.assertEqual(self.stack.ask("blue").rcode, "NXDOMAIN")
         self.wrong(["tenant", "remove", "blue"], 1, "blue")

@@ -1,6 +1,7 @@
 /* The verbs that show the fleet and change it: tenants, tenant, apply, export. One thread. */
 #include "lib/json_text.h"
 #include "lib/mem.h"
+#include "lib/text.h"
 #include "tools/ctl.h"
 #include "tools/ctl_table.h"
 #include <assert.h>
@@ -9,7 +10,9 @@
 #include <string.h>
 
 #define APPLY_BYTES_MAX ((size_t)64 << 20)
-#define TENANT_OPTIONS "zone: service: tier: region+ host+ domain+ state: tag+"
+#define TENANT_OPTIONS                                            \
+	"zone: service: tier: region+ host+ domain+ state: tag+ " \
+	"rate: concurrency: https: maintenance:"
 #define TENANT_MORE                                                                         \
 	"  --zone ZONE        the zone of its host names\n"                                 \
 	"  --service SERVICE  the service that answers\n"                                   \
@@ -19,7 +22,11 @@
 	"                     repeat for more; none given: the tenant's id\n"               \
 	"  --domain FQDN      a custom domain; repeat for more\n"                           \
 	"  --state STATE      active or suspended\n"                                        \
-	"  --tag TAG          repeat for more\n"
+	"  --tag TAG          repeat for more\n"                                            \
+	"  --rate RATE        requests that forwarders let through, as 500/s or 100/h\n"    \
+	"  --concurrency N    requests in flight at forwarders\n"                           \
+	"  --https WHAT       both, or redirect: plain requests are sent to https\n"        \
+	"  --maintenance on   forwarders answer 503 by themselves; off ends it\n"
 
 /* ---- tenants ---- */
 
@@ -67,12 +74,13 @@ const struct ctl_verb verb_tenants = {
 
 static void print_tenant(const json_t *tenant)
 {
-	static const char *const keys[] = {"id",      "source", "version", "zone",  "service", "tier",
-					   "regions", "hosts",	"domains", "state", "tags"};
+	static const char *const keys[] = {"id",   "source",  "version", "zone",	"service",
+					   "tier", "regions", "hosts",	 "domains",	"state",
+					   "tags", "limits",  "https",	 "maintenance", "keys"};
 	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
 		char *words = ctl_words(json_object_get(tenant, keys[i]));
 		if (*words)
-			printf("%-8s %s\n", keys[i], words);
+			printf("%-11s %s\n", keys[i], words);
 		free(words);
 	}
 }
@@ -115,7 +123,7 @@ static void set_from_options(const struct ctl *ctl, json_t *tenant)
 		bool is_list;
 	} keys[] = {{"zone", "zone", false},	 {"service", "service", false}, {"tier", "tier", false},
 		    {"state", "state", false},	 {"region", "regions", true},	{"host", "hosts", true},
-		    {"domain", "domains", true}, {"tag", "tags", true}};
+		    {"domain", "domains", true}, {"tag", "tags", true},		{"https", "https", false}};
 	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
 		size_t at = 0;
 		const char *value = ctl_option_next(ctl, keys[i].option, &at);
@@ -138,6 +146,55 @@ static void set_from_options(const struct ctl *ctl, json_t *tenant)
 			json_object_del(tenant, keys[i].key);
 		json_decref(list);
 	}
+}
+
+/* Texts that are whole numbers go as numbers; what else they are the server says. */
+static json_t *number_or_text(const char *text)
+{
+	uint64_t number;
+
+	return text_to_uint(text, &number) && number <= INT64_MAX ? json_integer((json_int_t)number)
+								  : json_text(text);
+}
+
+/* The same of what stands in the tenant's limits. */
+static void set_limits_from_options(const struct ctl *ctl, json_t *tenant)
+{
+	static const char *const keys[] = {"rate", "concurrency"};
+	json_t *limits = json_incref(json_object_get(tenant, "limits"));
+
+	limits = limits ? limits : json_object();
+	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+		const char *value = ctl_option(ctl, keys[i]);
+		if (value && *value)
+			json_object_set_new(limits, keys[i], number_or_text(value));
+		else if (value)
+			json_object_del(limits, keys[i]);
+	}
+	if (json_object_size(limits) > 0)
+		json_object_set(tenant, "limits", limits);
+	else
+		json_object_del(tenant, "limits");
+	json_decref(limits);
+}
+
+static bool is_on_or_off(const char *value)
+{
+	return !value || strcmp(value, "on") == 0 || strcmp(value, "off") == 0;
+}
+
+static void set_forwarding_from_options(const struct ctl *ctl, json_t *tenant)
+{
+	const char *maintenance = ctl_option(ctl, "maintenance");
+
+	assert(is_on_or_off(maintenance));
+	set_limits_from_options(ctl, tenant);
+	if (!maintenance)
+		return;
+	if (strcmp(maintenance, "off") == 0)
+		json_object_del(tenant, "maintenance");
+	else if (!json_object_get(tenant, "maintenance")) /* its own page stays */
+		json_object_set_new(tenant, "maintenance", json_true());
 }
 
 /* Sends the whole tenant under a condition, so that it overwrites no change that somebody made in between. */
@@ -171,6 +228,8 @@ static enum ctl_exit run_tenant_add(struct ctl *ctl)
 {
 	if (!ctl_option(ctl, "zone") || !ctl_option(ctl, "service"))
 		return ctl_usage(ctl, "tenant add needs --zone and --service");
+	if (!is_on_or_off(ctl_option(ctl, "maintenance")))
+		return ctl_usage(ctl, "--maintenance %s: one of on, off", ctl_option(ctl, "maintenance"));
 	char *path = ctl_path("/v1/tenants", ctl->args[0]);
 	struct ctl_http_request request = {.method = "GET", .path = path};
 	struct ctl_http_reply reply;
@@ -182,6 +241,7 @@ static enum ctl_exit run_tenant_add(struct ctl *ctl)
 	} else if (is_missing) {
 		json_t *tenant = json_object();
 		set_from_options(ctl, tenant);
+		set_forwarding_from_options(ctl, tenant);
 		code = put_tenant(ctl, path, tenant, "If-None-Match: *", "added");
 		json_decref(tenant);
 	}
@@ -206,6 +266,8 @@ static enum ctl_exit run_tenant_set(struct ctl *ctl)
 {
 	if (ctl->option_count == 0)
 		return ctl_usage(ctl, "tenant set needs something to change");
+	if (!is_on_or_off(ctl_option(ctl, "maintenance")))
+		return ctl_usage(ctl, "--maintenance %s: one of on, off", ctl_option(ctl, "maintenance"));
 	char *path = ctl_path("/v1/tenants", ctl->args[0]);
 	struct ctl_http_request request = {.method = "GET", .path = path};
 	struct ctl_http_reply reply;
@@ -222,6 +284,7 @@ static enum ctl_exit run_tenant_set(struct ctl *ctl)
 		json_object_del(tenant, "source");
 		json_object_del(tenant, "version");
 		set_from_options(ctl, tenant);
+		set_forwarding_from_options(ctl, tenant);
 		code = put_tenant(ctl, path, tenant, condition, "changed");
 		free(condition);
 		json_decref(tenant);
@@ -242,7 +305,7 @@ const struct ctl_verb verb_tenant_set = {
 	.more = TENANT_MORE
 	"\n"
 	"A repeated option replaces the whole list; --region '' (or --host '', …) empties it,\n"
-	"and --tier '' takes the tier away.\n"
+	"and --tier '' takes the tier away, --rate '' the tenant's own rate.\n"
 	"\n"
 	"  gslbctl tenant set acme --region eu --region us\n",
 };
