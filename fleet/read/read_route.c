@@ -105,10 +105,10 @@ static void read_exact(const struct doc_reader *reader, const struct doc_node *v
 static void check_method(const struct doc_reader *reader, const struct doc_node *node)
 {
 	char upper[METHOD_OCTETS_MAX + 1];
-	size_t length = strlen(node->text);
 
 	if (node->kind != DOC_SCALAR || !fleet_is_token(node->text))
 		return; /* reported */
+	size_t length = strlen(node->text);
 	if (length > METHOD_OCTETS_MAX) {
 		doc_err(reader->errors, reader->doc, node, "has %zu octets; a method has at most %d", length,
 			METHOD_OCTETS_MAX);
