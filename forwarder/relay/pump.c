@@ -305,7 +305,8 @@ static void begin_answer(struct worker *worker, struct exchange *exchange,
 	exchange->head_ns = worker->now_ns;
 	exchange->reason = REASON_NONE;
 	exchange->client_framing = http1_response_framing(response, exchange->client_minor);
-	exchange->keeps_client &= exchange->client_framing != HTTP1_TO_EOF;
+	exchange->keeps_client &= exchange->client_framing != HTTP1_TO_EOF &&
+				  !atomic_load_explicit(&worker->relay->is_draining, memory_order_relaxed);
 	exchange->origin_keeps = response->keeps_alive;
 	if (response->idle_s)
 		exchange->origin_idle_ms =
