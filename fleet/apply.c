@@ -116,7 +116,7 @@ static bool refuse_path(struct apply *apply, const struct fleet_stage *stage)
 {
 	struct path_finder finder = {.at = 0};
 
-	if (apply->change->source != FLEET_STORE ||
+	if (apply->change->source != FLEET_STORE || apply->change->allows_paths ||
 	    (stage->kind != FLEET_ZONE && stage->kind != FLEET_SERVICE))
 		return false;
 	fleet_each_reference(stage->object, find_path, &finder);

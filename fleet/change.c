@@ -38,7 +38,8 @@ void fleet_change_clear(struct fleet_change *change)
 	for (size_t i = 0; i < change->file_count; i++)
 		free(change->files[i]);
 	free(change->files);
-	*change = (struct fleet_change){.source = change->source, .profile = change->profile};
+	*change = (struct fleet_change){
+		.source = change->source, .profile = change->profile, .allows_paths = change->allows_paths};
 	for (int kind = 0; kind < FLEET_KINDS; kind++)
 		change->by_id[kind] = map_new();
 }
@@ -57,6 +58,11 @@ void fleet_change_free(struct fleet_change *change)
 void fleet_change_set_incomplete(struct fleet_change *change)
 {
 	change->is_incomplete = change->is_refused = true;
+}
+
+void fleet_change_allow_paths(struct fleet_change *change)
+{
+	change->allows_paths = true;
 }
 
 void fleet_change_prune(struct fleet_change *change)

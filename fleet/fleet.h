@@ -282,6 +282,8 @@ void fleet_change_put(struct fleet_change *change, enum fleet_kind kind, const c
 		      const struct doc *doc, const struct doc_node *node, uint64_t version,
 		      struct err_list *errors);
 void fleet_change_remove(struct fleet_change *change, enum fleet_kind kind, const char *id);
+/* Objects of the store may name paths, too: they are a copy of another process' fleet on this machine. */
+void fleet_change_allow_paths(struct fleet_change *change);
 /* A document of the set could not be read: references that find nothing are not reported, as what
  * they mean may stand there. The change is refused in any case. */
 void fleet_change_set_incomplete(struct fleet_change *change);
@@ -329,6 +331,8 @@ void fleet_warn_of_change(const struct fleet *fleet, const struct fleet_result *
 
 /* The object's own keys as in YAML (no id), defaults left out; new reference. */
 json_t *fleet_object_to_json(const struct fleet_object *object);
+/* For another process on this machine: the paths of certificates become those that this one opens. */
+void fleet_json_resolve_paths(const struct fleet_object *object, json_t *json);
 /* Fleet document with the store's objects, or all; malloc'ed, ends with a newline. */
 char *fleet_export_yaml(const struct fleet *fleet, bool with_base);
 /* The same in steps of so many objects, for a fleet that does not change meanwhile. */

@@ -137,7 +137,7 @@ struct fleet_change {
 	struct map *by_id[FLEET_KINDS]; /* id → index + 1 */
 	struct fleet_profile_pool *profile;
 	bool is_named[FLEET_KINDS]; /* a document has a section of this kind */
-	bool is_pruning, is_incomplete;
+	bool is_pruning, is_incomplete, allows_paths;
 	bool is_refused; /* something in it could not be read */
 	char **files;
 	size_t file_count, file_capacity;

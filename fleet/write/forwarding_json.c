@@ -315,6 +315,25 @@ static json_t *pool_to_json(const struct fleet_pool *pool)
 	return json;
 }
 
+void fleet_json_resolve_paths(const struct fleet_object *object, json_t *json)
+{
+	const struct fleet_service *service = (const struct fleet_service *)object;
+
+	if (object->kind != FLEET_SERVICE)
+		return;
+	for (size_t i = 0; i < service->pool_count; i++) {
+		const struct fleet_pool_tls *tls = service->pools[i].tls;
+		json_t *pool = json_object_get(json_object_get(json, "origins"), service->pools[i].id);
+		json_t *written = json_object_get(pool, "tls");
+		if (!tls)
+			continue;
+		assert(written != NULL);
+		set_text(written, "ca", tls->ca);
+		set_text(written, "certificate", tls->certificate);
+		set_text(written, "key", tls->key);
+	}
+}
+
 void fleet_forwarding_to_json(const struct fleet_service *service, json_t *json)
 {
 	assert(service->route_count <= FLEET_ROUTES_MAX && service->pool_count <= FLEET_POOLS_MAX);

@@ -59,6 +59,7 @@ static void add_line(struct reader *reader, json_t *json)
 static void add_object(struct reader *reader, const struct fleet_object *object)
 {
 	json_t *own = object->kind == FLEET_ZONE ? json_object() : fleet_object_to_json(object);
+	fleet_json_resolve_paths(object, own);
 	add_line(reader, json_pack("{s:o, s:o, s:o}", "put", json_text(fleet_kind_name[object->kind]), "id",
 				   json_text(object->id), "object", own));
 }

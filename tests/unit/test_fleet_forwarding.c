@@ -503,6 +503,39 @@ static void test_paths_are_for_own_files(void **state)
 	fleet_free(fleet);
 }
 
+/* Who copies the fleet of another process opens the same files. */
+static void test_paths_of_a_copy(void **state)
+{
+	static const char text[] =
+		"services: {s: {routes: [{origins: w}], origins: {w: {tls: {ca: ca.pem}}, x: {}}}}\n";
+	struct fleet *fleet = fleet_new(), *copy = fleet_new();
+	struct fleet_change *change = fleet_change_new(FLEET_BASE);
+	struct fleet_result result;
+	struct err_list errors = {0};
+
+	add_yaml(change, "/etc/gslb/f.yaml", text, &errors);
+	assert_true(fleet_apply(fleet, change, 0, false, &result, &errors));
+	fleet_result_done(&result);
+	fleet_change_free(change);
+	json_t *json = fleet_object_to_json(&service(fleet, "s")->object);
+	fleet_json_resolve_paths(&service(fleet, "s")->object, json);
+	char *own = json_dumps(json, JSON_COMPACT);
+	json_decref(json);
+	struct doc *doc = doc_from_json(own, strlen(own), &errors);
+	change = fleet_change_new(FLEET_STORE);
+	fleet_change_allow_paths(change);
+	fleet_change_put(change, FLEET_SERVICE, "s", doc, doc->root, 1, &errors);
+	doc_free(doc);
+	assert_true(fleet_apply(copy, change, 1, false, &result, &errors));
+	fleet_result_done(&result);
+	fleet_change_free(change);
+	assert_string_equal(service(copy, "s")->pools[0].tls->ca, "/etc/gslb/ca.pem");
+	free(own);
+	err_done(&errors);
+	fleet_free(copy);
+	fleet_free(fleet);
+}
+
 static void test_bounds(void **state)
 {
 	struct fleet *fleet = fleet_new();
@@ -541,6 +574,7 @@ int main(void)
 		cmocka_unit_test(test_regions_called_as_settings),
 		cmocka_unit_test(test_references),
 		cmocka_unit_test(test_paths_are_for_own_files),
+		cmocka_unit_test(test_paths_of_a_copy),
 		cmocka_unit_test(test_bounds),
 	};
 
