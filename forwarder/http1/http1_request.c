@@ -117,8 +117,10 @@ bool http1_request_length(const char *text, size_t length, uint64_t *ret)
 			return false;
 		value = value * 10 + (text[i] - '0');
 	}
+	if (value > INT64_MAX)
+		return false;
 	*ret = value;
-	return value <= INT64_MAX;
+	return true;
 }
 
 /* Transfer-Encoding that is not `chunked` alone: 501 where it is a list of codings that ends as RFC 9112 §6.1

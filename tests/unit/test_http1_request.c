@@ -76,6 +76,8 @@ static void a_body_is_framed_in_one_way(void **state)
 	assert_int_equal(request.content_length, INT64_MAX);
 	assert_refused("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9223372036854775808\r\n\r\n",
 		       REASON_BAD_REQUEST, true);
+	assert_int_equal(request.framing, HTTP1_NONE); /* what our answer's reader starts with */
+	assert_int_equal(request.content_length, 0);
 	assert_good("GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n");
 	assert_int_equal(request.framing, HTTP1_CHUNKED);
 	assert_good("PATCH / HTTP/1.1\r\nHost: a\r\n\r\n");
