@@ -45,9 +45,9 @@ void http1_body_start(struct http1_body *body, enum http1_framing framing, uint6
 		[HTTP1_CHUNKED] = PART_SIZE_FIRST,
 		[HTTP1_TO_EOF] = PART_REST,
 	};
-	assert(framing == HTTP1_LENGTH || length == 0);
+	assert(framing <= HTTP1_TO_EOF);
 	*body = (struct http1_body){
-		.left = length,
+		.left = framing == HTTP1_LENGTH ? length : 0, /* the answer to HEAD tells one, too */
 		.limit = limit,
 		.is_response = is_response,
 		.part = parts[framing],

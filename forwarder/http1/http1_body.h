@@ -32,7 +32,8 @@ struct http1_body {
 	bool is_response;
 };
 
-/* Chunked with `length` 0. A body of no octets is DONE before any is received: http1_body_is_done(). */
+/* `length` counts with HTTP1_LENGTH only. A body of no octets is DONE before any is received:
+ * http1_body_is_done(). */
 /* The row of small chunks is refused of clients only: origins that stream have their reasons. */
 void http1_body_start(struct http1_body *body, enum http1_framing framing, uint64_t length, uint64_t limit,
 		      bool is_response);

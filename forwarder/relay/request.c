@@ -412,12 +412,13 @@ static bool answer(struct request_work *work, struct http1_verdict verdict)
 	return own_reply_refuse(work->worker, exchange, verdict.reason, verdict.closes);
 }
 
-/* An upgrade that the origin is asked for: what it may answer with 101. The token stands in the head that was
- * made. */
+/* An upgrade that the origin is asked for: what it may answer with 101. Any other answer is the last one
+ * here: what the client has sent behind its request was not meant to be HTTP. */
 static void note_upgrade(struct request_work *work)
 {
 	if (!work->is_upgrade)
 		return;
+	work->exchange->keeps_client = false;
 	struct route_text *token = &work->exchange->asked.upgrade;
 	uint32_t length = work->http.upgrade.length;
 
