@@ -139,7 +139,7 @@ extern const char *const fleet_hash_word[];
 
 /* verify: full, unlike that of a check, is the default. */
 struct fleet_pool_tls {
-	char *sni;	 /* NULL: the origin's name, else what the request's Host says */
+	char *sni;	 /* NULL: the origin's name; of an address: none, the address is verified */
 	unsigned verify; /* enum probe_verify */
 	/* Paths as written, and against the file that names them; NULL: none, the system's CAs. */
 	char *ca_written, *certificate_written, *key_written;

@@ -3,7 +3,9 @@
  * several pools, each with origins and checks of its own. Control thread.
  */
 #include "forwarder/build/build_internal.h"
+#include "forwarder/certificates/origin_tls.h"
 #include "lib/hash.h"
+#include "lib/log.h"
 #include "lib/mem.h"
 #include <assert.h>
 #include <stdlib.h>
@@ -83,6 +85,23 @@ static const struct fleet_pool_region *region_of(const struct build *build, cons
 	return NULL;
 }
 
+/* What is broken leaves the origins of the pool unbelieved, and is said. */
+static const struct pool_tls *make_tls(const struct build_service *service, const struct fleet_pool *pool)
+{
+	struct err_list errors = {0};
+
+	if (!pool->tls)
+		return NULL;
+	const struct pool_tls *settings = origin_tls_new(pool->tls, &errors);
+	for (size_t i = 0; i < errors.count; i++) {
+		char *line = err_line(&errors, i);
+		log_error("services.%s.origins.%s.tls: %s", service->from->object.id, pool->id, line);
+		free(line);
+	}
+	err_done(&errors);
+	return settings;
+}
+
 static void make_pool(struct build *build, struct build_service *service, const struct fleet_pool *from,
 		      struct pool *ret)
 {
@@ -112,6 +131,7 @@ static void make_pool(struct build *build, struct build_service *service, const 
 		.max_ejected_hundredths = from->max_ejected_hundredths,
 		.panic_hundredths = from->panic_hundredths,
 		.sends_proxy = from->sends_proxy,
+		.tls = make_tls(service, from),
 		.member_count = members.count,
 		.weight_total = members.weight_total,
 		.members = arena_dup(arena, items, members.count * sizeof *items),
@@ -134,6 +154,7 @@ void build_pools_give(struct build *build, struct build_service *service)
 		const struct pool *pool = &service->pools[i];
 		for (uint32_t m = 0; m < pool->member_count; m++)
 			origins_give(origins, pool->members[m].origin);
+		origin_tls_free(pool->tls);
 		origins_give_pool(origins, pool->state);
 	}
 }

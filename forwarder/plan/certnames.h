@@ -5,6 +5,7 @@
  * of the choice. Entries and intermediates are counted, so that tables of two worlds share them. Pure.
  */
 #pragma once
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,7 +18,7 @@ enum certnames_kind { CERTNAMES_ECDSA, CERTNAMES_RSA };
 
 /* DER of an intermediate: one for all certificates below it. */
 struct certnames_link {
-	uint32_t references;
+	_Atomic uint32_t references;
 	uint32_t length;
 	uint8_t fingerprint[CERTNAMES_FINGERPRINT];
 	uint8_t der[];
@@ -25,7 +26,7 @@ struct certnames_link {
 
 /* One certificate with its key. */
 struct certnames_entry {
-	uint32_t references;
+	_Atomic uint32_t references;
 	enum certnames_kind kind;
 	uint8_t fingerprint[CERTNAMES_FINGERPRINT]; /* of leaf, chain and key */
 	int64_t not_after_s;			    /* Unix time */

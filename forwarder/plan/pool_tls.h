@@ -13,7 +13,8 @@ struct stack_st_X509;
 
 struct pool_tls {
 	uint64_t id;	 /* of all that follows: sessions are kept per origin and id */
-	const char *sni; /* NULL: none is sent, and the certificate has to name the address */
+	const char *sni; /* NULL: the name that the origin is written by; an address: none, and the
+			  * certificate has to name the address */
 	enum pool_verify verify;
 	struct x509_store_st *trust; /* NULL: nothing is verified */
 	struct x509_st *certificate; /* ours, NULL: none */

@@ -1,6 +1,7 @@
 /* The client's side of a handshake: what is asked of the origin's certificate, and its sessions. One worker.
  */
 #include "forwarder/tls/tls_inside.h"
+#include <arpa/inet.h>
 #include <assert.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>
@@ -47,12 +48,30 @@ static void offer_session(struct tls *tls)
 
 /* ---- connecting ---- */
 
-static bool ask_for_name(SSL *ssl, const struct pool_tls *settings, const struct origin *origin)
+/* The name that is asked for: the pool's, else that of an origin that is written by name. NULL: none, the
+ * certificate has to name the address. */
+static const char *name_of(const struct pool_tls *settings, const struct origin *origin,
+			   char name[static sizeof origin->text])
+{
+	unsigned char address[4];
+	const char *colon = strrchr(origin->text, ':');
+	if (settings->sni)
+		return settings->sni;
+	/* where the text was cut, its name is not known */
+	if (!colon || origin->text[0] == '[' || strlen(origin->text) == sizeof origin->text - 1)
+		return NULL;
+	size_t length = (size_t)(colon - origin->text);
+	memcpy(name, origin->text, length);
+	name[length] = '\0';
+	return inet_pton(AF_INET, name, address) == 1 ? NULL : name;
+}
+
+static bool ask_for(SSL *ssl, const char *name, const struct origin *origin)
 {
 	X509_VERIFY_PARAM *wanted = SSL_get0_param(ssl);
 	X509_VERIFY_PARAM_set_hostflags(wanted, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-	if (settings->sni)
-		return X509_VERIFY_PARAM_set1_host(wanted, settings->sni, 0) == 1;
+	if (name)
+		return X509_VERIFY_PARAM_set1_host(wanted, name, 0) == 1;
 	const struct sockaddr_in *v4 = (const struct sockaddr_in *)&origin->address;
 	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&origin->address;
 	if (origin->address.ss_family == AF_INET)
@@ -66,7 +85,9 @@ static bool configure(SSL *ssl, const struct pool_tls *settings, const struct or
 	SSL_set_connect_state(ssl);
 	if (SSL_set_alpn_protos(ssl, alpn, sizeof alpn - 1) != 0)
 		return false;
-	if (settings->sni && SSL_set_tlsext_host_name(ssl, settings->sni) != 1)
+	char text[sizeof origin->text];
+	const char *name = name_of(settings, origin, text);
+	if (name && SSL_set_tlsext_host_name(ssl, name) != 1)
 		return false;
 	if (settings->certificate &&
 	    SSL_use_cert_and_key(ssl, settings->certificate, settings->key, settings->chain, 1) != 1)
@@ -76,7 +97,7 @@ static bool configure(SSL *ssl, const struct pool_tls *settings, const struct or
 	SSL_set_verify(ssl, SSL_VERIFY_PEER, NULL);
 	if (settings->trust && SSL_set1_verify_cert_store(ssl, settings->trust) != 1)
 		return false;
-	return settings->verify == POOL_VERIFY_CHAIN || ask_for_name(ssl, settings, origin);
+	return settings->verify == POOL_VERIFY_CHAIN || ask_for(ssl, name, origin);
 }
 
 void tls_upstream_configure(struct tls *tls, const struct pool_tls *settings, const struct origin *origin)

@@ -163,6 +163,31 @@ static void test_whom_we_believe(void **state)
 	X509_STORE_free(other);
 }
 
+static void test_an_origin_by_name_is_asked_for_by_it(void **state)
+{
+	static const struct {
+		const char *text, *seen;
+		bool is_believed;
+	} cases[] = {
+		{"origin.example:8443", "origin.example", true},
+		{"other.example:8443", "other.example", false},
+		{"10.1.2.3:8443", "", false},
+		{"[2001:db8::1]:8443", "", false},
+		{"a-name-that-is-longer-than-what-the-text-of-an-origin-has-room-f", "", false},
+	};
+	X509_STORE *trust = trust_in(&ca);
+	struct pool_tls full = {.id = 50, .verify = POOL_VERIFY_FULL, .trust = trust}, chain = full;
+	chain.id = 51;
+	chain.verify = POOL_VERIFY_CHAIN;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct origin at = origin_at(80 + (uint32_t)i, "10.1.2.3");
+		snprintf(at.text, sizeof at.text, "%s", cases[i].text);
+		assert_int_equal(talk(&full, &good, &at).result, cases[i].is_believed ? TLS_OK : TLS_FAILED);
+		assert_string_equal(talk(&chain, &good, &at).seen, cases[i].seen);
+	}
+	X509_STORE_free(trust);
+}
+
 static void test_sessions_are_kept_per_origin_and_settings(void **state)
 {
 	X509_STORE *trust = trust_in(&ca);
@@ -231,6 +256,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_whom_we_believe),
+		cmocka_unit_test(test_an_origin_by_name_is_asked_for_by_it),
 		cmocka_unit_test(test_sessions_are_kept_per_origin_and_settings),
 		cmocka_unit_test(test_our_certificate_is_shown_when_asked_for),
 		cmocka_unit_test(test_what_is_not_tls_is_no_matter_of_certificates),

@@ -26,7 +26,7 @@ void certs_reload(struct certs *certs);
 /* Another directory or default after a reload of node.yaml. */
 void certs_configure(struct certs *certs, const char *directory, const char *default_name);
 bool certs_is_ready(const struct certs *certs); /* all names are known: https may be accepted */
-/* The present table: to be released by certnames_unref() when no world has it. Never NULL. */
+/* The present table, a reference of it: certnames_unref() when no world has it. Never NULL. */
 const struct certnames *certs_names(const struct certs *certs);
 
 /* ---- what is shown ---- */
@@ -34,9 +34,10 @@ const struct certnames *certs_names(const struct certs *certs);
 enum certs_state { CERTS_VALID, CERTS_EXPIRING, CERTS_EXPIRED, CERTS_FAILED, CERTS_STATES };
 
 struct certs_row {
-	const char *name; /* of the file */
+	const char *name; /* NAME */
+	const char *file; /* in the directory */
 	enum certs_state state;
-	const char *kind; /* "ecdsa", "rsa" */
+	const char *kind; /* "ecdsa", "rsa"; NULL: nothing of it is served */
 	int64_t not_after_s;
 	bool has_staple;
 	size_t name_count;
