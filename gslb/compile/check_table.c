@@ -6,7 +6,7 @@
 #include "gslb/compile/order_cache.h"
 #include "gslb/compile/plan_build.h"
 #include "gslb/compile/steering.h"
-#include "gslb/decide/place_build.h"
+#include "gslb/decide/place/place_build.h"
 #include "gslb/decide/words.h"
 #include "lib/country.h"
 #include "lib/json_text.h"

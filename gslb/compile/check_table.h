@@ -4,7 +4,7 @@
  */
 #pragma once
 #include "fleet/fleet.h"
-#include "gslb/decide/place.h"
+#include "gslb/decide/place/place.h"
 #include <jansson.h>
 
 /* Of a good fleet, whose VIPs by name it resolves to a stand-in, and its geography without `locations:`.

@@ -4,8 +4,8 @@
  * each record decoded once. Runs on any one thread of the control path.
  */
 #include "gslb/compile/geo_load.h"
-#include "gslb/decide/intern.h"
-#include "gslb/decide/place_build.h"
+#include "gslb/decide/place/intern.h"
+#include "gslb/decide/place/place_build.h"
 #include "lib/file.h"
 #include "lib/hash.h"
 #include "lib/mem.h"

@@ -1,6 +1,6 @@
 /* MMDB files → places. The one user of libmaxminddb. Runs on any one thread; reads whole files. */
 #pragma once
-#include "gslb/decide/place.h"
+#include "gslb/decide/place/place.h"
 #include "lib/err.h"
 
 /* Kinds (city, country, ASN) are told from content: the nested GeoIP2 schema and the flat one

@@ -2,7 +2,7 @@
 #include "gslb/compile/load.h"
 #include "gslb/compile/geo_load.h"
 #include "gslb/compile/steering.h"
-#include "gslb/decide/place_build.h"
+#include "gslb/decide/place/place_build.h"
 #include "lib/doc.h"
 #include "lib/mem.h"
 #include <assert.h>

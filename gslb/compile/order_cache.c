@@ -2,8 +2,8 @@
 #include "gslb/compile/order_cache.h"
 #include "fleet/policies.h"
 #include "gslb/compile/steering.h"
-#include "gslb/decide/intern.h"
-#include "gslb/decide/place_ranges.h"
+#include "gslb/decide/place/intern.h"
+#include "gslb/decide/place/place_ranges.h"
 #include "lib/hash.h"
 #include "lib/mem.h"
 #include <assert.h>

@@ -1,6 +1,6 @@
 /* See the header. */
 #include "gslb/compile/place_facts.h"
-#include "gslb/decide/intern.h"
+#include "gslb/decide/place/intern.h"
 #include "lib/country.h"
 #include "lib/mem.h"
 #include "lib/text.h"

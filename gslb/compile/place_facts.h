@@ -4,7 +4,7 @@
  */
 #pragma once
 #include "fleet/words.h"
-#include "gslb/decide/place.h"
+#include "gslb/decide/place/place.h"
 
 struct place_facts;
 

@@ -5,7 +5,7 @@
  */
 #pragma once
 #include "fleet/words.h"
-#include "gslb/decide/place.h"
+#include "gslb/decide/place/place.h"
 #include <stdint.h>
 
 #define REGIONS_MAX 64

@@ -3,10 +3,10 @@
  * the ranges with the map's prefix rules laid over, and joins neighbours with one outcome. Runs on
  * a thread of the control path.
  */
-#include "gslb/decide/intern.h"
 #include "gslb/decide/map_rules.h"
 #include "gslb/decide/order_table.h"
-#include "gslb/decide/spans.h"
+#include "gslb/decide/place/intern.h"
+#include "gslb/decide/place/spans.h"
 #include "lib/mem.h"
 #include <assert.h>
 #include <stdlib.h>

@@ -6,8 +6,8 @@
  * Written by order_compile.c and order_table.c on the thread that builds, read by order.c on any thread.
  */
 #pragma once
-#include "gslb/decide/address_key.h"
 #include "gslb/decide/order.h"
+#include "gslb/decide/place/address_key.h"
 #include "lib/inline.h"
 
 /* An entry is a child (where its node is, in units) or a leaf: the number of its outcome, and its depth

@@ -6,7 +6,7 @@
  * is too. Every reply is looked at. Run without valgrind, it only does that.
  */
 #include "gslb/decide/https.h"
-#include "gslb/decide/place_build.h"
+#include "gslb/decide/place/place_build.h"
 #include "gslb/serve/budget.h"
 #include "gslb/serve/cookie.h"
 #include "gslb/serve/message.h"

@@ -4,7 +4,7 @@
  * file is not understood.
  */
 #include "checker/verdict.h"
-#include "gslb/decide/place_build.h"
+#include "gslb/decide/place/place_build.h"
 #include "gslb/decide/vip_input.h"
 #include "gslb/decide/words.h"
 #include "health/health_book.h"

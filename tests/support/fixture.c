@@ -1,7 +1,7 @@
 /* Small worlds for tests: see fixture.h. */
 #include "tests/support/fixture.h"
 #include "gslb/decide/https.h"
-#include "gslb/decide/place_build.h"
+#include "gslb/decide/place/place_build.h"
 #include "lib/gcra.h"
 #include "lib/mem.h"
 #include <stdio.h>

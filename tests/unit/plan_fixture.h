@@ -1,7 +1,7 @@
 /* Small plans for the tests of decide/: regions eu, us, ap with VIPs written in a line. */
 #pragma once
 #include "gslb/decide/choose.h"
-#include "gslb/decide/place_build.h"
+#include "gslb/decide/place/place_build.h"
 #include "lib/hash.h"
 #include <stdio.h>
 #include <stdlib.h>

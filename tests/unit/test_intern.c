@@ -1,5 +1,5 @@
 /* Numbers for values. */
-#include "gslb/decide/intern.h"
+#include "gslb/decide/place/intern.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  * fleets against a plain evaluation stand in test_order_random.c.
  */
 #include "gslb/decide/order.h"
-#include "gslb/decide/place_build.h"
+#include "gslb/decide/place/place_build.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* Compiled orders: shared where the steering is the same, dropped when nobody uses them. */
 #include "gslb/compile/order_cache.h"
 #include "gslb/compile/steering.h"
-#include "gslb/decide/place_build.h"
+#include "gslb/decide/place/place_build.h"
 #include "tests/unit/fleet_fixture.h"
 
 #define VIPS "vips: {eu: [192.0.2.1], us: [192.0.2.2], ap: [192.0.2.3]}"

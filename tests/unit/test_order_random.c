@@ -3,9 +3,9 @@
  * of every address, and the depth against the definition of the ECS scope: the shortest prefix
  * inside which everybody gets the same tiers, whatever the resolver.
  */
-#include "gslb/decide/address_key.h"
 #include "gslb/decide/order.h"
-#include "gslb/decide/place_build.h"
+#include "gslb/decide/place/address_key.h"
+#include "gslb/decide/place/place_build.h"
 #include "lib/hash.h"
 #include "lib/rng.h"
 #include <setjmp.h>

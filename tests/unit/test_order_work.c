@@ -1,6 +1,6 @@
 /* Orders that are compiled on a helper thread, and who waits for them. */
 #include "gslb/compile/order_work.h"
-#include "gslb/decide/place_build.h"
+#include "gslb/decide/place/place_build.h"
 #include "lib/mem.h"
 #include "tests/unit/fleet_fixture.h"
 

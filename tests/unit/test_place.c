@@ -1,5 +1,5 @@
 /* Where addresses are: the table of countries, ranges, `locations:` laid over, distances. */
-#include "gslb/decide/place_build.h"
+#include "gslb/decide/place/place_build.h"
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* Packed ranges against a plain list of them: each range comes back, and each address finds its own. */
-#include "gslb/decide/place_ranges.h"
+#include "gslb/decide/place/place_ranges.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

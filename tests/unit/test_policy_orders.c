@@ -1,6 +1,6 @@
 /* Who holds the compiled order of a policy, and until when. */
 #include "gslb/compile/policy_orders.h"
-#include "gslb/decide/place_build.h"
+#include "gslb/decide/place/place_build.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

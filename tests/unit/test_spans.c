@@ -1,5 +1,5 @@
 /* Nested prefixes laid flat. */
-#include "gslb/decide/spans.h"
+#include "gslb/decide/place/spans.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>

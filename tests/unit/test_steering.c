@@ -1,6 +1,6 @@
 /* What an operator wrote about steering → regions as bits, specs of orders, places. */
 #include "gslb/compile/steering.h"
-#include "gslb/decide/place_build.h"
+#include "gslb/decide/place/place_build.h"
 #include "tests/unit/fleet_fixture.h"
 
 #define VIPS "vips: {eu: [192.0.2.1], us: [192.0.2.2], ap: [192.0.2.3]}"

@@ -4,7 +4,7 @@
  * data path reads only the tables compiled from it (order.h).
  */
 #pragma once
-#include "gslb/decide/place_ranges.h"
+#include "gslb/decide/place/place_ranges.h"
 #include "lib/net.h"
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* `locations:` laid over the databases. Runs on the thread that loads geography. */
-#include "gslb/decide/place_build.h"
-#include "gslb/decide/spans.h"
+#include "gslb/decide/place/place_build.h"
+#include "gslb/decide/place/spans.h"
 #include "lib/mem.h"
 #include <stdlib.h>
 

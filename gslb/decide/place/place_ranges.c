@@ -3,7 +3,7 @@
  * follow, these octets, and the place's number seven bits at a time. Distances are those to the start before,
  * so that a /24 among its like takes one octet for it, in either family.
  */
-#include "gslb/decide/place_ranges.h"
+#include "gslb/decide/place/place_ranges.h"
 #include "lib/mem.h"
 #include <assert.h>
 #include <stdlib.h>

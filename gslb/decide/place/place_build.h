@@ -3,7 +3,7 @@
  * a number, equal neighbours become one range. Not thread-safe.
  */
 #pragma once
-#include "gslb/decide/place.h"
+#include "gslb/decide/place/place.h"
 
 struct place_build;
 

@@ -4,7 +4,7 @@
  * beginning, or searched. Built on one thread, immutable afterwards.
  */
 #pragma once
-#include "gslb/decide/address_key.h"
+#include "gslb/decide/place/address_key.h"
 #include <stdbool.h>
 #include <stddef.h>
 

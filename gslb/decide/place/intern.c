@@ -1,5 +1,5 @@
 /* Numbers for values, by open addressing at half load. Runs on the thread that builds a table. */
-#include "gslb/decide/intern.h"
+#include "gslb/decide/place/intern.h"
 #include "lib/hash.h"
 #include "lib/mem.h"
 #include <assert.h>
@@ -7,6 +7,7 @@
 
 void intern_init(struct intern *intern, size_t size)
 {
+	assert(size > 0);
 	*intern = (struct intern){.size = size, .slot_count = 64};
 	intern->slots = xcalloc(intern->slot_count, sizeof(*intern->slots));
 }
@@ -22,6 +23,7 @@ static void grow_slots(struct intern *intern)
 {
 	struct intern_slot *old = intern->slots;
 	size_t old_count = intern->slot_count;
+	assert((old_count & (old_count - 1)) == 0); /* positions wrap by a mask */
 	intern->slot_count *= 2;
 	intern->slots = xcalloc(intern->slot_count, sizeof(*intern->slots));
 	for (size_t i = 0; i < old_count; i++) {

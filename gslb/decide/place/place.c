@@ -2,9 +2,10 @@
  * Where addresses are: lookups in a set of places, and distances. The set is immutable; the count
  * of references belongs to the control thread.
  */
-#include "gslb/decide/place.h"
+#include "gslb/decide/place/place.h"
 #include "lib/country.h"
 #include "lib/mem.h"
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -18,6 +19,7 @@ struct places *places_ref(struct places *places)
 
 void places_unref(struct places *places)
 {
+	assert(!places || places->references > 0);
 	if (!places || --places->references > 0)
 		return;
 	for (size_t i = 0; i < places->file_count; i++)

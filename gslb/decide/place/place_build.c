@@ -1,6 +1,6 @@
 /* The builder of sets of places. Runs on the thread that loads geography. */
-#include "gslb/decide/place_build.h"
-#include "gslb/decide/intern.h"
+#include "gslb/decide/place/place_build.h"
+#include "gslb/decide/place/intern.h"
 #include "lib/mem.h"
 #include <assert.h>
 #include <stdlib.h>
@@ -57,6 +57,7 @@ size_t place_build_count(const struct place_build *build)
 
 static struct place_ranges *ranges_of(struct place_build *build, unsigned family)
 {
+	assert(family == 4 || family == 6);
 	return family == 4 ? &build->places->v4 : &build->places->v6;
 }
 

@@ -1,5 +1,5 @@
 /* Nested prefixes laid flat by one sweep with a stack. Runs on the thread that builds a table. */
-#include "gslb/decide/spans.h"
+#include "gslb/decide/place/spans.h"
 #include "lib/mem.h"
 #include <stdlib.h>
 

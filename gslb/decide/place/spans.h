@@ -3,7 +3,7 @@
  * prefix rules and `locations:` are laid over the ranges of a database. Not thread-safe.
  */
 #pragma once
-#include "gslb/decide/address_key.h"
+#include "gslb/decide/place/address_key.h"
 
 #define SPAN_NONE UINT32_MAX
 
