@@ -74,8 +74,9 @@ json_t *api_view_control(const struct control_row *row);    /* null for NULL; ne
 json_t *api_view_time(int64_t unix_ms);			    /* null for 0 */
 json_t *api_view_object(const struct fleet_object *object); /* as in YAML + id, source, version */
 
-/* What a region's forwarders report of a service; null for NULL. With `is_named` region and service, too. */
-json_t *api_view_load(const struct load_entry *entry, uint64_t now_ms, bool is_named);
+/* What a region's forwarders report of a service, and what it sheds; null for NULL. With `is_named` region
+ * and service, too. */
+json_t *api_view_load(const struct server *server, const struct load_entry *entry, bool is_named);
 
 /* One VIP as it stands now. */
 struct api_vip {

@@ -66,6 +66,7 @@ void api_post_load(struct http_request *request, struct http_reply *reply)
 /* ---- looking ---- */
 
 struct view {
+	const struct server *server;
 	const struct load_book *book;
 	const char *region, *service; /* NULL: all */
 	uint64_t now_ms;
@@ -146,13 +147,14 @@ static json_t *regions_json(const struct view *view)
 	const struct load_entry *entry;
 	for (size_t at = 0; (entry = load_book_next(view->book, &at));)
 		if (is_wanted(view, entry->region, entry->service))
-			json_array_append_new(regions, api_view_load(entry, view->now_ms, true));
+			json_array_append_new(regions, api_view_load(view->server, entry, true));
 	return regions;
 }
 
 void api_get_load(struct http_request *request, struct http_reply *reply)
 {
 	const struct view view = {
+		.server = api_server(request),
 		.book = server_load_book(api_server(request)),
 		.region = http_request_param(request, "region"),
 		.service = http_request_param(request, "service"),

@@ -4,6 +4,7 @@
  */
 #include "gslb/api/api_internal.h"
 
+#include "gslb/compile/shedding.h"
 #include "health/health_book.h"
 #include "lib/clock.h"
 #include "lib/json_text.h"
@@ -57,10 +58,13 @@ json_t *api_view_control(const struct control_row *row)
 			 json_text(row->author), "version", json_text(version));
 }
 
-json_t *api_view_load(const struct load_entry *entry, uint64_t now_ms, bool is_named)
+json_t *api_view_load(const struct server *server, const struct load_entry *entry, bool is_named)
 {
 	if (!entry)
 		return json_null();
+	const struct shedding *shedding = server_shedding(server);
+	double shed = shedding ? shedding_fraction(shedding, entry->service, entry->region) : 0;
+	uint64_t now_ms = clock_mono_ms();
 	uint64_t age_ms = now_ms > entry->fresh_ms ? now_ms - entry->fresh_ms : 0;
 	json_t *view = json_object();
 	assert(entry->draining <= entry->nodes && entry->scale <= SCORE_FULL);
@@ -68,12 +72,12 @@ json_t *api_view_load(const struct load_entry *entry, uint64_t now_ms, bool is_n
 		json_object_set_new(view, "region", json_text(entry->region));
 		json_object_set_new(view, "service", json_text(entry->service));
 	}
-	json_t *values =
-		json_pack("{s:f, s:I, s:I, s:I, s:I, s:I, s:o}", "scale", entry->scale / (double)SCORE_FULL,
-			  "current", (json_int_t)entry->current, "target", (json_int_t)entry->target, "max",
-			  (json_int_t)entry->max, "forwarders", (json_int_t)entry->nodes, "draining",
-			  (json_int_t)entry->draining, "age_ms",
-			  json_integer(entry->is_fresh ? 0 : (json_int_t)age_ms));
+	json_t *values = json_pack(
+		"{s:f, s:f, s:I, s:I, s:I, s:I, s:I, s:o}", "scale", entry->scale / (double)SCORE_FULL,
+		"shed", (double)(uint64_t)(shed * 1000 + 0.5) / 1000, "current", (json_int_t)entry->current,
+		"target", (json_int_t)entry->target, "max", (json_int_t)entry->max, "forwarders",
+		(json_int_t)entry->nodes, "draining", (json_int_t)entry->draining, "age_ms",
+		json_integer(entry->is_fresh ? 0 : (json_int_t)age_ms));
 	json_object_update(view, values);
 	json_decref(values);
 	return view;

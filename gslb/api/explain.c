@@ -9,7 +9,6 @@
 #include "gslb/decide/https.h"
 #include "gslb/decide/resolve.h"
 #include "gslb/decide/words.h"
-#include "lib/clock.h"
 #include "lib/json_text.h"
 #include "lib/mem.h"
 #include "lib/rng.h"
@@ -144,7 +143,9 @@ static enum region_reason region_reason(const struct story *story, unsigned numb
 		return REASON_LOWER_TIER;
 	if (region->share == 0)
 		return REASON_DRAINED;
-	bool is_regular = story->choice.step == STEP_TIER || story->choice.step == STEP_FAMILY;
+	if (story->choice.step == STEP_SHED && number == story->choice.shed_from)
+		return REASON_SHED;
+	bool is_regular = story->choice.step <= STEP_SHED;
 	region_set fit = is_regular ? story->choice.service->ok : story->choice.service->healthy;
 	if (!(fit & bit))
 		return REASON_UNHEALTHY;
@@ -213,7 +214,7 @@ static json_t *region_json(const struct story *story, const char *id)
 			 "tier", is_candidate ? json_integer(tier) : json_null(), "distance_km", distance,
 			 "share", share, "healthy", counted ? counted->healthy_permille / 1000.0 : 0.0,
 			 "weight", counted ? region_weight(counted) : 0.0, "load",
-			 api_view_load(load, clock_mono_ms(), false), "kept",
+			 api_view_load(story->server, load, false), "kept",
 			 (story->choice.kept >> number & 1) != 0, "reason",
 			 json_text(words_region_reason(reason)), "vips", vips);
 }
@@ -358,7 +359,7 @@ static json_t *answer_json(const struct story *story)
 /* Why the choice asks for this TTL, which is its own or a longer one's. */
 static enum ttl_reason choice_ttl_why(const struct choice *choice, uint32_t ttl)
 {
-	if (choice->step != STEP_TIER && choice->step != STEP_FAMILY)
+	if (choice->step > STEP_SHED)
 		return TTL_FALLBACK;
 	enum ttl_reason why = TTL_STABLE;
 	for (region_set left = choice->consulted; left; left &= left - 1) {

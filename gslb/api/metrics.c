@@ -5,6 +5,7 @@
 #include "gslb/api/metrics.h"
 
 #include "gslb/api/api_internal.h"
+#include "gslb/compile/shedding.h"
 #include "gslb/decide/words.h"
 #include "health/health_book.h"
 #include "health/notify.h"
@@ -404,24 +405,30 @@ static void render_health(struct page *page)
 
 /* ---- load ---- */
 
-typedef double load_value(const struct load_entry *entry);
+typedef double load_value(const struct page *page, const struct load_entry *entry);
 
-static double load_scale(const struct load_entry *entry)
+static double load_scale(const struct page *page, const struct load_entry *entry)
 {
 	return entry->scale / (double)SCORE_FULL;
 }
 
-static double load_current(const struct load_entry *entry)
+static double load_shed(const struct page *page, const struct load_entry *entry)
+{
+	const struct shedding *shedding = server_shedding(page->server);
+	return shedding ? shedding_fraction(shedding, entry->service, entry->region) : 0;
+}
+
+static double load_current(const struct page *page, const struct load_entry *entry)
 {
 	return (double)entry->current;
 }
 
-static double load_target(const struct load_entry *entry)
+static double load_target(const struct page *page, const struct load_entry *entry)
 {
 	return (double)entry->target;
 }
 
-static double load_max(const struct load_entry *entry)
+static double load_max(const struct page *page, const struct load_entry *entry)
 {
 	return (double)entry->max;
 }
@@ -434,6 +441,8 @@ static void render_load(struct page *page)
 	} rows[] = {
 		{"gslb_health_load_scale", "What forwarders report is left of the region, 0 to 1.",
 		 load_scale},
+		{"gslb_health_load_shed", "Part of the region's clients that is sent elsewhere, 0 to 1.",
+		 load_shed},
 		{"gslb_health_load_current", "Requests in flight and queued in the region.", load_current},
 		{"gslb_health_load_target", "Requests above which the region should get fewer clients.",
 		 load_target},
@@ -444,7 +453,7 @@ static void render_load(struct page *page)
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		exposition_begin(&page->text, rows[i].family, EXPOSITION_GAUGE, rows[i].help);
 		for (size_t at = 0; (entry = load_book_next(book, &at));)
-			exposition_sample(&page->text, rows[i].value(entry), "service", entry->service,
+			exposition_sample(&page->text, rows[i].value(page, entry), "service", entry->service,
 					  "region", entry->region, NULL);
 	}
 	const struct load_node *node;

@@ -1,5 +1,6 @@
 /* What a service looks like right now. Control thread. */
 #include "gslb/compile/plan_build.h"
+#include "gslb/compile/shedding.h"
 #include "gslb/decide/https.h"
 #include "health/health_book.h"
 #include "health/load_book.h"
@@ -61,6 +62,18 @@ static struct vip_load load_of(const struct plan_build *build, const struct flee
 	};
 }
 
+/* A change of what it sheds is one of load. NULL: nothing in the service sheds. */
+static const struct plan_shed *shed_of(const struct plan_build *build, const struct fleet_service *service,
+				       const char *region, struct plan_shed *shed, struct vip_load *load)
+{
+	const struct shedding *shedding = build->source->shedding;
+	uint64_t changed_ms = 0;
+	bool is_given = shedding && shedding_get(shedding, service->object.id, region, shed, &changed_ms);
+	if (changed_ms > load->changed_ms)
+		load->changed_ms = changed_ms;
+	return is_given ? shed : NULL;
+}
+
 /* `region_changed_ms`: the last change of a control of the VIP's region. */
 static void fill_vip(const struct plan_build *build, const struct fleet_service *service, const char *region,
 		     const struct fleet_vip *vip, uint64_t region_changed_ms, const struct vip_load *load,
@@ -106,6 +119,7 @@ struct plan_service *plan_build_service(const struct plan_build *build, const st
 					uint64_t *ret_next_ms)
 {
 	struct plan_region_input regions[REGIONS_MAX];
+	struct plan_shed shed[REGIONS_MAX];
 	struct plan_vip_input *vips =
 		xcalloc(service->vip_region_count + 1, VIPS_PER_REGION_MAX * sizeof *vips);
 	struct plan_service_input input = {
@@ -122,6 +136,7 @@ struct plan_service *plan_build_service(const struct plan_build *build, const st
 		.resort_count = service->resort_count,
 		.resort = service->resort,
 		.regions = regions,
+		.places = build->places,
 	};
 	uint8_t https[HTTPS_TEMPLATE_MAX];
 	if (service->has_https) {
@@ -146,6 +161,7 @@ struct plan_service *plan_build_service(const struct plan_build *build, const st
 		to->number = (uint8_t)region->number;
 		to->id = region->id;
 		to->share = (int8_t)region_share(build, from->region, service->object.id);
+		to->shed = shed_of(build, service, from->region, &shed[input.region_count - 1], &load);
 		to->vip_count = (uint8_t)from->count;
 		to->vips = to_vips;
 		for (size_t v = 0; v < from->count; v++)

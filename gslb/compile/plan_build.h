@@ -7,6 +7,7 @@
 struct plan_build {
 	const struct world_source *source;
 	const struct map *control_changes; /* controls_key → uint64_t *, monotonic ms; NULL: none */
+	const struct places *places;	   /* of the world that it is for */
 	const struct what_if *what_if;
 	size_t what_if_count;
 	uint64_t now_ms; /* monotonic */

@@ -109,6 +109,7 @@ void world_builder_free(struct world_builder *builder)
 static struct plan_build plan_build_now(const struct world_builder *builder)
 {
 	return (struct plan_build){.source = &builder->source,
+				   .places = builder->places,
 				   .control_changes = builder->control_changes,
 				   .now_ms = clock_mono_ms(),
 				   .now_unix_ms = clock_unix_ms()};

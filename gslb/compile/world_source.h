@@ -9,6 +9,7 @@
 struct controls;
 struct health_book;
 struct load_book;
+struct shedding;
 
 struct world_source {
 	const struct fleet *fleet;
@@ -16,6 +17,7 @@ struct world_source {
 	const struct controls *controls;  /* NULL: no hand is on anything */
 	const struct health_book *health; /* NULL: nothing is known of any VIP */
 	const struct load_book *loads;	  /* NULL: no forwarder reports */
+	const struct shedding *shedding;  /* with `loads` */
 	const struct serve_settings *settings;
 	unsigned workers; /* that share the clients, and a tenant's budget */
 };

@@ -12,6 +12,7 @@
 struct loads {
 	struct server *server;
 	struct load_book *book;
+	struct shedding *shedding;
 	struct event *timer; /* runs while anybody reports */
 };
 
@@ -23,12 +24,33 @@ static void on_changed(void *user, const char *region, const char *service)
 		world_builder_load_changed(server->builder, object->number);
 }
 
+static const struct plan_service *plan_of(void *user, uint32_t service)
+{
+	return world_builder_service(((struct server *)user)->builder, service);
+}
+
+static void on_shedding_changed(void *user, uint32_t service)
+{
+	world_builder_load_changed(((struct server *)user)->builder, service);
+}
+
 static void on_turn(evutil_socket_t fd, short what, void *user)
 {
 	struct loads *loads = user;
-	size_t at = 0;
-	load_book_turn(loads->book, clock_mono_ms());
-	if (!load_book_next_node(loads->book, &at) && !load_book_next(loads->book, &(size_t){0}))
+	struct server *server = loads->server;
+	struct shedding_turn turn = {
+		.fleet = server->fleet,
+		.loads = loads->book,
+		.now_ms = clock_mono_ms(),
+		.plan = plan_of,
+		.changed = on_shedding_changed,
+		.user = server,
+	};
+	load_book_turn(loads->book, turn.now_ms);
+	turn.stats = server->hooks->stats(server->hooks->user, &turn.stats_count);
+	if (server->is_loaded)
+		shedding_turn(loads->shedding, &turn);
+	if (!load_book_next_node(loads->book, &(size_t){0}) && !load_book_next(loads->book, &(size_t){0}))
 		event_del(loads->timer);
 }
 
@@ -37,6 +59,7 @@ struct loads *loads_new(struct server *server)
 	struct loads *loads = xcalloc(1, sizeof *loads);
 	loads->server = server;
 	loads->book = load_book_new(on_changed, loads);
+	loads->shedding = shedding_new();
 	loads->timer = event_new(server->base, -1, EV_PERSIST, on_turn, loads);
 	if (!loads->timer)
 		abort();
@@ -49,6 +72,7 @@ void loads_free(struct loads *loads)
 		return;
 	event_free(loads->timer);
 	load_book_free(loads->book);
+	shedding_free(loads->shedding);
 	free(loads);
 }
 
@@ -59,6 +83,11 @@ enum load_outcome loads_accept(struct loads *loads, const struct load_report *re
 		event_add(loads->timer, &(const struct timeval){.tv_usec = TURN_MS * 1000 % 1000000,
 								.tv_sec = TURN_MS / 1000});
 	return outcome;
+}
+
+const struct shedding *loads_shedding(const struct loads *loads)
+{
+	return loads->shedding;
 }
 
 const struct load_book *loads_book(const struct loads *loads)

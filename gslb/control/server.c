@@ -207,6 +207,7 @@ static void take_over(struct server *server, struct node_files *files, size_t se
 		.controls = server->controls,
 		.health = server->health,
 		.loads = loads_book(server->loads),
+		.shedding = loads_shedding(server->loads),
 		.settings = &server->config->settings,
 		.workers = server->config->workers,
 	};
@@ -385,6 +386,11 @@ struct journal *server_journal(const struct server *server)
 struct loads *server_loads(const struct server *server)
 {
 	return server->loads;
+}
+
+const struct shedding *server_shedding(const struct server *server)
+{
+	return loads_shedding(server->loads);
 }
 
 const struct load_book *server_load_book(const struct server *server)

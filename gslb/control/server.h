@@ -26,6 +26,7 @@ struct server_hooks {
 };
 
 struct load_book;
+struct shedding;
 struct server;
 
 /* Who asks for a change: for the audit. */
@@ -97,6 +98,7 @@ struct controls *server_controls(const struct server *server);
 struct journal *server_journal(const struct server *server);
 struct loads *server_loads(const struct server *server);
 const struct load_book *server_load_book(const struct server *server);
+const struct shedding *server_shedding(const struct server *server);
 const struct health_book *server_health(const struct server *server);
 const struct notify *server_notify(const struct server *server);
 struct world_builder *server_builder(const struct server *server);

@@ -3,7 +3,8 @@
  * answers or explains.
  */
 #include "gslb/decide/choose.h"
-#include "gslb/decide/log2_table.h"
+#include "gslb/decide/choose_shed.h"
+#include "gslb/decide/rendezvous.h"
 #include "lib/bytes.h"
 #include "lib/hash.h"
 #include "lib/inline.h"
@@ -12,7 +13,8 @@
 struct walk {
 	const struct plan_service *service;
 	const struct tiers *tiers;
-	uint64_t client_hash;
+	const struct client *client;
+	struct choice *choice; /* that it is for */
 	region_set candidates;
 	region_set consulted;
 	bool share_split;
@@ -31,12 +33,6 @@ static region_set regions_of(const struct tiers *tiers)
 	return regions;
 }
 
-bool choose_inside_share(const struct plan_region *region, uint64_t client_hash)
-{
-	uint64_t draw = hash_mix(client_hash, region->share_salt) >> 32;
-	return draw * 100 < (uint64_t)(region->share > 0 ? region->share : 0) << 32;
-}
-
 uint64_t choose_client_hash(const struct plan_service *service, const struct client *client,
 			    uint64_t name_hash)
 {
@@ -49,17 +45,19 @@ uint64_t choose_client_hash(const struct plan_service *service, const struct cli
 	return hash_mix(hash_mix(name_hash ^ 6, hash_load64(cut.bytes)), hash_load64(cut.bytes + 8));
 }
 
-/* Regions of the tier that clients outside a partial share pass over. */
-static region_set outside_shares(struct walk *walk, region_set members)
+/* What is left of a tier for a client that is outside of a share, or shed. */
+static OUT_OF_LINE region_set keep_insiders(struct walk *walk, region_set members, region_set eligible)
 {
-	region_set outside = 0;
-	for (region_set left = members & walk->service->partial; left; left &= left - 1) {
-		unsigned number = (unsigned)__builtin_ctzll(left);
-		walk->share_split = true;
-		if (!choose_inside_share(region_of(walk->service, number), walk->client_hash))
-			outside |= (region_set)1 << number;
-	}
-	return outside;
+	const struct plan_service *service = walk->service;
+	members &= ~choose_outside_shares(service, members, walk->choice->client_hash);
+	walk->share_split = true;
+	/* What is not healthy enough sheds nothing: who is there has nowhere better to go. */
+	if (!(members & service->sheds) || eligible != (service->ok & service->positive))
+		return members;
+	region_set taker =
+		choose_shed(walk->choice, walk->client, members, walk->candidates & regions_of(walk->tiers));
+	walk->consulted |= taker;
+	return taker ? taker : members;
 }
 
 /* The eligible regions of the first tier that has any; 0: none has. */
@@ -74,7 +72,7 @@ static region_set search_tiers(struct walk *walk, region_set eligible, bool hono
 		walk->consulted |= tier;
 		region_set hit = tier & walk->candidates & eligible;
 		if (honours_shares && (hit & walk->service->partial))
-			hit &= ~outside_shares(walk, hit);
+			hit = keep_insiders(walk, hit, eligible);
 		if (hit)
 			return hit;
 	}
@@ -86,12 +84,12 @@ static region_set regular_steps(struct walk *walk, enum step *ret_step)
 {
 	const struct plan_service *service = walk->service;
 	for (int honours_shares = 1; honours_shares >= 0; honours_shares--) {
-		region_set kept = search_tiers(walk, service->ok & service->positive, honours_shares);
 		*ret_step = STEP_TIER;
+		region_set kept = search_tiers(walk, service->ok & service->positive, honours_shares);
 		if (kept)
 			return kept;
-		kept = search_tiers(walk, service->healthy & service->positive, honours_shares);
 		*ret_step = STEP_DEGRADED;
+		kept = search_tiers(walk, service->healthy & service->positive, honours_shares);
 		if (kept)
 			return kept;
 		if (!(service->partial & walk->candidates))
@@ -138,35 +136,6 @@ static region_set last_resort(struct walk *walk)
 		eligible = last_good(walk);
 	region_set kept = search_tiers(walk, eligible, true);
 	return kept ? kept : search_tiers(walk, eligible, false);
-}
-
-/* -log2(draw / 2^64) · 2^32: an exponential variable; divided by a weight it gives the weighted
- * rendezvous (the smallest wins with probability weight / Σ weight). Integer arithmetic alone, so
- * that all nodes agree. The line between two table points is off by less than 3e-6. */
-static inline uint64_t exponential(uint64_t draw)
-{
-	draw |= 1;
-	unsigned zeros = (unsigned)__builtin_clzll(draw);
-	uint64_t mantissa = draw << zeros << 1; /* the bits after the leading one */
-	unsigned i = (unsigned)(mantissa >> 56);
-	uint64_t rest = mantissa << 8 >> 32;
-	uint64_t log2 = log2_table[i] + (((log2_table[i + 1] - log2_table[i]) * rest) >> 32);
-	return ((uint64_t)(zeros + 1) << 32) - log2;
-}
-
-struct contender {
-	uint64_t distance, weight;
-};
-
-static inline bool is_nearer(const struct contender *a, const struct contender *b)
-{
-	return (__uint128_t)a->distance * b->weight < (__uint128_t)b->distance * a->weight;
-}
-
-static inline struct contender contend(uint64_t split_hash, uint64_t target_hash, uint64_t weight)
-{
-	struct contender c = {exponential(hash_mix(split_hash, target_hash)), weight};
-	return c;
 }
 
 /* `weight`: which of the regions' weights counts. */
@@ -225,13 +194,14 @@ static region_set candidates_of(const struct choice *choice)
 }
 
 /* All of the steps. */
-static void walk_tiers(const struct policy *policy, struct choice *choice)
+static void walk_tiers(const struct policy *policy, const struct client *client, struct choice *choice)
 {
 	const struct plan_service *service = choice->service;
 	struct walk walk = {
 		.service = service,
 		.tiers = choice->order.tiers,
-		.client_hash = choice->client_hash,
+		.client = client,
+		.choice = choice,
 		.candidates = candidates_of(choice),
 	};
 	choice->mode = PICK_REGULAR;
@@ -253,13 +223,13 @@ static void walk_tiers(const struct policy *policy, struct choice *choice)
 }
 
 /* The region of a client whose tiers a hash or a draw may split, or whose first tier fails. */
-static OUT_OF_LINE void choose_by_steps(uint64_t random, struct choice *choice)
+static OUT_OF_LINE void choose_by_steps(const struct client *client, uint64_t random, struct choice *choice)
 {
 	const struct plan_service *service = choice->service;
 	choice->has_other = false;
-	walk_tiers(choice->policy, choice);
+	walk_tiers(choice->policy, client, choice);
 	choice->ttl =
-		choice->step == STEP_TIER ? consulted_ttl(service, choice->consulted) : service->ttl_min;
+		choice->step <= STEP_SHED ? consulted_ttl(service, choice->consulted) : service->ttl_min;
 	choice->region = pick_region(service, choice->kept, choice->mode,
 				     service->split == SPLIT_RANDOM ? random : choice->client_hash);
 }
@@ -290,7 +260,7 @@ void choose_region(const struct policy *policy, const struct client *client, uin
 	if (ret->is_sole_region)
 		choose_only(only, ret);
 	else
-		choose_by_steps(random, ret);
+		choose_by_steps(client, random, ret);
 }
 
 bool choose_has(const struct choice *choice, unsigned family)
@@ -339,13 +309,13 @@ OUT_OF_LINE bool choose_alone(const struct choice *common, const struct client *
 	if (only)
 		choose_only(only, ret);
 	else
-		choose_by_steps(random, ret);
+		choose_by_steps(client, random, ret);
 	ret->is_sole_region = ret->has_other = false;
 	/* What the common choice looked at had a say, too. */
 	ret->consulted |= common->consulted;
 	ret->share_split |= hash_chose_region(common);
-	if (ret->step == STEP_TIER) {
-		ret->step = STEP_FAMILY;
+	if (ret->step <= STEP_SHED) {
+		ret->step = ret->step == STEP_TIER ? STEP_FAMILY : STEP_SHED;
 		ret->ttl = consulted_ttl(alone, ret->consulted);
 	}
 	ret->common_region = common->region;
@@ -356,17 +326,17 @@ OUT_OF_LINE bool choose_alone(const struct choice *common, const struct client *
 void choose_families(struct choice *choice, const struct client *client, uint64_t name_hash, uint64_t random,
 		     struct choice *ret_other)
 {
-	struct choice common = *choice, own;
-	bool is_used = choose_has(&common, 4) || choose_has(&common, 6);
-	for (unsigned family = 4; family <= 6; family += 2) {
-		if (!choose_family(&common, client, name_hash, random, family, &own))
-			continue;
-		if (!is_used) { /* nothing of the common choice is left */
-			*choice = own;
-			is_used = true;
-			continue;
-		}
+	struct choice own;
+	bool is_used = choose_has(choice, 4) || choose_has(choice, 6);
+	bool is_ipv4 = choose_family(choice, client, name_hash, random, 4, &own);
+	bool is_ipv6 = choose_family(choice, client, name_hash, random, 6, is_ipv4 ? ret_other : &own);
+	if (!is_ipv4 && !is_ipv6)
+		return;
+	if (!is_used) /* nothing of the common choice is left */
+		*choice = own;
+	else
 		*ret_other = own;
+	if (is_used || (is_ipv4 && is_ipv6)) {
 		choice->has_other = true;
 		if (choice->step == STEP_TIER)
 			choice->step = STEP_FAMILY;

@@ -12,8 +12,18 @@ struct client {
 	bool is_ecs;
 };
 
-/* STEP_FAMILY: a family of addresses made its own choice, by STEP_TIER. */
-enum step { STEP_TIER, STEP_FAMILY, STEP_DEGRADED, STEP_PANIC, STEP_LAST_RESORT, STEP_NONE, STEP_COUNT };
+/* STEP_FAMILY: a family of addresses made its own choice, by STEP_TIER. STEP_SHED: the region of STEP_TIER
+ * has too much load, and another takes the client. */
+enum step {
+	STEP_TIER,
+	STEP_FAMILY,
+	STEP_SHED,
+	STEP_DEGRADED,
+	STEP_PANIC,
+	STEP_LAST_RESORT,
+	STEP_NONE,
+	STEP_COUNT
+};
 
 struct choice {
 	enum step step;
@@ -33,6 +43,8 @@ struct choice {
 	bool has_other; /* the other family chose by itself (choose_families); unless step is STEP_TIER */
 	/* Of a family's own choice: whether health or a control is why, and the common choice's region. */
 	bool is_forced;
+	/* With STEP_SHED: the number of the region that the client leaves, and its bucket there. */
+	uint8_t shed_from, shed_bucket;
 	const struct plan_region *common_region;
 	uint64_t client_hash; /* of client prefix and name; only where a hash may have a say */
 };

@@ -133,6 +133,19 @@ static void find_last_good(struct plan_region *region, const struct plan_region_
 			fall_of(&input->vips[i]) + window_of(&input->vips[i]) >= region->fell_ms;
 }
 
+/* The salt: other clients leave than those outside of a share. */
+static void fill_shed(struct plan_service *service, const struct plan_region *region,
+		      const struct plan_region_input *input, struct plan_shed *shed)
+{
+	region_set bit = (region_set)1 << region->number;
+	if (!input->shed)
+		return;
+	*shed = *input->shed;
+	shed->salt = hash_bytes("shed", 4, region->share_salt);
+	service->sheds |= shed->sheds ? bit : 0;
+	service->takes |= shed->headroom > 0 ? bit : 0;
+}
+
 static struct plan_pick *fill_region(struct plan_service *service, struct plan_region *region,
 				     const struct plan_region_input *input, bool in_parts,
 				     struct plan_vip *vips, struct plan_pick *picks)
@@ -191,6 +204,7 @@ static void fill_sets(struct plan_service *service, struct plan_region *region, 
 	service->open |= pick_count(region, PICK_ALL) > 0 ? bit : 0;
 	service->positive |= region->share > 0 ? bit : 0;
 	service->partial |= region->share > 0 && region->share < 100 ? bit : 0;
+	service->partial |= service->sheds & bit;
 	service->down |= region->share == SHARE_DOWN ? bit : 0;
 	service->takes_all = service->ok & service->positive & ~service->down & ~service->partial;
 	for (unsigned mode = 0; mode < PICK_MODES; mode++)
@@ -273,8 +287,19 @@ static struct plan_service *compile_alone(const struct plan_service_input *input
 	return service;
 }
 
-/* One block: the service, its regions, all VIPs, all picks, the HTTPS template, the last resort, and the
- * answers that stand ready. */
+/* One for each region, or for none. */
+static size_t shed_count(const struct plan_service_input *input)
+{
+	for (unsigned i = 0; i < input->region_count; i++)
+		if (input->regions[i].shed && input->regions[i].shed->sheds)
+			return input->region_count;
+	return 0;
+}
+
+static_assert(_Alignof(struct plan_shed) <= _Alignof(struct plan_vip), "it lies behind VIPs");
+
+/* One block: the service, its regions, all VIPs, all picks, the HTTPS template, the last resort, what regions
+ * shed, and the answers that stand ready. */
 struct plan_service *plan_service_compile(const struct plan_service_input *input)
 {
 	size_t vip_count = 0, ready_count = 0;
@@ -287,7 +312,8 @@ struct plan_service *plan_service_compile(const struct plan_service_input *input
 	size_t picks_at = vips_at + vip_count * sizeof(struct plan_vip);
 	size_t https_at = picks_at + vip_count * PICKS_PER_VIP * sizeof(struct plan_pick);
 	size_t resort_at = align_up(https_at + input->https_length);
-	size_t ready_at = resort_at + input->resort_count * sizeof(struct plan_vip);
+	size_t shed_at = resort_at + input->resort_count * sizeof(struct plan_vip);
+	size_t ready_at = shed_at + shed_count(input) * sizeof(struct plan_shed);
 	char *block = xcalloc(1, ready_at + ready_count);
 
 	struct plan_service *service = (struct plan_service *)block;
@@ -309,10 +335,14 @@ struct plan_service *plan_service_compile(const struct plan_service_input *input
 		memcpy(block + https_at, input->https, input->https_length);
 	fill_resort(service, input, (struct plan_vip *)(block + resort_at));
 	memset(service->slot, UINT8_MAX, sizeof service->slot);
+	service->places = input->places;
 
 	struct plan_vip *vips = (struct plan_vip *)(block + vips_at);
 	struct plan_pick *picks = (struct plan_pick *)(block + picks_at);
 	uint8_t *ready = (uint8_t *)block + ready_at;
+	bool has_shed = shed_count(input) > 0;
+	struct plan_shed *shed = (struct plan_shed *)(block + shed_at);
+	service->shed = has_shed ? shed : NULL;
 	bool in_parts = has_shares(input);
 	for (unsigned i = 0; i < input->region_count; i++) {
 		struct plan_region *region = &service->regions[i];
@@ -320,6 +350,8 @@ struct plan_service *plan_service_compile(const struct plan_service_input *input
 		service->slot[input->regions[i].number] = (uint8_t)i;
 		picks = fill_region(service, region, &input->regions[i], in_parts, vips, picks);
 		vips += input->regions[i].vip_count;
+		if (has_shed)
+			fill_shed(service, region, &input->regions[i], &shed[i]);
 		fill_sets(service, region, input->min_healthy_hundredths);
 		fill_configured(service, region);
 	}

@@ -6,6 +6,7 @@
  */
 #pragma once
 #include "gslb/decide/order.h"
+#include "gslb/decide/shed.h"
 #include "zones/zone.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -52,6 +53,15 @@ struct plan_picks {
 enum pick_mode { PICK_REGULAR, PICK_PANIC, PICK_ALL, PICK_MODES };
 #define WEIGHT_CONFIGURED PICK_MODES /* as if all VIPs were up and nothing controlled */
 
+/* Of a region, in a service of which some region sheds. */
+struct plan_shed {
+	uint32_t threshold[SHED_BUCKETS]; /* by bucket (regret.h): which draws leave */
+	uint64_t salt;			  /* of service and region */
+	uint32_t headroom;		  /* the weight by which it takes what others shed; 0: nothing */
+	uint16_t slot;			  /* of what is counted (stats.h); STATS_SHED_SLOTS: nothing is */
+	bool sheds;
+};
+
 enum ready { READY_A, READY_AAAA, READY_HTTPS, READY_SETS };
 
 struct plan_region {
@@ -87,7 +97,9 @@ struct plan_service {
 	region_set panic;     /* a healthy VIP, drained or not */
 	region_set open;      /* a VIP that no control drains, healthy or not */
 	region_set positive;  /* share above 0 */
-	region_set partial;   /* share 1..99 */
+	region_set partial;   /* share 1..99, or sheds: a client's hash has a say */
+	region_set sheds;     /* some of its clients leave */
+	region_set takes;     /* what others shed: headroom above 0 */
 	region_set down;      /* control `down` */
 	region_set holds[2];  /* a VIP of the family in whatever state: [0] IPv4, [1] IPv6 */
 	region_set gives[2];  /* a VIP of the family for answers, if all were up and nothing controlled */
@@ -104,6 +116,8 @@ struct plan_service {
 	 * the service has both families, and a region may be chosen that has no VIP of this one. Else NULL.
 	 */
 	struct plan_service *alone[2];
+	const struct plan_shed *shed; /* with `sheds`, for each of `regions`; apart, for few need it */
+	const struct places *places;  /* with `sheds`: those of the world */
 };
 
 struct policy { /* one way to answer; shared by all tenants that are answered alike */
@@ -162,6 +176,7 @@ struct plan_region_input {
 	int8_t share;
 	uint8_t vip_count;
 	const struct plan_vip_input *vips;
+	const struct plan_shed *shed; /* all but the salt; NULL: it neither sheds nor takes */
 };
 struct plan_service_input {
 	uint32_t number;
@@ -177,6 +192,7 @@ struct plan_service_input {
 	const uint8_t *https;
 	size_t resort_count; /* with LAST_RESORT_ADDRESSES */
 	const struct ip *resort;
+	const struct places *places; /* where a region sheds; they outlive the service */
 };
 
 struct plan_service *plan_service_compile(const struct plan_service_input *input);

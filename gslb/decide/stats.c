@@ -15,6 +15,7 @@ struct stats *stats_new(void)
 	stats->tenant = counter_array_new(STATS_TENANTS_MAX);
 	stats->answers = counter_array_new(STATS_ANSWERS);
 	stats->fallback = counter_array_new((size_t)STATS_SERVICES_MAX * STATS_STEPS);
+	stats->shed = counter_array_new((size_t)STATS_SHED_SLOTS * SHED_BUCKETS);
 	stats->samples = xmap(sizeof *stats->samples);
 	return stats;
 }
@@ -26,6 +27,7 @@ void stats_free(struct stats *stats)
 	counter_array_free(stats->tenant, STATS_TENANTS_MAX);
 	counter_array_free(stats->answers, STATS_ANSWERS);
 	counter_array_free(stats->fallback, (size_t)STATS_SERVICES_MAX * STATS_STEPS);
+	counter_array_free(stats->shed, (size_t)STATS_SHED_SLOTS * SHED_BUCKETS);
 	xunmap(stats->samples, sizeof *stats->samples);
 	free(stats);
 }

@@ -4,6 +4,7 @@
  */
 #pragma once
 #include "gslb/decide/sample.h"
+#include "gslb/decide/shed.h"
 #include "lib/counter.h"
 #include "zones/rrtype.h"
 
@@ -11,7 +12,8 @@
 #define STATS_TENANTS_MAX (1u << 20) /* tenants with a higher number count as "other" */
 #define STATS_SERVICES_MAX 10000u
 #define STATS_REGIONS 64u
-#define STATS_STEPS 6u
+#define STATS_STEPS 7u
+#define STATS_SHED_SLOTS 256u	 /* regions of services that shed at a time, and are counted */
 #define STATS_LATENCY_BUCKETS 24 /* bucket b: up to 2^b microseconds; the last is +Inf */
 
 enum limited_reason { LIMITED_CLIENT, LIMITED_TENANT, LIMITED_REASONS }; /* truncated replies */
@@ -33,6 +35,7 @@ struct stats {
 	counter *tenant;   /* [STATS_TENANTS_MAX] */
 	counter *answers;  /* [STATS_ANSWERS] */
 	counter *fallback; /* [STATS_SERVICES_MAX * STATS_STEPS] */
+	counter *shed;	   /* [STATS_SHED_SLOTS * SHED_BUCKETS]: clients that left, by bucket */
 	struct sample_ring *samples;
 };
 

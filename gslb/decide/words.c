@@ -11,6 +11,7 @@ static const struct word steps[] = {
 	[STEP_TIER] = {"tier", "the first tier that is healthy enough"},
 	[STEP_FAMILY] = {"family",
 			 "this address family by itself: the first tier where it is healthy enough"},
+	[STEP_SHED] = {"shed", "the region that was first has too much load: another that has room"},
 	[STEP_DEGRADED] = {"degraded", "no tier is healthy enough: the first with any healthy VIP"},
 	[STEP_PANIC] = {"panic", "nothing else is healthy: drained regions are used"},
 	[STEP_LAST_RESORT] = {"last-resort", "nothing is healthy: the service's last resort"},
@@ -29,6 +30,7 @@ static const struct word region_reasons[] = {
 	[REASON_UNHEALTHY] = {"unhealthy", "too little of it is healthy"},
 	[REASON_DRAINED] = {"drained", "drained"},
 	[REASON_SHARE] = {"share", "this client is outside the region's share"},
+	[REASON_SHED] = {"shed", "its load is above its target: this client is sent elsewhere"},
 	[REASON_DOWN] = {"down", "forced down"},
 };
 _Static_assert(sizeof region_reasons / sizeof *region_reasons == REGION_REASONS, "each reason has a word");

@@ -1,6 +1,14 @@
 /* Counting: see tally.h. Any reader thread, each its own statistics. */
 #include "gslb/serve/tally.h"
 
+static void tally_shed(struct stats *stats, const struct choice *choice)
+{
+	const struct plan_service *service = choice->service;
+	uint32_t slot = service->shed[service->slot[choice->shed_from]].slot;
+	if (slot < STATS_SHED_SLOTS)
+		counter_add(&stats->shed[slot * SHED_BUCKETS + choice->shed_bucket], 1);
+}
+
 /* Beyond the regular step; a family's own choice counts where health or a control is why. */
 static void tally_fallback(struct stats *stats, const struct choice *choice)
 {
@@ -10,8 +18,11 @@ static void tally_fallback(struct stats *stats, const struct choice *choice)
 	counter *counters = &stats->fallback[(size_t)service * STATS_STEPS];
 	if (choice_is_own(choice) && choice->is_forced)
 		counter_add(&counters[STEP_FAMILY], 1);
-	if (choice->step != STEP_TIER && choice->step != STEP_FAMILY)
-		counter_add(&counters[choice->step], 1);
+	if (choice->step == STEP_TIER || choice->step == STEP_FAMILY)
+		return;
+	counter_add(&counters[choice->step], 1);
+	if (choice->step == STEP_SHED)
+		tally_shed(stats, choice);
 }
 
 static void tally_choice(struct stats *stats, const struct answer *answer)

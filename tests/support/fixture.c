@@ -22,6 +22,7 @@ struct fixture_service {
 	struct plan_service_input input;
 	struct plan_region_input regions[REGIONS_MAX];
 	struct plan_vip_input vips[REGIONS_MAX][VIPS_PER_REGION_MAX];
+	struct plan_shed shed[REGIONS_MAX];
 };
 
 struct fixture_tenant {
@@ -239,6 +240,20 @@ static void read_share(struct fixture *fixture)
 	service->regions[slot].share = is_down ? SHARE_DOWN : (int8_t)atoi(fixture->words[3]);
 }
 
+static void read_shed(struct fixture *fixture)
+{
+	require(fixture->word_count >= 3, fixture);
+	struct fixture_service *service = &fixture->services[service_position(fixture, fixture->words[1])];
+	size_t slot = region_slot(fixture, service, fixture->words[2]);
+	struct plan_shed *shed = &service->shed[slot];
+	unsigned below = number_of(fixture, "below", 0);
+	require(below <= SHED_BUCKETS, fixture);
+	*shed = (struct plan_shed){.headroom = number_of(fixture, "headroom", 0), .sheds = below > 0};
+	for (unsigned i = 0; i < below; i++)
+		shed->threshold[i] = UINT32_MAX;
+	service->regions[slot].shed = shed;
+}
+
 static uint64_t budget_of(const struct fixture *fixture, const char *key)
 {
 	const char *per_second = value_of(fixture, key, NULL);
@@ -299,6 +314,7 @@ static struct plan *make_plan(struct fixture *fixture, const struct places *plac
 		struct fixture_service *service = &fixture->services[i];
 		memcpy(service->spec.latitude, fixture->latitude, sizeof fixture->latitude);
 		memcpy(service->spec.longitude, fixture->longitude, sizeof fixture->longitude);
+		service->input.places = places;
 		plan_set_service(plan, i, plan_service_compile(&service->input));
 	}
 	for (size_t i = 0; i < fixture->tenant_count; i++) {
@@ -350,7 +366,7 @@ static const char *read_line(struct fixture *fixture, const char *text)
 		void (*read)(struct fixture *fixture);
 	} lines[] = {{"set", read_set},		{"region", read_region}, {"place", read_place},
 		     {"service", read_service}, {"vip", read_vip},	 {"share", read_share},
-		     {"tenant", read_tenant}};
+		     {"shed", read_shed},	{"tenant", read_tenant}};
 	if (strcmp(fixture->words[0], "zone") == 0)
 		return read_zone(fixture, text);
 	for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)

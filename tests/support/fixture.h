@@ -9,6 +9,7 @@
  *           [answers=N] [prefix4=N] [prefix6=N] [ttl_min=N] [ttl_max=N]
  *   vip SERVICE REGION ADDRESS [weight=N] [state=up|down|unknown] [drained=1]
  *   share SERVICE REGION N|down
+ *   shed SERVICE REGION [below=BUCKET] [headroom=N]   clients of buckets below leave
  *   zone NAME                                the master file follows, up to a line "end"
  *   tenant NAME SERVICE [regions=ID,ID] [suspended=1] [queries=N] [nxdomain=N]
  *                                            numbered in order from 0; budgets a second, one worker's

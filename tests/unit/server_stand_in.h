@@ -51,6 +51,11 @@ struct loads *server_loads(const struct server *server)
 	return NULL; /* nobody reports here, */
 }
 
+const struct shedding *server_shedding(const struct server *server)
+{
+	return NULL; /* and nothing is shed */
+}
+
 const struct load_book *server_load_book(const struct server *server)
 {
 	return server->load_book; /* but what was reported is looked at */

@@ -376,6 +376,7 @@ static void test_load(void **state)
 	report_load();
 	scrape();
 	expect("gslb_health_load_scale", "service=\"shop\",region=\"eu\"", 0.75);
+	expect("gslb_health_load_shed", "service=\"shop\",region=\"eu\"", 0);
 	expect("gslb_health_load_current", "service=\"shop\",region=\"eu\"", 812);
 	expect("gslb_health_load_target", "service=\"shop\",region=\"eu\"", 3200);
 	expect("gslb_health_load_max", "service=\"shop\",region=\"eu\"", 4000);

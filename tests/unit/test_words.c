@@ -54,7 +54,7 @@ static void test_meanings(void **state)
 	assert_string_equal(words_step_meaning("none"), "nothing is left to answer with");
 	assert_string_equal(words_step_meaning("flipped"), "flipped");
 	assert_string_equal(words_region_reason_meaning("down"), "forced down");
-	assert_string_equal(words_region_reason_meaning("shed"), "shed");
+	assert_string_equal(words_region_reason_meaning("moved"), "moved");
 	assert_string_equal(words_ttl_reason_meaning("fallback"), "a fallback answers: the shortest");
 	assert_string_equal(words_ttl_reason_meaning("drill"), "drill");
 }
