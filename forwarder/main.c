@@ -4,6 +4,7 @@
  */
 #include "daemon/options.h"
 #include "daemon/run.h"
+#include "daemon/sd_notify.h"
 #include "forwarder/control/server.h"
 #include "forwarder/relay/relay.h"
 #include "forwarder/tls/tls_mem.h"
@@ -77,8 +78,10 @@ static bool start_serving(void *user, struct err_list *errors)
 	assert(!forwarderd->relay && config.listener_count > 0);
 	forwarderd->relay = relay_start(&config, errors);
 	free(listeners);
-	if (forwarderd->relay)
+	if (forwarderd->relay) {
 		tell_listeners(forwarderd->relay, node->http_count);
+		sd_notify_send("READY=1");
+	}
 	return forwarderd->relay != NULL;
 }
 
@@ -150,6 +153,7 @@ static void drain(struct forwarderd *forwarderd)
 
 	assert(forwarderd->relay && !forwarderd->look);
 	server_drain(forwarderd->server);
+	sd_notify_send("STOPPING=1");
 	forwarderd->leave_ms = clock_mono_ms() + config->leave_ms;
 	forwarderd->until_ms = forwarderd->leave_ms + config->drain_ms;
 	log_info("draining: %zu connections, at most %u ms", connections(forwarderd),

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The man pages, out of what the programs say of themselves: --help, and the JSON Schema of node.yaml.
 
-usage: manpages.py GSLBD GSLBCTL VERSION OUTPUT-DIRECTORY
+usage: manpages.py GSLBD FORWARDERD GSLBCTL VERSION OUTPUT-DIRECTORY
 """
 import json
 import pathlib
@@ -28,9 +28,9 @@ def head(name, section, version, title, what):
             f".SH NAME\n{escape(name)} \\- {escape(what)}\n")
 
 
-def gslbd_page(help_text, version):
+def daemon_page(name, what, help_text, version):
     usage, about, options, end = help_text.strip().split("\n\n")
-    return (head("gslbd", 8, version, "System manager's manual", "authoritative DNS server that steers by place and health")
+    return (head(name, 8, version, "System manager's manual", what)
             + ".SH SYNOPSIS\n" + verbatim(usage.removeprefix("Usage: "))
             + ".SH DESCRIPTION\n" + escape(about) + "\n"
             + ".SH OPTIONS\n" + verbatim(options)
@@ -85,7 +85,7 @@ def form(rule, schema):
 
 
 def node_page(schema, version):
-    page = head("gslb-node.yaml", 5, version, "File formats", "configuration of one gslbd")
+    page = head("gslb-node.yaml", 5, version, "File formats", "configuration of gslbd and forwarderd")
     page += (".SH DESCRIPTION\n" + escape("YAML: one mapping of the keys below. 'gslbctl check FILE' says what is "
                                           "wrong with one, and where.") + "\n")
     objects = {"the top": schema, **{name: one for name, one in schema["$defs"].items() if "properties" in one}}
@@ -102,13 +102,16 @@ def node_page(schema, version):
     for name, one in schema["$defs"].items():
         if "properties" not in one:
             page += f".TP\n.B {escape(name)}\n{escape(one.get('pattern', form(one, schema)))}\n"
-    return re.sub(r"\n\n+", "\n", page) + ".SH SEE ALSO\n.BR gslbd (8),\n.BR gslbctl (1)\n"
+    return re.sub(r"\n\n+", "\n", page) + ".SH SEE ALSO\n.BR gslbd (8),\n.BR forwarderd (8),\n.BR gslbctl (1)\n"
 
 
 def main():
-    gslbd, gslbctl, version, directory = sys.argv[1:]
+    gslbd, forwarderd, gslbctl, version, directory = sys.argv[1:]
     out = pathlib.Path(directory)
-    (out / "gslbd.8").write_text(gslbd_page(run(gslbd, "--help"), version))
+    (out / "gslbd.8").write_text(daemon_page("gslbd", "authoritative DNS server that steers by place and health",
+                                             run(gslbd, "--help"), version))
+    (out / "forwarderd.8").write_text(daemon_page("forwarderd", "HTTP forwarder of tenants to their origins",
+                                                  run(forwarderd, "--help"), version))
     (out / "gslbctl.1").write_text(gslbctl_page(gslbctl, version))
     (out / "gslb-node.yaml.5").write_text(node_page(json.loads(run(gslbctl, "schema", "node")), version))
 

@@ -8,6 +8,7 @@
 #include "forwarder/tls/tls_mem.h"
 #include "forwarder/traffic/fair.h"
 #include "forwarder/traffic/limit.h"
+#include "lib/privilege.h"
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
@@ -170,8 +171,13 @@ struct relay *relay_start(const struct relay_config *config, struct err_list *er
 	shared->connections_max = (config->connections + config->workers - 1) / config->workers;
 	memcpy(shared->sticky_key, STICKY_KEY, sizeof shared->sticky_key);
 	relay->pins_cpus = config->pins_cpus;
-	if (make_workers(relay, config, errors) && start_threads(relay, errors))
-		return relay;
+	if (make_workers(relay, config, errors)) {
+		/* Ports below 1024 are bound; no thread that reads strangers' octets keeps the right. */
+		if (!privilege_drop())
+			err_add(errors, NULL, 0, 0, "cannot give up capabilities: %s", strerror(errno));
+		else if (start_threads(relay, errors))
+			return relay;
+	}
 	relay_stop(relay);
 	return NULL;
 }
