@@ -1,6 +1,7 @@
 /* Start, worlds, reload and the end: the life of the control path. One thread, one libevent base. */
 #include "forwarder/control/server.h"
 #include "forwarder/control/files.h"
+#include "forwarder/control/secrets.h"
 #include "forwarder/control/settings.h"
 #include "forwarder/plan/outlier.h"
 #include "health/resolve_names.h"
@@ -37,6 +38,7 @@ struct server {
 	struct slots *slots;
 	struct origins *origins;
 	struct resolve_names *names;
+	struct secrets *secrets;
 	struct build_shared shared;
 	struct fleet *fleet; /* of the build; NULL: none yet */
 	struct build *build;
@@ -93,8 +95,10 @@ static void publish_now(struct server *server)
 	evtimer_del(server->publish_timer);
 	world->epoch = ++server->epoch;
 	settings_of(server->config, https_port(server), &world->settings);
+	secrets_fill(server->secrets, world);
 	server->world = world;
 	free(publish_swap(server->publish, world));
+	secrets_settle(server->secrets);
 	build_settle(server->build);
 	server->published_ms = clock_mono_ms();
 	if (has_services)
@@ -131,7 +135,7 @@ static void start_serving(struct server *server)
 {
 	struct err_list errors = {0};
 
-	if (server->is_serving || server->has_failed)
+	if (server->is_serving || server->has_failed || !server->world || !secrets_are_ready(server->secrets))
 		return;
 	if (server->hooks->start_serving(server->hooks->user, &errors)) {
 		server->is_serving = true;
@@ -179,6 +183,15 @@ static void on_addresses(void *user)
 	build_addresses_changed(server->build);
 	if (build_is_changed(server->build))
 		publish(server);
+}
+
+static void on_secrets(void *user)
+{
+	struct server *server = user;
+
+	if (server->build)
+		publish_now(server);
+	start_serving(server);
 }
 
 static void on_looked_up(void *user) {}
@@ -238,6 +251,7 @@ static struct forwarder_config *take_config(struct server *server)
 	assert(old && server->files.config);
 	server->config = server->files.config;
 	server->files.config = NULL;
+	secrets_configure(server->secrets, server->config);
 	return old;
 }
 
@@ -350,6 +364,7 @@ static void new_parts(struct server *server)
 					       .region = server->region,
 					       .addresses = resolve_names_addresses,
 					       .addresses_user = server->names};
+	server->secrets = secrets_new(server->base, server->config, on_secrets, server);
 	if (!server->config->control_api) {
 		start_reading(server);
 		return;
@@ -408,6 +423,7 @@ void server_free(struct server *server)
 	feed_copy_free(server->copy);
 	if (server->world)
 		free(publish_swap(server->publish, NULL));
+	secrets_free(server->secrets);
 	build_free(server->next);
 	build_free(server->build);
 	fleet_free(server->fleet);
@@ -447,11 +463,16 @@ void server_drain(struct server *server)
 const char *const *server_waiting(const struct server *server)
 {
 	static const char *const nothing[] = {NULL}, *const fleet[] = {"fleet", NULL};
-	static const char *const draining[] = {"draining", NULL};
+	static const char *const certificates[] = {"certificates", NULL};
+	static const char *const both[] = {"fleet", "certificates", NULL}, *const draining[] = {"draining",
+												NULL};
+	bool has_certificates = server->secrets && secrets_are_ready(server->secrets);
 
 	if (server->is_draining)
 		return draining;
-	return server->is_serving ? nothing : fleet;
+	if (server->is_serving)
+		return nothing;
+	return server->world ? certificates : has_certificates ? fleet : both;
 }
 
 bool server_has_failed(const struct server *server)
@@ -477,6 +498,11 @@ const struct fleet *server_fleet(const struct server *server)
 const struct build *server_build(const struct server *server)
 {
 	return server->build;
+}
+
+const struct certs *server_certs(const struct server *server)
+{
+	return secrets_certs(server->secrets);
 }
 
 const struct origins *server_origins(const struct server *server)

@@ -5,6 +5,7 @@
  */
 #pragma once
 #include "forwarder/build/build.h"
+#include "forwarder/certificates/certs.h"
 #include "forwarder/control/config.h"
 #include "forwarder/feed/feed.h"
 #include "forwarder/plan/request_stats.h"
@@ -42,7 +43,7 @@ void server_reload(struct server *server, server_reloaded_fn *done, void *user);
 /* From now on it says that it is not ready. */
 void server_drain(struct server *server);
 
-/* Names what /readyz waits for ("fleet", …; NULL ends the list); empty when ready. */
+/* Names what /readyz waits for ("fleet", "certificates"; NULL ends the list); empty when ready. */
 const char *const *server_waiting(const struct server *server);
 bool server_has_failed(const struct server *server); /* the start could not be finished; errors were logged */
 
@@ -54,6 +55,7 @@ const struct fleet *
 server_fleet(const struct server *server); /* NULL: none yet; another one after a reload */
 const struct build *server_build(const struct server *server); /* the same */
 const struct origins *server_origins(const struct server *server);
+const struct certs *server_certs(const struct server *server); /* NULL: no directory is configured */
 /* What is published; NULL before the first. Stays for the callback that asks: this thread alone publishes. */
 const struct world *server_world(const struct server *server);
 uint64_t server_started_mono_ms(const struct server *server);
