@@ -13,7 +13,6 @@
 #include <string.h>
 
 #define NS_PER_MS 1000000u
-#define LOOK_MS 100 /* who waits looks for origins that came back so often */
 
 const struct pool *attempt_pool(const struct world *world, struct exchange *exchange)
 {
@@ -118,7 +117,7 @@ static bool wait_in_line(struct worker *worker, struct exchange *exchange, const
 	exchange->waits_for_tenant = false;
 	exchange->state = EXCHANGE_QUEUED;
 	exchange->deadline_ms = worker->now_ms + exchange->route.queue_ms;
-	exchange->look_ms = worker->now_ms + LOOK_MS;
+	exchange->look_ms = worker->now_ms + EXCHANGE_LOOK_MS;
 	return true;
 }
 
@@ -126,7 +125,6 @@ void attempt_look(struct worker *worker, struct exchange *exchange)
 {
 	const struct pool *pool = attempt_pool(publish_get(worker->relay->world), exchange);
 
-	exchange->look_ms = worker->now_ms + LOOK_MS;
 	if (!pool)
 		return;
 	struct balance_request request = balance_request_of(worker, exchange, pool);

@@ -388,7 +388,8 @@ void conn_granted(struct worker *worker, uint64_t cookie)
 	if (conn->phase != CONN_EXCHANGE || exchange->generation != (uint32_t)(cookie >> 32) ||
 	    exchange->state != EXCHANGE_QUEUED)
 		return;
-	run_after(worker, conn, exchange_granted(worker, exchange));
+	/* A letter is a hint: it may be of a wait that is over. The waiter itself says what is true. */
+	run_after(worker, conn, exchange_expire(worker, exchange));
 }
 
 /* ---- time ---- */

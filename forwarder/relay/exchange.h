@@ -19,6 +19,7 @@ struct origin_link;
 struct worker;
 
 #define EXCHANGE_ID_LENGTH 32
+#define EXCHANGE_LOOK_MS 100   /* QUEUED looks so often what nobody told it */
 #define EXCHANGE_EXTRA_MAX 384 /* octets of fields that we add to the answer */
 #define EXCHANGE_DRAIN_MAX                                                               \
 	65536 /* octets of a body that nobody wants, read for the sake of the connection \
@@ -76,7 +77,7 @@ struct exchange {
 	struct http1_body up_body, down_body;
 	struct exchange_wait up_wait, down_wait;
 	uint64_t deadline_ms; /* of a state that has one */
-	uint64_t look_ms;     /* QUEUED at the pool: when to look for a slot without being told */
+	uint64_t look_ms;     /* QUEUED: when to look for a slot without being told */
 	/* the request */
 	bool is_head, is_idempotent, is_https, expects_continue, keeps_client;
 	bool is_up_dead; /* the origin takes no more of it */

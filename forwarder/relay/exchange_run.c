@@ -199,8 +199,7 @@ uint64_t exchange_due_ms(const struct worker *worker, const struct exchange *exc
 {
 	const struct world *world = publish_get(worker->relay->world);
 
-	if (exchange->state == EXCHANGE_QUEUED && !exchange->waits_for_tenant &&
-	    exchange->look_ms < exchange->deadline_ms)
+	if (exchange->state == EXCHANGE_QUEUED && exchange->look_ms < exchange->deadline_ms)
 		return exchange->look_ms;
 	if (exchange->state == EXCHANGE_QUEUED || exchange->state == EXCHANGE_PAUSED)
 		return exchange->deadline_ms;
@@ -294,7 +293,7 @@ static bool resume_tenant(struct worker *worker, struct exchange *exchange)
 	return own_reply_refuse(worker, exchange, reason, reason == REASON_BODY_TOO_LARGE);
 }
 
-enum exchange_result exchange_granted(struct worker *worker, struct exchange *exchange)
+static enum exchange_result granted(struct worker *worker, struct exchange *exchange)
 {
 	assert(exchange->state == EXCHANGE_QUEUED);
 	bool is_good = exchange->waits_for_tenant ? resume_tenant(worker, exchange)
@@ -303,16 +302,25 @@ enum exchange_result exchange_granted(struct worker *worker, struct exchange *ex
 	return is_good ? exchange_run(worker, exchange) : aborted(exchange, exchange->reason);
 }
 
+/* Its turn has come, its time is over, or it looks by itself: for a letter that found the mailbox full, for
+ * origins that came back. */
+static enum exchange_result expire_queued(struct worker *worker, struct exchange *exchange)
+{
+	if (worker->now_ms >= exchange->deadline_ms || exchange->waiter.status != FAIR_WAITS)
+		return granted(worker, exchange);
+	exchange->look_ms = worker->now_ms + EXCHANGE_LOOK_MS;
+	if (!exchange->waits_for_tenant)
+		attempt_look(worker, exchange);
+	return EXCHANGE_RUNS;
+}
+
 enum exchange_result exchange_expire(struct worker *worker, struct exchange *exchange)
 {
 	bool is_good = true;
 
 	switch (exchange->state) {
 	case EXCHANGE_QUEUED:
-		if (worker->now_ms >= exchange->deadline_ms)
-			return exchange_granted(worker, exchange);
-		attempt_look(worker, exchange);
-		return EXCHANGE_RUNS;
+		return expire_queued(worker, exchange);
 	case EXCHANGE_PAUSED:
 		is_good = attempt_start(worker, exchange);
 		break;

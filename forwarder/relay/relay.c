@@ -40,7 +40,7 @@ static void wake(void *context, uint32_t number, uint64_t cookie)
 	struct mail mail = {.kind = MAIL_GRANTED, .a = cookie};
 
 	assert(number < relay->worker_count);
-	/* A full mailbox loses the letter: the request finds its slot when its own deadline comes. */
+	/* A full mailbox loses the letter: the request looks by itself before long. */
 	mailbox_post(&relay->workers[number]->mailbox, &mail);
 }
 

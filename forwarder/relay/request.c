@@ -271,6 +271,7 @@ static struct http1_verdict wait_for_tenant(struct request_work *work, const str
 	exchange->state = EXCHANGE_QUEUED;
 	exchange->queued_ns = work->worker->now_ns;
 	exchange->deadline_ms = work->worker->now_ms + work->policy->limits.queue_ms;
+	exchange->look_ms = work->worker->now_ms + EXCHANGE_LOOK_MS;
 	return pass();
 }
 

@@ -22,7 +22,7 @@ import stack
 FORWARDERD = pathlib.Path(os.environ.get("GSLB_FORWARDERD", stack.BUILD / "forwarder" / "forwarderd"))
 ZONE = "app.example.net"
 
-Response = collections.namedtuple("Response", "status fields body seconds")
+Response = collections.namedtuple("Response", "status fields body seconds at")  # at: the loop's clock
 
 
 async def read_head(reader):
@@ -167,7 +167,7 @@ class Client:
             writer.close()
         else:
             self.idle.append((reader, writer))
-        return Response(status, got, answer, loop.time() - start)
+        return Response(status, got, answer, loop.time() - start, loop.time())
 
     async def many(self, count, *arguments, **named):
         """All at once."""
