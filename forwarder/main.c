@@ -5,6 +5,7 @@
 #include "daemon/options.h"
 #include "daemon/run.h"
 #include "daemon/sd_notify.h"
+#include "forwarder/api/api.h"
 #include "forwarder/control/server.h"
 #include "forwarder/relay/relay.h"
 #include "forwarder/tls/tls_mem.h"
@@ -21,6 +22,7 @@
 struct forwarderd {
 	struct event_base *base;
 	struct server *server;
+	struct api *api;
 	struct relay *relay;
 	struct publish world;
 	/* draining */
@@ -108,6 +110,14 @@ static size_t connections(void *user)
 	return forwarderd->relay ? relay_connections(forwarderd->relay) : 0;
 }
 
+static bool rebind(void *user, const struct node_config *config, struct err_list *errors)
+{
+	struct forwarderd *forwarderd = user;
+
+	assert(forwarderd->api); /* the loop turns, and so reloads come, only when it is there */
+	return api_rebind(forwarderd->api, config, errors);
+}
+
 /* ---- life ---- */
 
 static void on_reloaded(void *user, const struct err_list *errors)
@@ -175,21 +185,25 @@ static int run(const char *config_path)
 				     .listeners = listeners,
 				     .stats = stats,
 				     .connections = connections,
+				     .rebind = rebind,
 				     .free_queue = fair_queue_free};
 	struct err_list errors = {0};
 	int status = 1;
 	struct run *signals = run_new(forwarderd.base, on_reload, &forwarderd);
 
 	forwarderd.server = server_new(forwarderd.base, config_path, &hooks, &forwarderd.world, &errors);
+	if (forwarderd.server)
+		forwarderd.api = api_new(forwarderd.server, &errors);
 	err_print(&errors, stderr);
 	err_done(&errors);
-	if (forwarderd.server) {
+	if (forwarderd.api) {
 		event_base_dispatch(forwarderd.base);
 		status = server_has_failed(forwarderd.server) ? 1 : 0;
 		if (status == 0 && forwarderd.relay)
 			drain(&forwarderd);
 	}
 	relay_stop(forwarderd.relay);
+	api_free(forwarderd.api);
 	server_free(forwarderd.server);
 	run_free(signals);
 	event_base_free(forwarderd.base);

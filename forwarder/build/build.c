@@ -166,3 +166,16 @@ void build_count(const struct build *build, struct build_counts *ret)
 				     .services = build->service_count,
 				     .pools = build->pool_count};
 }
+
+bool build_find_tenant(const struct build *build, const char *id, struct build_tenant *ret)
+{
+	const struct fleet_object *object = fleet_get(build->fleet, FLEET_TENANT, id);
+
+	if (!object || object->number >= build->slot_capacity ||
+	    build->slots[object->number] == BUILD_NO_SLOT)
+		return false;
+	const struct fleet_profile *profile = ((const struct fleet_tenant *)object)->profile;
+	*ret = (struct build_tenant){build->slots[object->number], build->policies.items[profile->number]};
+	assert(ret->policy);
+	return true;
+}

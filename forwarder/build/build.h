@@ -51,3 +51,10 @@ struct build_counts {
 	size_t tenants, hosts, host_bytes, policies, services, pools;
 };
 void build_count(const struct build *build, struct build_counts *ret);
+
+struct build_tenant {
+	uint32_t slot;
+	const struct policy *policy; /* lives until the next change */
+};
+/* False: the build has no such tenant. */
+bool build_find_tenant(const struct build *build, const char *id, struct build_tenant *ret);

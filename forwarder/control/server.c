@@ -225,18 +225,24 @@ static void finish_reload(struct server *server, const struct err_list *errors)
 	}
 }
 
-static void end_reading(struct server *server)
+static void log_warnings(const struct err_list *errors)
 {
-	struct err_list *errors = &server->files.errors;
-
 	for (size_t i = 0; i < errors->count; i++) {
 		char *line = errors->items[i].is_warning ? err_line(errors, i) : NULL;
 		if (line)
 			log_warning("%s", line);
 		free(line);
 	}
-	if (err_has_errors(errors) && !server->world && !server->config->control_api)
+}
+
+static void end_reading(struct server *server)
+{
+	struct err_list *errors = &server->files.errors;
+
+	if (err_has_errors(errors) && !server->world && !server->copy)
 		fail(server, errors);
+	else
+		log_warnings(errors);
 	finish_reload(server, errors);
 	files_done(&server->files);
 	if (server->queue && !server->has_failed)
@@ -259,7 +265,11 @@ static void on_step(evutil_socket_t none, short what, void *user)
 {
 	struct server *server = user;
 
-	assert(server->next && server->files.fleet && server->files.config);
+	if (!server->next) { /* a helper could not be started */
+		end_reading(server);
+		return;
+	}
+	assert(server->files.fleet && server->files.config);
 	if (build_step(server->next, STEP_TENANTS)) {
 		evtimer_add(server->step_timer,
 			    &(const struct timeval){0}); /* others of the loop come first */
@@ -328,12 +338,12 @@ static void start_reading(struct server *server)
 		return;
 	err_add(&server->files.errors, server->config_path, 0, 0, "the files cannot be read: %s",
 		strerror(errno));
-	end_reading(server);
+	evtimer_add(server->step_timer, &(const struct timeval){0}); /* nobody is told from within his call */
 }
 
 static bool is_reading(const struct server *server)
 {
-	return server->helper || server->next;
+	return server->helper || server->next || evtimer_pending(server->step_timer, NULL);
 }
 
 void server_reload(struct server *server, server_reloaded_fn *done, void *user)
@@ -354,6 +364,7 @@ static void new_parts(struct server *server)
 	const struct origins_hooks origins_hooks = {server, NULL, server->hooks->free_queue};
 	const struct resolve_names_hooks names_hooks = {server, on_addresses, on_looked_up};
 
+	mkdir(node->state_dir, 0750); /* where it is not there, and else nothing */
 	server->region = xstrdup(node->region);
 	server->slots = slots_new();
 	server->origins = origins_new(server->base, node->has_probes ? node->probe_concurrency : PROBES,
@@ -371,7 +382,6 @@ static void new_parts(struct server *server)
 	}
 	const struct feed_copy_hooks copy_hooks = {server, on_replaced, on_changed};
 	char *snapshot = xasprintf("%s/" SNAPSHOT, node->state_dir);
-	mkdir(node->state_dir, 0750); /* where it is not there, and else nothing */
 	server->copy = feed_copy_new(&server->shared, &copy_hooks);
 	server->feed = feed_new(server->base, server->config->control_api, snapshot, server->copy);
 	free(snapshot);

@@ -286,10 +286,28 @@ bool hosts_edit_remove(struct hosts_edit *edit, const char *name, size_t length)
 	return erase(edit, own_entry(edit, hash), name, length, hash);
 }
 
+/* What growing left over goes back, but for the room of a few names. */
+static void trim(struct hosts *hosts, struct group_entry *entry)
+{
+	struct shard *shard = entry->shard;
+	size_t capacity = shard->used + COPY_SLACK;
+
+	assert(shard->references == 1);
+	if (shard->capacity <= capacity + shard->used / 64)
+		return;
+	hosts->bytes -= shard->capacity - capacity;
+	entry->shard = shard = xrealloc(shard, capacity);
+	shard->capacity = capacity;
+}
+
 struct hosts *hosts_edit_done(struct hosts_edit *edit)
 {
 	struct hosts *hosts = edit->hosts;
 
+	for (unsigned i = 0; i < GROUPS; i++)
+		for (unsigned j = 0; edit->has_group[i] && j < GROUP_SHARDS; j++)
+			if (edit->has_shard[i][j])
+				trim(hosts, &hosts->groups[i]->entries[j]);
 	free(edit);
 	return hosts;
 }

@@ -3,6 +3,7 @@
  * Immutable parts of a world. Pure; any thread.
  */
 #pragma once
+#include "forwarder/plan/reason.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -49,3 +50,6 @@ struct policy {
 	size_t key_count;
 	const struct policy_key *keys; /* sorted by sha256 */
 };
+
+/* Whether a request for this path goes on to the routes: REASON_NONE, or why it does not. */
+enum reason policy_verdict(const struct policy *policy, bool is_https, const char *path, size_t length);

@@ -156,13 +156,6 @@ static struct http1_verdict find_tenant(struct request_work *work)
 	return count_connection(work);
 }
 
-static bool is_acme(const struct http1_request *http)
-{
-	static const char path[] = "/.well-known/acme-challenge/";
-
-	return http->path.length >= sizeof path - 1 && memcmp(http->path.text, path, sizeof path - 1) == 0;
-}
-
 static void add_location(struct request_work *work)
 {
 	const struct http1_request *http = &work->http;
@@ -179,17 +172,13 @@ static void add_location(struct request_work *work)
 
 static struct http1_verdict obey_policy(struct request_work *work)
 {
-	const struct policy *policy = work->policy;
+	const struct http1_request *http = &work->http;
+	enum reason reason =
+		policy_verdict(work->policy, work->client->is_https, http->path.text, http->path.length);
 
-	if (policy->is_suspended)
-		return refused(REASON_SUSPENDED);
-	if (policy->is_elsewhere)
-		return refused(REASON_RESIDENCY);
-	if (policy->redirects_to_https && !work->client->is_https && !is_acme(&work->http)) {
+	if (reason == REASON_REDIRECT)
 		add_location(work);
-		return refused(REASON_REDIRECT);
-	}
-	return policy->is_in_maintenance ? refused(REASON_MAINTENANCE) : pass();
+	return refused(reason);
 }
 
 static struct http1_verdict find_route(struct request_work *work)

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""openapi.json and the schema of fleet documents → one OpenAPI document, as a file and as a constant of gslbd.
+"""openapi.json and the schema of fleet documents → one OpenAPI document, as a file and as a constant of the daemon.
 
-usage: openapi.py OPENAPI.json FLEET-SCHEMA.json VERSION OUTPUT.json OUTPUT.c
+usage: openapi.py OPENAPI.json FLEET-SCHEMA.json VERSION HEADER OUTPUT.json OUTPUT.c
 
 What a fleet document may hold is written once, in the schema: its definitions come in as `fleet.…`, and a
-schema with the key `x-fleet` is an object of that kind with members of its own.
+schema with the key `x-fleet` is an object of that kind with members of its own. A document that refers to none of
+them has none. HEADER declares the constant.
 """
 import json
 import pathlib
@@ -35,6 +36,8 @@ def shown(schema, fleet):
 
 def build(openapi, fleet_schema, version):
     openapi["info"]["version"] = version
+    if not any(word in json.dumps(openapi) for word in ("x-fleet", "/fleet.")):
+        return openapi
     fleet = {f"fleet.{name}": take_in(one) for name, one in fleet_schema["$defs"].items()}
     fleet["fleet.document"] = take_in({key: one for key, one in fleet_schema.items() if key not in ("$schema", "$defs")})
     schemas = openapi["components"]["schemas"]
@@ -44,11 +47,11 @@ def build(openapi, fleet_schema, version):
 
 
 def main():
-    source, fleet, version, document, constant = sys.argv[1:]
+    source, fleet, version, header, document, constant = sys.argv[1:]
     openapi = build(*(json.loads(pathlib.Path(path).read_text()) for path in (source, fleet)), version)
     text = json.dumps(openapi, indent=1) + "\n"
     pathlib.Path(document).write_text(text)
-    lines = ["/* Written by gslb/api/openapi.py. */", '#include "gslb/api/api_internal.h"', "const char api_openapi_text[] ="]
+    lines = ["/* Written by gslb/api/openapi.py. */", f'#include "{header}"', "const char api_openapi_text[] ="]
     lines += ["\t" + json.dumps(line + "\n") for line in text.splitlines()]
     pathlib.Path(constant).write_text("\n".join(lines) + ";\n")
 
