@@ -28,6 +28,10 @@ static bool read_length(const char *text, size_t length, struct seen *seen)
 	size_t octets, at = 0;
 	uint64_t value;
 	uint32_t before = seen->lengths;
+	if (before == 0 && http1_request_length(text, length, &seen->length)) { /* as nearly all have it */
+		seen->lengths = 1;
+		return true;
+	}
 	while (http_head_element(text, length, &at, &element, &octets)) {
 		if (!http1_request_length(element, octets, &value) ||
 		    (seen->lengths > 0 && value != seen->length))

@@ -46,14 +46,13 @@ static const uint8_t classes[256] = {
 /* ---- names ---- */
 
 #define KNOWN_SLOTS 64
-#define KNOWN_NAME_MAX 19
 /* Each known name has a slot of its own; two in one would be an initializer twice, which does not compile. */
 #define KNOWN_SLOT(length, first, last) (((length) + (first) + 12 * (last)) % KNOWN_SLOTS)
 #define KNOWN(first, last, name, field) \
 	[KNOWN_SLOT(sizeof(name) - 1, first, last)] = {name, sizeof(name) - 1, HTTP_FIELD_##field}
 
 static const struct known {
-	char name[KNOWN_NAME_MAX + 1];
+	char name[30]; /* a row has 32 octets */
 	uint8_t length, field;
 } known[KNOWN_SLOTS] = {
 	/* clang-format off */
@@ -108,15 +107,18 @@ bool http_head_is_token(const char *text, size_t length)
 	return length > 0 && all != 0;
 }
 
-/* http_head_equals of a length that is known to be the same and at least 1. */
+/* http_head_equals of a length that is the same and at least 1: two words, of which some octets may be in
+ * both. */
 static IN_LINE bool known_equals(const char *text, const char *lower, size_t length)
 {
-	if (length < 8 || length > 16)
-		return http_head_equals(text, length, lower, length);
-	const char *tail = text + length - 8; /* two words, of which some octets may be in both */
-	return (hash_load64((const uint8_t *)text) | LOWER) == hash_load64((const uint8_t *)lower) &&
-	       (hash_load64((const uint8_t *)tail) | LOWER) ==
-		       hash_load64((const uint8_t *)lower + length - 8);
+	const uint8_t *a = (const uint8_t *)text, *b = (const uint8_t *)lower;
+	if (length >= 8 && length <= 16)
+		return (hash_load64(a) | LOWER) == hash_load64(b) &&
+		       (hash_load64(a + length - 8) | LOWER) == hash_load64(b + length - 8);
+	if (length >= 4 && length < 8)
+		return (hash_load32(a) | (uint32_t)LOWER) == hash_load32(b) &&
+		       (hash_load32(a + length - 4) | (uint32_t)LOWER) == hash_load32(b + length - 4);
+	return http_head_equals(text, length, lower, length);
 }
 
 static IN_LINE enum http_field known_field(const char *name, size_t length)
@@ -181,7 +183,8 @@ static bool is_sane(const char *text, size_t at, size_t length)
 }
 
 static const char *read_request_line(struct http_head *head, const char *octets, const char *at,
-				     const struct http_head_limits *limits, enum http_head_status *ret);
+				     const char *end, const struct http_head_limits *limits,
+				     enum http_head_status *ret);
 static const char *read_status_line(struct http_head *head, const char *octets, const char *at,
 				    enum http_head_status *ret);
 
@@ -195,7 +198,7 @@ static OUT_OF_LINE enum http_head_status unfinished(struct http_head_scan *scan,
 	bool is_first = kind == KIND_REQUEST && (scan->line == 0 || (scan->line == 2 && octets[0] == '\r'));
 	struct http_head line; /* only its beginning is written */
 	if (first != UINT32_MAX && kind == KIND_REQUEST)
-		read_request_line(&line, octets, octets + first, limits, &status);
+		read_request_line(&line, octets, octets + first, octets + length, limits, &status);
 	else if (first != UINT32_MAX && kind == KIND_RESPONSE)
 		read_status_line(&line, octets, octets + first, &status);
 	if (status != HTTP_HEAD_PARTIAL && status != HTTP_HEAD_DONE)
@@ -220,6 +223,7 @@ static enum http_head_status find_end(struct http_head_scan *scan, const char *o
 				      enum kind kind, const struct http_head_limits *limits,
 				      size_t *ret_start, size_t *ret_end)
 {
+	assert(limits->fields <= HTTP_HEAD_FIELDS_MAX && limits->head_bytes <= HTTP_HEAD_BYTES_MAX);
 	size_t whole = length < limits->head_bytes ? length : limits->head_bytes;
 	size_t line = scan->line, at = scan->at;
 	uint32_t first = UINT32_MAX;
@@ -248,32 +252,6 @@ static enum http_head_status find_end(struct http_head_scan *scan, const char *o
 	return unfinished(scan, octets, length, first, kind, limits);
 }
 
-/* Behind the first empty line, where it is quickly found: most heads come whole. 0: find_end tells more. */
-static IN_LINE size_t quick_end(const struct http_head_scan *scan, const char *octets, size_t length,
-				const struct http_head_limits *limits)
-{
-	size_t whole = length < limits->head_bytes ? length : limits->head_bytes;
-	if (scan->at != 0 || whole < 18)
-		return 0;
-#ifdef __SSE2__
-	const __m128i cr = _mm_set1_epi8('\r');
-	for (size_t at = 0;; at += 16) {
-		at = at < whole - 18 ? at : whole - 18;
-		__m128i here = _mm_loadu_si128((const __m128i *)(octets + at));
-		__m128i behind = _mm_loadu_si128((const __m128i *)(octets + at + 2));
-		__m128i both = _mm_and_si128(_mm_cmpeq_epi8(here, cr), _mm_cmpeq_epi8(behind, cr));
-		for (unsigned bits = (unsigned)_mm_movemask_epi8(both); bits; bits &= bits - 1) {
-			size_t end = at + (size_t)__builtin_ctz(bits) + 4;
-			if (end <= whole && octets[end - 3] == '\n' && octets[end - 1] == '\n')
-				return end;
-		}
-		if (at == whole - 18)
-			return 0;
-	}
-#endif
-	return 0;
-}
-
 /* ---- the pass ---- */
 
 static inline bool is_digit(char c)
@@ -296,9 +274,31 @@ static inline enum http_head_status read_version(const char *at, uint8_t *ret_mi
 	return HTTP_HEAD_DONE;
 }
 
-/* Returns where the next line begins; a line that is not as RFC 9112 §3 has it sets *ret, else it is DONE. */
+/* To the first octet that no target has. Its line has an end before `end`. */
+static IN_LINE const char *skip_target(const char *at, const char *end)
+{
+#ifdef __SSE2__
+	for (; end - at >= 16; at += 16) {
+		__m128i chunk = _mm_loadu_si128((const __m128i *)at);
+		__m128i visible = _mm_cmpgt_epi8(chunk, _mm_set1_epi8(' ')); /* above 7F they are negative */
+		__m128i other = _mm_or_si128(_mm_cmpeq_epi8(chunk, _mm_set1_epi8('#')),
+					     _mm_or_si128(_mm_cmpeq_epi8(chunk, _mm_set1_epi8('\\')),
+							  _mm_cmpeq_epi8(chunk, _mm_set1_epi8(0x7f))));
+		unsigned bits = (unsigned)_mm_movemask_epi8(_mm_andnot_si128(other, visible)) ^ 0xffff;
+		if (bits)
+			return at + __builtin_ctz(bits);
+	}
+#endif
+	while (classes[(uint8_t)*at] & TARGET)
+		at++;
+	return at;
+}
+
+/* Returns where the next line begins; a line that is not as RFC 9112 §3 has it sets *ret, else it is DONE.
+ * The line has its end before `end`. */
 static const char *read_request_line(struct http_head *head, const char *octets, const char *at,
-				     const struct http_head_limits *limits, enum http_head_status *ret)
+				     const char *end, const struct http_head_limits *limits,
+				     enum http_head_status *ret)
 {
 	const char *start = at;
 	*ret = HTTP_HEAD_BAD;
@@ -309,8 +309,7 @@ static const char *read_request_line(struct http_head *head, const char *octets,
 	head->method = start - octets;
 	head->method_length = at - start;
 	start = ++at;
-	while (classes[(uint8_t)*at] & TARGET)
-		at++;
+	at = skip_target(at, end);
 	if (at - start > limits->target_bytes) {
 		*ret = HTTP_HEAD_TARGET_LONG;
 		return at;
@@ -351,31 +350,40 @@ static const char *read_status_line(struct http_head *head, const char *octets, 
 	return at + 2;
 }
 
-/* How many octets from `at` on are letters, digits and hyphens, of which nearly all names are: all that can
- * be said without a look at each. */
-static IN_LINE size_t plain_length(const char *at, const char *end)
+#ifdef __SSE2__
+/* Which of 16 octets are neither letters nor digits nor hyphens, of which nearly all names are. */
+static IN_LINE unsigned find_other(const char *at)
+{
+	__m128i chunk = _mm_loadu_si128((const __m128i *)at);
+	__m128i letter = _mm_sub_epi8(_mm_or_si128(chunk, _mm_set1_epi8(0x20)), _mm_set1_epi8('a'));
+	__m128i digit = _mm_sub_epi8(chunk, _mm_set1_epi8('0'));
+	__m128i plain =
+		_mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(_mm_min_epu8(letter, _mm_set1_epi8(25)), letter),
+					  _mm_cmpeq_epi8(_mm_min_epu8(digit, _mm_set1_epi8(9)), digit)),
+			     _mm_cmpeq_epi8(chunk, _mm_set1_epi8('-')));
+	return (unsigned)_mm_movemask_epi8(plain) ^ 0xffff;
+}
+#endif
+
+/* How many octets from `at` on can be said to be a name's without a look at each. There is a line end before
+ * `end`. */
+static IN_LINE size_t plain_length(const char *octets, const char *at, const char *end)
 {
 	size_t length = 0;
 #ifdef __SSE2__
-	for (; end - at >= 16; at += 16) {
-		__m128i chunk = _mm_loadu_si128((const __m128i *)at);
-		__m128i letter = _mm_sub_epi8(_mm_or_si128(chunk, _mm_set1_epi8(0x20)), _mm_set1_epi8('a'));
-		__m128i digit = _mm_sub_epi8(chunk, _mm_set1_epi8('0'));
-		__m128i plain = _mm_or_si128(
-			_mm_or_si128(_mm_cmpeq_epi8(_mm_min_epu8(letter, _mm_set1_epi8(25)), letter),
-				     _mm_cmpeq_epi8(_mm_min_epu8(digit, _mm_set1_epi8(9)), digit)),
-			_mm_cmpeq_epi8(chunk, _mm_set1_epi8('-')));
-		unsigned others = (unsigned)_mm_movemask_epi8(plain) ^ 0xffff;
-		if (others)
-			return length + (size_t)__builtin_ctz(others);
-		length += 16;
+	for (; end - at >= 16; at += 16, length += 16) {
+		unsigned bits = find_other(at);
+		if (bits)
+			return length + (size_t)__builtin_ctz(bits);
 	}
+	if (end - octets >= 16)
+		length += (size_t)__builtin_ctz(find_other(end - 16) >> (16 - (end - at)));
 #endif
 	return length;
 }
 
 #ifdef __SSE2__
-/* Which of 16 octets no value has. */
+/* Which of 16 octets no line has. */
 static IN_LINE unsigned find_control(const char *at)
 {
 	__m128i chunk = _mm_loadu_si128((const __m128i *)at), low = _mm_set1_epi8(0x1f);
@@ -386,8 +394,8 @@ static IN_LINE unsigned find_control(const char *at)
 }
 #endif
 
-/* To the first octet that no value has. The head ends with CRLF, so there is one before `end`. */
-static IN_LINE const char *skip_value(const char *octets, const char *at, const char *end)
+/* To the first octet from `at` on that no line has; `end`: there is none. */
+static IN_LINE const char *find_line_end(const char *octets, const char *at, const char *end)
 {
 #ifdef __SSE2__
 	for (; end - at >= 16; at += 16) {
@@ -395,92 +403,110 @@ static IN_LINE const char *skip_value(const char *octets, const char *at, const 
 		if (bits)
 			return at + __builtin_ctz(bits);
 	}
-	if (end - octets >= 16) /* the last 16, of which some were looked at */
-		return at + __builtin_ctz(find_control(end - 16) >> (16 - (end - at)));
+	if (end - octets >= 16 && at < end) { /* the last 16, of which some were looked at */
+		unsigned bits = find_control(end - 16) >> (16 - (end - at));
+		return bits ? at + __builtin_ctz(bits) : end;
+	}
 #endif
-	while (classes[(uint8_t)*at] & VALUE)
+	while (at < end && classes[(uint8_t)*at] & VALUE)
 		at++;
 	return at;
 }
 
-/* One field line (RFC 9112 §5). Returns where the next begins; NULL: it is none. */
-static IN_LINE const char *read_field(struct http_head_field *field, const char *octets, const char *at,
-				      const char *end, enum kind kind)
+static inline bool is_space(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+/* One field line (RFC 9112 §5), whose CRLF stands at `line_end`. False: it is none. */
+static IN_LINE bool read_field(struct http_head_field *field, const char *octets, const char *at,
+			       const char *line_end, const char *end, enum kind kind)
 {
 	const char *name = at;
 	uint8_t all = 0, class;
-	at += plain_length(at, end);
-	for (; (class = classes[(uint8_t)*at]) & TOKEN; at++)
-		all |= class;
+	at += plain_length(octets, at, end);
+	if (*at != ':')
+		for (; (class = classes[(uint8_t)*at]) & TOKEN; at++)
+			all |= class;
 	size_t length = at - name;
 	if (length == 0)
-		return NULL;
+		return false;
 	if (kind == KIND_RESPONSE)
-		while (*at == ' ' || *at == '\t')
+		while (is_space(*at))
 			at++;
 	if (*at != ':')
-		return NULL;
+		return false;
 	at++;
-	while (*at == ' ' || *at == '\t')
+	at += *at == ' '; /* as nearly all have it */
+	while (is_space(*at))
 		at++;
-	const char *value = at;
-	at = skip_value(octets, at, end);
-	if (at[0] != '\r' || at[1] != '\n')
-		return NULL;
-	const char *last = at;
-	while (last > value && (last[-1] == ' ' || last[-1] == '\t'))
+	const char *last = line_end;
+	while (last > at && is_space(last[-1]))
 		last--;
-	*field = (struct http_head_field){
-		.name = name - octets,
-		.value = value - octets,
-		.name_length = length,
-		.value_length = last - value,
-		.field = all & ODD ? odd_field(name, length) : known_field(name, length),
-	};
-	return at + 2;
+	field->name = name - octets;
+	field->value = at - octets;
+	field->name_length = length;
+	field->value_length = last - at;
+	field->field = all & ODD ? odd_field(name, length) : known_field(name, length);
+	field->is_named = false;
+	return true;
 }
 
+/* From the first field line on. PARTIAL: no empty line comes before `end`. */
 static IN_LINE enum http_head_status read_fields(struct http_head *head, const char *octets, const char *at,
 						 const char *end, const struct http_head_limits *limits,
 						 enum kind kind)
 {
-	uint32_t count = 0;
-	assert(limits->fields <= HTTP_HEAD_FIELDS_MAX && limits->head_bytes <= HTTP_HEAD_BYTES_MAX);
-	while (at != end - 2) {
-		const char *line = at;
-		if (count == limits->fields)
-			return HTTP_HEAD_LARGE;
-		at = read_field(&head->fields[count], octets, at, end, kind);
-		if (!at)
+	struct http_head_field *field = head->fields, *behind = field + limits->fields;
+	ptrdiff_t line_bytes = limits->line_bytes;
+	for (;; field++) {
+		const char *line_end = find_line_end(octets, at, end);
+		if (end - line_end < 2)
+			return HTTP_HEAD_PARTIAL;
+		if (line_end[0] != '\r' || line_end[1] != '\n')
 			return HTTP_HEAD_BAD;
-		if (at - line > (ptrdiff_t)limits->line_bytes + 2)
+		if (line_end == at)
+			break;
+		if (field == behind || line_end - at > line_bytes)
 			return HTTP_HEAD_LARGE;
-		count++;
+		if (!read_field(field, octets, at, line_end, end, kind))
+			return HTTP_HEAD_BAD;
+		at = line_end + 2;
 	}
-	assert(end[-2] == '\r' && end[-1] == '\n');
-	head->count = count;
-	head->length = end - octets;
+	head->count = field - head->fields;
+	head->length = at + 2 - octets;
+	assert(head->count <= HTTP_HEAD_FIELDS_MAX && head->length <= HTTP_HEAD_BYTES_MAX);
 	return HTTP_HEAD_DONE;
+}
+
+/* Most heads come whole and are good: one pass. Where it is not so, the steps tell what is wrong. */
+static IN_LINE bool is_read_at_once(struct http_head *head, const struct http_head_scan *scan,
+				    const char *octets, size_t length, const struct http_head_limits *limits,
+				    enum kind kind)
+{
+	const char *end = octets + (length < limits->head_bytes ? length : limits->head_bytes);
+	enum http_head_status status;
+	if (scan->at != 0)
+		return false;
+	const char *at = find_line_end(octets, octets, end);
+	if (end - at < 2 || at[0] != '\r' || at[1] != '\n')
+		return false;
+	at = kind == KIND_REQUEST ? read_request_line(head, octets, octets, end, limits, &status)
+				  : read_status_line(head, octets, octets, &status);
+	return status == HTTP_HEAD_DONE && read_fields(head, octets, at, end, limits, kind) == HTTP_HEAD_DONE;
 }
 
 enum http_head_status http_head_request(struct http_head *head, struct http_head_scan *scan,
 					const char *octets, size_t length,
 					const struct http_head_limits *limits)
 {
-	size_t start, end = quick_end(scan, octets, length, limits);
-	enum http_head_status status = HTTP_HEAD_BAD;
-	const char *at = octets;
-	if (end)
-		at = read_request_line(head, octets, octets, limits, &status);
-	if (status == HTTP_HEAD_DONE)
-		status = read_fields(head, octets, at, octets + end, limits, KIND_REQUEST);
-	if (status == HTTP_HEAD_DONE)
-		return status;
-	/* What is wrong, by the order of its lines. */
-	status = find_end(scan, octets, length, KIND_REQUEST, limits, &start, &end);
+	size_t start, end;
+	if (is_read_at_once(head, scan, octets, length, limits, KIND_REQUEST))
+		return HTTP_HEAD_DONE;
+	enum http_head_status status = find_end(scan, octets, length, KIND_REQUEST, limits, &start, &end);
 	if (status != HTTP_HEAD_DONE)
 		return status;
-	at = read_request_line(head, octets, octets + start, limits, &status);
+	const char *at = read_request_line(head, octets, octets + start, octets + end, limits, &status);
 	if (status != HTTP_HEAD_DONE)
 		return status;
 	return read_fields(head, octets, at, octets + end, limits, KIND_REQUEST);
@@ -490,19 +516,13 @@ enum http_head_status http_head_response(struct http_head *head, struct http_hea
 					 const char *octets, size_t length,
 					 const struct http_head_limits *limits)
 {
-	size_t start, end = quick_end(scan, octets, length, limits);
-	enum http_head_status status = HTTP_HEAD_BAD;
-	const char *at = octets;
-	if (end)
-		at = read_status_line(head, octets, octets, &status);
-	if (status == HTTP_HEAD_DONE)
-		status = read_fields(head, octets, at, octets + end, limits, KIND_RESPONSE);
-	if (status == HTTP_HEAD_DONE)
-		return status;
-	status = find_end(scan, octets, length, KIND_RESPONSE, limits, &start, &end);
+	size_t start, end;
+	if (is_read_at_once(head, scan, octets, length, limits, KIND_RESPONSE))
+		return HTTP_HEAD_DONE;
+	enum http_head_status status = find_end(scan, octets, length, KIND_RESPONSE, limits, &start, &end);
 	if (status != HTTP_HEAD_DONE)
 		return status;
-	at = read_status_line(head, octets, octets, &status);
+	const char *at = read_status_line(head, octets, octets, &status);
 	if (status != HTTP_HEAD_DONE)
 		return status;
 	return read_fields(head, octets, at, octets + end, limits, KIND_RESPONSE);
@@ -531,11 +551,6 @@ const struct http_head_field *http_head_next(const struct http_head *head, enum 
 		}
 	*at = head->count;
 	return NULL;
-}
-
-static inline bool is_space(char c)
-{
-	return c == ' ' || c == '\t';
 }
 
 bool http_head_element(const char *list, size_t length, size_t *at, const char **ret, size_t *ret_length)
