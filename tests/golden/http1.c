@@ -1,7 +1,7 @@
 /*
- * HTTP/1 octets against what becomes of them. `http1 CASES` reads each case whole and cut at every octet;
- * `http1 --write CASES` prints the file with the outcomes of today: for reading, every line, before it
- * becomes the new truth.
+ * HTTP/1 octets against what becomes of them (docs/http1.md has the rules). `http1 CASES` reads each case
+ * whole and cut at every octet; `http1 --write CASES` prints the file with the outcomes of today: for
+ * reading, every line, before it becomes the new truth.
  *
  *   # what the case is about
  *   > request [https] [trusted] [route]   | response [HEAD] [1.0] [upgrade] | body [length=N] [limit=N] |

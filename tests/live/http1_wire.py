@@ -160,6 +160,7 @@ class RecordingOrigin:
         self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
         self.lock = threading.Lock()
         self.messages, self.seen, self.faults, self.answers = [], [], [], {}
+        self.early = {}  # the same, sent when the head has come, and then only read
         threading.Thread(target=self.accept, daemon=True).start()
 
     def accept(self):
@@ -194,6 +195,11 @@ class RecordingOrigin:
             self.messages.append(message)
             self.seen.append(message)
             self.faults += [(fault, message.raw) for fault in faults]
+        path = message.start.split(b" ")[1]
+        if path in self.early:
+            sock.sendall(self.early[path])
+            stream.rest()
+            return False
         try:
             read_body(stream, message)
         except Ended:
@@ -202,7 +208,7 @@ class RecordingOrigin:
             raise
         if stream.held:
             self.faults.append(("octets behind a message", message.raw + stream.held))
-        answer, closes = self.answers.get(message.start.split(b" ")[1], (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", False))
+        answer, closes = self.answers.get(path, (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", False))
         if callable(answer):
             return answer(sock, stream, message)
         sock.sendall(answer)
