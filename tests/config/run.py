@@ -1,8 +1,9 @@
-"""The corpus of broken configurations: what `gslbd --check` says about each, word for word.
+"""The corpus of broken configurations: what `--check` says about each, word for word.
 
-usage: run.py GSLBD [--write] [NAME…]
+usage: run.py GSLBD FORWARDERD [--write] [NAME…]
 
-  node/NAME.yaml     a node.yaml
+  node/NAME.yaml     a node.yaml, for gslbd, as all but the next
+  forwarder/NAME.yaml  a node.yaml for forwarderd
   fleet/NAME.yaml    a fleet document, named by a good node.yaml
   zone/NAME.zone     a zone file, named by a good fleet document
   several/NAME/      a whole directory with its node.yaml
@@ -28,8 +29,9 @@ FLEET = 'zones: {z.example: {file: %s}}\n'
 
 def cases():
     """(name, files to copy, files to write, the expected lines' file)"""
-    for path in sorted(HERE.glob("node/*.yaml")):
-        yield f"node/{path.stem}", {"node.yaml": path}, {}, path.with_suffix(".errors")
+    for kind in ("node", "forwarder"):
+        for path in sorted(HERE.glob(f"{kind}/*.yaml")):
+            yield f"{kind}/{path.stem}", {"node.yaml": path}, {}, path.with_suffix(".errors")
     for path in sorted(HERE.glob("fleet/*.yaml")):
         yield (f"fleet/{path.stem}", {"fleet.yaml": path}, {"node.yaml": NODE % "fleet.yaml"},
                path.with_suffix(".errors"))
@@ -42,7 +44,7 @@ def cases():
         yield f"several/{path.name}", files, {}, path / "errors"
 
 
-def run(gslbd, files, texts):
+def run(daemon, files, texts):
     """What it says; fails on anything that a refusal is not."""
     with tempfile.TemporaryDirectory(prefix="gslb-config-") as directory:
         for name, source in files.items():
@@ -52,12 +54,12 @@ def run(gslbd, files, texts):
         for name, text in texts.items():
             pathlib.Path(directory, name).write_text(text)
         before = listing(directory)
-        said = start(gslbd, directory, "--check")
+        said = start(daemon, directory, "--check")
         if listing(directory) != before:
             return "--check left something behind\n"
         # What is wrong with node.yaml is known before anything is done; with other files, once the state is open.
         if not names_files(directory):
-            start(gslbd, directory)
+            start(daemon, directory)
             if listing(directory) != before:
                 return "a start left something behind\n"
         return said
@@ -72,8 +74,8 @@ def listing(directory):
     return sorted(str(path) for path in pathlib.Path(directory).rglob("*"))
 
 
-def start(gslbd, directory, *words):
-    done = subprocess.run([gslbd, "-c", "node.yaml", *words], cwd=directory, capture_output=True, timeout=20)
+def start(daemon, directory, *words):
+    done = subprocess.run([daemon, "-c", "node.yaml", *words], cwd=directory, capture_output=True, timeout=20)
     if done.returncode != 1:
         raise AssertionError(f"exit {done.returncode}, not 1\n{done.stderr.decode()}")
     if done.stdout:
@@ -82,7 +84,8 @@ def start(gslbd, directory, *words):
 
 
 def main():
-    words = [word for word in sys.argv[2:] if word != "--write"]
+    gslbd, forwarderd = map(os.path.abspath, sys.argv[1:3])
+    words = [word for word in sys.argv[3:] if word != "--write"]
     is_writing = "--write" in sys.argv
     count = failures = 0
     for name, files, texts, path in cases():
@@ -90,7 +93,7 @@ def main():
             continue
         count += 1
         try:
-            said = run(os.path.abspath(sys.argv[1]), files, texts)
+            said = run(forwarderd if name.startswith("forwarder/") else gslbd, files, texts)
         except AssertionError as error:
             said = f"{error}\n"
         expected = path.read_text() if path.exists() else ""

@@ -26,6 +26,7 @@ FORWARDED = SERVICE.replace("KEY", "vips: {eu: [192.0.2.1]}, routes: [{origins: 
                             "origins: {o: {eu: [\"10.0.0.1:80\"], POOL}}")
 ROUTE = FORWARDED.replace(", POOL", "").replace("ROUTE", "KEY")
 POOL = FORWARDED.replace(", ROUTE", "").replace("POOL", "KEY")
+FORWARDER = "node: {name: n, region: eu, state_dir: s}\ncontrol: {api: \"unix:s\"}\nforwarder: {http: [\"127.0.0.1:0\"], KEY}\n"
 READ_TIER = "fleet/read/read_tier.c fleet/read/read_tier.c"
 SECTIONS = {
     "The top": ("daemon/config.c gslb/control/gslb_config.c", "common_keys gslb_keys", TOP),
@@ -62,11 +63,11 @@ SECTIONS = {
     "tenants: maintenance": ("fleet/read/read_terms.c", "read_maintenance", ""),
     "tenants: an API key": ("fleet/read/read_terms.c", "read_key", ""),
     "control": ("forwarder/control/config.c", "read_control", ""),
-    "forwarder": ("forwarder/control/config.c", "forwarder_keys", ""),
-    "forwarder.limits": ("forwarder/control/config.c", "read_limits", ""),
-    "forwarder.timeouts": ("forwarder/control/config.c", "read_timeouts", ""),
-    "forwarder.access_log": ("forwarder/control/config.c", "read_access_log", ""),
-    "forwarder.usage": ("forwarder/control/config.c", "read_usage", ""),
+    "forwarder": ("forwarder/control/config.c", "forwarder_keys", FORWARDER),
+    "forwarder.limits": ("forwarder/control/config.c", "read_limits", FORWARDER.replace("KEY", "limits: {line: 1KiB, KEY}")),
+    "forwarder.timeouts": ("forwarder/control/config.c", "read_timeouts", FORWARDER.replace("KEY", "timeouts: {KEY}")),
+    "forwarder.access_log": ("forwarder/control/config.c", "read_access_log", FORWARDER.replace("KEY", "access_log: {KEY}")),
+    "forwarder.usage": ("forwarder/control/config.c", "read_usage", FORWARDER.replace("KEY", "usage: {KEY}")),
 }
 SIZES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 UNITS = {"ms": 1, "s": 1000, "m": 60000, "h": 3600000, "d": 86400000}
@@ -126,7 +127,8 @@ class Documents(stack.StackTest):
             (directory / "node.yaml").write_text(node)
             if fleet:
                 (directory / "fleet.yaml").write_text(fleet)
-            done = subprocess.run([BUILD / "gslb" / "gslbd", "-c", directory / "node.yaml", "--check"],
+            daemon = "forwarder/forwarderd" if "\nforwarder:" in node else "gslb/gslbd"
+            done = subprocess.run([BUILD / daemon, "-c", directory / "node.yaml", "--check"],
                                   capture_output=True, text=True)
             return done.stderr
 
