@@ -39,7 +39,6 @@ struct log_record {
 	uint8_t minor;	/* of HTTP/1 */
 	uint8_t attempts;
 	bool is_reused; /* the origin's connection had served another request before */
-	bool is_tunnel;
 	struct ip client;
 	uint16_t length[LOG_RECORD_TEXTS]; /* 0: there is none */
 };

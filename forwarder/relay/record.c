@@ -121,7 +121,6 @@ void record_end(struct worker *worker, const struct exchange *exchange)
 	record->status = exchange->status;
 	record->reason = (uint8_t)exchange->reason;
 	record->attempts = exchange->attempts;
-	record->is_tunnel = exchange->is_tunnel;
 	log_record_send(&worker->log, exchange->draft);
 }
 
