@@ -56,6 +56,35 @@ static void add_tenant(struct request_stats_tenant *tenant, const struct request
 		counter_add(&tenant->bytes_out, request->bytes_out);
 	if (is_limit(request->reason))
 		counter_add(&tenant->limited, 1);
+	if (request->websocket_ms)
+		counter_add(&tenant->websocket_ms, request->websocket_ms);
+}
+
+#define MARK_END 1
+#define MARK_BASE 2 /* of a slot's number */
+
+void request_stats_add_mark(struct request_stats *stats, uint32_t slot)
+{
+	struct request_stats_tenant *tenant = &stats->tenants[slot];
+	uint32_t first = atomic_load_explicit(&stats->marked, memory_order_relaxed);
+
+	assert(slot < REQUEST_STATS_TENANTS);
+	do
+		atomic_store_explicit(&tenant->marked_next, first ? first : MARK_END, memory_order_relaxed);
+	while (!atomic_compare_exchange_weak_explicit(&stats->marked, &first, slot + MARK_BASE,
+						      memory_order_release, memory_order_relaxed));
+}
+
+void request_stats_take_marks(struct request_stats *stats, void (*found)(void *user, uint32_t slot),
+			      void *user)
+{
+	uint32_t at = atomic_exchange_explicit(&stats->marked, 0, memory_order_acquire);
+
+	while (at >= MARK_BASE) {
+		uint32_t slot = at - MARK_BASE;
+		at = atomic_exchange(&stats->tenants[slot].marked_next, 0);
+		found(user, slot);
+	}
 }
 
 void request_stats_add(struct request_stats *stats, const struct request_stats_item *request)

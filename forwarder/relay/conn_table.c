@@ -121,8 +121,12 @@ void conn_table_account(struct worker *worker, const struct exchange *exchange)
 		.us_origin = has_origin ? (exchange->head_ns - exchange->connect_ns) / 1000 : 0,
 		.bytes_in = exchange->up_octets,
 		.bytes_out = exchange->down_octets,
+		.websocket_ms = exchange->is_tunnel ? (worker->now_ns - exchange->head_ns) / 1000000 : 0,
 	};
 
+	if (exchange->has_tenant)
+		tenant_notice_touch(&worker->notices, worker->stats, exchange->tenant, exchange->tenant_hash,
+				    exchange->tenant_id, exchange->tenant_id_length);
 	request_stats_add(worker->stats, &request);
 	if (exchange->draft)
 		record_end(worker, exchange);

@@ -7,6 +7,7 @@
 #include "forwarder/http1/http1_body.h"
 #include "forwarder/http1/http1_response.h"
 #include "forwarder/io/flow.h"
+#include "forwarder/io/tenant_notice.h"
 #include "forwarder/plan/pool.h"
 #include "forwarder/plan/reason.h"
 #include "forwarder/traffic/fair.h"
@@ -98,6 +99,8 @@ struct exchange {
 	uint32_t service, tenant, policy; /* numbers */
 	uint64_t content_length;
 	uint64_t tenant_hash;
+	uint8_t tenant_id_length;
+	char tenant_id[TENANT_NOTICE_ID_MAX];
 	uint64_t up_bytes_s, down_bytes_s; /* of the tenant */
 	_Atomic uint64_t *up_tat_ns, *down_tat_ns;
 	struct exchange_route route;

@@ -150,6 +150,8 @@ static struct http1_verdict find_tenant(struct request_work *work)
 	exchange->tenant = work->host.state;
 	exchange->policy = work->host.policy;
 	exchange->tenant_hash = tenant_hash;
+	exchange->tenant_id_length = work->host.tenant_length;
+	memcpy(exchange->tenant_id, work->host.tenant, work->host.tenant_length);
 	exchange->service = work->service->number;
 	exchange->has_tenant = true;
 	exchange->priority = work->policy->limits.priority;

@@ -17,6 +17,8 @@ enum tls_verdict sni_hello(void *user, void *connection, struct tls_hello *hello
 	hello->tenant_hash = hosts_tenant_hash(&entry);
 	if (hello->is_again)
 		return TLS_HELLO_GOES_ON;
+	tenant_notice_touch(&worker->notices, worker->stats, entry.state, hello->tenant_hash, entry.tenant,
+			    entry.tenant_length);
 	counter_add(&worker->stats->tenants[entry.state].handshakes, 1);
 	return limit_connection(&world->states[entry.state], world->policies[entry.policy], worker->now_ns)
 		       ? TLS_HELLO_GOES_ON

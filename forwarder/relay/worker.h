@@ -82,6 +82,7 @@ struct worker {
 	struct log_record_sink log;
 	struct worker_view view;
 	struct log_record_draft *draft_free;
+	struct tenant_notices notices;
 	/* What a head is parsed into: it is used up before the next one. */
 	struct http_head head;
 	struct mailbox mailbox;

@@ -63,6 +63,8 @@ struct worker *worker_new(struct relay_shared *relay, unsigned number, const str
 	worker->log.ring = ring_new(LOG_RECORD_RING);
 	worker->view.stats = worker->stats;
 	worker->view.log = &worker->log;
+	worker->notices.ring = ring_new(TENANT_NOTICE_RING);
+	worker->view.notices = &worker->notices;
 	worker->balance = xmap(POOLS_MAX * sizeof *worker->balance);
 	worker->budgets = xmap(POOLS_MAX * sizeof *worker->budgets);
 	conn_table_init(worker);
@@ -101,6 +103,7 @@ void worker_free(struct worker *worker)
 	free_exchanges(worker);
 	record_done(worker);
 	ring_free(worker->log.ring);
+	ring_free(worker->notices.ring);
 	buffers_done(&worker->buffers);
 	xunmap(worker->balance, POOLS_MAX * sizeof *worker->balance);
 	xunmap(worker->budgets, POOLS_MAX * sizeof *worker->budgets);

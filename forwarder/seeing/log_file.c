@@ -42,8 +42,7 @@ void log_file_done(struct log_file *file)
 static void failed(struct log_file *file, const char *what)
 {
 	if (!file->has_failed)
-		log_error("access log %s: %s: %s; lines are dropped", file->path ? file->path : "stderr",
-			  what, strerror(errno));
+		log_error("%s %s: %s", file->path ? file->path : "stderr", what, strerror(errno));
 	file->has_failed = true;
 }
 
@@ -74,7 +73,7 @@ static void rename_all(const struct log_file *file)
 		char *to = xasprintf("%s.%u", file->path, i);
 		char *from = i > 1 ? xasprintf("%s.%u", file->path, i - 1) : xstrdup(file->path);
 		if (rename(from, to) != 0 && errno != ENOENT)
-			log_warning("access log %s cannot be renamed: %s", from, strerror(errno));
+			log_warning("%s cannot be renamed: %s", from, strerror(errno));
 		free(from);
 		free(to);
 	}

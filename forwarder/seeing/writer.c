@@ -54,6 +54,7 @@ static void flush(struct writer *writer)
 {
 	size_t length = writer->batch_length, taken;
 
+	assert(length <= BATCH);
 	if (length == 0)
 		return;
 	writer->batch_length = 0;
@@ -122,6 +123,7 @@ static unsigned take_turn(struct writer *writer, bool is_last)
 
 static void configure(struct writer *writer)
 {
+	assert(writer->is_configured);
 	log_file_done(&writer->file);
 	writer->is_on = writer->next.is_on;
 	if (writer->is_on)
