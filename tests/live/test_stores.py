@@ -166,5 +166,23 @@ class Stores(stack.StackTest):
                 self.goes_on(made)
 
 
+class Forwarding(stack.StackTest):
+    def test_what_forwarders_use_is_kept(self):
+        """Routes, origins, limits, maintenance and keys go by the API into the store, and come back from it."""
+        document = (pathlib.Path(__file__).parents[1] / "fuzz/corpus/fleet/forwarding.yaml").read_text()
+        made = self.use(stack.Stack({}, node={"probes": None})).start()
+        added = json.loads(made.ctl("apply", "-f", "-", "-o", "json", text_in=document).stdout)["added"]
+        before = made.ctl("export").stdout
+        self.assertIn("origins:", before)
+        made.stop_quietly()
+        made.start()
+        self.assertEqual(made.ctl("export").stdout, before)
+        again = json.loads(made.ctl("apply", "-f", "-", "-o", "json", text_in=document).stdout)
+        self.assertEqual((again["unchanged"], again["added"], again["changed"]), (added, 0, 0))
+        tenant = made.api("GET", "/v1/tenants/a")[1]
+        self.assertEqual(tenant["limits"], {"rate": "7/s", "headers": "always"})
+        self.assertEqual(list(tenant["keys"]), ["ci", "app"])
+
+
 if __name__ == "__main__":
     stack.main()
