@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MAINTENANCE_TEXT "The site is in maintenance.\n" /* where nobody wrote another */
+
 /* The part of one of so many nodes, and of a count at least one: they are whole. */
 static void share_rate(struct policy_rate *rate, unsigned nodes)
 {
@@ -100,10 +102,10 @@ static void put_keys(const struct fleet_profile *profile, struct build_policy *p
 	qsort(keys, profile->key_count, sizeof *keys, compare_keys);
 	policy->policy.key_count = profile->key_count;
 	policy->policy.keys = profile->key_count ? keys : NULL;
-	if (!profile->maintenance_body)
-		return;
-	policy->policy.maintenance_length = (uint32_t)strlen(profile->maintenance_body);
-	policy->policy.maintenance_body = strcpy(text, profile->maintenance_body);
+	policy->policy.maintenance_body = MAINTENANCE_TEXT;
+	if (profile->maintenance_body)
+		policy->policy.maintenance_body = strcpy(text, profile->maintenance_body);
+	policy->policy.maintenance_length = (uint32_t)strlen(policy->policy.maintenance_body);
 }
 
 static struct build_policy *policy_new(const struct build *build, const struct fleet_profile *profile)

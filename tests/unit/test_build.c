@@ -214,6 +214,9 @@ static void test_what_else_a_policy_says(void **state)
 	assert_true(here->redirects_to_https && !here->is_elsewhere && !here->is_in_maintenance);
 	assert_true(!there->redirects_to_https && there->is_elsewhere && there->is_in_maintenance);
 	assert_int_equal(there->maintenance_status, 503);
+	assert_memory_equal(there->maintenance_body, "The site is in maintenance.\n",
+			    there->maintenance_length);
+	assert_int_equal(there->maintenance_length, 28);
 	assert_false(closed->is_elsewhere);
 	assert_int_equal(closed->maintenance_status, 500);
 	assert_int_equal(closed->maintenance_length, 4);
