@@ -53,6 +53,7 @@ struct server {
 	struct event *step_timer, *publish_timer, *tick;
 	uint64_t started_ms;
 	bool is_serving, is_draining, has_failed;
+	bool is_reading_snapshot; /* of the feed */
 };
 
 static void start_reading(struct server *server);
@@ -137,6 +138,8 @@ static void start_serving(struct server *server)
 
 	if (server->is_serving || server->has_failed || !server->world || !secrets_are_ready(server->secrets))
 		return;
+	if (server->is_reading_snapshot)
+		return; /* what is known by now may be old */
 	if (server->hooks->start_serving(server->hooks->user, &errors)) {
 		server->is_serving = true;
 		if (server->config->https_count > 0)
@@ -171,7 +174,21 @@ static void on_replaced(void *user, struct fleet *fleet, struct build *build)
 
 static void on_changed(void *user)
 {
-	publish(user);
+	struct server *server = user;
+
+	if (!server->is_reading_snapshot)
+		publish(server);
+}
+
+/* Of the disk. */
+static void on_feed_was_read(void *user)
+{
+	struct server *server = user;
+
+	server->is_reading_snapshot = false;
+	if (server->build && build_is_changed(server->build))
+		publish_now(server);
+	start_serving(server);
 }
 
 static void on_addresses(void *user)
@@ -382,9 +399,12 @@ static void new_parts(struct server *server)
 		return;
 	}
 	const struct feed_copy_hooks copy_hooks = {server, on_replaced, on_changed};
+	const struct feed_hooks feed_hooks = {server, on_feed_was_read};
 	char *snapshot = xasprintf("%s/" SNAPSHOT, node->state_dir);
 	server->copy = feed_copy_new(&server->shared, &copy_hooks);
-	server->feed = feed_new(server->base, server->config->control_api, snapshot, server->copy);
+	server->is_reading_snapshot = true;
+	server->feed =
+		feed_new(server->base, server->config->control_api, snapshot, server->copy, &feed_hooks);
 	free(snapshot);
 }
 

@@ -31,6 +31,7 @@ struct feed {
 	struct event_base *base;
 	char *socket_path;
 	struct feed_copy *copy;
+	struct feed_hooks hooks;
 	struct feed_snapshot *snapshot;
 	struct event *timer; /* the next piece of the snapshot, or the next try */
 	struct event *renew_timer;
@@ -256,6 +257,7 @@ static void on_timer(evutil_socket_t none, short what, void *user)
 		arm(feed->timer, 0); /* whoever else waits for the loop comes first */
 	} else {
 		feed->state = FEED_LOST;
+		feed->hooks.was_read(feed->hooks.user);
 		connect_now(feed);
 	}
 }
@@ -287,13 +289,14 @@ void feed_facts(const struct feed *feed, struct feed_facts *ret)
 /* ---- life ---- */
 
 struct feed *feed_new(struct event_base *base, const char *socket_path, const char *snapshot_path,
-		      struct feed_copy *copy)
+		      struct feed_copy *copy, const struct feed_hooks *hooks)
 {
 	struct feed *feed = xcalloc(1, sizeof *feed);
 
 	feed->base = base;
 	feed->socket_path = xstrdup(socket_path);
 	feed->copy = copy;
+	feed->hooks = *hooks;
 	feed->snapshot = feed_snapshot_new(snapshot_path);
 	feed->timer = evtimer_new(base, on_timer, feed);
 	feed->renew_timer = evtimer_new(base, on_renew, feed);

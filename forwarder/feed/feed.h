@@ -8,10 +8,16 @@
 
 struct feed;
 
+struct feed_hooks {
+	void *user;
+	void (*was_read)(
+		void *user); /* all that the disk knew was brought to the copy, which may be nothing */
+};
+
 /* socket_path: gslbd's. snapshot_path: where the fleet is kept. The copy, which hears of everything, outlives
  * it. */
 struct feed *feed_new(struct event_base *base, const char *socket_path, const char *snapshot_path,
-		      struct feed_copy *copy);
+		      struct feed_copy *copy, const struct feed_hooks *hooks);
 void feed_free(struct feed *feed); /* NULL is fine */
 
 enum feed_state {

@@ -13,6 +13,7 @@
 static char folder[] = "/tmp/feed_XXXXXX";
 static char socket_path[64], snapshot_path[64];
 static struct feed *feed;
+static unsigned was_read;
 
 /* ---- a gslbd ---- */
 
@@ -92,6 +93,14 @@ static void tell(const char *lines)
 
 /* ---- the scene ---- */
 
+static void on_read(void *user)
+{
+	assert_ptr_equal(user, &was_read);
+	was_read++;
+}
+
+static const struct feed_hooks feed_hooks = {&was_read, on_read};
+
 static int set_up(void **state)
 {
 	strcpy(folder + strlen(folder) - 6, "XXXXXX");
@@ -104,7 +113,8 @@ static int set_up(void **state)
 	requests = 0;
 	closes = false;
 	answer = HEAD FLEET VERSION("a-1");
-	feed = feed_new(base, socket_path, snapshot_path, copy);
+	was_read = 0;
+	feed = feed_new(base, socket_path, snapshot_path, copy, &feed_hooks);
 	return 0;
 }
 
@@ -235,11 +245,13 @@ static void test_a_restart_serves_without_gslbd(void **state)
 	feed_free(feed);
 	copy_free();
 	copy_new();
-	feed = feed_new(base, socket_path, snapshot_path, copy);
+	feed = feed_new(base, socket_path, snapshot_path, copy, &feed_hooks);
 	assert_int_equal(facts().state, FEED_READING);
-	AWAIT(facts().state == FEED_LOST);
+	AWAIT(was_read == 2);
 	assert_int_equal(replaced, 1);
+	assert_int_equal(changed, 1); /* all of the file */
 	assert_string_equal(who("beta.app.example.net"), "beta");
+	AWAIT(facts().state == FEED_LOST);
 	answer = HEAD GONE("tenant", "acme") VERSION("a-3");
 	gslbd_starts();
 	AWAIT(changed == 2);

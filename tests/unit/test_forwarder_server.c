@@ -170,7 +170,7 @@ static void test_the_fleet_of_gslbd(void **state)
 	server_free(server);
 	start();
 	AWAIT(server_is_serving(server));
-	AWAIT(strcmp(who("beta.app.example.net"), "beta") == 0);
+	assert_string_equal(who("beta.app.example.net"), "beta");
 }
 
 static int tear_down_all(void **state)
