@@ -16,7 +16,6 @@ struct build_shared {
 	struct origins *origins;
 	struct slots *slots;
 	const char *region;	       /* of this node */
-	unsigned nodes;		       /* of it, that share what a tenant may; 0: one */
 	fleet_addresses_fn *addresses; /* of origins by name, absolute; NULL: none are known */
 	void *addresses_user;
 };

@@ -3,44 +3,12 @@
  * tenant's own over them. Control thread.
  */
 #include "forwarder/build/build_internal.h"
-#include "lib/gcra.h"
 #include "lib/mem.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define MAINTENANCE_TEXT "The site is in maintenance.\n" /* where nobody wrote another */
-
-/* The part of one of so many nodes, and of a count at least one: they are whole. */
-static void share_rate(struct policy_rate *rate, unsigned nodes)
-{
-	if (rate->interval_ns == POLICY_UNLIMITED || rate->interval_ns == GCRA_NOTHING)
-		return;
-	rate->interval_ns *= nodes;
-	rate->burst = (rate->burst + nodes - 1) / nodes;
-}
-
-static uint32_t share_count(uint32_t count, unsigned nodes)
-{
-	return count == FLEET_UNLIMITED_COUNT ? count : (uint32_t)(((uint64_t)count + nodes - 1) / nodes);
-}
-
-static uint64_t share_bytes(uint64_t bytes, unsigned nodes)
-{
-	return bytes == FLEET_UNLIMITED_BYTES ? bytes : (bytes + nodes - 1) / nodes;
-}
-
-/* A client and a connection stay with one node: their limits are not shared. */
-static void share(struct policy_limits *limits, unsigned nodes)
-{
-	assert(nodes >= 1);
-	share_rate(&limits->rate, nodes);
-	share_rate(&limits->connections, nodes);
-	limits->concurrency = share_count(limits->concurrency, nodes);
-	limits->websockets = share_count(limits->websockets, nodes);
-	limits->up_bytes_s = share_bytes(limits->up_bytes_s, nodes);
-	limits->down_bytes_s = share_bytes(limits->down_bytes_s, nodes);
-}
 
 static struct policy_limits limits_of(const struct build *build, const struct fleet_profile *profile)
 {
@@ -55,7 +23,7 @@ static struct policy_limits limits_of(const struct build *build, const struct fl
 		fleet_limits_init(&limits);
 	if (profile->limits)
 		fleet_limits_overlay(&limits, profile->limits);
-	struct policy_limits whole = {
+	return (struct policy_limits){
 		.rate = build_rate(&limits.rate, limits.burst),
 		.connections = build_rate(&limits.connections, 0),
 		.client_rate = build_rate(&limits.client_rate, 0),
@@ -68,8 +36,6 @@ static struct policy_limits limits_of(const struct build *build, const struct fl
 		.priority = (enum policy_priority)limits.priority,
 		.headers = (enum policy_headers)limits.headers,
 	};
-	share(&whole, build->shared.nodes ? build->shared.nodes : 1);
-	return whole;
 }
 
 static bool is_elsewhere(const struct build *build, const struct fleet_profile *profile)

@@ -564,7 +564,5 @@ const char *forwarder_config_restart_only_difference(const struct forwarder_conf
 		return "forwarder.pin_cpus";
 	if (a->connections != b->connections)
 		return "forwarder.connections";
-	if (a->nodes != b->nodes)
-		return "forwarder.nodes";
 	return NULL;
 }

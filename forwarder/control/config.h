@@ -58,7 +58,7 @@ struct forwarder_config {
 /* NULL when the file cannot be read or parsed; else see config_read. */
 struct forwarder_config *forwarder_config_load(const char *path, struct err_list *errors);
 void forwarder_config_free(struct forwarder_config *config); /* NULL is fine */
-/* The first restart-only key (node, control, and of forwarder http, https, workers, pin_cpus, connections,
- * nodes) that differs, or NULL. */
+/* The first restart-only key (node, control, and of forwarder http, https, workers, pin_cpus, connections)
+ * that differs, or NULL. */
 const char *forwarder_config_restart_only_difference(const struct forwarder_config *a,
 						     const struct forwarder_config *b);

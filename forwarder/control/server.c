@@ -390,7 +390,6 @@ static void new_parts(struct server *server)
 	server->shared = (struct build_shared){.origins = server->origins,
 					       .slots = server->slots,
 					       .region = server->region,
-					       .nodes = server->config->nodes,
 					       .addresses = resolve_names_addresses,
 					       .addresses_user = server->names};
 	server->secrets = secrets_new(server->base, server->config, on_secrets, server);

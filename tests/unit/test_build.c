@@ -171,33 +171,6 @@ static void test_limits_are_the_tiers_with_the_tenants_own_over_them(void **stat
 	assert_int_equal(policy_of("open.app.example.net")->limits.rate.interval_ns, POLICY_UNLIMITED);
 }
 
-/* Three nodes of the region: each gives out a third, a client meets one of them. */
-static void test_limits_are_shared_by_nodes(void **state)
-{
-	shared.nodes = 3;
-	build_free(build);
-	build = build_new(&shared, fleet, NULL);
-	change(BASE "tenants:\n"
-		    "  none: {zone: app.example.net, service: shop}\n"
-		    "  own: {zone: app.example.net, service: shop, limits: {rate: 30/s, concurrency: 4, "
-		    "connections: 10/s, client_rate: 60/m, bandwidth: {up: 3000B/s}, websockets: 0}}\n"
-		    "  shut: {zone: app.example.net, service: shop, limits: {rate: 0/s, burst: 1}}\n");
-	const struct policy_limits *own = &policy_of("own.app.example.net")->limits;
-	assert_int_equal(own->rate.interval_ns, 100000000 - 1); /* of 33,333,333 each */
-	assert_int_equal(own->rate.burst, 10);
-	assert_int_equal(own->connections.interval_ns, 300000000);
-	assert_int_equal(own->connections.burst, 4);
-	assert_int_equal(own->client_rate.interval_ns, 1000000000);
-	assert_int_equal(own->concurrency, 2);
-	assert_int_equal(own->websockets, 0);
-	assert_int_equal(own->up_bytes_s, 1000);
-	assert_true(own->down_bytes_s == UINT64_MAX);
-	const struct policy_limits *none = &policy_of("none.app.example.net")->limits;
-	assert_int_equal(none->rate.interval_ns, POLICY_UNLIMITED);
-	assert_int_equal(none->concurrency, UINT32_MAX);
-	assert_int_equal(policy_of("shut.app.example.net")->limits.rate.interval_ns, GCRA_NOTHING);
-}
-
 static void test_what_else_a_policy_says(void **state)
 {
 	change(BASE "tenants:\n"
@@ -401,7 +374,6 @@ int main(void)
 		TEST(test_hosts_and_domains),
 		TEST(test_tenants_that_change),
 		TEST(test_limits_are_the_tiers_with_the_tenants_own_over_them),
-		TEST(test_limits_are_shared_by_nodes),
 		TEST(test_what_else_a_policy_says),
 		TEST(test_routes_and_pools),
 		TEST(test_services_that_change),

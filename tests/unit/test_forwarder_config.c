@@ -298,14 +298,13 @@ static void test_what_a_reload_cannot_change(void **state)
 	static const struct {
 		const char *to, *key;
 	} cases[] = {
-		{"forwarder: {http: [\"127.0.0.1:80\"], drain: 1s, access_log: stderr}\n", NULL},
+		{"forwarder: {http: [\"127.0.0.1:80\"], drain: 1s, nodes: 2, access_log: stderr}\n", NULL},
 		{"forwarder: {http: [\"127.0.0.1:81\"]}\n", "forwarder.http"},
 		{"forwarder: {http: [\"127.0.0.1:80\"], https: [\"127.0.0.1:443\"], certificates: c}\n",
 		 "forwarder.https"},
 		{"forwarder: {http: [\"127.0.0.1:80\"], workers: 2}\n", "forwarder.workers"},
 		{"forwarder: {http: [\"127.0.0.1:80\"], pin_cpus: true}\n", "forwarder.pin_cpus"},
 		{"forwarder: {http: [\"127.0.0.1:80\"], connections: 64}\n", "forwarder.connections"},
-		{"forwarder: {http: [\"127.0.0.1:80\"], nodes: 2}\n", "forwarder.nodes"},
 		{"forwarder: {http: [\"127.0.0.1:80\"]}\ncontrol: {api: \"unix:/x\"}\n", "control"},
 	};
 	char text[512];
