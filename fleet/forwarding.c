@@ -41,6 +41,11 @@ const char *const fleet_hash_word[] = {[FLEET_HASH_CLIENT] = "client",
 				       [FLEET_HASH_HEADER] = "header",
 				       [FLEET_HASH_HEADER + 1] = NULL};
 
+/* Profiles compare them as octets: none may lie between members. */
+static_assert(sizeof(struct fleet_rate) == FLEET_RATE_TEXT_MAX + 8, "padding");
+static_assert(sizeof(struct fleet_limits) == 3 * sizeof(struct fleet_rate) + 48, "padding");
+static_assert(sizeof(struct fleet_key) == 96 + sizeof(struct fleet_rate), "padding");
+
 void fleet_limits_init(struct fleet_limits *limits)
 {
 	memset(limits, 0, sizeof *limits);
