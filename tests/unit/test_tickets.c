@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#define ZEROES "0000000000000000000000000000000000000000000000000000000000000000"
 #define LINE "00112233445566778899aabbccddeeffFFEEDDCCBBAA99887766554433221100"
 
 static char path[] = "/tmp/gslb-tickets-XXXXXX";
@@ -39,6 +40,12 @@ static void test_lines(void **state)
 	assert_int_equal(two->count, 2);
 	assert_memory_equal(one->secret[0], two->secret[1], TICKET_SECRET_OCTETS);
 	assert_true(one->id != 0 && two->id != 0 && one->id != two->id);
+	tickets_free(one);
+	tickets_free(two);
+	/* a secret of zeroes is one, too */
+	one = read_text(LINE "\n", &errors);
+	two = read_text(LINE "\n" ZEROES "\n", &errors);
+	assert_true(one->id != two->id);
 	tickets_free(one);
 	tickets_free(two);
 }
