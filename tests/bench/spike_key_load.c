@@ -3,6 +3,7 @@
  * first signature, in which OpenSSL 3.0 hides a part of it. Memory: octets asked of the allocator that stay.
  * Decides how forwarder/tls/tls_certs.c does it. Runs by hand: spike_key_load [rounds]
  */
+#include "lib/x509_bare.h"
 #include <malloc.h>
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
@@ -240,6 +241,39 @@ static void measure_way(const struct material *m, const char *way,
 	       second / rounds, (loaded + first - second) / rounds, octets);
 }
 
+/* The way of forwarder/tls/tls_certs.c: no decoder, and the key that was made is the certificate's. */
+static void measure_bare(const struct material *m, int rounds)
+{
+	double parsed = 0, set = 0, used = 0;
+	size_t octets = 0;
+	SSL_CTX *context = SSL_CTX_new(TLS_server_method());
+	for (int i = -rounds / 10 - 1; i < rounds; i++) {
+		SSL *ssl = SSL_new(context);
+		size_t before = held;
+		double t0 = now_us();
+		X509 *x = x509_bare_parse(m->certificate, (size_t)m->certificate_length);
+		double t1 = now_us();
+		EVP_PKEY *key = by_setters(m);
+		check(x && key && X509_set_pubkey(x, key) == 1, "a bare certificate");
+		double t2 = now_us();
+		octets = held - before;
+		double t3 = now_us();
+		check(SSL_use_cert_and_key(ssl, x, key, NULL, 1) == 1, "use");
+		double t4 = now_us();
+		SSL_free(ssl);
+		X509_free(x);
+		EVP_PKEY_free(key);
+		if (i < 0)
+			continue;
+		parsed += t1 - t0;
+		set += t2 - t1;
+		used += t4 - t3;
+	}
+	printf("%-8s %-28s %8.1f %8s %8s %8.1f %8zu\n", m->name, "bare certificate, key by setters",
+	       (parsed + set) / rounds, "", "", (parsed + set + used) / rounds, octets);
+	SSL_CTX_free(context);
+}
+
 static void measure_certificate(const struct material *m, int rounds)
 {
 	double parsed = 0, used = 0;
@@ -293,6 +327,7 @@ int main(int argc, char **argv)
 		measure_way(all[i], "d2i_ECPrivateKey/RSA", by_legacy_d2i, rounds);
 		measure_way(all[i], "EC_KEY/RSA setters", by_setters, rounds);
 		measure_certificate(all[i], rounds);
+		measure_bare(all[i], rounds);
 	}
 	return 0;
 }
