@@ -103,6 +103,11 @@ void build_follow(struct build *build, const struct fleet_result *result)
 			put_tenant(build, (const struct fleet_tenant *)result->touched[i].after);
 }
 
+void build_nodes_changed(struct build *build)
+{
+	build_policies_follow_tier(build, NULL);
+}
+
 void build_addresses_changed(struct build *build)
 {
 	build_services_again(build, NULL);

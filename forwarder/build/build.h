@@ -15,7 +15,9 @@ struct build;
 struct build_shared {
 	struct origins *origins;
 	struct slots *slots;
-	const char *region;	       /* of this node */
+	const char *region; /* of this node */
+	const unsigned
+		*nodes; /* forwarders of the region, ≥ 1: each enforces its part of a tenant's limits */
 	fleet_addresses_fn *addresses; /* of origins by name, absolute; NULL: none are known */
 	void *addresses_user;
 };
@@ -32,6 +34,8 @@ void build_free(struct build *build);
 bool build_step(struct build *build, size_t most);
 /* What an accepted change has touched; before fleet_result_done. */
 void build_follow(struct build *build, const struct fleet_result *result);
+/* There are more or fewer forwarders now. */
+void build_nodes_changed(struct build *build);
 /* Names of origins have other addresses. */
 void build_addresses_changed(struct build *build);
 

@@ -3,12 +3,38 @@
  * tenant's own over them. Control thread.
  */
 #include "forwarder/build/build_internal.h"
+#include "lib/gcra.h"
 #include "lib/mem.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define MAINTENANCE_TEXT "The site is in maintenance.\n" /* where nobody wrote another */
+
+/* What one of so many forwarders may let through. All of them together never pass the limit, but for the one
+ * use that each has to have. */
+static struct policy_rate rate_share(struct policy_rate rate, unsigned nodes)
+{
+	if (rate.interval_ns == POLICY_UNLIMITED || rate.interval_ns == GCRA_NOTHING)
+		return rate;
+	rate.interval_ns *= nodes;
+	rate.burst = rate.burst > nodes ? rate.burst / nodes : 1;
+	return rate;
+}
+
+static uint32_t count_share(uint32_t count, unsigned nodes)
+{
+	if (count == 0 || count == UINT32_MAX)
+		return count;
+	return count > nodes ? count / nodes : 1;
+}
+
+static uint64_t bytes_share(uint64_t bytes_s, unsigned nodes)
+{
+	if (bytes_s == 0 || bytes_s == UINT64_MAX)
+		return bytes_s;
+	return bytes_s > nodes ? bytes_s / nodes : 1;
+}
 
 static struct policy_limits limits_of(const struct build *build, const struct fleet_profile *profile)
 {
@@ -23,14 +49,16 @@ static struct policy_limits limits_of(const struct build *build, const struct fl
 		fleet_limits_init(&limits);
 	if (profile->limits)
 		fleet_limits_overlay(&limits, profile->limits);
+	/* A client talks to one forwarder at a time: its own limit is whole at each. */
+	unsigned nodes = *build->shared.nodes;
 	return (struct policy_limits){
-		.rate = build_rate(&limits.rate, limits.burst),
-		.connections = build_rate(&limits.connections, 0),
+		.rate = rate_share(build_rate(&limits.rate, limits.burst), nodes),
+		.connections = rate_share(build_rate(&limits.connections, 0), nodes),
 		.client_rate = build_rate(&limits.client_rate, 0),
-		.concurrency = limits.concurrency,
-		.websockets = limits.websockets,
-		.up_bytes_s = limits.up_bytes_s,
-		.down_bytes_s = limits.down_bytes_s,
+		.concurrency = count_share(limits.concurrency, nodes),
+		.websockets = count_share(limits.websockets, nodes),
+		.up_bytes_s = bytes_share(limits.up_bytes_s, nodes),
+		.down_bytes_s = bytes_share(limits.down_bytes_s, nodes),
 		.body_bytes = limits.body_bytes,
 		.queue_ms = limits.queue_ms,
 		.priority = (enum policy_priority)limits.priority,
@@ -136,11 +164,12 @@ void build_policies_release(struct build *build, const struct fleet_profile *pro
 	build_retire(build, policy_give, policy);
 }
 
+/* NULL: those of all tiers and of none. */
 void build_policies_follow_tier(struct build *build, const char *tier)
 {
 	for (size_t i = 0; i < build->policies.count; i++) {
 		struct build_policy *old = build->policies.items[i];
-		if (!old || !old->profile->tier || strcmp(old->profile->tier, tier) != 0)
+		if (!old || (tier && (!old->profile->tier || strcmp(old->profile->tier, tier) != 0)))
 			continue;
 		struct build_policy *policy = policy_new(build, old->profile);
 		policy->users = old->users;

@@ -40,6 +40,7 @@ struct server {
 	struct resolve_names *names;
 	struct secrets *secrets;
 	struct build_shared shared;
+	unsigned nodes;	     /* of the configuration */
 	struct fleet *fleet; /* of the build; NULL: none yet */
 	struct build *build;
 	/* control.api */
@@ -275,6 +276,7 @@ static struct forwarder_config *take_config(struct server *server)
 	server->config = server->files.config;
 	server->files.config = NULL;
 	secrets_configure(server->secrets, server->config);
+	server->nodes = server->config->nodes;
 	return old;
 }
 
@@ -327,12 +329,15 @@ static void on_read(void *user)
 		end_reading(server);
 	} else if (server->copy) {
 		struct forwarder_config *old = take_config(server);
-		if (server->build)
+		if (server->build) {
+			build_nodes_changed(server->build);
 			publish_now(server);
+		}
 		forwarder_config_free(old);
 		end_reading(server);
 	} else {
 		assert(server->files.fleet);
+		server->nodes = server->files.config->nodes; /* what is built here is taken */
 		server->next = build_new(&server->shared, server->files.fleet, server->build);
 		on_step(-1, 0, server);
 	}
@@ -383,6 +388,7 @@ static void new_parts(struct server *server)
 
 	mkdir(node->state_dir, 0750); /* where it is not there, and else nothing */
 	server->region = xstrdup(node->region);
+	server->nodes = server->config->nodes;
 	server->slots = slots_new();
 	server->origins = origins_new(server->base, node->has_probes ? node->probe_concurrency : PROBES,
 				      ORIGINS_GRACE_MS, &origins_hooks);
@@ -390,6 +396,7 @@ static void new_parts(struct server *server)
 	server->shared = (struct build_shared){.origins = server->origins,
 					       .slots = server->slots,
 					       .region = server->region,
+					       .nodes = &server->nodes,
 					       .addresses = resolve_names_addresses,
 					       .addresses_user = server->names};
 	server->secrets = secrets_new(server->base, server->config, on_secrets, server);

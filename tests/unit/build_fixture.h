@@ -9,6 +9,7 @@ static struct origins *origins;
 static struct slots *slots;
 static struct build_shared shared;
 static struct world *world; /* the last one */
+static unsigned nodes = 1;
 
 static inline void shared_new(void)
 {
@@ -17,7 +18,7 @@ static inline void shared_new(void)
 	base = event_base_new();
 	origins = origins_new(base, 10, ORIGINS_GRACE_MS, &hooks);
 	slots = slots_new();
-	shared = (struct build_shared){.origins = origins, .slots = slots, .region = "eu"};
+	shared = (struct build_shared){.origins = origins, .slots = slots, .region = "eu", .nodes = &nodes};
 }
 
 static inline void shared_free(void)

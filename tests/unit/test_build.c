@@ -366,6 +366,25 @@ static void test_steps_and_a_successor(void **state)
 	assert_int_equal(atomic_load(&origin->is_draining), 0);
 }
 
+/* Four forwarders that know nothing of each other never let more through than one alone would. */
+static void test_limits_are_shared_among_nodes(void **state)
+{
+	change(BASE "tenants: {acme: {zone: app.example.net, service: shop, tier: gold, "
+		    "limits: {bandwidth: 4MB/s, websockets: 2}}}\n");
+	assert_int_equal(policy_of("acme.app.example.net")->limits.rate.interval_ns, 10000000);
+	nodes = 4;
+	build_nodes_changed(build);
+	publish(build);
+	const struct policy_limits *limits = &policy_of("acme.app.example.net")->limits;
+	nodes = 1;
+	assert_int_equal(limits->rate.interval_ns, 40000000);
+	assert_int_equal(limits->rate.burst, 25);
+	assert_int_equal(limits->concurrency, 12);
+	assert_int_equal(limits->websockets, 1); /* each must let one through */
+	assert_int_equal(limits->up_bytes_s, 1000000);
+	assert_int_equal(limits->body_bytes, 1000000);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -374,6 +393,7 @@ int main(void)
 		TEST(test_hosts_and_domains),
 		TEST(test_tenants_that_change),
 		TEST(test_limits_are_the_tiers_with_the_tenants_own_over_them),
+		TEST(test_limits_are_shared_among_nodes),
 		TEST(test_what_else_a_policy_says),
 		TEST(test_routes_and_pools),
 		TEST(test_services_that_change),
