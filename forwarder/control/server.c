@@ -1,6 +1,7 @@
 /* Start, worlds, reload and the end: the life of the control path. One thread, one libevent base. */
 #include "forwarder/control/server.h"
 #include "forwarder/control/files.h"
+#include "forwarder/control/report.h"
 #include "forwarder/control/secrets.h"
 #include "forwarder/control/settings.h"
 #include "forwarder/plan/outlier.h"
@@ -20,6 +21,7 @@
 #define STEP_TENANTS 5000 /* of a fleet that stands: some milliseconds */
 #define PROBES 256	  /* at once, where `probes` says nothing */
 #define SNAPSHOT "forwarderd-fleet.jsonl"
+#define EPOCH "forwarderd-epoch"
 
 struct reload_request {
 	struct reload_request *next; /* asked meanwhile, too */
@@ -46,6 +48,7 @@ struct server {
 	/* control.api */
 	struct feed_copy *copy;
 	struct feed *feed;
+	struct report *report;
 	/* files that are being read, and a fleet of them that is not whole yet */
 	struct helper *helper;
 	struct files files;
@@ -378,6 +381,50 @@ void server_reload(struct server *server, server_reloaded_fn *done, void *user)
 		start_reading(server);
 }
 
+/* ---- reports of load ---- */
+
+/* What node.yaml says, or an equal part of what the region can bear. */
+static uint32_t capacity_of(const struct server *server)
+{
+	const struct fleet_region *region =
+		(const struct fleet_region *)fleet_get(server->fleet, FLEET_REGION, server->region);
+
+	if (server->config->capacity > 0)
+		return server->config->capacity;
+	return region ? region->capacity / server->config->nodes : 0;
+}
+
+static bool look_for_report(void *user, struct report_view *ret)
+{
+	struct server *server = user;
+
+	if (!server->world)
+		return false;
+	*ret = (struct report_view){.world = server->world, .capacity = capacity_of(server)};
+	ret->stats = server_stats(server, &ret->stats_count);
+	return true;
+}
+
+static bool is_draining_for_report(void *user)
+{
+	return ((const struct server *)user)->is_draining;
+}
+
+static struct report *new_report(struct server *server)
+{
+	const struct node_config *node = &server->config->node;
+	const struct report_hooks hooks = {server, look_for_report, is_draining_for_report};
+	char *epoch_path = xasprintf("%s/" EPOCH, node->state_dir);
+	const struct report_settings settings = {.socket_path = server->config->control_api,
+						 .node = node->name,
+						 .region = server->region,
+						 .epoch_path = epoch_path};
+	struct report *report = report_new(server->base, &settings, &hooks);
+
+	free(epoch_path);
+	return report;
+}
+
 /* ---- life ---- */
 
 static void new_parts(struct server *server)
@@ -411,6 +458,7 @@ static void new_parts(struct server *server)
 	server->is_reading_snapshot = true;
 	server->feed =
 		feed_new(server->base, server->config->control_api, snapshot, server->copy, &feed_hooks);
+	server->report = new_report(server);
 	free(snapshot);
 }
 
@@ -456,6 +504,7 @@ void server_free(struct server *server)
 	if (!server)
 		return;
 	helper_free(server->helper);
+	report_free(server->report);
 	feed_free(server->feed);
 	feed_copy_free(server->copy);
 	if (server->world)
@@ -572,6 +621,13 @@ bool server_feed(const struct server *server, struct feed_facts *ret)
 	if (server->feed)
 		feed_facts(server->feed, ret);
 	return server->feed != NULL;
+}
+
+bool server_report(const struct server *server, struct report_facts *ret)
+{
+	if (server->report)
+		report_facts(server->report, ret);
+	return server->report != NULL;
 }
 
 const char *server_feed_version(const struct server *server)

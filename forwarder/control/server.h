@@ -7,6 +7,7 @@
 #include "forwarder/build/build.h"
 #include "forwarder/certificates/certs.h"
 #include "forwarder/control/config.h"
+#include "forwarder/control/report.h"
 #include "forwarder/feed/feed.h"
 #include "forwarder/plan/request_stats.h"
 #include "lib/publish.h"
@@ -63,6 +64,8 @@ bool server_is_serving(const struct server *server);
 bool server_is_draining(const struct server *server);
 /* False: the fleet is that of files. */
 bool server_feed(const struct server *server, struct feed_facts *ret);
+/* Of reports of load; false: nobody is told. */
+bool server_report(const struct server *server, struct report_facts *ret);
 const char *server_feed_version(const struct server *server); /* "0": none yet; NULL: no feed */
 size_t server_set_aside(const struct server *server);	      /* objects of the feed that did not fit */
 /* The hooks of that name. */
