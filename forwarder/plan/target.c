@@ -2,8 +2,12 @@
  */
 #include "forwarder/plan/target.h"
 #include "lib/http/http_head.h"
+#include "lib/inline.h"
 #include <assert.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #define LABEL_BYTES_MAX 63
 #define NAME_BYTES_MAX 253
@@ -80,11 +84,57 @@ static bool read_address(const char *text, size_t length, char *out, struct targ
 	return colons >= 2 && read_port(end + 1, length - ret->length, &ret->port);
 }
 
-bool target_host(const char *text, size_t length, char out[static TARGET_HOST_MAX], struct target_host *ret)
+#ifdef __SSE2__
+#define SHORT_BYTES 48 /* nearly all hosts, with their port */
+
+static IN_LINE __m128i is_of(__m128i chunk, char octet)
 {
-	*ret = (struct target_host){0};
-	if (length > 0 && text[0] == '[')
-		return read_address(text, length, out, ret);
+	return _mm_cmpeq_epi8(chunk, _mm_set1_epi8(octet));
+}
+
+static IN_LINE __m128i is_between(__m128i chunk, char first, char last)
+{
+	__m128i distance = _mm_sub_epi8(chunk, _mm_set1_epi8(first));
+	return _mm_cmpeq_epi8(_mm_min_epu8(distance, _mm_set1_epi8(last - first)), distance);
+}
+
+/* Makes 16 octets lower. Returns which are none of a name; *dots: which are dots. */
+static IN_LINE uint64_t lower_chunk(char *at, uint64_t *dots)
+{
+	__m128i chunk = _mm_loadu_si128((const __m128i *)at);
+	__m128i letter = is_between(_mm_or_si128(chunk, _mm_set1_epi8(0x20)), 'a', 'z'),
+		dot = is_of(chunk, '.');
+	__m128i other = _mm_or_si128(is_of(chunk, '-'), is_of(chunk, '_'));
+	__m128i good =
+		_mm_or_si128(_mm_or_si128(letter, is_between(chunk, '0', '9')), _mm_or_si128(dot, other));
+	_mm_storeu_si128((__m128i *)at, _mm_or_si128(chunk, _mm_and_si128(letter, _mm_set1_epi8(0x20))));
+	*dots = (unsigned)_mm_movemask_epi8(dot);
+	return (unsigned)_mm_movemask_epi8(good) ^ 0xffff;
+}
+
+/* As read_name(), of at most SHORT_BYTES: no label can be too long, and the dots are the bits of a word. */
+static IN_LINE size_t read_short(const char *text, size_t length, char out[static TARGET_HOST_MAX],
+				 size_t *ret_used)
+{
+	uint64_t dots = 0, others = 0, some;
+	memcpy(out, text, length);
+	_mm_storeu_si128((__m128i *)(out + length), _mm_setzero_si128()); /* NUL is none of a name's */
+	for (size_t at = 0; others == 0; at += 16) {
+		others = lower_chunk(out + at, &some) << at;
+		dots |= some << at;
+	}
+	size_t used = __builtin_ctzll(others);
+	dots &= ((uint64_t)1 << used) - 1;
+	if (used == 0 || (dots & (dots << 1 | 1)))
+		return 0;
+	*ret_used = used;
+	return dots >> (used - 1) ? used - 1 : used;
+}
+#endif
+
+/* The name at the front, in lower case, without a final dot; 0: it is none. *ret_used: with the dot. */
+static size_t read_name(const char *text, size_t length, char out[static TARGET_HOST_MAX], size_t *ret_used)
+{
 	size_t at = 0, label = 0, most = length < NAME_BYTES_MAX + 1 ? length : NAME_BYTES_MAX + 1;
 	for (; at < most; at++) {
 		uint8_t c = host_octets[(uint8_t)text[at]];
@@ -92,18 +142,34 @@ bool target_host(const char *text, size_t length, char out[static TARGET_HOST_MA
 			break;
 		if (c == '.') {
 			if (at == label || at - label > LABEL_BYTES_MAX)
-				return false;
+				return 0;
 			label = at + 1;
 		}
 		out[at] = c;
 	}
 	if (at == 0 || at - label > LABEL_BYTES_MAX)
-		return false;
-	size_t name = label == at ? at - 1 : at; /* without the final dot */
-	if (name > NAME_BYTES_MAX)
+		return 0;
+	size_t name = label == at ? at - 1 : at;
+	*ret_used = at;
+	return name > NAME_BYTES_MAX ? 0 : name;
+}
+
+bool target_host(const char *text, size_t length, char out[static TARGET_HOST_MAX], struct target_host *ret)
+{
+	size_t used = 0, name;
+	*ret = (struct target_host){0};
+	if (length > 0 && text[0] == '[')
+		return read_address(text, length, out, ret);
+#ifdef __SSE2__
+	if (length <= SHORT_BYTES)
+		name = read_short(text, length, out, &used);
+	else
+#endif
+		name = read_name(text, length, out, &used);
+	if (name == 0)
 		return false;
 	ret->length = name;
-	return read_port(text + at, length - at, &ret->port);
+	return read_port(text + used, length - used, &ret->port);
 }
 
 /* ---- path ---- */
@@ -134,11 +200,41 @@ static bool read_escape(const char *text, size_t left, uint8_t *ret)
 	return *ret != 0;
 }
 
+#ifdef __SSE2__
+/* Which of 16 octets are not PLAIN. */
+static IN_LINE unsigned find_special(const char *at)
+{
+	__m128i chunk = _mm_loadu_si128((const __m128i *)at);
+	__m128i looked = _mm_or_si128(is_of(chunk, '%'), _mm_or_si128(is_of(chunk, '.'), is_of(chunk, '?')));
+	__m128i bad = _mm_or_si128(is_of(chunk, '#'), _mm_or_si128(is_of(chunk, '\\'), is_of(chunk, 0x7f)));
+	__m128i visible = _mm_cmpgt_epi8(chunk, _mm_set1_epi8(' ')); /* above 7F they are negative */
+	return (unsigned)_mm_movemask_epi8(_mm_andnot_si128(_mm_or_si128(looked, bad), visible)) ^ 0xffff;
+}
+#endif
+
+/* How many octets from the front on are PLAIN, as far as is quickly said. */
+static IN_LINE size_t plain_length(const char *text, size_t length)
+{
+	size_t at = 0;
+#ifdef __SSE2__
+	for (; length - at >= 16; at += 16) {
+		unsigned bits = find_special(text + at);
+		if (bits)
+			return at + __builtin_ctz(bits);
+	}
+	if (length >= 16 && at < length) { /* the last 16, of which some were looked at */
+		unsigned bits = find_special(text + length - 16) >> (16 - (length - at));
+		return bits ? at + __builtin_ctz(bits) : length;
+	}
+#endif
+	return at;
+}
+
 /* Of the path alone: where it ends, and whether it may need a change. False: an octet that no target has. */
 static bool look(const char *text, size_t length, size_t *ret_length, bool *ret_changes)
 {
 	bool changes = false;
-	size_t at = 0;
+	size_t at = plain_length(text, length);
 	for (; at < length; at++) {
 		uint8_t class = path_octets[(uint8_t)text[at]];
 		if (class == PLAIN)
@@ -154,10 +250,14 @@ static bool look(const char *text, size_t length, size_t *ret_length, bool *ret_
 	return true;
 }
 
+/* `text` begins with its '?', or is empty. */
 static bool is_query(const char *text, size_t length)
 {
 	uint8_t octet;
-	for (size_t at = 0; at < length; at++) {
+	for (size_t at = length > 0; at < length; at++) {
+		at += plain_length(text + at, length - at);
+		if (at == length)
+			break;
 		if (path_octets[(uint8_t)text[at]] == BAD)
 			return false;
 		if (text[at] == '%' && !read_escape(text + at, length - at, &octet))
