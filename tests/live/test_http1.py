@@ -5,16 +5,20 @@ origin that records: no message that could be read in two ways, and nothing of o
 import pathlib
 import re
 import socket
+import struct
+import threading
 import time
 import unittest
 
 import forwarders
 import http1_wire as wire
+import test_forwarder_tls
 from stack import main, until
 
 CASES = pathlib.Path(__file__).with_name("http1_cases.txt")
 PATIENCE = 4  # of a client, in seconds; less than the forwarder's with an idle one
 
+NAMES = ["a.example", "few.example", "gone.example"]
 ZONE = "@ 300 IN SOA ns1 host 1 7200 900 1209600 60\n@ 300 IN NS ns1.net.\n"
 
 
@@ -55,9 +59,11 @@ def cases_of(section):
 class Client:
     """A connection to the forwarder that reads strictly."""
 
-    def __init__(self, forwarder, patience=PATIENCE):
-        address, port = forwarder.http.rsplit(":", 1)
-        self.sock = socket.create_connection((address, int(port)), timeout=patience)
+    def __init__(self, where, patience=PATIENCE, wrap=lambda sock: sock):
+        address, port = where.rsplit(":", 1)
+        sock = socket.create_connection((address, int(port)), timeout=patience)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sock = wrap(sock)
         self.stream = wire.Stream(self.sock)
 
     def __enter__(self):
@@ -88,23 +94,32 @@ class Client:
         except TimeoutError:
             return False
 
-    def goes_on(self):
-        self.send(b"GET /after HTTP/1.1\r\nHost: a.example\r\n\r\n")
+    def goes_on(self, name="a.example"):
+        """Another request is answered: of the same tenant, for TLS is for one."""
+        self.send(b"GET /after HTTP/1.1\r\nHost: %s\r\n\r\n" % name.encode())
         try:
             response = self.response()
         except (wire.Ended, TimeoutError):
             return False
-        return response.status == 200 and response.body == b"ok"
+        if name == "a.example":
+            return response.status == 200 and response.body == b"ok"
+        return response.status == (404 if name == "few.example" else 403)
 
 
-class Http1Test(unittest.TestCase):
+class Sections(unittest.TestCase):
+    """The sections of the case file; how a client is connected is said below."""
+
     @classmethod
     def setUpClass(cls):
         cls.refused = {}  # X-Request-ID of what we answered: whether its message may have begun at the origin
         cls.origin = wire.RecordingOrigin()
         cls.addClassCleanup(cls.origin.stop)
-        cls.forwarder = start(cls.origin)
+        cls.forwarder = start(cls.origin, **cls.more())
         cls.addClassCleanup(cls.forwarder.stop)
+
+    @classmethod
+    def more(cls):
+        return {}
 
     def settle(self):
         """What the origin got of this case, and not of the probe behind it."""
@@ -154,7 +169,8 @@ class Http1Test(unittest.TestCase):
     def run_request(self, line):
         rule, expected, at_origin, text = line.split(" ", 3)
         errors, ids, is_head = [], [], text.startswith("HEAD ")
-        with Client(self.forwarder) as client:
+        name = next((n for n in NAMES if f"Host: {n}" in text), NAMES[0])
+        with self.client(name) as client:
             client.send(wire.octets(text))
             for want in expected.split(","):
                 for status in want.rstrip("kc").split("+"):
@@ -168,7 +184,7 @@ class Http1Test(unittest.TestCase):
                 errors += self.check_connection(response, want.endswith("c"))
             if want.endswith("c") and not client.is_closed():
                 errors.append("the connection is not closed")
-            if want.endswith("k") and not client.goes_on():
+            if want.endswith("k") and not client.goes_on(name):
                 errors.append("the connection does not go on")
         return errors + self.check_origin(at_origin, ids)
 
@@ -187,9 +203,6 @@ class Http1Test(unittest.TestCase):
         self.check_nothing_of_refused()
         return count
 
-    def test_requests(self):
-        self.assertGreaterEqual(self.run_section("requests", self.run_request), 700)
-
     # ---- responses ----
 
     REQUESTS = {
@@ -206,7 +219,7 @@ class Http1Test(unittest.TestCase):
         errors = []
         path = b"/r/%d" % len(self.origin.answers)
         self.origin.answers[path] = (wire.octets(text), text.endswith("\\c"))
-        with Client(self.forwarder) as client:
+        with self.client() as client:
             client.send(self.REQUESTS[who] % path)
             for status in want.rstrip("kc").split("+"):
                 response = client.response(who == "HEAD")
@@ -227,6 +240,14 @@ class Http1Test(unittest.TestCase):
                 errors.append("no Date")
         return errors
 
+
+class Plain(Sections):
+    def client(self, name=None, patience=PATIENCE):
+        return Client(self.forwarder.http, patience)
+
+    def test_requests(self):
+        self.assertGreaterEqual(self.run_section("requests", self.run_request), 700)
+
     def test_responses(self):
         self.assertGreaterEqual(self.run_section("responses", self.run_response), 100)
 
@@ -235,11 +256,11 @@ class Http1Test(unittest.TestCase):
         for number, tail in enumerate((b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged", b"x", b"\r\n\r\n")):
             path = b"/left/%d" % number
             self.origin.answers[path] = (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok" + tail, False)
-            with Client(self.forwarder) as client:
+            with self.client() as client:
                 client.send(self.REQUESTS["GET"] % path)
                 self.assertEqual(b"ok", client.response().body)
                 self.assertTrue(client.goes_on())
-            with Client(self.forwarder) as client:
+            with self.client() as client:
                 self.assertTrue(client.goes_on())
         self.settle()
 
@@ -253,7 +274,7 @@ class Http1Test(unittest.TestCase):
                 (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nX\r\n", "chunked"))):
             path = b"/cut/%d" % number
             self.origin.answers[path] = (answer, True)
-            with self.subTest(answer=answer), Client(self.forwarder) as client:
+            with self.subTest(answer=answer), self.client() as client:
                 client.send(self.REQUESTS["GET"] % path)
                 with self.assertRaises(wire.Ended):
                     message = client.response()
@@ -264,32 +285,64 @@ class Http1Test(unittest.TestCase):
 
     def test_a_slow_head_is_408(self):
         """Rule 54: nothing of it reaches an origin; a connection without any octet is closed in silence."""
-        with Client(self.forwarder) as client:
+        with self.client() as client:
             client.send(b"GET / HTTP/1.1\r\nHost: a.ex")
             self.assertEqual(408, client.response().status)
             self.assertTrue(client.is_closed())
-        with Client(self.forwarder, 20) as client:
+        with self.client(patience=20) as client:
             self.assertEqual(b"", client.stream.rest())
         self.assertEqual([], self.settle())
 
     def test_a_silent_body_is_408(self):
         """Rule 55: and the origin sees that it is not whole."""
         for head in (b"Content-Length: 5\r\n\r\nhel", b"Transfer-Encoding: chunked\r\n\r\n5\r\nhel"):
-            with Client(self.forwarder) as client:
+            with self.client() as client:
                 client.send(b"POST /p HTTP/1.1\r\nHost: a.example\r\n" + head)
                 self.assertEqual(408, client.response().status)
                 self.assertTrue(client.is_closed())
             self.assertFalse(any(m.is_whole for m in self.settle()))
 
+    def test_a_slow_body_is_408(self):
+        """Rule 55: never silent, and still less than 500 octets a second over 10 s."""
+        with self.client(patience=0.3) as client:
+            client.send(b"POST /p HTTP/1.1\r\nHost: a.example\r\nContent-Length: 100000\r\n\r\n")
+            begin = time.monotonic()
+            while time.monotonic() - begin < 25:
+                client.send(b"x" * 50)
+                try:
+                    response = client.response()
+                    break
+                except TimeoutError:
+                    pass
+            self.assertEqual((408, True), (response.status, "body-slow" in response.get("Proxy-Status")))
+        self.assertFalse(any(m.is_whole for m in self.settle()))
+
+    def test_a_client_that_resets(self):
+        """Rule 57: its request is aborted at the origin."""
+        gone = threading.Event()
+
+        def hang(sock, stream, message):
+            stream.rest()
+            gone.set()
+            return False
+        self.origin.answers[b"/hang"] = (hang, False)
+        client = self.client()
+        client.send(self.REQUESTS["GET"] % b"/hang")
+        until(lambda: self.origin.messages, 5, "the request at the origin")
+        client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.sock.close()
+        self.assertTrue(gone.wait(3))
+        self.settle()
+
     def test_a_client_that_leaves(self):
         """Rule 57: within a body the origin is told by an abort; behind a whole request it is still answered."""
-        with Client(self.forwarder) as client:
+        with self.client() as client:
             client.send(b"POST /p HTTP/1.1\r\nHost: a.example\r\nContent-Length: 5\r\n\r\nhel")
             until(lambda: self.origin.messages, 5, "the message at the origin")
             client.sock.shutdown(socket.SHUT_WR)
             client.stream.rest()
         self.assertFalse(any(m.is_whole for m in self.settle()))
-        with Client(self.forwarder) as client:
+        with self.client() as client:
             client.send(b"GET /half HTTP/1.1\r\nHost: a.example\r\n\r\n")
             client.sock.shutdown(socket.SHUT_WR)
             self.assertEqual(b"ok", client.response().body)
@@ -298,7 +351,7 @@ class Http1Test(unittest.TestCase):
 
     def test_a_body_over_the_limit_on_its_way(self):
         """Rule 56: 413, and the origin sees that it is not whole."""
-        with Client(self.forwarder) as client:
+        with self.client() as client:
             client.send(b"POST /p HTTP/1.1\r\nHost: few.example\r\nTransfer-Encoding: chunked\r\n\r\n"
                         b"20\r\n" + b"x" * 32 + b"\r\n20\r\n" + b"x" * 32 + b"\r\n1\r\nx\r\n0\r\n\r\n")
             self.assertEqual(413, client.response().status)
@@ -308,12 +361,12 @@ class Http1Test(unittest.TestCase):
     def test_an_answer_before_the_body_ended(self):
         """Rule 58: it is passed on at once; the rest of the body is read away, or the connection is closed."""
         self.origin.early[b"/early"] = b"HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno"
-        with Client(self.forwarder) as client:
+        with self.client() as client:
             client.send(b"POST /early HTTP/1.1\r\nHost: a.example\r\nContent-Length: 5\r\n\r\nhel")
             self.assertEqual(403, client.response().status)
             client.send(b"lo")
             self.assertTrue(client.goes_on())
-        with Client(self.forwarder) as client:
+        with self.client() as client:
             client.send(b"POST /early HTTP/1.1\r\nHost: a.example\r\nContent-Length: 1000000\r\n\r\nhel")
             response = client.response()
             self.assertEqual((403, "close"), (response.status, response.get("Connection")))
@@ -334,7 +387,7 @@ class Http1Test(unittest.TestCase):
             return False
         self.origin.answers[b"/ws"] = (echo, False)
         self.origin.answers[b"/no-ws"] = (forget, False)
-        with Client(self.forwarder) as client:
+        with self.client() as client:
             client.send(self.REQUESTS["WS"] % b"/ws" + b"early ")
             response = client.response()
             self.assertEqual((101, "websocket"), (response.status, response.get("Upgrade")))
@@ -342,7 +395,7 @@ class Http1Test(unittest.TestCase):
             self.assertEqual(b"EARLY \x00LATE\r\n\r\n", client.stream.take(15))
             client.send(b"GET / HTTP/1.1\r\n\r\n")
             self.assertEqual(b"GET / HTTP/1.1\r\n\r\n".upper(), client.stream.take(18))
-        with Client(self.forwarder) as client:
+        with self.client() as client:
             client.send(self.REQUESTS["WS"] % b"/no-ws" + b"GET /smuggled HTTP/1.1\r\nHost: a.example\r\n\r\n")
             self.assertEqual(b"ok", client.response().body)
             self.assertTrue(client.is_closed())
@@ -352,8 +405,7 @@ class Http1Test(unittest.TestCase):
         """However a request is cut, it is the same."""
         text = (b"POST /p HTTP/1.1\r\nHost: a.example\r\nX: y\r\nTransfer-Encoding: chunked\r\n\r\n"
                 b"5;a=\"b\"\r\nhello\r\n6\r\n world\r\n0\r\nX-Sum: 7\r\n\r\n")
-        with Client(self.forwarder) as client:
-            client.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with self.client() as client:
             for cut in range(1, len(text)):
                 client.send(text[:cut])
                 time.sleep(0.001)  # so that they come apart; nothing depends on it
@@ -366,10 +418,37 @@ class Http1Test(unittest.TestCase):
         self.assert_no_faults()
 
 
-class ProxyTest(unittest.TestCase):
+class Tls(Sections):
+    """The same over TLS. What its target says of its scheme is another thing here."""
+
+    @classmethod
+    def more(cls):
+        authority = test_forwarder_tls.Authority()
+        cls.addClassCleanup(authority.stop)
+        directory = authority.directory / "certificates"
+        directory.mkdir()
+        for name in NAMES:
+            authority.issue([name], directory, name)
+        cls.context = authority.client()
+        return {"https": ["127.0.0.1:0"], "certificates": str(directory)}
+
+    def client(self, name=NAMES[0], patience=PATIENCE):
+        return Client(self.forwarder.https, patience, lambda s: self.context.wrap_socket(s, server_hostname=name))
+
+    def run_plain(self, line):
+        return [] if "://" in line.split("HTTP/1")[0] else self.run_request(line)
+
+    def test_requests(self):
+        self.run_section("requests", self.run_plain)
+
+    def test_responses(self):
+        self.run_section("responses", self.run_response)
+
+
+class Proxy(unittest.TestCase):
     def run_proxy(self, line):
         rule, expected, text = line.split(" ", 2)
-        with Client(self.forwarder, 2) as client:  # less than the patience with a late one
+        with Client(self.forwarder.http, 2) as client:  # less than the patience with a late one
             client.send(wire.octets(text))
             if expected == "x":
                 rest = client.stream.rest()
@@ -396,7 +475,7 @@ class ProxyTest(unittest.TestCase):
                 self.assertEqual([], errors, line)
                 self.origin.take()
         self.assertGreaterEqual(count, 25)
-        with Client(self.forwarder) as client:  # late: 3 s
+        with Client(self.forwarder.http) as client:  # late: 3 s
             client.send(b"PROXY TCP4 ")
             self.assertEqual(b"", client.stream.rest())
         self.assertEqual([], self.origin.take())
@@ -406,7 +485,7 @@ class ProxyTest(unittest.TestCase):
         self.addCleanup(origin.stop)
         self.forwarder = start(origin, proxy_protocol=["192.0.2.0/24"])
         self.addCleanup(self.forwarder.stop)
-        with Client(self.forwarder) as client:
+        with Client(self.forwarder.http) as client:
             client.send(b"PROXY UNKNOWN\r\nGET / HTTP/1.1\r\nHost: a.example\r\n\r\n")
             self.assertEqual(b"", client.stream.rest())
         self.assertEqual([], origin.take())
