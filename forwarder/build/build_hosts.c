@@ -33,9 +33,11 @@ static size_t host_text(const uint8_t *wire, char out[static HOSTS_NAME_MAX + 1]
 static struct hosts_edit *edit_of(struct build *build)
 {
 	if (!build->edit) {
+		size_t known = fleet_count(build->fleet, FLEET_TENANT);
+		size_t before = build->previous ? build->previous->tenants : 0;
 		build->edit = hosts_edit_new(build->hosts);
 		if (!build->hosts)
-			hosts_edit_expect(build->edit, fleet_count(build->fleet, FLEET_TENANT));
+			hosts_edit_expect(build->edit, known > before ? known : before);
 	}
 	return build->edit;
 }

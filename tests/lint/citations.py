@@ -21,7 +21,12 @@ CONVENTION = re.compile(r"\bCONVENTIONS(?:\.md)?[, ]+(?:rule\s+)?(\d+)\b")
 ABSENT = re.compile(r"\b(DESIGN|[Ff]ield guide|reference/|fleet-and-dr|engine-notes|rooms\.md|l7-notes|[Ii]ssue \d+)")
 PLACEHOLDER = re.compile(r"(?:foo|[a-z]|\w*[A-Z]{4,}\w*)\.\w+$")
 SYSTEM = re.compile(r"^\s*#\s*include\s*<([^>]+)>", re.M)
-SKIP = {"build", ".git", "geo-data", "node_modules", "__pycache__"}
+SKIP = {".git", "geo-data", "node_modules", "__pycache__"}
+
+
+def is_skipped(parts):
+    """What is built stands in folders at the top; a room of the product may have the word for its name."""
+    return any(part in SKIP for part in parts) or parts[0] == "build" or parts[0].startswith("build-")
 
 
 def comments_of_c(text):
@@ -52,7 +57,7 @@ class Tree:
     def __init__(self, root):
         self.root = root
         self.files = [f.relative_to(root).as_posix() for f in root.rglob("*")
-                      if f.is_file() and not any(p in SKIP or p.startswith("build-") for p in f.relative_to(root).parts)]
+                      if f.is_file() and not is_skipped(f.relative_to(root).parts)]
         self.known = set(self.files)
         self.system = {name for f in self.files if f.endswith((".c", ".h"))
                        for name in SYSTEM.findall((root / f).read_text())}

@@ -89,6 +89,29 @@ class Feed(forwarders.ForwarderTest):
         self.assertEqual(self.feed()["state"], "open")
         self.assertEqual(self.status_of("early.app.example.net"), 200)
 
+    def test_origins_by_name_follow_their_name(self):
+        # 127.0.0.1 and .2 at the same port, which is what differs behind one name.
+        there = self.use(Origin(address="127.0.0.2", port=self.origin.port))
+        there.body = b"there\n"
+        zone = "$TTL 1\n@ IN SOA ns1 hostmaster 1 7200 900 1209600 60\n  IN NS ns1\nns1 IN A 192.0.2.53\nback IN A %s\n"
+        document = self.gslbd.fleet
+        document["zones"]["app.example.net"]["text"] = zone % "127.0.0.1"
+        document["services"]["shop"]["origins"]["web"] = {"eu": [f"back.app.example.net:{self.origin.port}"]}
+        self.gslbd.write()
+        self.assertEqual(self.gslbd.api("POST", "/v1/reload")[0], 200)
+        forwarder = self.make({}, {"node": {"name": "fwd-2", "region": "eu", "state_dir": "state",
+                                            "resolvers": [f"127.0.0.1@{self.gslbd.port}"]},
+                                   "control": {"api": f"unix:{self.gslbd.socket}"}})
+        stack.until(lambda: self.ask(forwarder).body == b"hello\n", 10, "the first address")
+        document["zones"]["app.example.net"]["text"] = zone % "127.0.0.2"
+        self.gslbd.write()
+        self.assertEqual(self.gslbd.api("POST", "/v1/reload")[0], 200)
+        stack.until(lambda: self.ask(forwarder).body == b"there\n", 10, "the other address")
+        items = {one["address"]: one for one in forwarder.api("GET", "/v1/origins")[1]["items"]}
+        self.assertTrue(items[f"127.0.0.1:{self.origin.port}"]["leaving"])
+        self.assertEqual(items[f"127.0.0.2:{self.origin.port}"]["written"],
+                         f"back.app.example.net:{self.origin.port}")
+
     def test_the_way_of_a_request(self):
         status, reply = self.forwarder.api("POST", "/v1/route", {"url": "http://acme.app.example.net/x?y=1"})
         self.assertEqual(status, 200, reply)

@@ -298,10 +298,26 @@ static void test_the_description_is_of_these_routes(void **state)
 	json_t *document = json_loads(api_openapi_text, JSON_REJECT_DUPLICATES, NULL);
 	assert_non_null(document);
 	const json_t *paths = json_object_get(document, "paths");
+	const char *path;
+	json_t *item;
 	assert_int_equal(json_object_size(paths), api_route_count); /* one method each */
 	for (size_t i = 0; i < api_route_count; i++)
 		if (!has_path(paths, &api_routes[i]))
 			fail_msg("%s is not in openapi.json", api_routes[i].pattern);
+	char *page_path = xasprintf("%s/docs/forwarder.md", getenv("GSLB_SOURCE")), row[100];
+	FILE *file = fopen(page_path, "r");
+	assert_non_null(file);
+	char *page = xcalloc(1, 1 << 16);
+	assert_true(fread(page, 1, (1 << 16) - 1, file) > 0);
+	json_object_foreach ((json_t *)(uintptr_t)paths, path, item) {
+		const char *method = json_object_get(item, "post") ? "POST" : "GET";
+		snprintf(row, sizeof row, "\n| `%s %s` |", method, path);
+		if (!strstr(page, row))
+			fail_msg("docs/forwarder.md has no row %s", row + 1);
+	}
+	fclose(file);
+	free(page);
+	free(page_path);
 	assert_string_equal(json_string_value(json_object_get(json_object_get(document, "info"), "version")),
 			    GSLB_VERSION);
 	json_decref(document);
