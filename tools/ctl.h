@@ -22,8 +22,8 @@ struct ctl_option {
 };
 
 struct ctl {
-	struct arena *arena; /* names of options */
-	const char *socket_path;
+	struct arena *arena;	 /* names of options */
+	const char *socket_path; /* NULL: not given; set before a verb runs */
 	uint64_t timeout_ms;
 	enum ctl_output output;
 	bool wants_help, wants_version;
@@ -46,6 +46,7 @@ struct ctl_verb {
 	 * part of the product brings stand in `later`. */
 	const char *options, *later;
 	unsigned least, most; /* arguments */
+	bool is_forwarders;   /* it asks forwarderd, not gslbd, where no socket is named */
 	enum ctl_exit (*run)(struct ctl *ctl);
 	const char *help; /* one line for the list */
 	const char *more; /* for VERB --help, or NULL */

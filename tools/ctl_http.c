@@ -51,20 +51,29 @@ static const char *why_not_connected(const char *path)
 	return reason;
 }
 
+/* Who was asked, as far as the socket's name tells. */
+static const char *daemon_at(const char *socket_path)
+{
+	return strstr(socket_path, "forwarder") ? "forwarderd" : "gslbd";
+}
+
 static char *explain_failure(const char *socket_path, uint64_t timeout_ms, CURLcode code)
 {
 	if (code == CURLE_OPERATION_TIMEDOUT)
-		return xasprintf("no answer from gslbd at %s within %llu ms; it may still be at work "
+		return xasprintf("no answer from %s at %s within %llu ms; it may still be at work "
 				 "(--timeout waits longer)",
-				 socket_path, (unsigned long long)timeout_ms);
-	const char *reason = why_not_connected(socket_path);
+				 daemon_at(socket_path), socket_path, (unsigned long long)timeout_ms);
+	const char *daemon = daemon_at(socket_path), *reason = why_not_connected(socket_path);
+	if (reason && strcmp(reason, strerror(EACCES)) == 0)
+		return xasprintf("cannot reach %s at %s: %s (the socket is for root and %s's group; "
+				 "--socket PATH or GSLB_SOCKET names its socket)",
+				 daemon, socket_path, reason, daemon);
 	if (reason)
 		return xasprintf(
-			"cannot reach gslbd at %s: %s (%s--socket PATH or GSLB_SOCKET names its socket)",
-			socket_path, reason,
-			strcmp(reason, strerror(EACCES)) == 0 ? "the socket is for root and gslbd's group; "
-							      : "is it running? ");
-	return xasprintf("gslbd at %s: %s", socket_path, curl_easy_strerror(code));
+			"cannot reach %s at %s: %s (is it running? --socket PATH or GSLB_SOCKET names "
+			"its socket)",
+			daemon, socket_path, reason);
+	return xasprintf("%s at %s: %s", daemon, socket_path, curl_easy_strerror(code));
 }
 
 static struct curl_slist *headers_of(const struct ctl_http_request *request)

@@ -13,6 +13,7 @@
 	VERB(explain)           \
 	VERB(tail)              \
 	VERB(top)               \
+	VERB(forwarders)        \
 	VERB(audit)             \
 	VERB(region_drain)      \
 	VERB(region_force_down) \
@@ -30,6 +31,8 @@
 	VERB(export)            \
 	VERB(check)             \
 	VERB(schema)            \
+	VERB(origins)           \
+	VERB(route)             \
 	VERB(zone_check)        \
 	VERB(backup)            \
 	VERB(restore)           \

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define SOCKET_DEFAULT "/run/gslb/gslb.sock"
+#define FORWARDER_SOCKET_DEFAULT "/run/forwarderd/forwarderd.sock"
 
 /* Of parts of the product that this build lacks. */
 static const char *const later_verbs[] = {"domain", "diff", "drill"};
@@ -45,7 +46,9 @@ static void print_help(const struct ctl *ctl)
 		free(usage);
 	}
 	puts("\nOptions that stand anywhere\n"
-	     "  --socket PATH   the node's API socket (or GSLB_SOCKET; default " SOCKET_DEFAULT ")\n"
+	     "  --socket PATH   the node's API socket (or GSLB_SOCKET; default " SOCKET_DEFAULT ");\n"
+	     "                  of the verbs under Forwarder its (or GSLB_FORWARDER_SOCKET; default\n"
+	     "                  " FORWARDER_SOCKET_DEFAULT ")\n"
 	     "  -o table|json   tables for people, or the API's reply unchanged\n"
 	     "  --timeout T     give up after T; 10s when not given\n"
 	     "  VERB --help     more on one verb\n"
@@ -165,6 +168,15 @@ static void check_table(const struct ctl *ctl)
 	}
 }
 
+static const char *socket_of(const struct ctl_verb *verb)
+{
+	const char *path = getenv(verb->is_forwarders ? "GSLB_FORWARDER_SOCKET" : "GSLB_SOCKET");
+
+	if (path && *path)
+		return path;
+	return verb->is_forwarders ? FORWARDER_SOCKET_DEFAULT : SOCKET_DEFAULT;
+}
+
 static enum ctl_exit run(struct ctl *ctl, int argc, char **argv)
 {
 	const char *words[3] = {"", "", ""};
@@ -187,14 +199,14 @@ static enum ctl_exit run(struct ctl *ctl, int argc, char **argv)
 	if (!ctl->verb)
 		return ctl_usage(ctl, "which verb?");
 	code = ctl_line_check(ctl);
+	if (!ctl->socket_path)
+		ctl->socket_path = socket_of(ctl->verb);
 	return code == CTL_DONE ? ctl->verb->run(ctl) : code;
 }
 
 int main(int argc, char **argv)
 {
-	const char *socket_path = getenv("GSLB_SOCKET");
 	static struct ctl ctl; /* zeroed; too large for comfort on the stack */
-	ctl.socket_path = socket_path && *socket_path ? socket_path : SOCKET_DEFAULT;
 	ctl.timeout_ms = 10000;
 	ctl.arena = arena_new();
 	ctl.verbs = ctl_verbs(&ctl.verb_count);
