@@ -6,6 +6,16 @@
 
 #define TRACEPARENT_BYTES 55 /* 00-TRACE-SPAN-FLAGS */
 
+void identity_unmap(struct ip *ip)
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+	if (ip->family != 6 || memcmp(ip->bytes, mapped, sizeof mapped) != 0)
+		return;
+	struct ip four = {.family = 4};
+	memcpy(four.bytes, ip->bytes + sizeof mapped, 4);
+	*ip = four;
+}
+
 static bool is_trusted(const struct ip *ip, const struct prefix *trusted, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
@@ -35,7 +45,10 @@ static bool read_node(const char *text, size_t length, struct ip *ret)
 		return false;
 	memcpy(copy, text, length);
 	copy[length] = '\0';
-	return ip_parse(copy, ret);
+	if (!ip_parse(copy, ret))
+		return false;
+	identity_unmap(ret);
+	return true;
 }
 
 /* The node of `for=…` in one element of Forwarded. */

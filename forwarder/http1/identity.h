@@ -20,3 +20,7 @@ struct identity {
 /* `peer`: the connection's, or what a PROXY header told. */
 void identity_read(const struct http_head *head, const char *octets, const struct ip *peer,
 		   const struct prefix *trusted, size_t trusted_count, struct identity *ret);
+
+/* An IPv6 address that stands for an IPv4 one (RFC 4291 §2.5.5.2) becomes it, as a socket's does: whoever is
+ * looked for by his address is found by either. */
+void identity_unmap(struct ip *ip);

@@ -1,6 +1,7 @@
 /* Versions 1 and 2 of the PROXY protocol, read strictly: a peer that must send it and does not is no peer of
  * ours. Pure; a worker's thread. */
 #include "forwarder/http1/proxy_header.h"
+#include "forwarder/http1/identity.h"
 #include "lib/bytes.h"
 #include <assert.h>
 #include <string.h>
@@ -145,9 +146,12 @@ enum proxy_header_status proxy_header_read(const char *octets, size_t length, st
 		status = length < v1 ? PROXY_HEADER_PARTIAL : read_v1(octets, length, &header);
 	else if (memcmp(octets, v2_signature, length < v2 ? length : v2) == 0)
 		status = length < v2 ? PROXY_HEADER_PARTIAL : read_v2(octets, length, &header);
-	if (status == PROXY_HEADER_DONE)
-		*ret = header;
-	return status;
+	if (status != PROXY_HEADER_DONE)
+		return status;
+	identity_unmap(&header.source);
+	identity_unmap(&header.destination);
+	*ret = header;
+	return PROXY_HEADER_DONE;
 }
 
 /* ---- writing ---- */

@@ -62,6 +62,8 @@ static void the_rightmost_stranger_is_the_client(void **state)
 	assert_client("X-Forwarded-For: 203.0.113.1:4711\r\n", "203.0.113.1");
 	assert_client("X-Forwarded-For: [2001:db8::9]:4711\r\n", "2001:db8::9");
 	assert_client("X-Forwarded-For: 2001:db8::9\r\n", "2001:db8::9");
+	assert_client("X-Forwarded-For: 203.0.113.1, ::ffff:10.2.2.2\r\n", "203.0.113.1");
+	assert_client("X-Forwarded-For: [::ffff:203.0.113.1]\r\n", "203.0.113.1");
 	assert_client("X-Forwarded-For: 203.0.113.1, unknown\r\n", "10.1.1.1");
 	assert_client("X-Forwarded-For: 203.0.113.1, unknown, 10.2.2.2\r\n", "10.2.2.2");
 	assert_client("X-Forwarded-For: 203.0.113.1.5\r\n", "10.1.1.1");

@@ -70,6 +70,8 @@ static void version_1_is_read(void **state)
 	assert_int_equal(header.length, 45);
 	assert_int_equal(v1("PROXY TCP6 2001:db8::7 2001:db8::1 0 65535\r\n"), PROXY_HEADER_DONE);
 	assert_header("2001:db8::7", 0, "2001:db8::1", 65535);
+	assert_int_equal(v1("PROXY TCP6 ::ffff:192.0.2.7 ::1 1 2\r\n"), PROXY_HEADER_DONE);
+	assert_header("192.0.2.7", 1, "::1", 2);
 	assert_int_equal(v1("PROXY UNKNOWN\r\n"), PROXY_HEADER_DONE);
 	assert_true(header.is_local);
 	assert_int_equal(v1("PROXY UNKNOWN what ever it says\r\n"), PROXY_HEADER_DONE);
@@ -178,7 +180,7 @@ static void what_is_written_is_read(void **state)
 	ip_parse("2001:db8::1", &sent.destination);
 	assert_int_equal(proxy_header_write(&sent, out), 52);
 	assert_int_equal(read_octets(out, 52), PROXY_HEADER_DONE);
-	assert_header("::ffff:192.0.2.7", 1, "2001:db8::1", 65535);
+	assert_header("192.0.2.7", 1, "2001:db8::1", 65535); /* it went as ::ffff:192.0.2.7 */
 	sent.is_local = true;
 	assert_int_equal(proxy_header_write(&sent, out), 16);
 	assert_int_equal(read_octets(out, 16), PROXY_HEADER_DONE);
