@@ -80,5 +80,40 @@ class Heard(stack.StackTest):
         self.assertEqual(told["forwarders"][0]["node"], "fwd-1")
 
 
+class Shared(stack.StackTest):
+    def test_one_file_for_both(self):
+        """gslbd and forwarderd read the same node.yaml: each its own, with a socket of its own; one follows the other."""
+        origin = forwarders.Origin()
+        self.addCleanup(origin.stop)
+        world = stack.World()
+        world.fleet["services"]["shop"].update(routes=[{"origins": "web"}], origins={"web": {"eu": [origin.where()]}})
+        made = stack.Stack(world.fleet, node={
+            "node": {"name": "both", "region": "eu", "state_dir": "state"}, "probes": None,
+            "control": {"api": "unix:state/gslb.sock"}, "forwarder": {"http": ["127.0.0.1:0"], "leave": "0s"}})
+        self.use(made).start()
+        log = made.directory / "forwarderd.log"
+        with open(log, "wb") as out:
+            process = subprocess.Popen([forwarders.FORWARDERD, "-c", "node.yaml"], cwd=made.directory, stderr=out)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.terminate)
+        stack.until(lambda: " serving" in log.read_text() and "is known" in log.read_text(), 15, "forwarderd serving")
+        where = re.search(r"listening on (\S+) \(http\)", log.read_text())[1]
+
+        def ask(host):
+            client = forwarders.Client(where)
+            try:
+                return client.send(forwarders.request(host=host)).read().status
+            finally:
+                client.close()
+
+        self.assertEqual(ask(f"acme.{stack.ZONE}"), 200)
+        self.assertEqual(ask(f"late.{stack.ZONE}"), 404)
+        made.ctl("tenant", "add", "late", "--zone", stack.ZONE, "--service", "shop")
+        stack.until(lambda: ask(f"late.{stack.ZONE}") == 200, 5, "the new tenant")
+        told = subprocess.run([str(stack.GSLBCTL), "origins", "--socket", str(made.state / "forwarderd.sock")],
+                              capture_output=True, text=True, timeout=10).stdout
+        self.assertIn(origin.where(), told)
+
+
 if __name__ == "__main__":
     stack.main()
