@@ -2,7 +2,9 @@
 """Octets of http1_cases.txt at a real forwarderd: the status, whether the connection goes on, and what arrives at an
 origin that records: no message that could be read in two ways, and nothing of one that was refused.
 """
+import os
 import pathlib
+import random
 import re
 import socket
 import struct
@@ -54,6 +56,27 @@ def cases_of(section):
             current = line.strip("[]")
         elif line and line[0] != "#" and current == section:
             yield number, line
+
+
+def made_up(rng, cases):
+    """One or two of them behind each other, with some octets changed, lost, repeated or put elsewhere."""
+    octets = bytearray(rng.choice(cases) + (rng.choice(cases) if rng.random() < 0.3 else b""))
+    for _ in range(rng.randrange(1, 5)):
+        at, other = rng.randrange(len(octets)), rng.randrange(len(octets))
+        kind = rng.randrange(5)
+        if kind == 0:
+            octets[at] ^= 1 << rng.randrange(8)
+        elif kind == 1:
+            octets[at] = rng.choice(b"\r\n\0 \t:,;%/.0#\\\"\x80\x7f")
+        elif kind == 2:
+            del octets[at:at + rng.randrange(1, 4)]
+        elif kind == 3:
+            octets[at:at] = octets[other:other + rng.randrange(1, 30)]
+        else:
+            octets[at:at] = rng.choice([b"\r\n", b"\n", b"\r", b" ", b"chunked", b"Content-Length: 3\r\n", b"0\r\n\r\n"])
+        if not octets:
+            return b"GET"
+    return bytes(octets)
 
 
 class Client:
@@ -301,6 +324,47 @@ class Plain(Sections):
                 self.assertEqual(408, client.response().status)
                 self.assertTrue(client.is_closed())
             self.assertFalse(any(m.is_whole for m in self.settle()))
+
+    def test_cuts_of_an_answer(self):
+        """However an answer is cut, it is the same: hints, chunks, and trailers without those that may be none."""
+        text = (b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nX: y\r\nTransfer-Encoding: chunked\r\n\r\n"
+                b"5;a=\"b\"\r\nhello\r\n6\r\n world\r\n0\r\nX-Sum: 7\r\nContent-Length: 5\r\nSet-Cookie: a\r\n\r\n")
+        cut = 0
+
+        def answer(sock, stream, message):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.sendall(text[:cut])
+            time.sleep(0.001)  # so that they come apart; nothing depends on it
+            sock.sendall(text[cut:])
+            return True
+        self.origin.answers[b"/pieces"] = (answer, False)
+        with self.client() as client:
+            for cut in range(1, len(text)):
+                client.send(self.REQUESTS["GET"] % b"/pieces")
+                hints, response = client.response(), client.response()
+                self.assertEqual((103, "</a>"), (hints.status, hints.get("Link")), cut)
+                self.assertEqual((200, "chunked", b"hello world", b"X-Sum: 7\r\n"),
+                                 (response.status, response.framing, response.body, response.trailers), cut)
+        self.settle()
+
+    def test_made_up_octets(self):
+        """Cases that were changed at random, the same ones each time: whatever goes on is one strict message, and the
+        origin never sees more than the client was answered for."""
+        rng = random.Random(1)
+        cases = [wire.octets(line.split(" ", 3)[3]) for _, line in cases_of("requests")]
+        cases = [case for case in cases if len(case) < 2000]
+        for number in range(int(os.environ.get("GSLB_MADE_UP", 5000))):
+            octets = made_up(rng, cases)
+            with self.client() as client:
+                client.send(octets)
+                try:
+                    client.sock.shutdown(socket.SHUT_WR)
+                except OSError:
+                    pass  # refused and gone
+                answered = client.stream.rest()
+            whole = [m for m in self.settle() if m.is_whole]
+            self.assertLessEqual(len(whole), answered.count(b"HTTP/1."), octets)
+            self.assertEqual([], self.origin.faults, octets)
 
     def test_a_slow_body_is_408(self):
         """Rule 55: never silent, and still less than 500 octets a second over 10 s."""
