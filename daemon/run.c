@@ -13,8 +13,8 @@
 
 struct run {
 	struct event_base *base;
-	struct event *stop[STOP_SIGNALS], *hang_up;
-	run_reload_fn *reload;
+	struct event *stop[STOP_SIGNALS], *hang_up, *user1;
+	run_reload_fn *reload, *reopen;
 	void *user;
 };
 
@@ -27,6 +27,12 @@ static void on_hang_up(evutil_socket_t signal, short what, void *user)
 {
 	struct run *run = user;
 	run->reload(run->user);
+}
+
+static void on_user1(evutil_socket_t signal, short what, void *user)
+{
+	struct run *run = user;
+	run->reopen(run->user);
 }
 
 /* The soft limit is low for programs that use select(2), of which this is none. */
@@ -58,6 +64,14 @@ struct run *run_new(struct event_base *base, run_reload_fn *reload, void *user)
 	return run;
 }
 
+void run_set_reopen(struct run *run, run_reload_fn *reopen)
+{
+	assert(reopen && !run->user1);
+	run->reopen = reopen;
+	run->user1 = evsignal_new(run->base, SIGUSR1, on_user1, run);
+	evsignal_add(run->user1, NULL);
+}
+
 void run_free(struct run *run)
 {
 	if (!run)
@@ -65,5 +79,7 @@ void run_free(struct run *run)
 	for (size_t i = 0; i < STOP_SIGNALS; i++)
 		event_free(run->stop[i]);
 	event_free(run->hang_up);
+	if (run->user1)
+		event_free(run->user1);
 	free(run);
 }

@@ -10,4 +10,6 @@ typedef void run_reload_fn(void *user);
 
 /* Handles the signals from now on; `base` stays the caller's and outlives it. */
 struct run *run_new(struct event_base *base, run_reload_fn *reload, void *user);
+/* SIGUSR1 calls it with the same `user`: log files were renamed. Without it the signal ends the process. */
+void run_set_reopen(struct run *run, run_reload_fn *reopen);
 void run_free(struct run *run); /* NULL is fine */

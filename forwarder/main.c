@@ -8,6 +8,7 @@
 #include "forwarder/api/api.h"
 #include "forwarder/control/server.h"
 #include "forwarder/relay/relay.h"
+#include "forwarder/seeing/seeing.h"
 #include "forwarder/tls/tls_mem.h"
 #include "forwarder/traffic/fair.h"
 #include "lib/clock.h"
@@ -24,6 +25,7 @@ struct forwarderd {
 	struct server *server;
 	struct api *api;
 	struct relay *relay;
+	struct seeing *seeing;
 	struct publish world;
 	/* draining */
 	struct event *look;
@@ -59,6 +61,14 @@ static void tell_listeners(const struct relay *relay, size_t http_count)
 	}
 }
 
+static bool start_seeing(struct forwarderd *forwarderd, struct err_list *errors)
+{
+	size_t count;
+	struct worker_view *const *workers = relay_views(forwarderd->relay, &count);
+
+	return seeing_start(forwarderd->seeing, workers, count, errors);
+}
+
 static bool start_serving(void *user, struct err_list *errors)
 {
 	struct forwarderd *forwarderd = user;
@@ -80,11 +90,11 @@ static bool start_serving(void *user, struct err_list *errors)
 	assert(!forwarderd->relay && config.listener_count > 0);
 	forwarderd->relay = relay_start(&config, errors);
 	free(listeners);
-	if (forwarderd->relay) {
-		tell_listeners(forwarderd->relay, node->http_count);
-		sd_notify_send("READY=1");
-	}
-	return forwarderd->relay != NULL;
+	if (!forwarderd->relay || !start_seeing(forwarderd, errors))
+		return false;
+	tell_listeners(forwarderd->relay, node->http_count);
+	sd_notify_send("READY=1");
+	return true;
 }
 
 static const struct sockaddr_storage *listeners(void *user, size_t *ret_count)
@@ -137,6 +147,14 @@ static void on_reload(void *user)
 
 	if (forwarderd->server)
 		server_reload(forwarderd->server, on_reloaded, forwarderd);
+}
+
+static void on_reopen(void *user)
+{
+	struct forwarderd *forwarderd = user;
+
+	if (forwarderd->seeing)
+		seeing_reopen(forwarderd->seeing);
 }
 
 /* ---- the end ---- */
@@ -192,8 +210,11 @@ static int run(const char *config_path)
 	struct run *signals = run_new(forwarderd.base, on_reload, &forwarderd);
 
 	forwarderd.server = server_new(forwarderd.base, config_path, &hooks, &forwarderd.world, &errors);
-	if (forwarderd.server)
-		forwarderd.api = api_new(forwarderd.server, &errors);
+	run_set_reopen(signals, on_reopen);
+	if (forwarderd.server) {
+		forwarderd.seeing = seeing_new(forwarderd.server);
+		forwarderd.api = api_new(forwarderd.server, forwarderd.seeing, &errors);
+	}
 	err_print(&errors, stderr);
 	err_done(&errors);
 	if (forwarderd.api) {
@@ -202,8 +223,11 @@ static int run(const char *config_path)
 		if (status == 0 && forwarderd.relay)
 			drain(&forwarderd);
 	}
-	relay_stop(forwarderd.relay);
+	if (forwarderd.relay)
+		relay_join(forwarderd.relay); /* what ended last is written, too */
 	api_free(forwarderd.api);
+	seeing_free(forwarderd.seeing);
+	relay_stop(forwarderd.relay);
 	server_free(forwarderd.server);
 	run_free(signals);
 	event_base_free(forwarderd.base);

@@ -21,12 +21,13 @@ static struct http_addresses addresses_of(const struct node_config *config)
 	};
 }
 
-struct api *api_new(struct server *server, struct err_list *errors)
+struct api *api_new(struct server *server, const struct seeing *seeing, struct err_list *errors)
 {
 	struct api *api = xcalloc(1, sizeof *api);
 	struct http_addresses addresses = addresses_of(&server_config(server)->node);
 
 	api->server = server;
+	api->seeing = seeing;
 	api->service = (struct http_service){
 		.program = "forwarderd",
 		.routes = api_routes,
@@ -47,6 +48,7 @@ void api_free(struct api *api)
 	if (!api)
 		return;
 	http_server_free(api->http);
+	api_usage_free(api);
 	free(api);
 }
 

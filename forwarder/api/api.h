@@ -4,11 +4,12 @@
  */
 #pragma once
 #include "forwarder/control/server.h"
+#include "forwarder/seeing/seeing.h"
 
 struct api;
 
 /* Listens where node.yaml says. NULL: errors say why. */
-struct api *api_new(struct server *server, struct err_list *errors);
+struct api *api_new(struct server *server, const struct seeing *seeing, struct err_list *errors);
 void api_free(struct api *api); /* before server_free(); NULL is fine */
 /* Other addresses, or nothing changes and errors say why. */
 bool api_rebind(struct api *api, const struct node_config *config, struct err_list *errors);

@@ -6,6 +6,8 @@
 
 struct api {
 	struct server *server;
+	const struct seeing *seeing;
+	struct api_usage *usage; /* calls that read files */
 	struct http_service service;
 	struct http_server *http;
 };
@@ -34,4 +36,6 @@ json_t *api_view_limits(const struct policy_limits *limits, const struct tenant_
 
 http_handler api_get_healthz, api_get_readyz, api_get_openapi, api_get_status; /* api_state.c */
 http_handler api_get_origins, api_get_tenant_state, api_post_reload;
-http_handler api_post_route; /* api_route.c */
+http_handler api_post_route;							/* api_route.c */
+http_handler api_get_metrics, api_get_usage, api_get_top, api_get_certificates; /* api_usage.c */
+void api_usage_free(struct api *api);

@@ -197,15 +197,21 @@ void relay_drain(struct relay *relay, uint64_t until_mono_ms)
 	tell_all(relay, &mail);
 }
 
-void relay_stop(struct relay *relay)
+void relay_join(struct relay *relay)
 {
 	struct mail mail = {.kind = MAIL_STOP};
 
-	if (!relay)
-		return;
 	tell_all(relay, &mail);
 	for (unsigned i = 0; i < relay->started; i++)
 		pthread_join(relay->threads[i], NULL);
+	relay->started = 0;
+}
+
+void relay_stop(struct relay *relay)
+{
+	if (!relay)
+		return;
+	relay_join(relay);
 	for (unsigned i = 0; i < relay->shared.worker_count; i++)
 		worker_free(relay->shared.workers[i]);
 	limit_free(relay->shared.limits);

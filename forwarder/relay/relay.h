@@ -23,7 +23,9 @@ struct relay_config {
 
 /* Binds all listeners and starts. NULL: errors say why, and nothing is left open. */
 struct relay *relay_start(const struct relay_config *config, struct err_list *errors);
-/* Ends all threads and connections at once. NULL is fine. */
+/* Ends all threads and connections at once; what they counted can still be looked at. */
+void relay_join(struct relay *relay);
+/* The same, and frees it. NULL is fine. */
 void relay_stop(struct relay *relay);
 /* No connection is accepted from now on, requests that are under way end, idle connections end until then. */
 void relay_drain(struct relay *relay, uint64_t until_mono_ms);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define RETRY_MS 1000
+#define SAY_MS 60000
 
 void log_file_init(struct log_file *file, const char *path, uint64_t rotate_bytes, uint32_t keep)
 {
@@ -38,12 +39,13 @@ void log_file_done(struct log_file *file)
 	file->path = NULL;
 }
 
-/* Said once, until it goes well again. */
-static void failed(struct log_file *file, const char *what)
+/* Said once a minute: on a full disk some lines fit and others do not. */
+static void failed(struct log_file *file, const char *what, uint64_t now_ms)
 {
-	if (!file->has_failed)
+	if (file->said_ms == 0 || now_ms >= file->said_ms + SAY_MS) {
 		log_error("%s %s: %s", file->path ? file->path : "stderr", what, strerror(errno));
-	file->has_failed = true;
+		file->said_ms = now_ms + 1;
+	}
 }
 
 static bool open_file(struct log_file *file, uint64_t now_ms)
@@ -56,7 +58,7 @@ static bool open_file(struct log_file *file, uint64_t now_ms)
 		return false;
 	file->fd = open(file->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
 	if (file->fd < 0 || fstat(file->fd, &stat) != 0) {
-		failed(file, "cannot be opened");
+		failed(file, "cannot be opened", now_ms);
 		log_file_reopen(file);
 		file->retry_ms = now_ms + RETRY_MS;
 		return false;
@@ -130,10 +132,8 @@ size_t log_file_append(struct log_file *file, const char *lines, size_t length, 
 	if (file->is_cut && write_all(file, "\n", 1) == 1)
 		file->is_cut = false;
 	size_t done = write_all(file, lines, length);
-	if (done == length) {
-		file->has_failed = false;
-	} else {
-		failed(file, "cannot be written");
+	if (done < length) {
+		failed(file, "cannot be written", now_ms);
 		done = keep_whole(file, lines, done);
 	}
 	file->size += done;

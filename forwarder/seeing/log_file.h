@@ -14,7 +14,7 @@ struct log_file {
 	int fd;	       /* -1: not open */
 	uint64_t size;
 	bool is_regular;
-	bool has_failed;   /* was said once */
+	uint64_t said_ms;  /* when a failure was said last; 0: never */
 	bool is_cut;	   /* it ends within a line */
 	uint64_t retry_ms; /* when it is opened again */
 };

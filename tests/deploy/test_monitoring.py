@@ -11,7 +11,10 @@ import yaml
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 sys.path.insert(0, str(HERE.parent / "live"))
+import forwarders  # noqa: E402
 import stack  # noqa: E402
+import test_load  # noqa: E402
+import test_metrics  # noqa: E402
 
 BY_PROMETHEUS = {"instance", "job", "le"}
 
@@ -44,9 +47,17 @@ class Monitoring(stack.StackTest):
         """{name: labels} of a node on which something has happened."""
         made = self.use(stack.World().start())
         made.answer("acme", stack.CLIENTS["eu"])
+        self.assertEqual(test_load.Forwarder(made, "fwd-1", "eu").report()[0], 200)
         made.ctl("region", "drain", "us", "--for", "1h", "--reason", "test")
-        names = {}
-        for line in made.page("/metrics")[1].splitlines():
+        origin = forwarders.Origin()
+        self.addCleanup(origin.stop)
+        forwarder = forwarders.Forwarder(forwarders.fleet([origin]))
+        self.addCleanup(forwarder.stop)
+        client = forwarder.start().client()
+        self.addCleanup(client.close)
+        client.send(forwarders.request()).read()
+        names = {name: set(test_metrics.FORWARDER_NAMES[name]) for name in test_metrics.ONLY_WITH}
+        for line in (made.page("/metrics")[1] + forwarder.api("GET", "/metrics")[1]).splitlines():
             if line.startswith("# TYPE "):
                 names.setdefault(line.split()[2], set())
             elif not line.startswith("#"):

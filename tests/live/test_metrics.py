@@ -3,6 +3,7 @@
 import re
 
 import stack
+import test_load
 
 LINE = re.compile(r'^([a-zA-Z_:][a-zA-Z0-9_:]*)(\{(.*)\})? (-?[0-9.]+(?:e[+-]?\d+)?|NaN|[+-]Inf)$')
 LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\\\|\\"|\\n)*)"(?:,|$)')
@@ -11,6 +12,11 @@ LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\\\|\\"|\\n)*)"(?:,
 ROW = re.compile(r"^\| `(\w+)` \| \w+ \| ([^|]*) \|", re.M)
 NAMES = {name: set() if labels == "–" else set(labels.split(", "))
          for name, labels in ROW.findall((stack.ROOT / "docs/metrics.md").read_text())}
+FORWARDER_NAMES = {name: labels for name, labels in NAMES.items() if name.startswith("gslb_forwarder_")}
+NAMES = {name: labels for name, labels in NAMES.items() if name not in FORWARDER_NAMES}
+# With a directory of certificates, or where gslbd is followed.
+ONLY_WITH = {"gslb_forwarder_certificates", "gslb_forwarder_certificate_expiry_seconds", "gslb_forwarder_feed_open",
+             "gslb_forwarder_set_aside"}
 
 
 def parse(text):
@@ -54,6 +60,7 @@ class Metrics(stack.StackTest):
 
     def test_names_and_labels(self):
         self.stack.ctl("region", "drain", "ap", "--share", "40", "--for", "1h")
+        self.assertEqual(test_load.Forwarder(self.stack, "fwd-1", "eu").report()[0], 200)
         self.stack.answer("acme", "10.1.7.0/24")
         samples = self.metrics()
         self.assertGreater(len(NAMES), 25)

@@ -7,6 +7,7 @@
 #include "tests/unit/forwarder_fixture.h"
 
 static struct api *api;
+static struct seeing *seeing;
 static json_t *body; /* of the last reply; NULL: it is no JSON */
 static int status;
 
@@ -21,7 +22,8 @@ static void start_api(const char *services_and_tenants)
 	write_file(fleet_path, text);
 	server = server_new(base, config_path, &hooks, &world, &errors);
 	assert_non_null(server);
-	api = api_new(server, &errors);
+	seeing = seeing_new(server);
+	api = api_new(server, seeing, &errors);
 	assert_int_equal(errors.count, 0);
 	assert_non_null(api);
 }
@@ -48,6 +50,8 @@ static int tear_down_api(void **state)
 {
 	api_free(api);
 	api = NULL;
+	seeing_free(seeing);
+	seeing = NULL;
 	json_decref(body);
 	body = NULL;
 	return tear_down(state);

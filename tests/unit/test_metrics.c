@@ -470,7 +470,7 @@ static void test_the_page_says_what_there_is(void **state)
 		free(wanted);
 	}
 	for (const char *at = page; (at = strstr(at, "\n| `")); at++)
-		rows++;
+		rows += strncmp(at, "\n| `gslb_forwarder_", 19) != 0; /* those are forwarderd's */
 	assert_int_equal(rows, family_count);
 }
 

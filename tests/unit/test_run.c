@@ -42,6 +42,14 @@ static void test_hang_up_reloads_and_goes_on(void **state)
 	}
 }
 
+static void test_log_files_are_opened_anew_where_that_is_wanted(void **state)
+{
+	run_set_reopen(run, on_reload);
+	raise(SIGUSR1);
+	event_base_dispatch(base);
+	assert_int_equal(reloads, 1);
+}
+
 static void test_termination_and_interrupt_leave_the_loop(void **state)
 {
 	raise(SIGTERM);
@@ -71,6 +79,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_hang_up_reloads_and_goes_on, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_log_files_are_opened_anew_where_that_is_wanted, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_termination_and_interrupt_leave_the_loop, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_broken_pipes_and_full_disks_do_not_kill, setup,

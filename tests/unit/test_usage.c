@@ -2,6 +2,8 @@
 #include "forwarder/io/ring.h"
 #include "forwarder/io/tenant_notice.h"
 #include "forwarder/seeing/usage.h"
+#include "forwarder/seeing/usage_query.h"
+#include "lib/clock.h"
 #include <dirent.h>
 #include <jansson.h>
 #include <setjmp.h>
@@ -302,6 +304,34 @@ static void old_files_go(void **state)
 	unlink(kept);
 }
 
+static void a_tenants_sum_is_found_in_the_files(void **state)
+{
+	struct rig *rig = *state;
+	char command[300];
+	for (unsigned i = 0; i < 2; i++) {
+		start(rig);
+		count(rig, 0, 5, "acme", 10);
+		count(rig, 1, 6, "bacme", 3); /* ends as the other does */
+		usage_turn(rig->usage, true);
+		count(rig, 0, 5, "acme", 4);
+		usage_turn(rig->usage, true);
+		crash(rig);
+	}
+	snprintf(command, sizeof command, "echo '{\"acme' > %s/2999010100.jsonl; echo acme > %s/notes",
+		 rig->directory, rig->directory);
+	assert_int_equal(system(command), 0);
+	struct usage_query query = {rig->directory, "acme", clock_unix_ms() - 120000};
+	usage_query_run(&query);
+	assert_int_equal(query.sums[USAGE_REQUESTS], 28);
+	assert_int_equal(query.sums[USAGE_BYTES_OUT], 2800);
+	assert_int_equal(query.sums[USAGE_WEBSOCKET_MS], 7000);
+	assert_int_equal(query.records, 2);
+	assert_int_equal(query.bad, 1);
+	query.since_ms = clock_unix_ms() + 60000;
+	usage_query_run(&query);
+	assert_int_equal(query.sums[USAGE_REQUESTS], 0);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, make_rig, free_rig)
@@ -314,6 +344,7 @@ int main(void)
 		T(a_restart_counts_on),
 		T(a_full_disk_loses_nothing),
 		T(old_files_go),
+		T(a_tenants_sum_is_found_in_the_files),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
