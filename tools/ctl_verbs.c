@@ -33,6 +33,8 @@
 	VERB(schema)            \
 	VERB(origins)           \
 	VERB(route)             \
+	VERB(certificates)      \
+	VERB(usage)             \
 	VERB(zone_check)        \
 	VERB(backup)            \
 	VERB(restore)           \

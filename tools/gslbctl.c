@@ -30,7 +30,8 @@ static char *usage_of(const struct ctl_verb *verb)
 static void print_help(const struct ctl *ctl)
 {
 	puts("gslbctl VERB … [--socket PATH] [-o table|json] [--timeout T]\n"
-	     "Looks at and steers one gslbd. Every verb is a call of its API; no verb asks back.");
+	     "Looks at and steers one gslbd, or looks at one forwarderd. Every verb is a call of its API; no "
+	     "verb asks back.");
 	const char *group = "";
 	for (size_t i = 0; i < ctl->verb_count; i++) {
 		const struct ctl_verb *verb = ctl->verbs[i];

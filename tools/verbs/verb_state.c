@@ -35,19 +35,59 @@ static void print_row(const char *label, char *text)
 	free(text);
 }
 
+/* "open, heard 3s ago"; "lost: connection refused"; "" for files. */
+static char *feed_words(const json_t *feed)
+{
+	char *state = ctl_words(json_object_get(feed, "state")),
+	     *problem = ctl_words(json_object_get(feed, "problem"));
+	const json_t *heard = json_object_get(feed, "heard_s");
+	char age[32] = "";
+
+	if (json_is_integer(heard))
+		ctl_table_duration((uint64_t)json_integer_value(heard) * 1000, age);
+	char *words = xasprintf("%s%s%s%s%s%s", state, *problem ? ": " : "", problem, *age ? ", heard " : "",
+				age, *age ? " ago" : "");
+	free(state);
+	free(problem);
+	return words;
+}
+
+/* Of forwarderd: the rows that only it has. */
+static void print_forwarder(const json_t *status)
+{
+	static const char *const rows[] = {"hosts", "policies", "services",
+					   "pools", "origins",	"connections"};
+	const json_t *listeners = json_object_get(status, "listeners");
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		print_row(rows[i], ctl_words(json_object_get(status, rows[i])));
+	print_row("http", ctl_words(json_object_get(listeners, "http")));
+	print_row("https", ctl_words(json_object_get(listeners, "https")));
+	print_row("admin", ctl_words(json_object_get(listeners, "admin")));
+	print_row("socket", ctl_words(json_object_get(listeners, "socket")));
+	print_row("gslbd", feed_words(json_object_get(status, "feed")));
+}
+
 static void print_status(const json_t *status)
 {
+	assert(json_is_object(status));
+	bool is_forwarder = json_object_get(status, "connections") != NULL;
 	static const struct {
 		const char *key, *label;
-	} rows[] = {{"node", "node"},		{"version", "version"},
-		    {"ready", "ready"},		{"epoch", "epoch"},
-		    {"fleet_version", "fleet"}, {"zones", "zones"},
-		    {"tenants", "tenants"},	{"bus", "bus"}};
+	} rows[] = {{"node", "node"},	{"region", "region"},	{"version", "version"},
+		    {"ready", "ready"}, {"epoch", "epoch"},	{"fleet_version", "fleet"},
+		    {"zones", "zones"}, {"tenants", "tenants"}, {"bus", "bus"}};
+	print_row("what",
+		  xstrdup(is_forwarder ? "forwarderd: forwards requests to origins" : "gslbd: answers DNS"));
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
 		print_row(rows[i].label, ctl_words(json_object_get(status, rows[i].key)));
 	char uptime[32]; /* of the process, not of the machine */
 	ctl_table_duration((uint64_t)(json_number_value(json_object_get(status, "uptime_s")) * 1000), uptime);
 	printf("%-12s %s\n", "up for", uptime);
+	if (is_forwarder) {
+		print_forwarder(status);
+		return;
+	}
 	const json_t *listeners = json_object_get(status, "listeners");
 	print_row("dns", ctl_words(json_object_get(listeners, "dns")));
 	print_row("http", ctl_words(json_object_get(listeners, "http")));
@@ -92,7 +132,7 @@ const struct ctl_verb verb_status = {
 	.group = "Look",
 	.words = "status",
 	.run = run_status,
-	.help = "the node: ready, sizes, listeners, geography",
+	.help = "what this is: ready, sizes, listeners; of gslbd or of forwarderd",
 };
 
 /* ---- lists ---- */

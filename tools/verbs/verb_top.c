@@ -1,4 +1,4 @@
-/* top: computes rates of queries from two readings of the node's counters. One thread. */
+/* top: computes rates of queries, or of a forwarder's requests, from two readings of counters. One thread. */
 #include "lib/clock.h"
 #include "lib/json_text.h"
 #include "lib/map.h"
@@ -27,7 +27,24 @@ static const struct view {
 	{"gslb_dns_fallback_total", "fallback", {"service", "step"}, {"SERVICE", "FALLBACK", ">PER SECOND"}},
 	{"gslb_dns_tenant_queries_total", "tenants", {"tenant"}, {"TENANT", ">PER SECOND"}},
 	{"gslb_dns_dropped_total", "dropped", {"reason"}, {"DROPPED", ">PER SECOND"}},
+	/* of forwarderd */
+	{"gslb_forwarder_requests_total",
+	 "services",
+	 {"service", "class"},
+	 {"SERVICE", "STATUS", ">PER SECOND"}},
+	{"gslb_forwarder_requests_total",
+	 "reasons",
+	 {"service", "reason"},
+	 {"SERVICE", "REASON", ">PER SECOND"}},
+	{"gslb_forwarder_tenant_requests_total", "tenants", {"tenant"}, {"TENANT", ">PER SECOND"}},
+	{"gslb_forwarder_tenant_limited_total", "limited", {"tenant"}, {"LIMITED TENANT", ">PER SECOND"}},
+	{"gslb_forwarder_tenant_bytes_total", "bytes", {"tenant"}, {"TENANT", ">OCTETS A SECOND"}},
+	{"gslb_forwarder_retries_total",
+	 "retries",
+	 {"service", "result"},
+	 {"SERVICE", "RETRIES", ">PER SECOND"}},
 };
+#define FORWARDER_VIEW 7 /* the first of forwarderd */
 #define VIEWS (sizeof views / sizeof *views)
 
 /* A row of a view: the values of its labels, and the counter's value or its growth a second. */
@@ -38,6 +55,7 @@ struct row {
 
 struct reading {
 	uint64_t at_ms;
+	bool is_forwarder;	 /* forwarderd answered */
 	struct map *rows[VIEWS]; /* "label\nlabel" → struct row */
 };
 
@@ -101,6 +119,8 @@ static void read_line(struct reading *reading, const char *line)
 {
 	size_t name = strcspn(line, "{ ");
 	const char *blank = strrchr(line, ' ');
+	if (strncmp(line, "gslb_forwarder_", 15) == 0)
+		reading->is_forwarder = true;
 	if (line[name] != '{' || !blank)
 		return;
 	for (size_t i = 0; i < VIEWS; i++) {
@@ -210,7 +230,9 @@ static void print_rates(const struct ctl *ctl, const struct reading *before, con
 	const char *terminal = getenv("TERM");
 	if (!is_json && isatty(STDOUT_FILENO) && terminal && strcmp(terminal, "dumb") != 0)
 		printf("\x1b[H\x1b[J");
-	for (size_t i = 0; i < VIEWS; i++) {
+	size_t first = now->is_forwarder ? FORWARDER_VIEW : 0,
+	       end = now->is_forwarder ? VIEWS : FORWARDER_VIEW;
+	for (size_t i = first; i < end; i++) {
 		struct row *rows;
 		size_t count = rates_of(before, now, i, &rows);
 		double sum = 0;
@@ -218,8 +240,9 @@ static void print_rates(const struct ctl *ctl, const struct reading *before, con
 			sum += rows[j].value;
 		if (is_json)
 			json_object_set_new(reply, views[i].key, view_json(&views[i], rows, count));
-		else if (i == 0)
-			printf("%s  %.1f queries a second\n", when, sum);
+		else if (i == first)
+			printf("%s  %.1f %s a second\n", when, sum,
+			       now->is_forwarder ? "requests" : "queries");
 		if (!is_json)
 			print_view(&views[i], rows, count);
 		free(rows);
@@ -263,7 +286,7 @@ const struct ctl_verb verb_top = {
 	.words = "top",
 	.options = "interval: count:",
 	.run = run_top,
-	.help = "queries a second by tenant, region and result",
+	.help = "queries or requests a second by tenant, region and result",
 	.more = "  --interval T  between two tables; 2s when not given\n"
 		"  --count N     end after N tables; without it, endless on a terminal and 1 elsewhere\n",
 };
