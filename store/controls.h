@@ -1,5 +1,5 @@
 /*
- * The operator's hand: controls on regions, regions × services and VIPs, in memory; the
+ * The operator's hand: controls on regions, regions × services, VIPs and origins, in memory; the
  * store holds the durable copy. Expired rows are dropped by the caller's timer through controls_expire.
  */
 #pragma once
@@ -8,7 +8,7 @@
 struct controls;
 
 /* One key for each object that can be controlled; out of the fields of struct control_row. */
-#define CONTROLS_KEY_MAX 192
+#define CONTROLS_KEY_MAX 512
 void controls_key(const char *region, const char *service, const char *address,
 		  char out[static CONTROLS_KEY_MAX]);
 

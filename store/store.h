@@ -27,13 +27,16 @@ uint64_t store_fleet_version(struct store *store);
 int64_t store_fleet_changed_unix_ms(struct store *store); /* last accepted change; 0: none yet */
 
 /* ---- controls ---- */
+/* No region is called so: `address` is "SERVICE/POOL/ADDRESS" of an origin. */
+#define CONTROL_OF_ORIGIN "-"
+#define CONTROL_ADDRESS_MAX 400
 struct control_row {
 	char region[64];
-	char service[64];	   /* "" = all services; unused for VIPs */
-	char address[IP_TEXT_MAX]; /* "" = a region's control */
-	int share;		   /* 0..100, or SHARE_DOWN */
-	int64_t expires_unix_ms;   /* 0: until restored; what a restart goes by */
-	uint64_t expires_mono_ms;  /* the same while this process runs: nobody steps that clock. Not stored */
+	char service[64];		   /* "" = all services; unused for VIPs and origins */
+	char address[CONTROL_ADDRESS_MAX]; /* "" = a region's control */
+	int share;			   /* 0..100, or SHARE_DOWN */
+	int64_t expires_unix_ms;	   /* 0: until restored; what a restart goes by */
+	uint64_t expires_mono_ms; /* the same while this process runs: nobody steps that clock. Not stored */
 	int64_t since_unix_ms;
 	char *reason, *author; /* "" when absent; owned by the row's holder */
 };

@@ -20,6 +20,8 @@
 	VERB(region_restore)    \
 	VERB(vip_drain)         \
 	VERB(vip_restore)       \
+	VERB(origin_drain)      \
+	VERB(origin_restore)    \
 	VERB(flip)              \
 	VERB(tenants)           \
 	VERB(tenant_show)       \

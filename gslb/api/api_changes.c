@@ -67,6 +67,16 @@ static void add_object(struct reader *reader, const struct fleet_object *object)
 static json_t *control_object(const char *region, const char *service, const char *address)
 {
 	json_t *object = json_pack("{s:o}", "region", json_text(region));
+	if (strcmp(region, CONTROL_OF_ORIGIN) == 0) {
+		char *text = xstrdup(address), *pool = strchr(text, '/'), *origin = strchr(pool + 1, '/');
+		json_object_clear(object);
+		*pool = *origin = '\0';
+		json_object_set_new(object, "service", json_text(text));
+		json_object_set_new(object, "pool", json_text(pool + 1));
+		json_object_set_new(object, "origin", json_text(origin + 1));
+		free(text);
+		return object;
+	}
 	if (*service)
 		json_object_set_new(object, "service", json_text(service));
 	if (*address)

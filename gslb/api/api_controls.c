@@ -5,6 +5,8 @@
 #include "gslb/api/api_internal.h"
 
 #include "lib/mem.h"
+#include "lib/net.h"
+#include "lib/text.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +21,8 @@ static const char *const change_words[] = {"region", "service", "share", "for", 
 static const char *verb_of(const struct control_request *wanted)
 {
 	assert(wanted->share >= SHARE_RESTORE && wanted->share <= 100);
+	if (strcmp(wanted->region, CONTROL_OF_ORIGIN) == 0)
+		return wanted->share == 0 ? "origin drain" : "origin restore";
 	if (wanted->address)
 		return wanted->share == 0 ? "vip drain" : "vip restore";
 	if (wanted->share == SHARE_DOWN)
@@ -121,6 +125,49 @@ void api_delete_vip(struct http_request *request, struct http_reply *reply)
 	char address[IP_TEXT_MAX];
 	struct control_request wanted;
 	if (find_vip(request, reply, address, &wanted))
+		delete_control(request, reply, &wanted);
+}
+
+/* ---- origins ---- */
+
+/* Ids have no '/', so the three stay apart. The address however it was written; false after a problem was put
+ * into the reply. */
+static bool find_origin(const struct http_request *request, struct http_reply *reply,
+			char address[static CONTROL_ADDRESS_MAX], struct control_request *ret)
+{
+	const char *service = request->argument[0], *pool = request->argument[1];
+	char text[CONTROL_ADDRESS_MAX];
+	struct listen_address parsed;
+	assert(request->argument_count == 3);
+	snprintf(text, sizeof text, "%s", request->argument[2]);
+	for (char *at = text; *at != '\0'; at++)
+		if (*at >= 'A' && *at <= 'Z')
+			*at = (char)(*at | 0x20);
+	if (listen_parse_http(text, &parsed))
+		listen_format((const struct sockaddr *)&parsed.sockaddr, false, text);
+	if (!text_is_id(service) || !text_is_id(pool) || strlen(text) > 260) {
+		http_reply_problem(reply, HTTP_PROBLEM_NOT_FOUND, NULL, "'%s', '%s' are no ids of origins",
+				   service, pool);
+		return false;
+	}
+	snprintf(address, CONTROL_ADDRESS_MAX, "%s/%s/%.260s", service, pool, text);
+	*ret = (struct control_request){.region = CONTROL_OF_ORIGIN, .address = address};
+	return true;
+}
+
+void api_put_origin(struct http_request *request, struct http_reply *reply)
+{
+	char address[CONTROL_ADDRESS_MAX];
+	struct control_request wanted;
+	if (find_origin(request, reply, address, &wanted))
+		put_control(request, reply, &wanted);
+}
+
+void api_delete_origin(struct http_request *request, struct http_reply *reply)
+{
+	char address[CONTROL_ADDRESS_MAX];
+	struct control_request wanted;
+	if (find_origin(request, reply, address, &wanted))
 		delete_control(request, reply, &wanted);
 }
 

@@ -105,7 +105,8 @@ http_handler api_get_status, api_get_regions, api_get_services; /* api_state.c *
 http_handler api_post_load, api_get_load;			/* api_load.c */
 http_handler api_get_zones, api_get_tenants, api_get_audit;
 http_handler api_get_metrics, api_get_healthz, api_get_readyz;
-http_handler api_get_vips;						     /* api_vips.c */
-http_handler api_put_vip, api_delete_vip, api_put_region, api_delete_region; /* api_controls.c */
+http_handler api_get_vips; /* api_vips.c */
+http_handler api_put_vip, api_delete_vip, api_put_origin, api_delete_origin, api_put_region,
+	api_delete_region; /* api_controls.c */
 http_handler api_post_batch;
 http_handler api_post_explain; /* api_explain.c */

@@ -34,6 +34,8 @@ const struct http_route api_routes[] = {
 	{"POST", "v1/explain", NONE, api_post_explain, LOADED},
 	{"PUT", "v1/controls/vips/*/*", NONE, api_put_vip, LOADED},
 	{"DELETE", "v1/controls/vips/*/*", REASON, api_delete_vip, LOADED},
+	{"PUT", "v1/controls/origins/*/*/*", NONE, api_put_origin, LOADED},
+	{"DELETE", "v1/controls/origins/*/*/*", REASON, api_delete_origin, LOADED},
 	{"PUT", "v1/controls/regions/*", NONE, api_put_region, LOADED},
 	{"DELETE", "v1/controls/regions/*", REASON, api_delete_region, LOADED},
 	{"PUT", "v1/controls/regions/*/services/*", NONE, api_put_region, LOADED},

@@ -361,6 +361,8 @@ void world_builder_controls_changed(struct world_builder *builder, const struct 
 {
 	uint64_t now_ms = clock_mono_ms();
 	for (size_t i = 0; i < count; i++) {
+		if (strcmp(rows[i].region, CONTROL_OF_ORIGIN) == 0)
+			continue; /* the forwarders' business */
 		note_control_change(builder, &rows[i], now_ms);
 		mark_controlled(builder, &rows[i]);
 	}

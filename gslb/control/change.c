@@ -99,9 +99,15 @@ enum change_outcome change_fleet(struct server *server, struct fleet_change *cha
 
 /* ---- controls ---- */
 
+#define OBJECT_MAX 512 /* octets of a controlled object in the audit */
+
 static void describe_object(const struct control_row *row, char *out, size_t size)
 {
-	if (row->address[0])
+	if (strcmp(row->region, CONTROL_OF_ORIGIN) == 0) {
+		snprintf(out, size, "origin %s", row->address);
+		for (char *slash = strchr(out, '/'); slash; slash = strchr(slash, '/'))
+			*slash = ' ';
+	} else if (row->address[0])
 		snprintf(out, size, "vip %s %s", row->region, row->address);
 	else if (row->service[0])
 		snprintf(out, size, "region %s service %s", row->region, row->service);
@@ -146,6 +152,30 @@ static bool region_has_vip(const struct server *server, const char *region, cons
 	return false;
 }
 
+/* "SERVICE/POOL/ADDRESS" → its parts. */
+static void split_origin(const char *text, char service[static 64], char pool[static 64],
+			 const char **ret_address)
+{
+	const char *first = strchr(text, '/'), *second = first ? strchr(first + 1, '/') : NULL;
+	assert(first && second && first - text < 64 && second - first <= 64); /* as the API put it together */
+	snprintf(service, 64, "%.*s", (int)(first - text), text);
+	snprintf(pool, 64, "%.*s", (int)(second - first - 1), first + 1);
+	*ret_address = second + 1;
+}
+
+/* By the text of the fleet; of a name's origins any address is possible. */
+static bool pool_has_origin(const struct fleet_pool *pool, const char *address)
+{
+	struct listen_address parsed;
+	bool is_address = listen_parse_http(address, &parsed);
+	for (size_t r = 0; r < pool->region_count; r++)
+		for (size_t i = 0; i < pool->regions[r].origin_count; i++)
+			if (strcmp(pool->regions[r].origins[i].text, address) == 0 ||
+			    (is_address && pool->regions[r].origins[i].name))
+				return true;
+	return false;
+}
+
 static void err_unknown(struct server *server, enum fleet_kind kind, const char *id, struct err_list *errors)
 {
 	char known[TEXT_KNOWN_MAX];
@@ -154,19 +184,50 @@ static void err_unknown(struct server *server, enum fleet_kind kind, const char 
 	err_set_nearest(err, nearest);
 }
 
+static bool origin_is_known(struct server *server, const char *text, struct err_list *errors)
+{
+	char id[64], pool_id[64], known[TEXT_KNOWN_MAX];
+	const char *address, *ids[FLEET_POOLS_MAX];
+	split_origin(text, id, pool_id, &address);
+	const struct fleet_service *service =
+		(const struct fleet_service *)fleet_get(server->fleet, FLEET_SERVICE, id);
+	if (!service) {
+		err_unknown(server, FLEET_SERVICE, id, errors);
+		return false;
+	}
+	for (size_t i = 0; i < service->pool_count; i++) {
+		ids[i] = service->pools[i].id;
+		if (strcmp(service->pools[i].id, pool_id) != 0)
+			continue;
+		if (!pool_has_origin(&service->pools[i], address))
+			err_add(errors, NULL, 0, 0, "origins '%s' of service '%s' have no %s", pool_id, id,
+				address);
+		return pool_has_origin(&service->pools[i], address);
+	}
+	const char *nearest = text_known(pool_id, ids, service->pool_count, known);
+	err_set_nearest(err_add(errors, NULL, 0, 0, "service '%s' has no origins '%s'%s", id, pool_id, known),
+			nearest);
+	return false;
+}
+
 static bool control_names_are_known(struct server *server, const struct control_request *request,
 				    struct err_list *errors)
 {
 	size_t before = errors->errors;
 	struct ip ip;
-	char address[IP_TEXT_MAX] = "";
-	if (request->address && ip_parse(request->address, &ip))
+	char address[CONTROL_ADDRESS_MAX] = "";
+	bool is_origin = strcmp(request->region, CONTROL_OF_ORIGIN) == 0;
+	if (is_origin)
+		snprintf(address, sizeof address, "%s", request->address);
+	else if (request->address && ip_parse(request->address, &ip))
 		ip_format(&ip, address);
 	/* What is controlled may have left the fleet; its control can still be taken away. */
 	if (request->share == SHARE_RESTORE &&
 	    controls_get(server->controls, request->region, request->service ? request->service : "",
 			 address))
 		return true;
+	if (is_origin)
+		return origin_is_known(server, address, errors);
 	bool has_region = fleet_get(server->fleet, FLEET_REGION, request->region) != NULL;
 	if (!has_region)
 		err_unknown(server, FLEET_REGION, request->region, errors);
@@ -193,7 +254,9 @@ static void fill_row(const struct control_request *request, const char *author, 
 	memset(row, 0, sizeof *row);
 	strncpy(row->region, request->region, sizeof row->region - 1);
 	strncpy(row->service, request->service ? request->service : "", sizeof row->service - 1);
-	if (request->address) { /* canonical text, however it was written */
+	if (strcmp(request->region, CONTROL_OF_ORIGIN) == 0) {
+		snprintf(row->address, sizeof row->address, "%s", request->address);
+	} else if (request->address) { /* canonical text, however it was written */
 		struct ip ip;
 		if (ip_parse(request->address, &ip))
 			ip_format(&ip, row->address);
@@ -226,7 +289,7 @@ enum change_outcome change_controls(struct server *server, const struct control_
 	struct control_row *rows = xcalloc(count, sizeof *rows);
 	bool *removed = xcalloc(count, sizeof *removed);
 	struct audit_line *lines = xcalloc(count, sizeof *lines);
-	char(*objects)[200] = xcalloc(count, sizeof *objects);
+	char(*objects)[OBJECT_MAX] = xcalloc(count, sizeof *objects);
 	for (size_t i = 0; i < count; i++) {
 		fill_row(&requests[i], requester->author, now_unix_ms, &rows[i]);
 		set_since(server, &rows[i], now_unix_ms);
@@ -289,7 +352,7 @@ static void note_expired(void *user, const struct control_row *row)
 	expired->rows[expired->count] = *row;
 	expired->rows[expired->count].reason = expired->rows[expired->count].author = NULL;
 	expired->count++;
-	char object[200];
+	char object[OBJECT_MAX];
 	describe_object(row, object, sizeof object);
 	json_t *before = row_json(row);
 	struct audit_line line = {

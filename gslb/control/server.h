@@ -69,7 +69,8 @@ void server_await(struct server *server, server_ready_fn *ready, void *user);
 struct control_request {
 	const char *region;
 	const char *service; /* NULL: all */
-	const char *address; /* not NULL: a VIP's control, canonical text */
+	/* Not NULL: a VIP's control, canonical text; with the region CONTROL_OF_ORIGIN an origin's. */
+	const char *address;
 	int share;
 	uint64_t for_ms;    /* 0: until restored */
 	const char *reason; /* NULL: none */

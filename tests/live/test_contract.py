@@ -8,6 +8,11 @@ import unittest
 
 import stack
 
+REPORT = {"v": 1, "node": "fwd-1", "region": "eu", "epoch": 1, "seq": 1, "state": "up", "part": 1, "parts": 1,
+          "services": [{"service": "shop", "current": 8, "target": 32, "max": 40,
+                        "origins": {"usable": 3, "total": 4, "weight": 0.75, "panic": False}, "requests": 91,
+                        "errors": 3, "limited": 4, "queued": 0, "p50_us": 2100, "p99_us": 9000, "tail_in": 0,
+                        "tail_out": 0}]}
 TENANT = {"zone": stack.ZONE, "service": "shop"}
 # Replies that other tests bring about: live_start asks before the fleet is loaded, live_rude_api sends 64 MiB.
 ELSEWHERE = {"413", "503"}
@@ -16,7 +21,9 @@ ELSEWHERE = {"413", "503"}
 class Calls(stack.StackTest):
     @classmethod
     def setUpClass(cls):
-        cls.stack = stack.World().start()
+        world = stack.World()
+        world.fleet["services"]["shop"].update(routes=[{"origins": "web"}], origins={"web": {"eu": ["10.1.0.5:8080"]}})
+        cls.stack = world.start()
         cls.addClassCleanup(cls.stack.stop)
         cls.vip = cls.stack.world.vips["eu"][0]
 
@@ -39,7 +46,7 @@ class Calls(stack.StackTest):
             self.assertEqual(self.stack.api("HEAD", path), (200, ""))
         self.tenants(call)
         for path in ("/v1/controls/regions/{region}", "/v1/controls/regions/{region}/services/{service}",
-                     "/v1/controls/vips/{region}/{address}"):
+                     "/v1/controls/vips/{region}/{address}", "/v1/controls/origins/{service}/{pool}/{address}"):
             self.controls(call, path)
         self.others(call)
         described = {(path, method, status) for path, item in stack.CONTRACT.document["paths"].items()
@@ -72,8 +79,10 @@ class Calls(stack.StackTest):
         call(path, "DELETE", 200, one)
 
     def controls(self, call, path):
-        one = path.format(region="eu", service="shop", address=self.vip)
-        other = path.format(region="mars", service="shop", address=self.vip)
+        is_origin = "{pool}" in path
+        address = "10.1.0.5:8080" if is_origin else self.vip
+        one = path.format(region="eu", service="shop", pool="web", address=address)
+        other = path.format(region="mars", service="none" if is_origin else "shop", pool="web", address=address)
         call(path, "PUT", 201, one, {"share": 0, "for": "10m", "reason": "walk"})
         call(path, "PUT", 200, one, {"share": 100})
         call(path, "PUT", 400, one, b"{")
@@ -93,6 +102,14 @@ class Calls(stack.StackTest):
         call(path, "POST", 400, body=b"tenants: [")
         call(path, "POST", 409, body={"tenants": {"acme": {**TENANT, "tags": ["x"]}}})
         call(path, "POST", 422, body={"tenants": {"walk": {}}})
+        path = "/v1/load"
+        call(path, "POST", 200, body=REPORT)
+        call(path, "POST", 400, body=b"{")
+        call(path, "POST", 422, body={**REPORT, "v": "one"})
+        call(path, "GET", 200)
+        call(path, "GET", 400, path + "?odd=1")
+        call("/v1/changes", "GET", 200)
+        call("/v1/changes", "GET", 400, "/v1/changes?odd=1")
         path = "/v1/batch"
         call(path, "POST", 200, body={"changes": [{"region": "eu", "share": 100}]})
         call(path, "POST", 400, body=b"{")

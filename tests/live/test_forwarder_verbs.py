@@ -113,6 +113,20 @@ class Shared(stack.StackTest):
         told = subprocess.run([str(stack.GSLBCTL), "origins", "--socket", str(made.state / "forwarderd.sock")],
                               capture_output=True, text=True, timeout=10).stdout
         self.assertIn(origin.where(), told)
+        made.ctl("origin", "drain", "shop", "web", origin.where(), "--reason", "deploy")
+        stack.until(lambda: ask(f"late.{stack.ZONE}") == 503, 5, "the origin drained")
+        self.assertIn(f"origin shop web {origin.where()}", made.ctl("audit").stdout)
+        made.stop_quietly()
+        made.start()
+        made.ctl("origin", "restore", "shop", "web", origin.where())
+        stack.until(lambda: ask(f"late.{stack.ZONE}") == 200, 10, "the origin restored")
+        made.ctl("origin", "drain", "shop", "web", origin.where(), "--for", "1s")
+        stack.until(lambda: ask(f"late.{stack.ZONE}") == 503, 5, "the origin drained")
+        stack.until(lambda: ask(f"late.{stack.ZONE}") == 200, 10, "the end of the drain")
+        for words, said in ((("none", "web", origin.where()), "no service 'none'"),
+                            (("shop", "wbe", origin.where()), "did you mean 'web'"),
+                            (("shop", "web", "10.9.9.9:1"), "have no 10.9.9.9:1")):
+            self.assertIn(said, made.ctl("origin", "drain", *words, code=1).stderr)
 
 
 if __name__ == "__main__":

@@ -84,7 +84,8 @@ enum change_outcome change_controls(struct server *c, const struct control_reque
 		snprintf(row.region, sizeof row.region, "%s", request->region);
 		snprintf(row.service, sizeof row.service, "%s", request->service ? request->service : "");
 		snprintf(row.address, sizeof row.address, "%s", request->address ? request->address : "");
-		if (!fleet_get(c->fleet, FLEET_REGION, request->region)) {
+		if (strcmp(request->region, CONTROL_OF_ORIGIN) != 0 &&
+		    !fleet_get(c->fleet, FLEET_REGION, request->region)) {
 			err_add(errors, NULL, 0, 0, "no region '%s'", request->region);
 			return CHANGE_NOT_FOUND;
 		}
@@ -413,6 +414,15 @@ static void test_controls(void **state)
 	assert_string_equal(asked, "vip drain: eu//2001:db8::1=0 for 0 -");
 	assert_int_equal(call("DELETE", "/v1/controls/vips/eu/2001:db8::1", ""), 200);
 	assert_string_equal(asked, "vip restore: eu//2001:db8::1=-2 for 0 -");
+	assert_int_equal(call("PUT", "/v1/controls/origins/shop/web/10.1.0.5:8080",
+			      "{\"share\":0,\"for\":\"10m\",\"reason\":\"deploy\"}"),
+			 201);
+	assert_string_equal(asked, "origin drain: -//shop/web/10.1.0.5:8080=0 for 600000 deploy");
+	assert_int_equal(
+		call("PUT", "/v1/controls/origins/shop/web/%5B2001:DB8:0::5%5D:80", "{\"share\":100}"), 201);
+	assert_string_equal(asked, "origin restore: -//shop/web/[2001:db8::5]:80=100 for 0 -");
+	assert_int_equal(call("DELETE", "/v1/controls/origins/shop/web/App.Example:80", ""), 200);
+	assert_string_equal(asked, "origin restore: -//shop/web/app.example:80=-2 for 0 -");
 }
 
 static void test_control_refusals(void **state)
@@ -440,6 +450,8 @@ static void test_control_refusals(void **state)
 		must_refuse("PUT", "/v1/controls/regions/eu", wrong[i].body, 422, wrong[i].word);
 	must_refuse("PUT", "/v1/controls/regions/mars", "{\"share\":0}", 404, "urn:gslb:not-found");
 	must_refuse("DELETE", "/v1/controls/regions/mars", "", 404, "urn:gslb:not-found");
+	must_refuse("PUT", "/v1/controls/origins/shop/web/10.1.0.5:80", "{\"share\":50}", 422, "0 or 100");
+	must_refuse("PUT", "/v1/controls/origins/Shop/web/10.1.0.5:80", "{\"share\":0}", 404, "no ids");
 	must_refuse("PUT", "/v1/controls/vips/eu/localhost", "{\"share\":0}", 404, "no address");
 	must_refuse("PUT", "/v1/controls/vips/eu/192.0.2.1", "{\"share\":50}", 422, "0 or 100");
 	must_refuse("PUT", "/v1/controls/vips/eu/192.0.2.1", "{\"share\":\"down\"}", 422, "0 or 100");

@@ -278,6 +278,62 @@ const struct ctl_verb verb_vip_restore = {
 	.more = "  --reason R  for the audit\n",
 };
 
+static char *origin_path(const struct ctl *ctl)
+{
+	char *service = ctl_path("/v1/controls/origins", ctl->args[0]),
+	     *pool = ctl_path(service, ctl->args[1]);
+	char *path = ctl_path(pool, ctl->args[2]);
+	assert(ctl->arg_count == 3);
+	free(service);
+	free(pool);
+	return path;
+}
+
+static enum ctl_exit run_origin_drain(struct ctl *ctl)
+{
+	char *object = xasprintf("%s %s %s", ctl->args[0], ctl->args[1], ctl->args[2]);
+	enum ctl_exit code = put(ctl, origin_path(ctl), control_body(ctl, NULL), object, "drained");
+	free(object);
+	return code;
+}
+
+const struct ctl_verb verb_origin_drain = {
+	.group = "Steer",
+	.words = "origin drain",
+	.args = "SERVICE ORIGINS ADDRESS",
+	.options = "for: reason:",
+	.least = 3,
+	.most = 3,
+	.run = run_origin_drain,
+	.help = "no new requests for one origin, at all forwarders",
+	.more = "  --for T     it ends by itself after T (30s, 10m, 2h)\n"
+		"  --reason R  for the audit\n"
+		"\n"
+		"  gslbctl origin drain shop web 10.1.0.5:8080 --for 10m --reason deploy\n",
+};
+
+static enum ctl_exit run_origin_restore(struct ctl *ctl)
+{
+	char *path = with_reason(ctl, origin_path(ctl));
+	char *done = xasprintf("%s %s %s: restored", ctl->args[0], ctl->args[1], ctl->args[2]);
+	enum ctl_exit code = ctl_change(ctl, "DELETE", path, NULL, done);
+	free(done);
+	free(path);
+	return code;
+}
+
+const struct ctl_verb verb_origin_restore = {
+	.group = "Steer",
+	.words = "origin restore",
+	.args = "SERVICE ORIGINS ADDRESS",
+	.options = "reason:",
+	.least = 3,
+	.most = 3,
+	.run = run_origin_restore,
+	.help = "it gets requests again",
+	.more = "  --reason R  for the audit\n",
+};
+
 static enum ctl_exit run_flip(struct ctl *ctl)
 {
 	assert(ctl->arg_count == 2);
