@@ -196,8 +196,8 @@ static struct http1_verdict read_authority(const struct target *target, const ch
 	return good;
 }
 
-static struct http1_verdict read_path(const struct http_head *head, const char *octets,
-				      const struct target *target, char *out, struct http1_request *ret)
+static struct http1_verdict read_path(const struct http_head *head, const struct target *target, char *out,
+				      struct http1_request *ret)
 {
 	const char *text = target->path;
 	size_t length = target->path_length;
@@ -239,7 +239,7 @@ static struct http1_verdict read_target(const struct http_head *head, const char
 		return (struct http1_verdict){REASON_METHOD, true};
 	if (target.form == TARGET_OTHER)
 		return bad;
-	return read_path(head, octets, &target, scratch + TARGET_HOST_MAX, ret);
+	return read_path(head, &target, scratch + TARGET_HOST_MAX, ret);
 }
 
 /* ---- the rest ---- */

@@ -1,6 +1,7 @@
 /* One table-driven pass for hosts, one for paths; paths that need no change are not copied. Pure; any thread.
  */
 #include "forwarder/plan/target.h"
+#include "lib/bytes.h"
 #include "lib/http/http_head.h"
 #include "lib/inline.h"
 #include <assert.h>
@@ -222,9 +223,17 @@ static IN_LINE size_t plain_length(const char *text, size_t length)
 		if (bits)
 			return at + __builtin_ctz(bits);
 	}
+	unsigned bits;
 	if (length >= 16 && at < length) { /* the last 16, of which some were looked at */
-		unsigned bits = find_special(text + length - 16) >> (16 - (length - at));
+		bits = find_special(text + length - 16) >> (16 - (length - at));
 		return bits ? at + __builtin_ctz(bits) : length;
+	}
+	if (length >= 8 && length < 16) {
+		uint8_t copy[16];
+		_mm_storeu_si128((__m128i *)copy, _mm_set1_epi8('a'));
+		bytes_copy(copy, (const uint8_t *)text, length);
+		bits = find_special((const char *)copy);
+		return bits ? (size_t)__builtin_ctz(bits) : length;
 	}
 #endif
 	return at;
