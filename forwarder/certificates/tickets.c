@@ -104,6 +104,7 @@ struct ticket_secrets *tickets_read(const char *path, struct err_list *errors)
 		return NULL;
 	}
 	assert(secrets->count > 0 && secrets->count <= TICKET_SECRETS_MAX);
+	secrets->is_of_file = path != NULL;
 	secrets->id = hash_bytes(secrets->secret, sizeof secrets->secret, secrets->count) | 1;
 	return secrets;
 }

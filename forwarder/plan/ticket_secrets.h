@@ -3,6 +3,7 @@
  * hexadecimal digits in the file `tickets`, or one that is random. Immutable; any thread reads.
  */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -10,7 +11,8 @@
 #define TICKET_SECRET_OCTETS 32
 
 struct ticket_secrets {
-	uint64_t id; /* another set, another number: ≥ 1 */
+	uint64_t id;	 /* another set, another number: ≥ 1 */
+	bool is_of_file; /* else random: nobody else has them, and they end with the process */
 	size_t count;
 	uint8_t secret[TICKET_SECRETS_MAX][TICKET_SECRET_OCTETS]; /* the first encrypts, all decrypt */
 };

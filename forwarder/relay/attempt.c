@@ -36,10 +36,7 @@ static struct balance_request balance_request_of(struct worker *worker, const st
 		.rng = &worker->rng,
 		.hash = exchange->choice_hash,
 		.excluded = balance_excluded(pool, exchange->tried, exchange->tried_count),
-		.sticky = exchange->has_sticky
-				  ? balance_sticky_find(pool, worker->relay->sticky_key, exchange->sticky,
-							sizeof exchange->sticky)
-				  : -1,
+		.sticky = sticky_find(worker, exchange, pool),
 		.now_ns = worker->now_ns,
 	};
 }

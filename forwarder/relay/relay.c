@@ -19,10 +19,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A cookie of any node, from before or after a restart, names the same origin. It only has to be opaque. */
-#define STICKY_KEY "gslb sticky hash"
-static_assert(sizeof STICKY_KEY == 17, "16 octets");
-
 struct relay {
 	struct relay_shared shared;
 	unsigned started;
@@ -169,7 +165,6 @@ struct relay *relay_start(const struct relay_config *config, struct err_list *er
 	shared->limits = limit_new(shared->fair, 0);
 	shared->clients = clients_new();
 	shared->connections_max = (config->connections + config->workers - 1) / config->workers;
-	memcpy(shared->sticky_key, STICKY_KEY, sizeof shared->sticky_key);
 	relay->pins_cpus = config->pins_cpus;
 	if (make_workers(relay, config, errors)) {
 		/* Ports below 1024 are bound; no thread that reads strangers' octets keeps the right. */

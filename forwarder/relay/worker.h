@@ -34,7 +34,6 @@ struct relay_shared {
 	struct fair *fair;
 	struct limits *limits;
 	struct clients *clients;
-	uint8_t sticky_key[16];
 	struct worker *workers[WORKER_PEERS_MAX];
 	unsigned worker_count;
 	uint32_t connections_max; /* of one worker */

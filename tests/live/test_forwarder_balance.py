@@ -97,6 +97,25 @@ class Policies(traffic.TrafficCase):
         self.assertNotEqual(moved.fields["x-origin"], [home])
         self.assertNotEqual(moved.fields["set-cookie"][0].split("; ")[0], value)
 
+    async def test_a_cookie_is_known_to_each_node_with_the_same_secrets(self):
+        pool = {"sticky": {"cookie": "home"}, "origins": await self.origins(4)}
+        ours, theirs = "11" * 32, "22" * 32
+
+        async def node(*lines):
+            return await self.forward({"web": pool}, {"acme": {}}, tickets="".join(line + "\n" for line in lines))
+
+        async def ask(client, value):
+            return await client.request("acme", fields=[("Cookie", value)])
+        first = await (await node(ours)).request("acme")
+        value, home = first.fields["set-cookie"][0].split(";")[0], first.fields["x-origin"]
+        for lines in ((ours,), (theirs, ours)):  # another node; and one where a new secret stands first
+            client = await node(*lines)
+            for _ in range(8):
+                answer = await ask(client, value)
+                self.assertEqual(answer.fields["x-origin"], home)
+                self.assertNotIn("set-cookie", answer.fields)
+        self.assertIn("set-cookie", (await ask(await node(theirs), value)).fields)
+
     async def test_nothing_is_sent_past_the_concurrency_of_an_origin(self):
         origins, client = await self.serve({"concurrency": 3}, count=2, routes=[{"origins": "web", "queue": "10s"}],
                                            workers=2)

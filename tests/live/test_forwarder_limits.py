@@ -196,18 +196,26 @@ class Bodies(traffic.TrafficCase):
         web, = await self.origins(1)
         client = await self.forward({"web": {"origins": [web]}}, {
             "acme": {"limits": {"bandwidth": {"down": "4MB/s", "up": "2MB/s"}}}}, workers=2)
-        for _ in range(2):  # the burst is used up before
-            await client.request("acme", "/bytes/400000")
-        start = time.monotonic()
-        down = await client.many(4, "acme", "/bytes/4000000")
-        seconds = time.monotonic() - start
-        self.assertEqual(statuses(down), {200: 4})
-        self.assertAlmostEqual(seconds, 16_000_000 / 4_000_000, delta=4 * 0.02)
-        await client.request("acme", method="POST", body=bytes(400_000))
-        start = time.monotonic()
-        up = await client.many(4, "acme", method="POST", body=bytes(2_000_000))
-        self.assertEqual(statuses(up), {200: 4})
-        self.assertAlmostEqual(time.monotonic() - start, 4, delta=4 * 0.02)
+        async def down():
+            return await client.many(4, "acme", "/bytes/4000000")
+
+        async def up():
+            return await client.many(4, "acme", method="POST", body=bytes(2_000_000))
+
+        await self.takes(4.0, down, lambda: client.request("acme", "/bytes/800000"))
+        await self.takes(4.0, up, lambda: client.request("acme", method="POST", body=bytes(800_000)))
+
+    async def takes(self, expected, what, use_burst):
+        """Never less; and as much, where the machine lets this test read and write that fast."""
+        for _ in range(4):
+            await use_burst()
+            start = time.monotonic()
+            self.assertEqual(statuses(await what()), {200: 4})
+            seconds = time.monotonic() - start
+            self.assertGreater(seconds, expected * 0.98)
+            if seconds < expected * 1.02:
+                return
+        self.fail(f"{seconds:.2f} s instead of {expected}")
 
     async def test_small_messages_do_not_wait_behind_large_ones(self):
         web, = await self.origins(1)

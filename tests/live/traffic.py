@@ -193,7 +193,7 @@ class Client:
 class Forwarder:
     """forwarderd by itself: a node.yaml and a fleet of one service, whose pools name Origin objects."""
 
-    def __init__(self, fleet, workers=1):
+    def __init__(self, fleet, workers=1, tickets=None):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="gslb-traffic-"))
         self.port, self.process = stack.free_port(), None
         self.write(fleet)
@@ -201,8 +201,11 @@ class Forwarder:
             "node": {"name": "fwd-1", "region": "eu", "state_dir": str(self.directory / "state")},
             "fleet": ["fleet.yaml"],
             "forwarder": {"http": [f"127.0.0.1:{self.port}"], "workers": workers, "per_client": 0,
-                          "leave": "0s", "drain": "5s"},
+                          "leave": "0s", "drain": "5s"} | ({"tickets": "tickets"} if tickets else {}),
         }))
+        if tickets:
+            (self.directory / "tickets").write_text(tickets)
+            (self.directory / "tickets").chmod(0o600)
         (self.directory / "state").mkdir()
 
     def write(self, fleet):
@@ -268,8 +271,8 @@ class TrafficCase(stack.unittest.IsolatedAsyncioTestCase):
             self.addCleanup(origin.kill)
         return origins
 
-    async def forward(self, pools, tenants, workers=1, **parts):
-        self.forwarder = Forwarder(fleet_of(pools, tenants, **parts), workers)
+    async def forward(self, pools, tenants, workers=1, tickets=None, **parts):
+        self.forwarder = Forwarder(fleet_of(pools, tenants, **parts), workers, tickets)
         self.addCleanup(self.forwarder.stop)
         await asyncio.to_thread(self.forwarder.start)
         return self.client()
