@@ -325,6 +325,50 @@ class Plain(Sections):
                 self.assertTrue(client.is_closed())
             self.assertFalse(any(m.is_whole for m in self.settle()))
 
+    def test_a_client_that_waits_for_100(self):
+        """Rule 48: it is told once, and only then sends."""
+        with self.client() as client:
+            client.send(b"POST /p HTTP/1.1\r\nHost: a.example\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
+            self.assertEqual(100, client.response().status)
+            client.send(b"hello")
+            self.assertEqual(200, client.response().status)
+            self.assertTrue(client.goes_on())
+        self.assertEqual([b"hello"], [m.body for m in self.settle()])
+
+    def test_many_in_one_piece(self):
+        """Rule 52: more than is read at once, and all in order."""
+        with self.client() as client:
+            client.send(b"".join(self.REQUESTS["GET"] % b"/%d" % number for number in range(1000)))
+            for _ in range(1000):
+                self.assertEqual(b"ok", client.response().body)
+        paths = [m.start.split(b" ")[1] for m in self.settle()]
+        self.assertEqual([b"/%d" % number for number in range(1000)], paths)
+
+    def test_large_bodies(self):
+        """Octet by octet the same, however they are framed on either side: 3 MB that no buffer divides."""
+        rng = random.Random(2)
+        body = rng.randbytes(3_000_017)
+        chunks, at = [], 0
+        while at < len(body):
+            size = rng.choice([1, 7, 100, 4096, 16384, 65536, 200000])
+            piece = body[at:at + size]
+            chunks.append(b"%x;n=%d\r\n%s\r\n" % (len(piece), at, piece))
+            at += size
+        chunked = b"".join(chunks) + b"0\r\n\r\n"
+        head = b"HTTP/1.1 200 OK\r\n"
+        self.origin.answers[b"/large/length"] = (head + b"Content-Length: %d\r\n\r\n" % len(body) + body, False)
+        self.origin.answers[b"/large/chunked"] = (head + b"Transfer-Encoding: chunked\r\n\r\n" + chunked, False)
+        self.origin.answers[b"/large/eof"] = (head + b"\r\n" + body, True)
+        for path in (b"/large/length", b"/large/chunked", b"/large/eof"):
+            for framing, octets in ((b"Content-Length: %d" % len(body), body), (b"Transfer-Encoding: chunked", chunked)):
+                with self.subTest(path=path, framing=framing), self.client(patience=20) as client:
+                    client.send(b"POST %s HTTP/1.1\r\nHost: a.example\r\n%s\r\n\r\n%s" % (path, framing, octets))
+                    self.assertEqual(body, client.response().body)
+                    self.assertTrue(client.goes_on())
+                    message, = self.settle()
+                    self.assertEqual(body, message.body)
+        self.assert_no_faults()
+
     def test_cuts_of_an_answer(self):
         """However an answer is cut, it is the same: hints, chunks, and trailers without those that may be none."""
         text = (b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nX: y\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -498,6 +542,14 @@ class Tls(Sections):
 
     def client(self, name=NAMES[0], patience=PATIENCE):
         return Client(self.forwarder.https, patience, lambda s: self.context.wrap_socket(s, server_hostname=name))
+
+    test_a_client_that_waits_for_100 = Plain.test_a_client_that_waits_for_100
+    test_many_in_one_piece = Plain.test_many_in_one_piece
+    test_large_bodies = Plain.test_large_bodies
+    test_cuts = Plain.test_cuts
+    test_cuts_of_an_answer = Plain.test_cuts_of_an_answer
+    test_a_cut_answer_has_no_end = Plain.test_a_cut_answer_has_no_end
+    test_a_tunnel = Plain.test_a_tunnel
 
     def run_plain(self, line):
         return [] if "://" in line.split("HTTP/1")[0] else self.run_request(line)
