@@ -4,6 +4,7 @@ import asyncio
 import collections
 import time
 
+import stack
 import traffic
 from traffic import statuses
 
@@ -145,6 +146,38 @@ class Failures(traffic.TrafficCase):
         self.assertEqual(statuses(answers), {200: 800})
         self.assertGreater(before, 0)
         self.assertEqual(origins[2].counts(), before)
+
+    async def test_an_origin_that_an_operator_drains_loses_nothing(self):
+        origins = await self.origins(3)
+        fleet = traffic.fleet_of({"web": {"origins": origins}}, {"acme": {}, "beta": {}})
+        gslbd = stack.Stack(fleet, zones={})
+        self.addCleanup(gslbd.stop)
+        await asyncio.to_thread(gslbd.start)
+        self.forwarder = traffic.Forwarder({}, workers=2, control=f"unix:{gslbd.socket}")
+        self.addCleanup(self.forwarder.stop)
+        await asyncio.to_thread(self.forwarder.start)
+        client = self.client()
+        path = f"/v1/controls/origins/shop/web/{origins[2].address}"
+
+        async def operate(method, body=None):
+            status, reply = await asyncio.to_thread(gslbd.api, method, path, body)
+            self.assertIn(status, (200, 201), reply)
+            await asyncio.sleep(1)
+
+        async def drain():
+            await asyncio.sleep(1)
+            before = origins[2].counts()
+            await operate("PUT", {"share": 0, "for": "10m", "reason": "a new disk"})
+            await self.until(lambda: origins[2].in_flight == 0, what="the end of what was under way")
+            drained = origins[2].counts()
+            await asyncio.sleep(1)
+            self.assertEqual(origins[2].counts(), drained)
+            await operate("DELETE", {"reason": "done"})
+            return before, drained
+        answers, (before, drained) = await asyncio.gather(client.offer(100, 6, "acme", "/slow/100"), drain())
+        self.assertEqual(statuses(answers), {200: 600})
+        self.assertGreater(before, 0)
+        self.assertGreater(origins[2].counts(), drained)
 
 
 if __name__ == "__main__":

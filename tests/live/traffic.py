@@ -191,15 +191,16 @@ class Client:
 
 
 class Forwarder:
-    """forwarderd by itself: a node.yaml and a fleet of one service, whose pools name Origin objects."""
+    """forwarderd by itself, or with a gslbd (`control`): a node.yaml and a fleet of one service, whose pools name Origin
+    objects."""
 
-    def __init__(self, fleet, workers=1, tickets=None):
+    def __init__(self, fleet, workers=1, tickets=None, control=None):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="gslb-traffic-"))
         self.port, self.process = stack.free_port(), None
         self.write(fleet)
         (self.directory / "node.yaml").write_text(json.dumps({
             "node": {"name": "fwd-1", "region": "eu", "state_dir": str(self.directory / "state")},
-            "fleet": ["fleet.yaml"],
+            **({"control": {"api": control}} if control else {"fleet": ["fleet.yaml"]}),
             "forwarder": {"http": [f"127.0.0.1:{self.port}"], "workers": workers, "per_client": 0,
                           "leave": "0s", "drain": "5s"} | ({"tickets": "tickets"} if tickets else {}),
         }))
