@@ -21,6 +21,11 @@ CONNECTIONS_MAX = min(60000, (FILES_MAX - 500) // 2)  # of clients; HAProxy want
 HIGH_RATE = 900000  # requests a second that no tenant reaches
 NOISY = {"rate": 1000, "concurrency": 50, "connections": 100}  # what tenant 0 may of `noisy`
 QUIET_RATE = 10000
+ZONE = """$ORIGIN example.test.
+@ 300 SOA ns1 hostmaster 1 3600 600 86400 60
+@ 300 NS ns1
+ns1 300 A 192.0.2.53
+"""
 
 
 def host(number):
@@ -242,14 +247,14 @@ class Ours(Proxy):
         return "deny" if self.task == "deny" else "noisy" if self.task == "noisy" and number == 0 else "base"
 
     def fleet(self):
-        wide = {"rate": f"{HIGH_RATE}/s", "concurrency": 50000, "bandwidth": "4GiB", "body": "100MB", "websockets": 50000,
+        wide = {"rate": f"{HIGH_RATE}/s", "concurrency": 50000, "bandwidth": "4GiB/s", "body": "100MB", "websockets": 50000,
                 "connections": f"{HIGH_RATE}/s", "client_rate": f"{HIGH_RATE}/s"}
         noisy = {**wide, "rate": f"{NOISY['rate']}/s", "concurrency": NOISY["concurrency"],
                  "connections": f"{NOISY['connections']}/s"}
         quiet = {**wide, "rate": f"{QUIET_RATE}/s"} if self.task == "noisy" else wide
         return {
             "regions": {"eu": {"at": [50.11, 8.68]}},
-            "zones": {"example.test": {"soa": {"mname": "ns1.example.test", "rname": "hostmaster.example.test"}}},
+            "zones": {"example.test": {"text": ZONE}},
             "tiers": {"base": quiet, "noisy": noisy, "deny": {**wide, "rate": "1/h", "burst": 1}},
             "services": {"web": {
                 "vips": {"eu": ["192.0.2.1"]},
