@@ -2,6 +2,7 @@
 import argparse
 import json
 import subprocess
+import threading
 
 import l7_servers
 import report
@@ -10,6 +11,7 @@ IDLE_KB = {"plain": 0.7, "tls": 13.5}
 CERTIFICATES_MB, CERTIFICATES_S, TENANTS_MB = 60, 3, 300
 OURS = "ours"
 MANY = 10000
+HOLD_S = 60
 
 
 def hold(a, server, tls, connections):
@@ -20,10 +22,13 @@ def hold(a, server, tls, connections):
              f"host={l7_servers.host('%u')},timeout=60000,opening=32")
     client = subprocess.Popen([a.build + "/tests/bench/l7_client", "-c", str(a.client_cpu), "-d", "0", "-W", "0", "-g",
                                group], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    late = threading.Timer(HOLD_S, client.terminate)
+    late.start()
     try:
         while not (line := client.stdout.readline()).startswith("held"):
             if not line:
-                raise RuntimeError(f"{server.kind}: the client ended")
+                raise RuntimeError(f"{server.kind}: {connections} connections did not stand within {HOLD_S} s")
+        late.cancel()
         after = server.memory_mb()
     finally:
         out = client.communicate()[0]
