@@ -192,7 +192,11 @@ static SSL_TICKET_RETURN on_ticket_read(SSL *ssl, SSL_SESSION *session, const un
 	if (SSL_SESSION_get0_ticket_appdata(session, &its, &length) != 1 || length != sizeof owner ||
 	    memcmp(its, &owner, sizeof owner) != 0)
 		return SSL_TICKET_RETURN_IGNORE_RENEW;
-	return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
+	/* Clients use a ticket of TLS 1.3 but once (RFC 8446 §C.4): without another, every second handshake
+	 * would be a full one. */
+	return status == SSL_TICKET_SUCCESS && SSL_version(ssl) != TLS1_3_VERSION
+		       ? SSL_TICKET_RETURN_USE
+		       : SSL_TICKET_RETURN_USE_RENEW;
 }
 
 /* ---- the context ---- */
