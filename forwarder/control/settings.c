@@ -19,7 +19,6 @@ void settings_of(const struct forwarder_config *config, uint16_t https_port, str
 		.trusted_proxies = config->trusted_proxies,
 		.proxy_protocol = config->proxy_protocol,
 		.coalesces_by_certificate = config->coalesces_by_certificate,
-		.default_certificate = config->default_certificate,
 		.logs_access = config->access_log.is_on,
 		.logs_errors_always = config->access_log.logs_errors,
 		.logs_query = config->access_log.logs_query,

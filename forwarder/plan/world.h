@@ -22,7 +22,6 @@ struct world_settings {
 	size_t trusted_count, proxy_count;
 	const struct prefix *trusted_proxies, *proxy_protocol;
 	bool coalesces_by_certificate;
-	const char *default_certificate; /* NULL: none */
 	bool logs_access, logs_errors_always, logs_query;
 	uint32_t log_sample; /* of 10000 */
 	uint16_t https_port; /* of the first https listener: redirects; 0: none */

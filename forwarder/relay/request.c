@@ -119,7 +119,10 @@ static bool is_misdirected(const struct request_work *work, uint64_t tenant_hash
 
 	if (!tls || tls_tenant_hash(tls) == tenant_hash)
 		return false;
-	return !work->world->settings.coalesces_by_certificate ||
+	/* Who named nobody was shown the default certificate, and gets the hosts that it is for. */
+	bool goes_by_certificate =
+		work->world->settings.coalesces_by_certificate || tls_tenant_hash(tls) == 0;
+	return !goes_by_certificate ||
 	       !tls_covers(tls, work->world->certificates, work->http.name, work->http.host.length);
 }
 

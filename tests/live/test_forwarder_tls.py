@@ -131,6 +131,8 @@ class Tls(forwarders.ForwarderTest):
         forwarder = self.start(more={"default_certificate": "blue"})
         answer, shown, _, _ = self.ask_secure(forwarder, None, host="blue.app.example.net")
         self.assertEqual(shown, self.shown["blue.app.example.net"])
+        self.assertEqual(answer.status, 200)
+        answer, _, _, _ = self.ask_secure(forwarder, None, host="acme.app.example.net")
         self.assertEqual((answer.status, answer.reason), (421, "misdirected"))
         with self.assertRaisesRegex(ssl.SSLError, "UNRECOGNIZED_NAME"):
             self.ask_secure(forwarder, "other.example.org")
