@@ -79,6 +79,7 @@ static void render_node(struct page *page)
 {
 	struct exposition *text = &page->text;
 	struct feed_facts feed;
+	struct report_facts report;
 
 	exposition_begin(text, "gslb_build_info", EXPOSITION_GAUGE, "Version of the running program.");
 	exposition_sample(text, 1, "version", GSLB_VERSION, NULL);
@@ -91,6 +92,10 @@ static void render_node(struct page *page)
 	exposition_gauge(text, PREFIX "feed_open", "1 while gslbd is followed.", feed.state == FEED_OPEN);
 	exposition_gauge(text, PREFIX "set_aside", "Objects of gslbd that did not fit.",
 			 (double)server_set_aside(page->server));
+	if (!server_report(page->server, &report) || report.accepted_ms == 0)
+		return;
+	exposition_gauge(text, PREFIX "load_report_age_seconds", "Time since gslbd took a report of load.",
+			 (double)(clock_mono_ms() - report.accepted_ms) / 1000);
 }
 
 /* ---- connections ---- */

@@ -16,7 +16,7 @@ FORWARDER_NAMES = {name: labels for name, labels in NAMES.items() if name.starts
 NAMES = {name: labels for name, labels in NAMES.items() if name not in FORWARDER_NAMES}
 # With a directory of certificates, or where gslbd is followed.
 ONLY_WITH = {"gslb_forwarder_certificates", "gslb_forwarder_certificate_expiry_seconds", "gslb_forwarder_feed_open",
-             "gslb_forwarder_set_aside"}
+             "gslb_forwarder_set_aside", "gslb_forwarder_load_report_age_seconds"}
 
 
 def parse(text):
