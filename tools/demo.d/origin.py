@@ -6,6 +6,8 @@ import sys
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body in one segment
     def do_GET(self):
         body = f"hello from {sys.argv[3]}\n".encode()
         self.send_response(200)

@@ -78,6 +78,17 @@ def is_free(port):
         return False
 
 
+def is_free_at(addresses, port):
+    try:
+        for address in addresses:
+            with socket.socket() as tcp:
+                tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                tcp.bind((address, port))
+        return True
+    except OSError:
+        return False
+
+
 class Stage:
     def __init__(self):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="gslb-demo-"))
@@ -85,6 +96,8 @@ class Stage:
         self.origins, self.origin_port = {}, 0
         self.gslbd = None
         self.port = 0
+        self.forwarders, self.backends = {}, {}
+        self.https_port = 0
 
     # ---- processes ----
 
@@ -101,11 +114,76 @@ class Stage:
         self.origins[region].kill()
         self.origins[region].wait()
 
+    def start_backends(self):
+        """Two origins in each region, behind its forwarder."""
+        for region, vip in VIPS.items():
+            self.backends[region] = [self.start_backend(vip, f"{region}-{number}", 0) for number in (1, 2)]
+
+    def start_backend(self, vip, name, port):
+        origin = subprocess.Popen([sys.executable, str(HERE / "origin.py"), vip, str(port), name],
+                                  stdout=subprocess.PIPE, text=True)
+        origin.port, origin.name = int(origin.stdout.readline()), name
+        return origin
+
+    def make_certificate(self):
+        """An authority of the demo's own, and its certificate for every tenant of the zone."""
+        folder = self.directory / "certificates"
+        folder.mkdir()
+        self.ca = self.directory / "ca.crt"
+        new = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+        for words in (["req", "-x509", *new, "-keyout", "ca.key", "-out", "ca.crt", "-subj", "/CN=demo authority"],
+                      ["req", *new, "-keyout", "certificates/tenants.key", "-out", "tenants.csr", "-subj", "/CN=tenants",
+                       "-addext", f"subjectAltName=DNS:*.{ZONE}"],
+                      ["x509", "-req", "-in", "tenants.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial",
+                       "-copy_extensions", "copyall", "-days", "2", "-out", "certificates/tenants.crt"]):
+            done = subprocess.run(["openssl", *words], cwd=self.directory, capture_output=True, text=True)
+            if done.returncode != 0:
+                raise Failed("openssl: " + done.stderr)
+
+    def start_forwarders(self):
+        """One in each region, on its VIP. They learn the fleet from gslbd and tell it their load."""
+        for region, vip in VIPS.items():
+            folder = self.directory / f"forwarder-{region}"
+            (folder / "state").mkdir(parents=True)
+            (folder / "node.yaml").write_text(
+                f"node:      {{name: forwarder-{region}-1, region: {region}, state_dir: state}}\n"
+                f"control:   {{api: 'unix:{self.socket}'}}\n"
+                "forwarder:\n"
+                f"  https: ['{vip}:{self.https_port}']\n"
+                f"  certificates: {self.directory}/certificates\n"
+                "  drain: 1s\n"
+                "  leave: 0s\n")
+            log = open(folder / "log", "wb")
+            self.forwarders[region] = subprocess.Popen(
+                [str(BUILD / "forwarder" / "forwarderd"), "-c", str(folder / "node.yaml")], stderr=log)
+        for region in VIPS:
+            until(lambda: self.is_serving(region), 20, f"the forwarder of {region}")
+
+    def is_serving(self, region):
+        if self.forwarders[region].poll() is not None:
+            raise Failed(f"forwarderd of {region} ended:\n" + self.log_of(region))
+        try:
+            socket.create_connection((VIPS[region], self.https_port), 1).close()
+        except OSError:
+            return False
+        return True
+
+    def log_of(self, region):
+        return (self.directory / f"forwarder-{region}" / "log").read_text()
+
     def write_files(self):
         (self.directory / "state").mkdir()
+        self.https_port = next(port for port in (8443, *range(20443, 20500)) if is_free_at(list(VIPS.values()), port))
+        self.start_backends()
+        self.make_certificate()
         shutil.copy(HERE / f"{ZONE}.zone", self.directory)
-        fleet = (HERE / "fleet.yaml").read_text().replace("PORT", str(self.origin_port), 2)
-        fleet = fleet.replace(f"{self.origin_port} is filled in when the demo starts.", "A copy made by tools/demo.")
+        fleet = (HERE / "fleet.yaml").read_text()
+        fleet = fleet.replace("PORT, HTTPS and those of the origins are filled in when the demo starts.",
+                              "A copy made by tools/demo.")
+        fleet = fleet.replace("PORT", str(self.origin_port)).replace("HTTPS", str(self.https_port))
+        for region, origins in self.backends.items():
+            for number, origin in enumerate(origins, 1):
+                fleet = fleet.replace(f"{region.upper()}{number}", str(origin.port))
         (self.directory / "fleet.yaml").write_text(fleet)
         port = 5300 if is_free(5300) else 0
         (self.directory / "node.yaml").write_text(
@@ -135,10 +213,12 @@ class Stage:
         return done.returncode == 0 and json.loads(done.stdout)["ready"]
 
     def close(self):
-        for process in [self.gslbd, *self.origins.values()]:
+        processes = [*self.forwarders.values(), self.gslbd, *self.origins.values(),
+                     *(origin for origins in self.backends.values() for origin in origins)]
+        for process in processes:
             if process and process.poll() is None:
                 process.send_signal(signal.SIGTERM)
-        for process in [self.gslbd, *self.origins.values()]:
+        for process in processes:
             if process:
                 process.wait(10)
         shutil.rmtree(self.directory, ignore_errors=True)
@@ -163,6 +243,17 @@ class Stage:
 
     def json(self, *words):
         return json.loads(self.ctl(*words, "-o", "json", show=False))
+
+    # ---- clients ----
+
+    def curl(self, name, vip, path="/", *words):
+        """curl over HTTPS to the address that DNS gave."""
+        host = f"{name}.{ZONE}"
+        done = subprocess.run(["curl", "-s", "--cacert", str(self.ca), "--resolve", f"{host}:{self.https_port}:{vip}",
+                               *words, f"https://{host}:{self.https_port}{path}"], capture_output=True, text=True)
+        if done.returncode != 0:
+            raise Failed(f"curl https://{host}: exit {done.returncode} {done.stderr}\n{self.log_of(REGION_OF[vip])}")
+        return done.stdout
 
     # ---- dig ----
 

@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 
+import clients
 import stage
 from stage import (PLACES, REGION_OF, VIPS, ZONE, Failed, Stage, bold, expect, faint, heading, paint, region_paint,
                    until)
@@ -22,6 +23,7 @@ CITIES = [
 REGION_AT = {"eu": (50.11, 8.68), "us": (39.04, -77.49), "ap": (1.35, 103.82)}
 INTERVAL_S, TIMEOUT_S, FALL, RISE = 1.0, 0.5, 2, 2
 PROMISE_S = FALL * INTERVAL_S + TIMEOUT_S + 0.1
+PROMISE_ORIGINS_S = 2 * 0.5 + 0.3 + 1.0
 WIDTH = 18  # of a subnet's column
 
 
@@ -86,9 +88,11 @@ def begin(stage_):
         stage_.start_origin(region)
         print(f"  {region_paint(region)}  {pad(PLACES[region], 10)} a web server on {VIPS[region]}:{stage_.origin_port}")
     took, status = stage_.start_gslbd()
+    stage_.start_forwarders()
     prefixes = sum(file["prefixes"] for file in status["geo"])
     print(f"  gslbd on 127.0.0.1 port {stage_.port}, ready after {took:.1f} s with a city database of {prefixes:,} prefixes")
     print(f"  the check: GET /healthz every {INTERVAL_S:.0f} s, {TIMEOUT_S * 1000:.0f} ms to answer, {FALL} failures are down")
+    print(f"  forwarderd in each region: HTTPS on {', '.join(VIPS.values())} port {stage_.https_port}, two origins behind each")
     print()
     for city, at, subnet, _ in CITIES:
         told = stage_.json("explain", f"acme.{ZONE}", "--client", subnet)["client"]["at"]
@@ -178,24 +182,88 @@ def drain(stage_):
     expect(again == whole, "restored, the same networks are back")
 
 
+def whole_path(stage_):
+    heading("5", f"From the name to an origin: https://quiet.{ZONE}")
+    for city in (CITIES[0], CITIES[2], CITIES[5]):
+        vip = stage_.dig("quiet", city[2])[0]
+        said = stage_.curl("quiet", vip).strip()
+        print(f"  {pad(city[0], 10)} DNS answers {pad(vip, 12)} HTTPS to that region's forwarder: {bold(said)}")
+        expect(said.startswith(f"hello from {city[3]}-"), f"{city[0]} is served by an origin of {city[3]}")
+    began = time.monotonic()
+    stage_.ctl("tenant", "add", "new", "--zone", ZONE, "--service", "desk")
+    while "hello" not in stage_.curl("new", VIPS["eu"]):
+        if time.monotonic() - began > 5:
+            raise Failed("the new tenant is not served")
+    expect(True, f"a tenant that is added now is served by the forwarders {time.monotonic() - began:.2f} s later, "
+                 "gslbctl and curl included")
+
+
+def noisy(stage_):
+    heading("6", "A noisy neighbour: each tenant may make 50 requests a second")
+    vip = VIPS["eu"]
+    alone = clients.Load(stage_, vip, quiet=20).run(2.5)
+    print(f"  quiet alone:  {alone.quiet_done:>5} requests, p50 {alone.quantile(0.5):5.1f} ms, p99 {alone.quantile(0.99):5.1f} ms")
+    time.sleep(1.2)  # what the tenants had used is earned again
+    both = clients.Load(stage_, vip, quiet=20, noisy=500).run(2.5)
+    print(f"  with noise:   {both.quiet_done:>5} requests, p50 {both.quantile(0.5):5.1f} ms, p99 {both.quantile(0.99):5.1f} ms")
+    print(f"  noisy itself: {both.noisy_offered:>5} requests offered, {both.noisy_served} served, {both.noisy_limited} answered 429")
+    allowed = 50 + 50 * both.seconds
+    expect(both.quiet_failed == 0, "no request of quiet failed")
+    expect(allowed * 0.9 <= both.noisy_served <= allowed * 1.05,
+           f"noisy was served its limit: a burst of 50 and 50/s for {both.seconds:.1f} s ({allowed:.0f})")
+    expect(both.quantile(0.5) <= 2 * alone.quantile(0.5) + 2, "quiet's latency stays")
+    print()
+    status, phrase, fields = both.refusal
+    print(f"  what the others were told: {status} {phrase}")
+    for name, value in fields:
+        if name.lower() in ("retry-after", "ratelimit", "ratelimit-policy", "proxy-status"):
+            print(f"    {name}: {value}")
+
+
+def origins_fail(stage_):
+    heading("7", "The origins of eu fail; its forwarder is fine, and tells DNS")
+    subnet = CITIES[0][2]
+    expect(stage_.dig("quiet", subnet)[0] == VIPS["eu"], "London is served by eu")
+    for origin in stage_.backends["eu"]:
+        origin.kill()
+        origin.wait()
+    died = time.monotonic()
+    print(f"  {faint('$')} {bold('kill -9')} {faint('(both origins of eu)')}")
+    until(lambda: stage_.dig("quiet", subnet)[0] != VIPS["eu"], 10, "London's move")
+    moved = time.monotonic() - died
+    vip, ttl, _ = stage_.dig("quiet", subnet)
+    said = stage_.curl("quiet", vip).strip()
+    print(f"  DNS answers {vip} {moved:.2f} s later (TTL {ttl} s): {bold(said)}")
+    expect(vip == VIPS["us"], "London is served by us")
+    expect(moved <= PROMISE_ORIGINS_S, f"within {PROMISE_ORIGINS_S:.1f} s: two checks of 500 ms, 300 ms for the last, and 1 s to tell it")
+    print()
+    stage_.ctl("explain", f"quiet.{ZONE}", "--client", subnet)
+    for number, origin in enumerate(list(stage_.backends["eu"])):
+        stage_.backends["eu"][number] = stage_.start_backend(VIPS["eu"], origin.name, origin.port)
+    back = time.monotonic()
+    until(lambda: stage_.dig("quiet", subnet)[0] == VIPS["eu"], 10, "London's return")
+    expect(True, f"the origins run again: London is back at eu {time.monotonic() - back:.2f} s later")
+
+
 def look(stage_):
-    heading("5", "Why does London get this answer?")
+    heading("8", "Why does London get this answer?")
     out = stage_.ctl("explain", f"acme.{ZONE}", "--client", CITIES[0][2])
     print()
     expect(f" {VIPS['eu']}" in out and stage_.dig("acme", CITIES[0][2])[0] == VIPS["eu"], "explain and dig agree")
     print()
     stage_.ctl("explain", f"acme.{ZONE}", "--client", CITIES[0][2], "--what-if", "eu=down,us=down")
-    heading("6", "Who did what?")
+    heading("9", "Who did what?")
     stage_.ctl("audit")
 
 
 def by_hand(stage_, keeps):
-    heading("7", "Play by hand")
+    heading("10", "Play by hand")
     if not keeps:
         print(f"  {bold('tools/demo --keep')} leaves all of this running and tells what to type.")
         return
     env = stage.BUILD / "demo.env"
-    env.write_text(f"export GSLB_SOCKET={stage_.socket}\nexport PORT={stage_.port}\nexport PATH={stage.BUILD}/tools:$PATH\n")
+    env.write_text(f"export GSLB_SOCKET={stage_.socket}\nexport PORT={stage_.port}\nexport PATH={stage.BUILD}/tools:$PATH\n"
+                   f"export HTTPS={stage_.https_port}\nexport CA={stage_.ca}\n")
     print(f"  It goes on running; files and log are in {stage_.directory}. In another terminal:\n")
     for line in (f". {env}",
                  f"dig @127.0.0.1 -p $PORT acme.{ZONE} +subnet={CITIES[4][2]}      # as Tokyo",
@@ -203,6 +271,8 @@ def by_hand(stage_, keeps):
                  "gslbctl region drain ap --share 50 --for 10m --reason 'my first drain'",
                  f"gslbctl explain acme.{ZONE} --client {CITIES[4][2]} --what-if ap=down",
                  f"gslbctl tenant add mine --zone {ZONE} --service shop",
+                 f"curl --cacert $CA --resolve quiet.{ZONE}:$HTTPS:{VIPS['eu']} -i https://quiet.{ZONE}:$HTTPS/",
+                 f"gslbctl --socket {stage_.directory}/forwarder-eu/state/gslb.sock origins",
                  f"kill -9 {stage_.origins['ap'].pid}      # the web server of ap"):
         print(f"    {bold(line)}")
     print(f"\n  {bold('Ctrl-C')} here ends it.", flush=True)
@@ -231,6 +301,9 @@ def main():
         nearest(stage_)
         failure(stage_)
         drain(stage_)
+        whole_path(stage_)
+        noisy(stage_)
+        origins_fail(stage_)
         look(stage_)
         print(f"\n{paint('All of it held', '1;38;5;77')}, in {time.monotonic() - began:.0f} s.")
         by_hand(stage_, keeps)
