@@ -16,6 +16,7 @@ struct candidates {
 	uint64_t free; /* members with a slot, as bits */
 	bool is_full;  /* others are usable, without a slot */
 	bool is_panic;
+	bool is_last_resort;
 	uint32_t weights[POOL_ORIGINS_MAX]; /* today's, of members in `free` */
 };
 
@@ -30,7 +31,7 @@ static uint32_t load(const _Atomic uint32_t *word)
 
 /* Members by state, as bits. */
 struct survey {
-	uint64_t alive, up, probation, weighted;
+	uint64_t alive, up, ejected, probation, weighted;
 	uint32_t usable_weight, weight;
 	bool is_panic;
 };
@@ -48,6 +49,7 @@ static struct survey survey_members(const struct pool *pool)
 		uint32_t state = load(&member->origin->state);
 		survey.alive |= bit;
 		survey.up |= state == ORIGIN_UP ? bit : 0;
+		survey.ejected |= state == ORIGIN_EJECTED ? bit : 0;
 		survey.probation |= state == ORIGIN_PROBATION ? bit : 0;
 		survey.weighted |= member->weight ? bit : 0;
 		survey.weight += member->weight;
@@ -82,6 +84,26 @@ static uint32_t weight_today(const struct pool *pool, const struct pool_member *
 	return part > weight / FLOOR_DIVISOR ? part : weight / FLOOR_DIVISOR;
 }
 
+static void consider(const struct balance_request *request, uint64_t one_at_a_time, uint64_t members,
+		     struct candidates *candidates)
+{
+	const struct pool *pool = request->pool;
+
+	EACH_BIT(i, members & ~request->excluded)
+	{
+		const struct origin *origin = pool->members[i].origin;
+		/* In the one order of all threads: see fair.h on lost wake-ups. */
+		if (atomic_load(&((struct origin *)origin)->in_flight) >= pool->concurrency) {
+			candidates->is_full = true;
+			continue;
+		}
+		if (one_at_a_time >> i & 1 && load(&origin->probation_in_flight))
+			continue;
+		candidates->free |= (uint64_t)1 << i;
+		candidates->weights[i] = weight_today(pool, &pool->members[i], request->now_ns);
+	}
+}
+
 static void find_candidates(const struct balance_request *request, struct candidates *candidates)
 {
 	const struct pool *pool = request->pool;
@@ -90,22 +112,15 @@ static void find_candidates(const struct balance_request *request, struct candid
 	tell_panic(pool->state, survey.is_panic);
 	candidates->is_panic = survey.is_panic;
 	candidates->free = 0;
-	candidates->is_full = false;
+	candidates->is_full = candidates->is_last_resort = false;
 	uint64_t usable = survey.is_panic ? survey.alive : survey.up | survey.probation;
 	if (usable & survey.weighted)
 		usable &= survey.weighted;
-	EACH_BIT(i, usable & ~request->excluded)
-	{
-		const struct origin *origin = pool->members[i].origin;
-		/* In the one order of all threads: see fair.h on lost wake-ups. */
-		if (atomic_load(&((struct origin *)origin)->in_flight) >= pool->concurrency) {
-			candidates->is_full = true;
-			continue;
-		}
-		if (survey.probation >> i & 1 && !survey.is_panic && load(&origin->probation_in_flight))
-			continue;
-		candidates->free |= (uint64_t)1 << i;
-		candidates->weights[i] = weight_today(pool, &pool->members[i], request->now_ns);
+	consider(request, survey.is_panic ? 0 : survey.probation, usable, candidates);
+	/* A retry that has nowhere else to go: who failed others is better than what has failed for sure. */
+	if (request->excluded && !candidates->free && !candidates->is_full) {
+		candidates->is_last_resort = true;
+		consider(request, 0, survey.ejected | survey.probation, candidates);
 	}
 }
 
@@ -291,7 +306,7 @@ enum balance_verdict balance_take(const struct balance_request *request, struct 
 	while (candidates.free) {
 		uint32_t member = pick(request, &candidates);
 		if (take_slot(request->pool->members[member].origin, request->pool->concurrency,
-			      candidates.is_panic, ret)) {
+			      candidates.is_panic || candidates.is_last_resort, ret)) {
 			ret->is_sticky = (int)member == request->sticky;
 			return BALANCE_TAKEN;
 		}

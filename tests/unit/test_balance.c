@@ -249,6 +249,29 @@ static void who_is_not_usable_gets_nothing(void **state)
 	}
 }
 
+/* One of two was ejected a while ago, and now the other is gone. */
+static void a_retry_goes_to_who_was_ejected_where_nobody_else_is_left(void **state)
+{
+	static const uint32_t weights[] = {1, 1};
+	static const enum origin_state states[] = {ORIGIN_EJECTED, ORIGIN_PROBATION, ORIGIN_DOWN};
+	struct balance_choice choice;
+	struct rig rig;
+
+	for (unsigned i = 0; i < sizeof states / sizeof *states; i++) {
+		rig_init(&rig, POOL_ROUND_ROBIN, 2, weights);
+		rig.origins[0].state = states[i];
+		rig.origins[0].probation_in_flight = 1;
+		assert_int_equal(balance_take(&rig.request, &choice), BALANCE_TAKEN);
+		assert_ptr_equal(choice.origin, &rig.origins[1]);
+		rig.request.excluded = 1 << 1;
+		bool is_taken = balance_take(&rig.request, &choice) == BALANCE_TAKEN;
+		assert_true(is_taken == (states[i] != ORIGIN_DOWN));
+		assert_true(!is_taken || choice.origin == &rig.origins[0]);
+		rig.origins[0].is_draining = 1;
+		assert_int_equal(balance_take(&rig.request, &choice), BALANCE_NONE);
+	}
+}
+
 static void weight_0_stands_in_when_nobody_else_is_left(void **state)
 {
 	static const uint32_t weights[] = {1, 0};
@@ -415,6 +438,7 @@ int main(void)
 		cmocka_unit_test(a_hash_stays_where_it_is),
 		cmocka_unit_test(a_hash_follows_weights_and_bounded_load),
 		cmocka_unit_test(who_is_not_usable_gets_nothing),
+		cmocka_unit_test(a_retry_goes_to_who_was_ejected_where_nobody_else_is_left),
 		cmocka_unit_test(weight_0_stands_in_when_nobody_else_is_left),
 		cmocka_unit_test(panic_uses_all_but_the_drained),
 		cmocka_unit_test(probation_is_one_request_at_a_time),
