@@ -112,6 +112,24 @@ class Feed(forwarders.ForwarderTest):
         self.assertEqual(items[f"127.0.0.2:{self.origin.port}"]["written"],
                          f"back.app.example.net:{self.origin.port}")
 
+    def test_an_origin_that_is_drained(self):
+        where = self.origin.where()
+        url = f"/v1/controls/origins/shop/web/{where}"
+        seen = {self.ask(self.forwarder).body for _ in range(10)}
+        self.assertEqual(seen, {b"hello\n", b"second\n"})
+        status, reply = self.gslbd.api("PUT", url, {"share": 0, "reason": "new kernel"})
+        self.assertEqual(status, 201, reply)
+        stack.until(lambda: {one["address"]: one["drained"] for one in
+                             self.forwarder.api("GET", "/v1/origins")[1]["items"]}[where], 5, "the drain")
+        self.assertEqual({self.ask(self.forwarder).body for _ in range(10)}, {b"second\n"})
+        # It holds over a restart of both.
+        self.gslbd.kill()
+        self.restart_forwarder()
+        self.assertEqual({self.ask(self.forwarder).body for _ in range(10)}, {b"second\n"})
+        self.gslbd.start()
+        self.assertEqual(self.gslbd.api("DELETE", url)[0], 200)
+        stack.until(lambda: len({self.ask(self.forwarder).body for _ in range(10)}) == 2, 15, "the restoration")
+
     def test_the_way_of_a_request(self):
         status, reply = self.forwarder.api("POST", "/v1/route", {"url": "http://acme.app.example.net/x?y=1"})
         self.assertEqual(status, 200, reply)
