@@ -31,27 +31,55 @@ static void put_number(struct line *line, uint64_t number)
 	put(line, digits + at, sizeof digits - at);
 }
 
-/* Most octets stand for themselves. What is no ASCII came from outside and need not be UTF-8. */
-static void put_text(struct line *line, const char *text, size_t length)
+/* What is no ASCII came from outside and need not be UTF-8. */
+static void put_octet(struct line *line, unsigned char octet)
 {
 	static const char digits[] = "0123456789abcdef";
 
-	*line->at++ = '"';
-	for (size_t i = 0; i < length; i++) {
-		unsigned char octet = (unsigned char)text[i];
-		if (octet >= 0x20 && octet < 0x7f && octet != '"' && octet != '\\') {
-			*line->at++ = (char)octet;
-		} else if (octet == '"' || octet == '\\') {
-			*line->at++ = '\\';
-			*line->at++ = (char)octet;
-		} else if (octet >= 0x80) {
-			*line->at++ = '?';
-		} else {
-			PUT(line, "\\u00");
-			*line->at++ = digits[octet >> 4];
-			*line->at++ = digits[octet & 15];
-		}
+	if (octet >= 0x20 && octet < 0x7f && octet != '"' && octet != '\\') {
+		*line->at++ = (char)octet;
+	} else if (octet == '"' || octet == '\\') {
+		*line->at++ = '\\';
+		*line->at++ = (char)octet;
+	} else if (octet >= 0x80) {
+		*line->at++ = '?';
+	} else {
+		PUT(line, "\\u00");
+		*line->at++ = digits[octet >> 4];
+		*line->at++ = digits[octet & 15];
 	}
+}
+
+#define EACH(octet) (0x0101010101010101 * (uint64_t)(octet))
+/* Whether each of eight octets stands for itself. May deny it once too often: then one is looked at after the
+ * other. */
+static bool are_plain(uint64_t octets)
+{
+	uint64_t quotes = octets ^ EACH('"'), slashes = octets ^ EACH('\\'), deletes = octets ^ EACH(0x7f);
+
+	return ((octets | (octets - EACH(0x20)) | (quotes - EACH(1)) | (slashes - EACH(1)) |
+		 (deletes - EACH(1))) &
+		EACH(0x80)) == 0;
+}
+
+/* Most octets stand for themselves. */
+static void put_text(struct line *line, const char *text, size_t length)
+{
+	size_t i = 0;
+
+	*line->at++ = '"';
+	for (; length - i >= 8; i += 8) {
+		uint64_t octets;
+		memcpy(&octets, text + i, 8);
+		if (are_plain(octets)) {
+			put(line, text + i, 8);
+			continue;
+		}
+		for (unsigned k = 0; k < 8; k++)
+			put_octet(line, (unsigned char)text[i + k]);
+	}
+	for (; i < length; i++)
+		put_octet(line, (unsigned char)text[i]);
 	*line->at++ = '"';
 }
 

@@ -128,6 +128,31 @@ static void what_came_from_outside_cannot_end_a_text(void **state)
 	free(draft);
 }
 
+/* At each place of a text, whatever stands around it. */
+static void each_octet_is_told(void **state)
+{
+	struct log_line_settings settings = {"eu", false};
+	struct log_line_clock clock = {0};
+	char text[12], *line = malloc(LOG_LINE_MAX);
+	for (unsigned octet = 0; octet < 256; octet++)
+		for (unsigned at = 0; at < sizeof text; at++) {
+			struct log_record_draft *draft = new_draft();
+			memcpy(text, "abcd!~ [GET/", sizeof text);
+			text[at] = (char)octet;
+			log_record_add(draft, LOG_RECORD_METHOD, text, sizeof text);
+			size_t length = log_line_write(&draft->record, &settings, &clock, line);
+			json_t *json = json_loadb(line, length, JSON_ALLOW_NUL, NULL);
+			const json_t *told = json_object_get(json, "method");
+			if (octet >= 0x80)
+				text[at] = '?';
+			assert_int_equal(json_string_length(told), sizeof text);
+			assert_memory_equal(json_string_value(told), text, sizeof text);
+			json_decref(json);
+			free(draft);
+		}
+	free(line);
+}
+
 static void the_longest_fits(void **state)
 {
 	struct log_record_draft *draft = new_draft();
@@ -171,6 +196,7 @@ int main(void)
 		cmocka_unit_test(a_line_has_every_member),
 		cmocka_unit_test(what_there_is_not_is_null),
 		cmocka_unit_test(what_came_from_outside_cannot_end_a_text),
+		cmocka_unit_test(each_octet_is_told),
 		cmocka_unit_test(the_longest_fits),
 		cmocka_unit_test(an_address_is_cut_where_that_is_wanted),
 		cmocka_unit_test(what_is_missing_has_a_line),
