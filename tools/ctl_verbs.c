@@ -14,6 +14,7 @@
 	VERB(tail)              \
 	VERB(top)               \
 	VERB(forwarders)        \
+	VERB(load)              \
 	VERB(audit)             \
 	VERB(region_drain)      \
 	VERB(region_force_down) \

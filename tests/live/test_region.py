@@ -71,6 +71,33 @@ class Region(stack.StackTest):
         stack.until(lambda: self.load()["scale"] == 1, 5, "all origins")
         stack.until(lambda: self.answer() == ["192.0.2.11"], 1, "DNS coming back")
 
+    def test_an_origin_is_drained(self):
+        where = self.origins[0].where()
+        self.stack.ctl("origin", "drain", "shop", "web", where, "--for", "1h", "--reason", "new disk")
+        stack.until(lambda: self.load()["scale"] == 0.75, 3, "one origin less")
+        before = len(self.origins[0].requests)
+        for _ in range(12):
+            self.assertEqual(self.get(), 200)
+        asked = [request for request in self.origins[0].requests[before:] if "acme" in request[0]]
+        self.assertEqual(asked, [])
+        line = self.stack.api("GET", "/v1/audit")[1]["items"][-1]
+        self.assertEqual((line["verb"], line["object"], line["reason"]),
+                         ("origin drain", f"origin shop web {where}", "new disk"))
+        # It outlives the node, and ends by hand or by itself.
+        self.stack.kill()
+        self.stack.start()
+        stack.until(lambda: self.load() and self.load()["scale"] == 0.75, 5, "the same after a start")
+        told = self.stack.ctl("load").stdout
+        self.assertRegex(told, r"eu +shop +75% +\d+ +3276 +4096 +0% +1 +0 +fresh")
+        self.stack.ctl("origin", "restore", "shop", "web", where)
+        stack.until(lambda: self.load()["scale"] == 1, 3, "all origins")
+        self.stack.ctl("origin", "drain", "shop", "web", where, "--for", "300ms")
+        stack.until(lambda: self.load()["scale"] == 0.75, 3, "one origin less")
+        stack.until(lambda: self.load()["scale"] == 1, 3, "its end")
+        for words, part in ((("shop", "web", "10.0.0.1:1"), "have no 10.0.0.1:1"), (("shop", "w", where), "has no origins 'w'"),
+                            (("shp", "web", where), "did you mean 'shop'?")):
+            self.assertIn(part, self.stack.ctl("origin", "drain", *words, code=1).stderr)
+
     def test_requests_are_told(self):
         for origin in self.origins:
             origin.delay = 0.3
