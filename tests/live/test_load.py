@@ -1,5 +1,6 @@
 """What forwarders report, over the API: DNS follows their origins, and silence changes nothing."""
 
+import json
 import time
 
 import stack
@@ -67,7 +68,7 @@ class Load(stack.StackTest):
 
     def explained(self, region, *words):
         told = self.stack.ctl("explain", f"acme.{stack.ZONE}", "--client", stack.CLIENTS["eu"], *words, "-o", "json")
-        return next(one for one in stack.json.loads(told.stdout)["regions"] if one["region"] == region)
+        return next(one for one in json.loads(told.stdout)["regions"] if one["region"] == region)
 
     def test_the_share_follows(self):
         """In one tier the region with three of four origins gets three clients of seven."""
@@ -116,6 +117,39 @@ class Load(stack.StackTest):
         stack.until(lambda: self.answer() == self.vips["eu"], 2, "DNS coming back")
         self.assertIn("reports its load again", self.stack.log())
 
+    def test_a_region_above_its_target_sheds(self):
+        eu, us = Forwarder(self.stack, "fwd-eu-1", "eu"), Forwarder(self.stack, "fwd-us-1", "us")
+        clients = [f"10.1.{i}.0/24" for i in range(250)]
+
+        def answers():
+            return [self.stack.answer("acme", client) for client in clients]
+
+        def report(current):
+            eu.report(current=current)
+            us.report(current=100)
+            return self.region()["shed"]
+
+        self.assertEqual(report(700), 0)
+        self.assertEqual(answers(), [self.vips["eu"]] * 250)
+        # It is at its max: each 2 seconds one client of twenty more.
+        stack.until(lambda: report(1000) >= 0.1, 20, "shedding")
+        shed = [client for client, answer in zip(clients, answers()) if answer != self.vips["eu"]]
+        self.assertTrue(10 <= len(shed) <= 60, len(shed))
+        told = json.loads(self.stack.ctl("explain", f"acme.{stack.ZONE}", "--client", shed[0], "-o", "json").stdout)
+        reasons = {region["region"]: region["reason"] for region in told["regions"]}
+        self.assertEqual((told["step"], reasons["eu"]), ("shed", "shed"))
+        self.assertIn("chosen", reasons.values())
+        self.assertIn('step="shed"', self.stack.page("/metrics")[1])
+        # A tenant that may be nowhere else stays.
+        self.assertEqual({tuple(self.stack.answer("resident", client)) for client in shed}, {tuple(self.vips["eu"])})
+        # What if it were gone: that is another matter.
+        told = json.loads(self.stack.ctl("explain", f"acme.{stack.ZONE}", "--client", shed[0], "--what-if", "eu=down",
+                                         "-o", "json").stdout)
+        self.assertEqual(told["step"], "tier")
+        # And they come back.
+        stack.until(lambda: report(10) == 0, 30, "the end of it")
+        stack.until(lambda: answers() == [self.vips["eu"]] * 250, 3, "all clients at home")
+
     def test_what_is_refused(self):
         eu = Forwarder(self.stack, "fwd-eu-1", "eu")
         self.assertTrue(eu.report()[1]["accepted"])
@@ -129,7 +163,7 @@ class Load(stack.StackTest):
         self.assertEqual(self.stack.api("POST", "/v1/load", b"{")[0], 400)
         # Of a service that is not here: it may come later.
         self.assertEqual(eu.report(service="later")[0], 200)
-        feed = stack.json.loads(self.stack.api("GET", "/v1/changes")[1].splitlines()[-1])["version"]
+        feed = json.loads(self.stack.api("GET", "/v1/changes")[1].splitlines()[-1])["version"]
         self.assertEqual(eu.report()[1]["controls_seq"], feed)
 
 
