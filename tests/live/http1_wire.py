@@ -169,7 +169,7 @@ class RecordingOrigin:
                 sock, _ = self.listener.accept()
             except OSError:
                 return
-            sock.settimeout(30)
+            sock.settimeout(120)  # longer than a forwarder keeps it, or the two may meet
             threading.Thread(target=self.serve, args=(sock,), daemon=True).start()
 
     def take(self):

@@ -26,7 +26,7 @@ ZONE = "@ 300 IN SOA ns1 host 1 7200 900 1209600 60\n@ 300 IN NS ns1.net.\n"
 
 def start(origin, **more):
     """`a.example` may do everything; `few.example` has two routes and small bodies; `gone.example` is suspended."""
-    pool = {"web": {"eu": [origin.address], "idle": "30s"}}
+    pool = {"web": {"eu": [origin.address], "idle": "20s"}}
     shop = {"vips": {"eu": ["192.0.2.1"]}, "origins": pool}
     routes = [{"exact": "/get", "method": "GET", "origins": "web"}, {"exact": "/p", "method": "POST", "origins": "web"}]
     fleet = {
