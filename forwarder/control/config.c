@@ -126,7 +126,6 @@ static void read_file(const struct doc_reader *reader, const struct doc_node *va
 	static const struct number_row rows[] = {
 		{"certificates", FIELD(certificates)},
 		{"tickets", FIELD(tickets)},
-		{"acme", FIELD(acme)},
 		{"dir", FIELD(usage_dir)},
 		{NULL},
 	};
@@ -361,7 +360,7 @@ static const struct doc_key forwarder_keys[] = {
 	{"tickets", read_file},
 	{"tls", read_tls},
 	{"coalescing", read_coalescing},
-	{"acme", read_file},
+	{"acme", NULL},
 	{"trusted_proxies", read_prefixes},
 	{"proxy_protocol", read_prefixes},
 	{"connections", read_count},
@@ -524,7 +523,6 @@ void forwarder_config_free(struct forwarder_config *config)
 	free(config->certificates);
 	free(config->default_certificate);
 	free(config->tickets);
-	free(config->acme);
 	free(config->trusted_proxies);
 	free(config->proxy_protocol);
 	free(config->access_log.path);

@@ -36,7 +36,6 @@ struct forwarder_config {
 	char *tickets;		   /* file of secrets; NULL: a random one */
 	bool requires_tls13;
 	bool coalesces_by_certificate;
-	char *acme; /* directory of tokens; NULL: none */
 	size_t trusted_count, proxy_count;
 	struct prefix *trusted_proxies, *proxy_protocol;
 	uint32_t connections;

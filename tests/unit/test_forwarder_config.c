@@ -62,6 +62,7 @@ static const struct broken broken[] = {
 	      "  access_log: {sample: 101%, keep: -1, path: []}\n"
 	      "  usage: {keep: 1m}\n"
 	      "  peer: {listen: \"127.0.0.1:0\"}\n"
+	      "  acme: d\n"
 	      "  certficates: c\n",
 	 "f:5:18: '3KiB' must be a size (64KiB, 4MiB, 50MB) from 4KiB to 64KiB\n"
 	 "f:5:30: '128KiB' must be a size (64KiB, 4MiB, 50MB) from 1KiB to 64KiB\n"
@@ -75,7 +76,8 @@ static const struct broken broken[] = {
 	 "f:7:46: must be a path, not a list\n"
 	 "f:8:17: '1m' must be a duration (500ms, 2s, 5m, 12h, 30d) from 1h to 365d\n"
 	 "f:9:3: 'peer' is not supported by this build\n"
-	 "f:10:3: unknown key 'certficates'; did you mean 'certificates'?\n"},
+	 "f:10:3: 'acme' is not supported by this build\n"
+	 "f:11:3: unknown key 'certficates'; did you mean 'certificates'?\n"},
 	{NODE "forwarder: {http: [\"127.0.0.1:0\"], limits: {head: 4KiB}}\n",
 	 "f:3:51: a line of 8192 octets is longer than a head, which has at most 4096\n"},
 	{NODE "forwarder: {http: [\"127.0.0.1:0\"]}\ncontrol: {api: /run/gslb.sock}\n",
@@ -147,7 +149,7 @@ static void test_defaults(void **state)
 	assert_false(config->workers_auto || config->pins_cpus || config->requires_tls13 ||
 		     config->coalesces_by_certificate);
 	assert_true(!config->certificates && !config->default_certificate && !config->tickets &&
-		    !config->acme && !config->control_api);
+		    !config->control_api);
 	assert_int_equal(config->certificate_cache_bytes, 16 << 20);
 	assert_int_equal(config->trusted_count + config->proxy_count, 0);
 	assert_int_equal(config->connections, 65536);
@@ -192,7 +194,6 @@ static const char everything[] =
 	"  tickets: t\n"
 	"  tls: 1.3\n"
 	"  coalescing: certificate\n"
-	"  acme: /var/acme\n"
 	"  trusted_proxies: [192.0.2.0/24, \"2001:db8::/32\"]\n"
 	"  proxy_protocol: [10.0.0.1]\n"
 	"  connections: 4000000\n"
@@ -224,7 +225,6 @@ static void test_every_key(void **state)
 	assert_int_equal(config->certificate_cache_bytes, 1 << 20);
 	assert_string_equal(config->default_certificate, "shop.example");
 	assert_string_equal(config->tickets, "t");
-	assert_string_equal(config->acme, "/var/acme");
 	assert_int_equal(config->trusted_count, 2);
 	assert_int_equal(config->trusted_proxies[1].length, 32);
 	assert_int_equal(config->proxy_count, 1);
