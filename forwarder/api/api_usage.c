@@ -15,7 +15,6 @@
 
 #define DAY_MS ((int64_t)86400000)
 #define TOP_DEFAULT 20
-#define TOP_MAX 1000
 
 void api_get_metrics(struct http_request *request, struct http_reply *reply)
 {
@@ -163,8 +162,8 @@ void api_get_top(struct http_request *request, struct http_reply *reply)
 	uint64_t limit = TOP_DEFAULT, others[USAGE_FIELDS] = {0};
 	json_t *items = json_array(), *rest = json_object();
 
-	if (text && (!text_to_uint(text, &limit) || limit < 1 || limit > TOP_MAX)) {
-		http_reply_problem(reply, HTTP_PROBLEM_BAD_REQUEST, NULL, "limit: 1 to %d", TOP_MAX);
+	if (text && (!text_to_uint(text, &limit) || limit < 1 || limit > USAGE_SUM_TOP)) {
+		http_reply_problem(reply, HTTP_PROBLEM_BAD_REQUEST, NULL, "limit: 1 to %d", USAGE_SUM_TOP);
 		json_decref(items);
 		json_decref(rest);
 		return;

@@ -32,7 +32,12 @@ struct usage_sum {
 	struct usage_tenant *changed, **changed_end;
 	pthread_mutex_t lock; /* of the table and what is in it */
 	struct map *tenants;
-	uint64_t gone[USAGE_FIELDS]; /* of those that left the table */
+	uint64_t all[USAGE_FIELDS]; /* since the start */
+	/* Those with the most requests, as far as they asked since others had fewer. */
+	uint32_t top_count;
+	uint64_t top_least; /* requests of the least of them */
+	int64_t top_half_hour;
+	struct usage_tenant *top[USAGE_SUM_TOP];
 };
 static_assert(USAGE_FIELDS == REQUEST_STATS_BILLED, "one each");
 
@@ -85,13 +90,73 @@ static struct usage_tenant *find_or_add(struct usage_sum *sum, const char *id, s
 	return tenant;
 }
 
+/* ---- the most ---- */
+
+static uint64_t recent_of(const struct usage_sum *sum, const struct usage_tenant *tenant)
+{
+	int64_t age = sum->unix_ms / MS_PER_HALF_HOUR - tenant->half_hour;
+
+	return age == 0 ? tenant->recent[0] + tenant->recent[1] : age == 1 ? tenant->recent[0] : 0;
+}
+
+static void set_top(struct usage_sum *sum, uint32_t place, struct usage_tenant *tenant)
+{
+	assert(place < USAGE_SUM_TOP);
+	sum->top[place] = tenant;
+	tenant->top = place + 1;
+}
+
+static void leave_top(struct usage_sum *sum, struct usage_tenant *tenant)
+{
+	if (!tenant->top)
+		return;
+	set_top(sum, tenant->top - 1, sum->top[--sum->top_count]);
+	tenant->top = 0;
+}
+
+/* The place of the least; its requests become the bound that another has to pass. */
+static uint32_t find_least(struct usage_sum *sum)
+{
+	uint32_t least = 0;
+
+	sum->top_half_hour = sum->unix_ms / MS_PER_HALF_HOUR;
+	sum->top_least = UINT64_MAX;
+	for (uint32_t i = 0; i < sum->top_count; i++) {
+		uint64_t recent = recent_of(sum, sum->top[i]);
+		if (recent < sum->top_least) {
+			sum->top_least = recent;
+			least = i;
+		}
+	}
+	return least;
+}
+
+/* It has more than before. In a new half hour all others have less. */
+static void consider_for_top(struct usage_sum *sum, struct usage_tenant *tenant)
+{
+	if (tenant->top)
+		return;
+	if (sum->top_count < USAGE_SUM_TOP) {
+		set_top(sum, sum->top_count++, tenant);
+		return;
+	}
+	if (recent_of(sum, tenant) <= sum->top_least && sum->top_half_hour == sum->unix_ms / MS_PER_HALF_HOUR)
+		return;
+	uint32_t least = find_least(sum);
+	if (recent_of(sum, tenant) <= sum->top_least)
+		return;
+	sum->top[least]->top = 0;
+	set_top(sum, least, tenant);
+}
+
+/* ---- tenants ---- */
+
 /* Nobody counts for it any more and its record is written. */
 static void drop_idle(struct usage_sum *sum, struct usage_tenant *tenant)
 {
 	if (tenant->seats || tenant->is_changed)
 		return;
-	for (unsigned i = 0; i < USAGE_FIELDS; i++)
-		sum->gone[i] += tenant->total[i];
+	leave_top(sum, tenant);
 	map_remove(sum->tenants, tenant->id);
 	free(tenant);
 }
@@ -124,6 +189,7 @@ static void add_recent(struct usage_sum *sum, struct usage_tenant *tenant, uint6
 		tenant->half_hour = half_hour;
 	}
 	tenant->recent[0] += requests;
+	consider_for_top(sum, tenant);
 }
 
 static void add(struct usage_sum *sum, struct seat *seat, const uint64_t now[static USAGE_FIELDS])
@@ -138,6 +204,7 @@ static void add(struct usage_sum *sum, struct seat *seat, const uint64_t now[sta
 		assert(now[i] >= seat->seen[i]);
 		tenant->record[i] += now[i] - seat->seen[i];
 		tenant->total[i] += now[i] - seat->seen[i];
+		sum->all[i] += now[i] - seat->seen[i];
 		seat->seen[i] = now[i];
 	}
 }
@@ -246,37 +313,7 @@ void usage_sum_written(struct usage_sum *sum, size_t count)
 	pthread_mutex_unlock(&sum->lock);
 }
 
-/* ---- the most ---- */
-
-static uint64_t recent_of(const struct usage_sum *sum, const struct usage_tenant *tenant)
-{
-	int64_t age = sum->unix_ms / MS_PER_HALF_HOUR - tenant->half_hour;
-
-	return age == 0 ? tenant->recent[0] + tenant->recent[1] : age == 1 ? tenant->recent[0] : 0;
-}
-
-/* A heap whose first has the fewest, so that it is the one to go. */
-static void sift(struct usage_row *rows, size_t count, size_t at)
-{
-	for (;;) {
-		size_t least = at, left = 2 * at + 1;
-		for (size_t child = left; child < count && child <= left + 1; child++)
-			if (rows[child].recent < rows[least].recent)
-				least = child;
-		if (least == at)
-			return;
-		struct usage_row row = rows[at];
-		rows[at] = rows[least];
-		rows[least] = row;
-		at = least;
-	}
-}
-
-static void add_others(uint64_t others[static USAGE_FIELDS], const uint64_t total[static USAGE_FIELDS])
-{
-	for (unsigned i = 0; i < USAGE_FIELDS; i++)
-		others[i] += total[i];
-}
+/* ---- telling ---- */
 
 static int by_recent(const void *a, const void *b)
 {
@@ -290,31 +327,27 @@ static int by_recent(const void *a, const void *b)
 size_t usage_sum_top(struct usage_sum *sum, size_t most, struct usage_row *ret,
 		     uint64_t ret_others[static USAGE_FIELDS])
 {
-	size_t count = 0, at = 0;
-	const char *key;
+	struct usage_row *rows = xcalloc(USAGE_SUM_TOP, sizeof *rows);
 
-	assert(most > 0);
+	assert(most > 0 && most <= USAGE_SUM_TOP);
 	pthread_mutex_lock(&sum->lock);
-	memcpy(ret_others, sum->gone, sizeof sum->gone);
-	for (struct usage_tenant *tenant; (tenant = map_next(sum->tenants, &at, &key));) {
-		struct usage_row row = {.id = tenant->id, .recent = recent_of(sum, tenant)};
-		memcpy(row.total, tenant->total, sizeof row.total);
-		if (count < most) {
-			ret[count++] = row;
-			if (count == most)
-				for (size_t i = most / 2 + 1; i-- > 0;)
-					sift(ret, most, i);
-		} else if (row.recent > ret[0].recent) {
-			add_others(ret_others, ret[0].total);
-			ret[0] = row;
-			sift(ret, most, 0);
-		} else {
-			add_others(ret_others, row.total);
-		}
+	size_t count = sum->top_count;
+	for (size_t i = 0; i < count; i++) {
+		const struct usage_tenant *tenant = sum->top[i];
+		rows[i] = (struct usage_row){xstrdup(tenant->id), recent_of(sum, tenant), {0}};
+		memcpy(rows[i].total, tenant->total, sizeof rows[i].total);
 	}
-	for (size_t i = 0; i < count; i++)
-		ret[i].id = xstrdup(ret[i].id);
+	memcpy(ret_others, sum->all, sizeof sum->all);
 	pthread_mutex_unlock(&sum->lock);
-	qsort(ret, count, sizeof *ret, by_recent);
+	qsort(rows, count, sizeof *rows, by_recent);
+	for (size_t i = most; i < count; i++)
+		free(rows[i].id);
+	count = count < most ? count : most;
+	for (size_t i = 0; i < count; i++) {
+		ret[i] = rows[i];
+		for (unsigned k = 0; k < USAGE_FIELDS; k++)
+			ret_others[k] -= rows[i].total[k];
+	}
+	free(rows);
 	return count;
 }

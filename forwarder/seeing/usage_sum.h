@@ -25,6 +25,7 @@ struct usage_tenant {
 	struct usage_tenant *next_changed;
 	bool is_changed; /* in the list: its record was not written since */
 	uint32_t seats;	 /* slots of workers that are its own */
+	uint32_t top;	 /* its place among the first, +1; 0: it is not there */
 	uint32_t seq;	 /* of its record */
 	int64_t minute;	 /* of its record, since 1970 */
 	int64_t half_hour;
@@ -46,8 +47,10 @@ struct usage_tenant *usage_sum_changed(const struct usage_sum *sum);
 /* The first so many of the list are on the disk. */
 void usage_sum_written(struct usage_sum *sum, size_t count);
 
-/* Any thread: those with the most requests in the last hour, the most first; the sum of all others in
- * `ret_others`. Returns how many; each `id` is free()d by the caller. */
+/* Any thread, and soon done whatever the number of tenants: those with the most requests in the last hour,
+ * the most first; the sum of all others in `ret_others`. `most`: up to USAGE_SUM_TOP. Returns how many; each
+ * `id` is free()d by the caller. */
+#define USAGE_SUM_TOP 1000
 struct usage_row {
 	char *id;
 	uint64_t recent;

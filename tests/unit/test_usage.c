@@ -187,6 +187,39 @@ static void the_top_are_those_of_the_last_hour(void **state)
 	assert_int_equal(others[USAGE_REQUESTS], 1000 + 17 * 18 / 2);
 }
 
+/* Many more than are kept: the most are found all the same, and who asked long ago makes room. */
+static void the_top_is_found_among_many(void **state)
+{
+	struct rig *rig = *state;
+	struct usage_row *rows = calloc(USAGE_SUM_TOP, sizeof *rows);
+	uint64_t others[USAGE_FIELDS], sum = 0;
+	char id[16];
+	for (unsigned hour = 0; hour < 2; hour++) {
+		for (unsigned i = 0; i < 3 * USAGE_SUM_TOP; i++) {
+			unsigned number = (i * 1009 + hour) % (3 * USAGE_SUM_TOP);
+			struct request_stats *stats = rig->views[0].stats;
+			snprintf(id, sizeof id, "%u-%u", hour, number);
+			uint32_t slot = 10000 * hour + number;
+			tenant_notice_touch(&rig->notices[0], stats, slot, slot + 1, id, strlen(id));
+			counter_add(&stats->tenants[slot].requests, number + 1);
+			sum += number + 1;
+			if (i % 100 == 99)
+				look(rig, NOON + hour * 7200000);
+		}
+		size_t found = usage_sum_top(rig->sum, 100, rows, others);
+		assert_int_equal(found, 100);
+		uint64_t told = others[USAGE_REQUESTS];
+		for (unsigned i = 0; i < 100; i++) {
+			snprintf(id, sizeof id, "%u-%u", hour, 3 * USAGE_SUM_TOP - 1 - i);
+			assert_string_equal(rows[i].id, id);
+			told += rows[i].total[USAGE_REQUESTS];
+			free(rows[i].id);
+		}
+		assert_int_equal(told, sum);
+	}
+	free(rows);
+}
+
 /* ---- files ---- */
 
 static void start(struct rig *rig)
@@ -341,6 +374,7 @@ int main(void)
 		T(a_new_minute_is_a_new_record_once_the_last_is_written),
 		T(a_slot_that_is_anothers_now_is_counted_for_both),
 		T(the_top_are_those_of_the_last_hour),
+		T(the_top_is_found_among_many),
 		T(a_restart_counts_on),
 		T(a_full_disk_loses_nothing),
 		T(old_files_go),
