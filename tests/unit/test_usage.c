@@ -21,7 +21,7 @@
 #define NOON ((int64_t)1769860800000) /* 2026-01-31T12:00:00Z */
 
 struct rig {
-	char directory[64], state[64];
+	char directory[80], state[64];
 	struct tenant_notices notices[WORKERS];
 	struct worker_view views[WORKERS], *workers[WORKERS];
 	struct usage_sum *sum;
