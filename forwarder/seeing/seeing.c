@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TICK_MS 100
+
 struct seeing {
 	const struct server *server;
 	struct worker_view *const *workers;
@@ -96,7 +98,7 @@ bool seeing_start(struct seeing *seeing, struct worker_view *const *workers, siz
 		return false;
 	}
 	keep_log(seeing, &log);
-	event_add(seeing->tick, &(const struct timeval){.tv_sec = 1});
+	event_add(seeing->tick, &(const struct timeval){.tv_usec = TICK_MS * 1000});
 	return true;
 }
 
