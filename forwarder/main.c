@@ -15,6 +15,7 @@
 #include "lib/log.h"
 #include <assert.h>
 #include <event2/event.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 
@@ -255,6 +256,7 @@ int main(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
+	mallopt(M_ARENA_MAX, 2); /* workers have slabs of their own: more arenas only keep memory */
 	tls_mem_install();
 	signal(SIGPIPE, SIG_IGN);
 	log_init(program.name, options.log_format, options.log_level);

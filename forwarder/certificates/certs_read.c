@@ -309,13 +309,36 @@ static bool is_signed_well(X509 *certificate)
 	       (X509_get_signature_info(certificate, NULL, NULL, &bits, NULL) == 1 && bits >= SECURITY_BITS);
 }
 
-static void read_certificates(struct draft *draft)
+#define LINK_KEY (2 * CERTNAMES_FINGERPRINT + 1)
+
+static struct certnames_link *find_link(const struct der *der, struct map *links,
+					uint8_t digest[static SHA256_DIGEST_LENGTH],
+					char key[static LINK_KEY])
+{
+	assert(der->length > 0);
+	SHA256(der->octets, (size_t)der->length, digest);
+	for (int i = 0; i < CERTNAMES_FINGERPRINT; i++)
+		snprintf(key + 2 * i, 3, "%02x", digest[i]);
+	return map_get(links, key);
+}
+
+/* An intermediate that was good below another certificate. */
+static bool is_known(const struct der *der, struct map *links)
+{
+	uint8_t digest[SHA256_DIGEST_LENGTH];
+	char key[LINK_KEY];
+	return der->length > 0 && find_link(der, links, digest, key);
+}
+
+static void read_certificates(struct draft *draft, struct map *links)
 {
 	if (draft->certificate_count == 0) {
 		fail(draft, "there is no certificate");
 		return;
 	}
 	for (size_t i = 0; i < draft->certificate_count; i++) {
+		if (i > 0 && is_known(&draft->certificates[i], links))
+			continue;
 		X509 *one =
 			x509_bare_parse(draft->certificates[i].octets, (size_t)draft->certificates[i].length);
 		if (!one)
@@ -376,13 +399,9 @@ static void read_staple(struct draft *draft, const struct certs_text *text)
 
 static struct certnames_link *link_of(const struct der *der, struct map *links)
 {
-	assert(der->length > 0);
 	uint8_t digest[SHA256_DIGEST_LENGTH];
-	char key[2 * CERTNAMES_FINGERPRINT + 1];
-	SHA256(der->octets, (size_t)der->length, digest);
-	for (int i = 0; i < CERTNAMES_FINGERPRINT; i++)
-		snprintf(key + 2 * i, 3, "%02x", digest[i]);
-	struct certnames_link *link = map_get(links, key);
+	char key[LINK_KEY];
+	struct certnames_link *link = find_link(der, links, digest, key);
 	if (link)
 		return link;
 	link = certnames_link_new(der->octets, (uint32_t)der->length, digest);
@@ -431,7 +450,7 @@ void certs_read(const struct certs_text *certificates, const struct certs_text *
 	if (key->octets)
 		read_pem(&draft, key);
 	if (!ret->problem)
-		read_certificates(&draft);
+		read_certificates(&draft, links);
 	if (!ret->problem)
 		read_key(&draft);
 	if (!ret->problem && !is_pair(&draft))
