@@ -92,8 +92,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static const struct origins_hooks origins_hooks;
 	const struct feed_copy_hooks hooks = {NULL, on_replaced, on_changed};
 	struct event_base *base = event_base_new();
-	struct build_shared shared = {
-		.origins = origins_new(base, 1, 0, &origins_hooks), .slots = slots_new(), .region = "eu"};
+	static const unsigned nodes = 1;
+	struct build_shared shared = {.origins = origins_new(base, 1, 0, &origins_hooks),
+				      .slots = slots_new(),
+				      .region = "eu",
+				      .nodes = &nodes};
 	struct feed_copy *copy = feed_copy_new(&shared, &hooks);
 
 	log_init("fuzz", LOG_FORMAT_TEXT, LOG_LEVEL_ERROR);

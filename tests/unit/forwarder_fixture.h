@@ -123,6 +123,9 @@ static inline int tear_down(void **state)
 	unlink(fleet_path);
 	unlink(socket_path);
 	unlink(snapshot_path);
+	char epoch_path[sizeof folder + 32];
+	snprintf(epoch_path, sizeof epoch_path, "%s/forwarderd-epoch", folder);
+	unlink(epoch_path);
 	return rmdir(folder);
 }
 
