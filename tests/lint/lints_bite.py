@@ -153,6 +153,9 @@ CASES = [  # lint, tree, part of the message (None: clean)
     (run_symbols, {"gslb/serve/udp.c": CLOCK + "int one(void)\n{\n\treturn clock_mono_ns() + clock_mono_ns() +\n"
                                                "\t       clock_mono_ns();\n}\n"}, "read 3 times"),
     (run_symbols, {"tests/lint/udp_path.txt": UDP + "source: gslb/serve/gone.c\n"}, "gone.c does not exist"),
+    (run_symbols, {"gslb/serve/answer.c": "void *malloc(long);\nint answer(void)\n{\n\treturn !malloc(1);\n}\n",
+                   "tests/lint/udp_path.txt": UDP + "but: gslb/serve/answer.c malloc\n"}, None),
+    (run_symbols, {"tests/lint/udp_path.txt": UDP + "but: gslb/serve/answer.c malloc\n"}, "answer.c does not need malloc"),
     (run_circles, {"lib/a.c": "int b(void);\nint a(void)\n{\n\treturn b();\n}\n",
                    "lib/b.c": "int b(void)\n{\n\treturn 1;\n}\n"}, None),
     (run_circles, {"lib/a.c": "int b(void);\nint a(void)\n{\n\treturn b();\n}\n",

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""What the UDP path may call, read from the undefined symbols of its object files.
+"""What the data paths may call, read from the undefined symbols of their object files.
 
 usage: symbols.py SOURCE_ROOT BUILD_ROOT
 
-udp_path.txt lists the sources of the path and the symbols they may need. Everything else is
-refused: allocation, locks, the log, libevent, printf. The clock may be read in one function of
-one file only, which is checked in the source. Sanitizers add calls of their own, so the check is
-for plain builds.
+udp_path.txt (gslbd's) and relay_path.txt (forwarderd's) list the sources of a path and the symbols
+they may need. Everything else is refused: allocation, locks, the log, libevent, printf. The clock
+may be read in one function of one file only, which is checked in the source. Sanitizers add calls
+of their own, so the check is for plain builds.
 """
 import pathlib
 import re
@@ -20,15 +20,21 @@ CLOCK = re.compile(r"\b(clock_gettime|clock_mono_\w+|clock_unix_\w+|gettimeofday
 COMPILER = {"_GLOBAL_OFFSET_TABLE_", "__stack_chk_fail"}
 
 
-def read_list(text):
-    lists = {"source": [], "allow": [], "clock": [], "assert": []}
+PATHS = {"udp_path.txt": "gslb/serve", "relay_path.txt": "forwarder/relay"}
+
+
+def read_list(name, text):
+    lists = {"source": [], "allow": [], "clock": [], "assert": [], "but": []}
     for number, line in enumerate(text.splitlines(), 1):
         words = line.split("#", 1)[0].split()
         if not words:
             continue
         if words[0].rstrip(":") not in lists:
-            sys.exit(f"udp_path.txt:{number}: unknown row {words[0]}")
-        lists[words[0].rstrip(":")] += words[1:]
+            sys.exit(f"{name}:{number}: unknown row {words[0]}")
+        if words[0] == "but:":
+            lists["but"].append(words[1:])
+        else:
+            lists[words[0].rstrip(":")] += words[1:]
     return lists
 
 
@@ -39,9 +45,12 @@ def nm(option, file):
 
 
 def find_object(build, source):
-    """meson names the object of a/b/c.c `c.c.o` under a/b/LIBRARY.p/."""
+    """meson names the object of a/b/c.c `c.c.o` under a/b/LIBRARY.p/; in the library of a/ the folder stands before it."""
     folder, name = source.rsplit("/", 1)
+    above, _, last = folder.rpartition("/")
     found = sorted((build / folder).glob(f"*.p/{name}.o"))
+    if not found and above:
+        found = sorted((build / above).glob(f"*.p/{last}_{name}.o"))
     return found[0] if found else None
 
 
@@ -61,14 +70,14 @@ def check_clock(root, source, is_allowed):
     return [f"{source}: the clock is read {len(uses)} times; twice a batch"] if len(uses) > 2 else []
 
 
-def check(root, build):
-    lists = read_list((root / "tests/lint/udp_path.txt").read_text())
-    is_there = any((root / "gslb/serve").glob("*.c"))
+def check_path(root, build, name, folder):
+    lists = read_list(name, (root / "tests/lint" / name).read_text())
+    is_there = any((root / folder).glob("*.c"))
     errors, objects = [], {}
     for source in lists["source"]:
         if not (root / source).is_file():
             if is_there:
-                errors.append(f"udp_path.txt: {source} does not exist")
+                errors.append(f"{name}: {source} does not exist")
             continue
         found = find_object(build, source)
         if found is None:
@@ -77,18 +86,30 @@ def check(root, build):
         objects[source] = found
     defined = {s for o in objects.values() for s in nm("--defined-only", o)}
     allowed = defined | set(lists["allow"]) | set(lists["assert"]) | COMPILER
+    only = {words[0]: set(words[1:]) for words in lists["but"]}
     for source, found in objects.items():
         is_clock = source in lists["clock"]
         extra = {"clock_mono_ns", "clock_mono_ms", "clock_gettime"} if is_clock else set()
-        for symbol in sorted(nm("--undefined-only", found) - allowed - extra):
+        needed = nm("--undefined-only", found)
+        for symbol in sorted(needed - allowed - extra - only.get(source, set())):
             errors.append(f"{source}: calls {symbol}")
+        errors += [f"{name}: {source} does not need {symbol}" for symbol in sorted(only.get(source, set()) - needed)]
         errors += check_clock(root, source, is_clock)
     return errors, len(objects)
 
 
+def check(root, build):
+    errors, count = [], 0
+    for name, folder in PATHS.items():
+        if (root / "tests/lint" / name).is_file():
+            found, objects = check_path(root, build, name, folder)
+            errors, count = errors + found, count + objects
+    return errors, count
+
+
 def main():
     errors, count = check(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]))
-    print("\n".join(errors) or f"{count} object files of the UDP path need nothing that they may not")
+    print("\n".join(errors) or f"{count} object files of the data paths need nothing that they may not")
     return bool(errors)
 
 
