@@ -601,9 +601,10 @@ class Words(unittest.TestCase):
     def test_man_pages(self):
         with tempfile.TemporaryDirectory() as directory:
             subprocess.run([sys.executable, str(stack.ROOT / "tools/manpages.py"), str(stack.GSLBD),
-                            str(stack.GSLBCTL), "1.0", directory], check=True)
+                            str(stack.BUILD / "forwarder/forwarderd"), str(stack.GSLBCTL), "1.0", directory], check=True)
             pages = sorted(pathlib.Path(directory).iterdir())
-            self.assertEqual([page.name for page in pages], ["gslb-node.yaml.5", "gslbctl.1", "gslbd.8"])
+            self.assertEqual([page.name for page in pages],
+                             ["forwarderd.8", "gslb-node.yaml.5", "gslbctl.1", "gslbd.8"])
             shown = {}
             for page in pages:
                 if shutil.which("mandoc"):
@@ -617,7 +618,8 @@ class Words(unittest.TestCase):
                 for verb in ("region force-down", "tenant import", "zone check", "--what-if"):
                     self.assertIn(verb, shown["gslbctl.1"].replace("\u2010", "-").replace("\u2212", "-"))
                 self.assertIn("edns_size", shown["gslb-node.yaml.5"])
-                self.assertIn("--check", shown["gslbd.8"].replace("\u2212", "-"))
+                for daemon in ("gslbd.8", "forwarderd.8"):
+                    self.assertIn("--check", shown[daemon].replace("\u2212", "-"))
 
 
 if __name__ == "__main__":
