@@ -331,9 +331,13 @@ enum http1_body_status http1_body_end(const struct http1_body *body)
 size_t http1_body_chunk_head(uint64_t length, char out[static HTTP1_BODY_CHUNK_HEAD_MAX])
 {
 	static const char digits[] = "0123456789abcdef";
-	size_t count = length ? (67 - __builtin_clzll(length)) / 4 : 1;
-	for (size_t i = count; i-- > 0; length >>= 4)
-		out[i] = digits[length & 15];
+	char hex[16];
+	size_t at = sizeof hex;
+	do
+		hex[--at] = digits[length & 15];
+	while ((length >>= 4) && at > 0);
+	size_t count = sizeof hex - at;
+	memcpy(out, hex + at, count);
 	memcpy(out + count, "\r\n", 2);
 	return count + 2;
 }
