@@ -94,10 +94,11 @@ static void succeed(struct report *report)
 static void take_reply(struct report *report)
 {
 	struct evbuffer *input = bufferevent_get_input(report->connection);
-	size_t length = evbuffer_get_length(input);
-	char problem[96];
-	evbuffer_add(input, "", 1);
-	const char *text = (const char *)evbuffer_pullup(input, -1);
+	char problem[96], text[REPLY_OCTETS + 1];
+	/* The end of a bufferevent's input is libevent's alone: a final NUL cannot be added there. */
+	ssize_t length = evbuffer_copyout(input, text, REPLY_OCTETS);
+	assert(length >= 0);
+	text[length] = '\0';
 	if (length < 12 || strncmp(text, "HTTP/1.", 7) != 0) {
 		fail(report, "what came is no reply");
 	} else if (strncmp(text + 8, " 200", 4) != 0) {
