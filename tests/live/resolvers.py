@@ -134,10 +134,11 @@ class Resolver:
 
 
 def ask_all(port, questions, window=WINDOW, patience=5.0):
-    """The replies to (name, type, client subnet or None, own address), in their order, `window` at a time."""
+    """The replies to (name, type, client subnet or None, own address), in their order, `window` at a time. As stubs do,
+    it asks a second time before it gives up."""
     sockets, by_number = {}, {}
     poll = select.epoll()
-    replies, waiting = [None] * len(questions), {}
+    replies, waiting, repeated = [None] * len(questions), {}, set()
     upcoming = iter(range(len(questions)))
 
     def send(at):
@@ -165,6 +166,10 @@ def ask_all(port, questions, window=WINDOW, patience=5.0):
                     replies[waiting.pop(reply.ident)[0]] = reply
             if not ready:
                 late = [at for at, since in waiting.values() if time.monotonic() - since > patience]
+                for at in set(late) - repeated:
+                    repeated.add(at)
+                    send(at)
+                late = [at for at in late if at in repeated and waiting[at & 0xffff][1] + patience < time.monotonic()]
                 if late:
                     raise TimeoutError(f"no answer to {[questions[at] for at in late[:5]]}")
     finally:
