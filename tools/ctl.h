@@ -89,6 +89,9 @@ json_t *ctl_json(const struct ctl_http_reply *reply);
 char *ctl_words(const json_t *value);
 /* Prints the reply as it came. */
 void ctl_print_reply(const struct ctl_http_reply *reply);
+/* Sends the request and prints the reply: as it came with -o json, else by `print`. */
+enum ctl_exit ctl_show(struct ctl *ctl, const struct ctl_http_request *request,
+		       void (*print)(const json_t *reply));
 /* Calls `row` for every item of a list, page by page, or for one page with --limit or --after; with -o json
  * it prints one reply instead. `cursor` is the option and the parameter that say where to begin: "after" or
  * "since". */

@@ -275,3 +275,23 @@ enum ctl_exit ctl_list(const struct ctl *ctl, const char *path, const char *curs
 	ctl_http_reply_done(&reply);
 	return CTL_DONE;
 }
+
+enum ctl_exit ctl_show(struct ctl *ctl, const struct ctl_http_request *request,
+		       void (*print)(const json_t *reply))
+{
+	struct ctl_http_reply reply;
+	if (!ctl_call(ctl, request, NULL, &reply))
+		return CTL_FAILED;
+	enum ctl_exit code = CTL_DONE;
+	if (ctl->output == CTL_JSON) {
+		ctl_print_reply(&reply);
+	} else {
+		json_t *json = ctl_json(&reply);
+		code = json ? CTL_DONE : CTL_FAILED;
+		if (json)
+			print(json);
+		json_decref(json);
+	}
+	ctl_http_reply_done(&reply);
+	return code;
+}

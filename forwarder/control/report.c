@@ -2,6 +2,7 @@
  * The connection to gslbd is one for each report, asked as HTTP/1.0: the reply ends with it. Control thread.
  */
 #include "forwarder/control/report.h"
+#include "forwarder/feed/feed.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/mem.h"
@@ -133,24 +134,6 @@ static void on_read(struct bufferevent *connection, void *user)
 
 /* ---- sending ---- */
 
-static int open_socket(const char *path)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	if (strlen(path) >= sizeof address.sun_path) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	strcpy(address.sun_path, path);
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) < 0) {
-		int reason = errno;
-		close(fd);
-		errno = reason;
-		return -1;
-	}
-	return fd;
-}
-
 static char *write_report(struct report *report, const struct report_view *view)
 {
 	struct load_report load = {.epoch = report->epoch, .seq = ++report->seq, .part = 1, .parts = 1};
@@ -172,7 +155,7 @@ static void send_now(struct report *report)
 	report->sent_ms = clock_mono_ms();
 	report->digest = report_sums_digest(view.world);
 	report->was_draining = report->hooks.is_draining(report->hooks.user);
-	int fd = open_socket(report->socket_path);
+	int fd = feed_open_socket(report->socket_path);
 	if (fd < 0) {
 		fail(report, strerror(errno));
 		return;

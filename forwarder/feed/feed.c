@@ -203,7 +203,7 @@ static void on_event(struct bufferevent *connection, short what, void *user)
 
 /* ---- asking ---- */
 
-static int open_socket(const char *path)
+int feed_open_socket(const char *path)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 
@@ -224,7 +224,7 @@ static int open_socket(const char *path)
 
 static void connect_now(struct feed *feed)
 {
-	int fd = open_socket(feed->socket_path);
+	int fd = feed_open_socket(feed->socket_path);
 
 	assert(!feed->connection && feed->state != FEED_READING);
 	if (fd < 0) {

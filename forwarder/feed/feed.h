@@ -34,3 +34,5 @@ struct feed_facts {
 void feed_facts(const struct feed *feed, struct feed_facts *ret);
 /* Once a second: renews the snapshot where it grew, with the fleet that the copy made (NULL: none yet). */
 void feed_tick(struct feed *feed, const struct fleet *fleet);
+/* Connects to gslbd's Unix socket without waiting, for whoever has something to ask there. -1, with errno. */
+int feed_open_socket(const char *path);

@@ -13,27 +13,6 @@ static void print_table(void *user)
 	ctl_table_print(user, 0, stdout);
 }
 
-/* Sends the request and prints the reply: as it came with -o json, else by `print`. */
-static enum ctl_exit show(struct ctl *ctl, const struct ctl_http_request *request,
-			  void (*print)(const json_t *reply))
-{
-	struct ctl_http_reply reply;
-	if (!ctl_call(ctl, request, NULL, &reply))
-		return CTL_FAILED;
-	enum ctl_exit code = CTL_DONE;
-	if (ctl->output == CTL_JSON) {
-		ctl_print_reply(&reply);
-	} else {
-		json_t *json = ctl_json(&reply);
-		code = json ? CTL_DONE : CTL_FAILED;
-		if (json)
-			print(json);
-		json_decref(json);
-	}
-	ctl_http_reply_done(&reply);
-	return code;
-}
-
 static char *words_of(const json_t *object, const char *key)
 {
 	return ctl_words(json_object_get(object, key));
@@ -94,7 +73,8 @@ static void print_forwarders(const json_t *load)
 
 static enum ctl_exit run_forwarders(struct ctl *ctl)
 {
-	return show(ctl, &(struct ctl_http_request){.method = "GET", .path = "/v1/load"}, print_forwarders);
+	return ctl_show(ctl, &(struct ctl_http_request){.method = "GET", .path = "/v1/load"},
+			print_forwarders);
 }
 
 const struct ctl_verb verb_forwarders = {
@@ -154,7 +134,7 @@ static enum ctl_exit run_origins(struct ctl *ctl)
 	char *path = xasprintf("/v1/origins?limit=10000&service=%s", escaped + 1);
 	assert(escaped[0] == '/');
 	enum ctl_exit code =
-		show(ctl, &(struct ctl_http_request){.method = "GET", .path = path}, print_origins);
+		ctl_show(ctl, &(struct ctl_http_request){.method = "GET", .path = path}, print_origins);
 	free(path);
 	free(escaped);
 	return code;
@@ -264,7 +244,7 @@ static enum ctl_exit run_route(struct ctl *ctl)
 					   .body = text,
 					   .length = strlen(text),
 					   .content_type = "application/json"};
-	enum ctl_exit code = is_good ? show(ctl, &request, print_way) : CTL_USAGE;
+	enum ctl_exit code = is_good ? ctl_show(ctl, &request, print_way) : CTL_USAGE;
 	free(text);
 	return code;
 }

@@ -75,27 +75,6 @@ static void print_usage(const json_t *usage)
 		       json_number_value(json_object_get(usage, rows[i].key)));
 }
 
-static enum ctl_exit show(struct ctl *ctl, const struct ctl_http_request *request,
-			  void (*print)(const json_t *reply))
-{
-	struct ctl_http_reply reply;
-
-	if (!ctl_call(ctl, request, NULL, &reply))
-		return CTL_FAILED;
-	enum ctl_exit code = CTL_DONE;
-	if (ctl->output == CTL_JSON) {
-		ctl_print_reply(&reply);
-	} else {
-		json_t *json = ctl_json(&reply);
-		code = json ? CTL_DONE : CTL_FAILED;
-		if (json)
-			print(json);
-		json_decref(json);
-	}
-	ctl_http_reply_done(&reply);
-	return code;
-}
-
 static enum ctl_exit run_usage(struct ctl *ctl)
 {
 	const char *since = ctl_option(ctl, "since");
@@ -104,7 +83,7 @@ static enum ctl_exit run_usage(struct ctl *ctl)
 	struct ctl_http_request request = {.method = "GET", .path = path};
 
 	assert(ctl->arg_count == 1 && *tenant == '/' && *from == '/');
-	enum ctl_exit code = show(ctl, &request, print_usage);
+	enum ctl_exit code = ctl_show(ctl, &request, print_usage);
 	free(tenant);
 	free(from);
 	free(path);

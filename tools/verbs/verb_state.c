@@ -106,21 +106,7 @@ static void print_status(const json_t *status)
 static enum ctl_exit show(struct ctl *ctl, const char *path, void (*print)(const json_t *reply))
 {
 	struct ctl_http_request request = {.method = "GET", .path = path};
-	struct ctl_http_reply reply;
-	if (!ctl_call(ctl, &request, NULL, &reply))
-		return CTL_FAILED;
-	enum ctl_exit code = CTL_DONE;
-	if (ctl->output == CTL_JSON) {
-		ctl_print_reply(&reply);
-	} else {
-		json_t *json = ctl_json(&reply);
-		code = json ? CTL_DONE : CTL_FAILED;
-		if (json)
-			print(json);
-		json_decref(json);
-	}
-	ctl_http_reply_done(&reply);
-	return code;
+	return ctl_show(ctl, &request, print);
 }
 
 static enum ctl_exit run_status(struct ctl *ctl)
